@@ -1,0 +1,1 @@
+"""vecsmith: reshape embedding vectors after the fact, and see what it costs."""

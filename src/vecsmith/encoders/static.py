@@ -1,0 +1,93 @@
+"""The built-in encoder: WordLlama's table of token vectors, averaged over a text.
+
+The table (32,000 × 256, float16) and the tokenizer come with the ``wordllama`` package and are read as files: the
+package itself is not imported, since importing it sets up logging and its loader may download.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from vecsmith.embeddings import Provenance, normalise
+from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.errors import VecsmithError
+
+BATCH = 1024
+
+
+@dataclass
+class StaticEncoder(Encoder):
+    """Mean of the token rows of the WordLlama table (l2_supercat, 256 dimensions), normalised.
+
+    A text without a token takes the row of the unknown token, so that every text has a direction.
+
+    Parameters
+    ----------
+    options : EncoderOptions
+        Prompts and the batch size; the table has no longest input, so `max_length` is refused.
+
+    Raises
+    ------
+    VecsmithError
+        If `options` sets a `max_length`.
+
+    References
+    ----------
+    https://github.com/dleemiller/WordLlama
+    """
+
+    options: EncoderOptions
+    spec: str = "static"
+
+    def __post_init__(self) -> None:
+        if self.options.max_length is not None:
+            raise VecsmithError("The static encoder reads texts of any length; leave --max-length out.")
+
+    def provenance(self, side: Side) -> Provenance:
+        return Provenance(
+            encoder=self.spec,
+            revision=f"wordllama {version('wordllama')}, l2_supercat_256",
+            prompt=self.options.prompt(side) or "",
+            pooling="mean",
+            normalised=True,
+        )
+
+    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+        prompt = self.options.prompt(side) or ""
+        size = self.options.batch_size or BATCH
+        batches = [texts[start : start + size] for start in range(0, len(texts), size)]
+        return np.concatenate([self._encode_batch([prompt + text for text in batch]) for batch in batches])
+
+    def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
+        unknown = self._tokenizer.token_to_id("<unk>")
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        tokens = [encoding.ids or [unknown] for encoding in encodings]
+        starts = np.cumsum([0, *map(len, tokens[:-1])])
+        # a row's length does not change its direction, so the sum serves for the mean
+        return normalise(np.add.reduceat(self._table[np.concatenate(tokens)], starts, axis=0, dtype=np.float32))
+
+    @cached_property
+    def _table(self) -> NDArray[np.float32]:
+        tensors = load_file(_package_folder() / "weights" / "l2_supercat_256.safetensors")
+        return tensors["embedding.weight"].astype(np.float32)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_file(str(_package_folder() / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+
+
+def _package_folder() -> Path:
+    spec = find_spec("wordllama")
+    if spec is None or spec.origin is None:
+        raise VecsmithError(
+            "The static encoder reads the table of the wordllama package, which is missing; pip install wordllama."
+        )
+    return Path(spec.origin).parent

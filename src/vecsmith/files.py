@@ -1,0 +1,153 @@
+"""Files that are whole or not there: atomic writes, and manifests that vouch for what lies beside them."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vecsmith.errors import VecsmithError
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(content: Any) -> str:
+    """Return the SHA-256 of a JSON-serialisable object in its canonical form."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that a reader sees the old one or the new one, whole, whatever happens in between.
+
+    Yields the path of a temporary file beside `path`. When the block ends well, the file is synced and renamed
+    to `path`; when it fails, it is removed and `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Like `replacing`, for a whole folder of files written in the block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    before = path.with_name(f".{path.name}.{os.getpid()}.before")
+    try:
+        beside.mkdir()
+        yield beside
+        for file in beside.iterdir():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        if path.exists():
+            path.rename(before)
+        beside.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        if before.exists() and not path.exists():
+            before.rename(path)
+        shutil.rmtree(before, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step (see `replacing`)."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_manifest(path: Path, kind: str, version: int, content: dict[str, Any], files: list[str]) -> None:
+    """Write a manifest: a JSON file that vouches for itself and for the files beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Where the manifest goes; `files` lie in the same folder.
+    kind : str
+        What the folder holds, such as ``"codec"``.
+    version : int
+        Version of the folder's format.
+    content : dict
+        What the manifest says.
+    files : list of str
+        Names of the files whose SHA-256 it records.
+    """
+    manifest = {
+        "kind": kind,
+        "format_version": version,
+        **content,
+        "files": {name: sha256_of(path.parent / name) for name in files},
+    }
+    write_text(path, json.dumps({**manifest, "sha256": fingerprint(manifest)}, indent=2) + "\n")
+
+
+def read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """Read a manifest and check it, and every file that it vouches for.
+
+    Returns
+    -------
+    dict
+        The manifest as written.
+
+    Raises
+    ------
+    VecsmithError
+        If the manifest is missing, broken, of another kind or from a newer format version, or if a file is missing
+        or is not the one that was written.
+    """
+    if not path.is_file():
+        raise VecsmithError(f"{path.parent} holds no {kind}: there is no {path.name} in it.")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        checksum = manifest.pop("sha256")
+        found_kind, found_version, files = manifest["kind"], manifest["format_version"], manifest["files"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise VecsmithError(f"{path} is damaged or is not a manifest of vecsmith; write it again.") from error
+    if found_kind != kind:
+        raise VecsmithError(f"{path.parent} holds a {found_kind}, not a {kind}.")
+    if isinstance(found_version, int) and found_version > version:
+        raise VecsmithError(
+            f"{path} has format version {found_version}, but this vecsmith reads versions up to {version}; "
+            "upgrade vecsmith."
+        )
+    if checksum != fingerprint(manifest):
+        raise VecsmithError(f"{path} is damaged: its content does not match its own hash; write it again.")
+    for name, expected in files.items():
+        _check_file(path.parent / name, expected)
+    return dict(manifest)
+
+
+def _check_file(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise VecsmithError(f"{path} is missing although its manifest names it; write the folder again.")
+    if sha256_of(path) != expected:
+        raise VecsmithError(f"{path} is damaged: its hash does not match the manifest; write the folder again.")
+
+
+def cache_folder() -> Path:
+    """Return the folder for cached vectors and results: ``VECSMITH_CACHE``, or ``~/.cache/vecsmith``."""
+    home = os.environ.get("VECSMITH_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "vecsmith"
+    return Path(home).expanduser()

@@ -1,0 +1,102 @@
+"""What a retrieval task is: a corpus, queries, and which documents are relevant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from vecsmith.embeddings import content_hash
+from vecsmith.errors import VecsmithError, unknown
+from vecsmith.files import fingerprint
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""Relevance judgements: query id → document id → gain."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts with their ids, row by row.
+
+    Raises
+    ------
+    VecsmithError
+        If there is none, or an id is missing or occurs twice.
+    """
+
+    ids: list[str]
+    texts: list[str]
+    source: str
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            raise VecsmithError(f"{self.source} is empty: there is no text in it.")
+        seen: set[str] = set()
+        for row, id_ in enumerate(self.ids):
+            if not id_ or id_ in seen:
+                what = f"the id {id_!r} again" if id_ else "no id"
+                raise VecsmithError(f"{self.source} has {what} in row {row + 1}; ids must be there and unique.")
+            seen.add(id_)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the ids and texts."""
+        return content_hash(self.ids, self.texts)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A retrieval task.
+
+    Attributes
+    ----------
+    name : str
+        A short name for tables, such as ``"scifact"``.
+    corpus, queries : Texts
+        Documents and queries; a document's text is its title, a space and its text.
+    qrels : mapping of str to Qrels
+        Judgements per split, such as ``"train"``, ``"dev"`` and ``"test"``. Judgements of documents that the corpus
+        does not have stay in: they count in the ideal ranking, as in trec_eval.
+    folder : Path or None
+        Where ready vectors may lie, in ``vectors/NAME``.
+    provenance : mapping of str to str
+        What the texts were made from, such as package versions.
+    notes : tuple of str
+        What a user should know about the data, a sentence each.
+    ignore_identical_ids : bool
+        Whether the document with a query's own id is the query itself and no answer to it.
+    """
+
+    name: str
+    corpus: Texts
+    queries: Texts
+    qrels: Mapping[str, Qrels]
+    folder: Path | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    ignore_identical_ids: bool = False
+
+    def judgements(self, split: str) -> Qrels:
+        """Return the judgements of a split, or of several joined by ``+``, such as ``"train+test"``.
+
+        Raises
+        ------
+        VecsmithError
+            If there is no such split.
+        """
+        merged: dict[str, Mapping[str, int]] = {}
+        for name in split.split("+"):
+            if name not in self.qrels:
+                raise unknown(f"split of {self.name}", name, self.qrels)
+            for query, gains in self.qrels[name].items():
+                merged[query] = {**merged.get(query, {}), **gains}
+        return merged
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of texts and judgements."""
+        return fingerprint(
+            [self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids]
+        )
