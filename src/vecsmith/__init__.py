@@ -1,1 +1,31 @@
 """vecsmith: reshape embedding vectors after the fact, and see what it costs."""
+
+from importlib.metadata import version
+
+from vecsmith.codecs import Codec, load_codec
+from vecsmith.codecs import Codec as codec
+from vecsmith.embeddings import EmbeddingSet
+from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
+from vecsmith.errors import VecsmithError
+from vecsmith.results import Result
+from vecsmith.search import Index
+from vecsmith.studies import compare
+from vecsmith.tasks import Task, load_task
+
+__version__ = version("vecsmith")
+
+__all__ = [
+    "Codec",
+    "EmbeddingSet",
+    "EncoderOptions",
+    "Index",
+    "Result",
+    "Task",
+    "VecsmithError",
+    "codec",
+    "compare",
+    "embed_task",
+    "load_codec",
+    "load_encoder",
+    "load_task",
+]

@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, read_manifest, replacing, write_manifest, write_text
+from vecsmith.files import fingerprint, read_manifest, replacing, replacing_folder, write_manifest, write_text
 
 FORMAT_VERSION = 1
 KIND = "embedding set"
+MARKER = "unfinished"
 SHARD_ROWS = 2048
 """Rows of a shard: what an interrupted embedding loses at most."""
 
@@ -76,7 +77,8 @@ def normalise(vectors: Vectors) -> NDArray[np.float32]:
     """Return `vectors` (n, d) scaled to unit length, as float32; an all-zero row stays zero."""
     vectors = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return unit
 
 
 class EmbeddingSet:
@@ -111,7 +113,7 @@ class EmbeddingSet:
         source: str = "the vectors",
     ) -> None:
         shards = [vectors] if isinstance(vectors, np.ndarray) else list(vectors)
-        _check_shapes(shards, source)
+        check_shapes(shards, source)
         self.shards = shards
         self.source = source
         self.ids = [str(row) for row in range(len(self))] if ids is None else list(ids)
@@ -153,17 +155,21 @@ class EmbeddingSet:
         return digest.hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write the set as a folder, memory-mapped when opened again.
+        """Write the set as a folder, memory-mapped when opened again; whole or not at all.
 
         Raises
         ------
         VecsmithError
             If `path` holds something else.
         """
-        writer = EmbeddingWriter(Path(path), self.ids, self.texts, self.provenance)
-        for start in range(writer.rows_done, len(self), SHARD_ROWS):
-            writer.write(np.concatenate(list(self._rows(start, start + SHARD_ROWS))))
-        writer.finish()
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise _occupied(path)
+        with replacing_folder(path) as beside:
+            writer = EmbeddingWriter(beside, self.ids, self.texts, self.provenance)
+            for rows in writer.remaining:
+                writer.write(np.concatenate(list(self._rows(rows.start, rows.stop))))
+            writer.finish()
 
     def _rows(self, start: int, stop: int) -> Iterator[Vectors]:
         for shard in self.shards:
@@ -181,6 +187,8 @@ class EmbeddingSet:
             If the folder is unfinished, damaged, or from a newer version of the format.
         """
         folder = Path(path)
+        if (folder / MARKER).is_file() and not (folder / "manifest.json").exists():
+            raise VecsmithError(f"{folder} is unfinished; run the command that writes it again, and it goes on.")
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION)
         try:
             rows = pq.read_table(folder / "rows.parquet")
@@ -195,17 +203,14 @@ class EmbeddingSet:
 class EmbeddingWriter:
     """Writes an `EmbeddingSet` shard by shard; started again on an unfinished folder, it goes on after the last one.
 
+    Nothing is written before the first shard is there.
+
     Parameters
     ----------
     path : Path
         The folder; new, or left unfinished by a writer with the same rows and provenance.
     ids, texts, provenance
-        As of `EmbeddingSet`.
-
-    Attributes
-    ----------
-    rows_done : int
-        Rows that are safely on disk.
+        As of `EmbeddingSet`; the provenance's `content_hash` stands for the rows.
 
     Raises
     ------
@@ -213,53 +218,80 @@ class EmbeddingWriter:
         If `path` holds something else.
     """
 
-    def __init__(
-        self, path: Path, ids: Sequence[str], texts: Sequence[str] | None, provenance: Provenance
-    ) -> None:
+    def __init__(self, path: Path, ids: Sequence[str], texts: Sequence[str] | None, provenance: Provenance) -> None:
         self.path = path
         self.provenance = provenance
-        self._count = len(ids)
-        self._marker = path / "unfinished"
-        key = fingerprint([asdict(provenance), len(ids)])
-        if path.exists() and (not path.is_dir() or any(not _is_partial(file) for file in path.iterdir())):
-            if not self._marker.is_file() or self._marker.read_text(encoding="utf-8") != key:
-                raise VecsmithError(f"{path} already holds something else; give another folder or remove it.")
-        else:
-            write_text(self._marker, key)
-        for leftover in filter(_is_partial, path.iterdir()):
-            leftover.unlink()
-        if not (path / "rows.parquet").exists():
-            _write_rows(path / "rows.parquet", ids, texts)
+        self._ids, self._texts = ids, texts
+        self._marker = path / MARKER
+        # the same rows may lie in another place when the work goes on
+        self._key = fingerprint([asdict(replace(provenance, dataset="")), len(ids)])
+        if self._marker.is_file():
+            if self._marker.read_text(encoding="utf-8", errors="replace") != self._key:
+                raise _occupied(path)
+        elif path.exists() and (not path.is_dir() or any(not _is_partial(file) for file in path.iterdir())):
+            raise _occupied(path)
         self._shards_done = 0
-        while self._shard(self._shards_done).exists():
+        while self._rows_of(self._shards_done) == SHARD_ROWS:
             self._shards_done += 1
 
     @property
-    def rows_done(self) -> int:
-        return min(self._shards_done * SHARD_ROWS, self._count)
-
-    def _shard(self, number: int) -> Path:
-        return self.path / f"vectors-{number:05d}.npy"
+    def remaining(self) -> list[slice]:
+        """Rows that are still to be written, one slice a shard."""
+        starts = range(self._shards_done * SHARD_ROWS, len(self._ids), SHARD_ROWS)
+        return [slice(start, start + SHARD_ROWS) for start in starts]
 
     def write(self, vectors: Vectors) -> None:
-        """Write the next shard, (`SHARD_ROWS`, d), or fewer rows for the last one."""
-        _check_values([vectors], f"rows from {self.rows_done} of {self.path}")
+        """Write the next shard: the vectors, (rows, d), of the first slice in `remaining`.
+
+        Raises
+        ------
+        VecsmithError
+            If a vector is not finite or all zero (which row), or has other dimensions than the shards before.
+        """
+        before = [self._load(0)] if self._shards_done else []
+        check_shapes([*before, vectors], str(self.path))
+        _check_values([vectors], str(self.path), self._shards_done * SHARD_ROWS)
+        if not self._shards_done:
+            self._begin()
         with replacing(self._shard(self._shards_done)) as beside, beside.open("wb") as file:
             np.save(file, vectors, allow_pickle=False)
         self._shards_done += 1
 
     def finish(self) -> None:
         """Write the manifest, which makes the folder a set."""
+        for leftover in filter(_is_partial, self.path.iterdir()):
+            leftover.unlink()
         names = [self._shard(number).name for number in range(self._shards_done)]
-        dtype = np.load(self._shard(0), mmap_mode="r", allow_pickle=False).dtype.name
-        provenance = asdict(replace(self.provenance, dtype=dtype))
-        content = {"rows": self._count, "provenance": provenance}
+        provenance = asdict(replace(self.provenance, dtype=self._load(0).dtype.name))
+        content = {"rows": len(self._ids), "provenance": provenance}
         write_manifest(self.path / "manifest.json", KIND, FORMAT_VERSION, content, [*names, "rows.parquet"])
         self._marker.unlink()
 
+    def _begin(self) -> None:
+        write_text(self._marker, self._key)
+        _write_rows(self.path / "rows.parquet", self._ids, self._texts)
+
+    def _shard(self, number: int) -> Path:
+        return self.path / f"vectors-{number:05d}.npy"
+
+    def _load(self, number: int) -> Vectors:
+        shard: Vectors = np.load(self._shard(number), mmap_mode="r", allow_pickle=False)
+        return shard
+
+    def _rows_of(self, number: int) -> int:
+        """Return the rows of a shard on disk; 0 if it is missing or damaged and must be written again."""
+        try:
+            return len(self._load(number))
+        except (OSError, ValueError, EOFError):
+            return 0
+
 
 def _is_partial(file: Path) -> bool:
-    return file.name.endswith(".partial")
+    return file.name.startswith(".") and file.name.endswith(".partial")
+
+
+def _occupied(path: Path) -> VecsmithError:
+    return VecsmithError(f"{path} already holds something else; give another folder or remove it.")
 
 
 def _write_rows(path: Path, ids: Sequence[str], texts: Sequence[str] | None) -> None:
@@ -272,7 +304,8 @@ def _write_rows(path: Path, ids: Sequence[str], texts: Sequence[str] | None) -> 
         pq.write_table(pa.table(columns), beside)
 
 
-def _check_shapes(shards: list[Vectors], source: str) -> None:
+def check_shapes(shards: Sequence[Vectors], source: str) -> None:
+    """Refuse shards that are not (n, d) floats, are empty, or differ in d or dtype."""
     for shard in shards:
         if shard.ndim != 2 or shard.dtype.kind != "f":
             raise VecsmithError(
@@ -285,8 +318,9 @@ def _check_shapes(shards: list[Vectors], source: str) -> None:
 
 
 def _check_rows(count: int, ids: list[str], texts: list[str] | None, source: str) -> None:
-    if len(ids) != count or (texts is not None and len(texts) != count):
-        raise VecsmithError(f"{source} has {count} vectors but {len(ids)} ids; there must be one id a vector.")
+    for name, values in (("id", ids), ("text", texts)):
+        if values is not None and len(values) != count:
+            raise VecsmithError(f"{source} has {count} vectors but {len(values)} {name}s; there must be one each.")
     seen: set[str] = set()
     for row, id_ in enumerate(ids):
         if not id_:
@@ -296,9 +330,9 @@ def _check_rows(count: int, ids: list[str], texts: list[str] | None, source: str
         seen.add(id_)
 
 
-def _check_values(shards: Sequence[Vectors], source: str) -> bool:
-    """Refuse vectors that are not finite or all zero; return whether all have unit length."""
-    unit_length, start = True, 0
+def _check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> bool:
+    """Refuse vectors, from row `start`, that are not finite or all zero; return whether all have unit length."""
+    unit_length = True
     for shard in shards:
         for begin in range(0, len(shard), SHARD_ROWS):
             block = np.asarray(shard[begin : begin + SHARD_ROWS], dtype=np.float32)

@@ -1,1 +1,17 @@
 """Encoders: texts → vectors."""
+
+from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.encoders.embed import embed_task, embed_texts
+from vecsmith.encoders.load import ENCODERS, load_encoder
+from vecsmith.encoders.vectors import ready_vectors
+
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "EncoderOptions",
+    "Side",
+    "embed_task",
+    "embed_texts",
+    "load_encoder",
+    "ready_vectors",
+]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.embeddings import Provenance
+from vecsmith.errors import VecsmithError
 
 Side = Literal["query", "passage"]
 """Which side of a search a text is on; models may put another prompt before each."""
@@ -26,12 +27,22 @@ class EncoderOptions:
         Longest input, in tokens.
     batch_size : int or None
         Texts of one forward pass or request.
+
+    Raises
+    ------
+    VecsmithError
+        If `max_length` or `batch_size` is less than 1.
     """
 
     query_prompt: str | None = None
     passage_prompt: str | None = None
     max_length: int | None = None
     batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("longest input", self.max_length), ("batch size", self.batch_size)):
+            if value is not None and value < 1:
+                raise VecsmithError(f"The {name} must be at least 1, not {value}.")
 
     def prompt(self, side: Side) -> str | None:
         """Return the prompt set for one side."""

@@ -1,0 +1,6 @@
+"""Reports: results as tables and files."""
+
+from vecsmith.report.folder import check_folder, write_folder
+from vecsmith.report.tables import csv_table, markdown_table, terminal_table
+
+__all__ = ["check_folder", "csv_table", "markdown_table", "terminal_table", "write_folder"]

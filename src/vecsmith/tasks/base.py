@@ -1,6 +1,6 @@
 """What a retrieval task is: a corpus, queries, and which documents are relevant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +97,24 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of texts and judgements."""
-        return fingerprint(
-            [self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids]
-        )
+        return fingerprint([self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids])
+
+
+def strangers(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:
+    """Yield a sentence for each split that judges documents or queries that have no text.
+
+    Raises
+    ------
+    VecsmithError
+        If none of a split's queries has a text.
+    """
+    documents, known = set(corpus.ids), set(queries.ids)
+    for split, judged in qrels.items():
+        count = sum(document not in documents for gains in judged.values() for document in gains)
+        if count:
+            yield f"{count} judgements of {split} name documents that the corpus does not have; they count as missed."
+        count = len(judged.keys() - known)
+        if count == len(judged):
+            raise VecsmithError(f"None of the queries that {split} judges is in {queries.source}; mend the ids.")
+        if count:
+            yield f"{count} judged queries of {split} have no text; they are left out."

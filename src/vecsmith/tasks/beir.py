@@ -1,15 +1,13 @@
 """A task in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/SPLIT.tsv``, each plain or ``.gz``."""
 
-import csv
 import gzip
-import io
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from vecsmith.errors import VecsmithError
-from vecsmith.tasks.base import Qrels, Task, Texts
+from vecsmith.tasks.base import Qrels, Task, Texts, strangers
 
 SPLITS = ("train", "dev", "test")
 
@@ -23,7 +21,8 @@ def load_beir(folder: str | Path) -> Task:
     Raises
     ------
     VecsmithError
-        If a file is missing, empty or broken (which line), or an id occurs twice.
+        If a file is missing, empty or broken (which line), an id is missing or occurs twice, or a split judges no
+        query that is there.
 
     References
     ----------
@@ -32,8 +31,8 @@ def load_beir(folder: str | Path) -> Task:
     folder = Path(folder)
     if not folder.is_dir():
         raise VecsmithError(f"There is no folder {folder}; a BEIR task is a folder with corpus.jsonl.")
-    corpus = _read_texts(_find(folder / "corpus.jsonl"))
-    queries = _read_texts(_find(folder / "queries.jsonl"))
+    corpus = read_texts(_find(folder / "corpus.jsonl"))
+    queries = read_texts(_find(folder / "queries.jsonl"))
     qrels = {split: _read_qrels(path) for split in SPLITS if (path := _exists(folder / "qrels" / f"{split}.tsv"))}
     if not qrels:
         raise VecsmithError(f"{folder} has no judgements; put them in qrels/test.tsv.")
@@ -43,7 +42,7 @@ def load_beir(folder: str | Path) -> Task:
         queries=queries,
         qrels=qrels,
         folder=folder,
-        notes=tuple(_unknown_ids(corpus, queries, qrels)),
+        notes=tuple(strangers(corpus, queries, qrels)),
         ignore_identical_ids=_queries_are_documents(corpus, queries),
     )
 
@@ -59,72 +58,81 @@ def _find(path: Path) -> Path:
     return found
 
 
-def open_text(path: Path) -> TextIO:
-    """Open a UTF-8 text file, gzipped where its name ends in ``.gz``."""
-    file = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
-    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-
-
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file that are not blank, with their numbers from 1.
+    """Yield the lines of a UTF-8 text file that are not blank, with their numbers from 1; ``.gz`` is unpacked.
 
     Raises
     ------
     VecsmithError
-        If a line is not UTF-8, or the file is not the gzip archive that its name says.
+        If a line is not UTF-8, or the file cannot be read or is not the gzip file that its name says.
     """
     number = 0
     try:
-        with open_text(path) as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
+                if text.strip():
+                    yield number, text
     except UnicodeDecodeError as error:
-        raise VecsmithError(f"{path} is not UTF-8 after line {number} ({error.reason}); convert it.") from error
-    except (EOFError, gzip.BadGzipFile) as error:
+        raise VecsmithError(f"{path}, line {number}, is not UTF-8 ({error.reason}); convert the file.") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise VecsmithError(f"{path} is not a whole gzip file ({error}); copy it again.") from error
+    except OSError as error:
+        raise VecsmithError(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def _read_texts(path: Path) -> Texts:
-    ids, texts = [], []
-    for number, line in numbered_lines(path):
-        try:
-            record = json.loads(line)
-            ids.append(str(record["_id"]))
-            texts.append(f"{record.get('title') or ''} {record['text']}".strip())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise VecsmithError(
-                f'{path}, line {number}, is not a JSON object with "_id" and "text" ({error!r}); mend the line.'
-            ) from error
-    return Texts(ids, texts, str(path))
+def read_texts(path: Path) -> Texts:
+    """Read JSON lines with ``"_id"``, ``"text"`` and perhaps ``"title"``, or any other file as a text a line.
+
+    Parameters
+    ----------
+    path : Path
+        The file, plain or ``.gz``; its name says whether it is ``.jsonl``. The ids of bare lines are their row numbers.
+
+    Raises
+    ------
+    VecsmithError
+        If the file is missing, empty or broken (which line), or an id is missing or occurs twice.
+    """
+    if not path.is_file():
+        raise VecsmithError(f"There is no file {path}.")
+    if path.name.removesuffix(".gz").endswith(".jsonl"):
+        records = [_parse(path, number, line) for number, line in numbered_lines(path)]
+        return Texts([id_ for id_, _ in records], [text for _, text in records], str(path))
+    lines = [line.strip() for _, line in numbered_lines(path)]
+    return Texts([str(row) for row in range(len(lines))], lines, str(path))
+
+
+def _parse(path: Path, number: int, line: str) -> tuple[str, str]:
+    try:
+        record = json.loads(line)
+        id_, title, text = record["_id"], record.get("title") or "", record["text"]
+        if not isinstance(id_, str | int) or not isinstance(title, str) or not isinstance(text, str):
+            raise TypeError("a value of another type")
+        joined = f"{title} {text}".strip()
+        joined.encode()  # JSON can spell half a character, \\ud800, which is no text
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise VecsmithError(
+            f'{path}, line {number}, is not a JSON object with "_id" and "text" ({error!r}); mend the line.'
+        ) from error
+    return str(id_), joined
 
 
 def _read_qrels(path: Path) -> Qrels:
     qrels: dict[str, dict[str, int]] = {}
-    lines = numbered_lines(path)
-    for number, line in lines:
-        fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
-        if number == 1 and fields[0] == "query-id":
+    for number, line in numbered_lines(path):
+        if number == 1 and line.startswith("query-id\t"):
             continue
         try:
-            query, document, gain = fields
+            query, document, gain = line.split("\t")
             qrels.setdefault(query, {})[document] = int(gain)
         except ValueError as error:
             raise VecsmithError(
                 f"{path}, line {number}, is not query-id, corpus-id and a whole score between tabs; mend the line."
             ) from error
+    if not qrels:
+        raise VecsmithError(f"{path} is empty: there is no judgement in it.")
     return qrels
-
-
-def _unknown_ids(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:
-    documents, known = set(corpus.ids), set(queries.ids)
-    for split, judged in qrels.items():
-        strangers = sum(document not in documents for gains in judged.values() for document in gains)
-        if strangers:
-            yield f"{strangers} judgements of {split} name documents that the corpus does not have; they count as missed."
-        strangers = len(judged.keys() - known)
-        if strangers:
-            yield f"{strangers} judged queries of {split} have no text; they are left out."
 
 
 def _queries_are_documents(corpus: Texts, queries: Texts) -> bool:

@@ -1,0 +1,183 @@
+"""The contracts of a codec's stages: reducers (floats to fewer floats) and quantisers (floats to bytes).
+
+A stage is a class in a file of this package; importing the package finds it (see `vecsmith.codecs.spec`). What it
+declares is all that parsing, saving, loading, searching and the contract tests need:
+
+- `pattern`, `usage`, `summary`, `example`: how it is written in a spec, and what it does;
+- `learns`: whether `fit` looks at the vectors, beyond their dimensions;
+- `state`: its fitted attributes, which are saved, with their shapes in terms of d (the dimensions that come in),
+  k (those that go out) and ``*`` (any).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Codes = NDArray[np.uint8]
+Bits = NDArray[np.bool_]
+
+STAGES: dict[str, type["Stage"]] = {}
+"""Every stage that a spec can name, by its usage."""
+
+
+class Stage(ABC):
+    """One step of a codec. Parameters are stored by ``__init__``; attributes learned by `fit` end in ``_``."""
+
+    usage: ClassVar[str]
+    pattern: ClassVar[str]
+    summary: ClassVar[str]
+    example: ClassVar[str]
+    learns: ClassVar[bool] = True
+    state: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    input_dimensions_: int
+
+    def __init_subclass__(cls) -> None:
+        if "usage" in vars(cls):
+            STAGES[cls.usage] = cls
+
+    def fit(self, X: Floats, seed: int = 0) -> Self:
+        """Learn from the vectors `X` (n, d) and return the stage.
+
+        Raises
+        ------
+        VecsmithError
+            If the parameters do not suit n or d.
+        """
+        self.input_dimensions_ = X.shape[1]
+        self._fit(X, seed)
+        return self
+
+    @abstractmethod
+    def _fit(self, X: Floats, seed: int) -> None:
+        """Set the attributes of `state`."""
+
+    @property
+    def output_dimensions(self) -> int:
+        """Dimensions k of what goes out."""
+        return self.input_dimensions_
+
+
+class Reducer(Stage):
+    """Maps (n, d) floats to (n, k) floats and back."""
+
+    @abstractmethod
+    def transform(self, X: Floats) -> Floats:
+        """Reduce vectors (n, d) to (n, k)."""
+
+    @abstractmethod
+    def inverse_transform(self, Z: Floats) -> Floats:
+        """Map (n, k) back to (n, d)."""
+
+    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        """Return reduced queries (n, k) and offsets (n,) whose scores stand for those of the float queries.
+
+        Where the inverse is affine, ⟨q, inverse_transform(z)⟩ = ⟨q', z⟩ + offset holds exactly. A reducer without
+        such an inverse keeps this default: queries are reduced as documents are.
+        """
+        return self.transform(Q), np.zeros(len(Q), np.float32)
+
+
+class Quantiser(Stage):
+    """Maps (n, d) floats to (n, bytes_per_vector) bytes and back."""
+
+    @property
+    @abstractmethod
+    def bytes_per_vector(self) -> int:
+        """Bytes of a code, everything that is stored per vector included."""
+
+    @abstractmethod
+    def encode(self, X: Floats) -> Codes:
+        """Quantise vectors (n, d) to codes (n, bytes_per_vector), uint8."""
+
+    @abstractmethod
+    def decode(self, codes: Codes) -> Floats:
+        """Return the vectors (n, d), float32, that the codes stand for."""
+
+    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        """Return what `index` is searched with, and offsets (n,) to add to its scores."""
+        return Q, np.zeros(len(Q), np.float32)
+
+    def index(self, codes: Codes) -> Any:
+        """Return a FAISS index of `codes` whose inner products with the projected queries rank the vectors.
+
+        This default holds the decoded vectors; a quantiser that FAISS can scan as it is returns that instead.
+        """
+        flat = faiss.IndexFlatIP(self.input_dimensions_)
+        flat.add(self.decode(codes))
+        return flat
+
+
+class BitQuantiser(Quantiser):
+    """A quantiser of m bits whose decoding is affine in them: x̂ = μ + Aᵀb with b ∈ {−1, +1}ᵐ.
+
+    So ⟨q, x̂⟩ = ⟨q, μ⟩ + ⟨Aq, b⟩: the query is projected once, and a scan is a sum of signs. Bits are packed in
+    little bit order; the last byte is filled up with zeros.
+    """
+
+    @property
+    def n_bits(self) -> int:
+        """Bits of a code, m."""
+        return self.input_dimensions_
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return -(-self.n_bits // 8)
+
+    @abstractmethod
+    def bits(self, X: Floats) -> Bits:
+        """Return the bits (n, m) of vectors (n, d)."""
+
+    @abstractmethod
+    def from_signs(self, signs: Floats) -> Floats:
+        """Decode bits given as −1 and +1, (n, m), to vectors (n, d)."""
+
+    @cached_property
+    def _affine(self) -> tuple[Floats, Floats]:
+        """μ (d,) and A (m, d), read off `from_signs`."""
+        decoded = self.from_signs(np.vstack([np.ones((1, self.n_bits)), 1 - 2 * np.eye(self.n_bits)]).astype("f4"))
+        A = (decoded[0] - decoded[1:]) / 2
+        return decoded[0] - A.sum(axis=0), A
+
+    def fit(self, X: Floats, seed: int = 0) -> Self:
+        self.__dict__.pop("_affine", None)
+        return super().fit(X, seed)
+
+    def encode(self, X: Floats) -> Codes:
+        return np.packbits(self.bits(X), axis=1, bitorder="little")
+
+    def decode(self, codes: Codes) -> Floats:
+        return self.from_signs(signs(codes)[:, : self.n_bits])
+
+    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        """Return the weight of every bit (n, 8 · bytes_per_vector), zero for the filling, and ⟨q, μ⟩ (n,)."""
+        mean, A = self._affine
+        weights = np.zeros((len(Q), 8 * self.bytes_per_vector), np.float32)
+        weights[:, : self.n_bits] = Q @ A.T
+        return weights, Q @ mean
+
+    def index(self, codes: Codes) -> Any:
+        """Return FAISS's 4-bit fast scan with the fixed codebook {−1, +1}⁴; its 8-bit tables round the scores."""
+        return faiss.IndexPQFastScan(sign_index(codes))
+
+
+def signs(codes: Codes) -> Floats:
+    """Unpack codes (n, bytes) to −1 and +1, (n, 8 · bytes), float32."""
+    return np.unpackbits(codes, axis=1, bitorder="little").astype(np.float32) * 2 - 1
+
+
+def sign_index(codes: Codes) -> Any:
+    """Return the FAISS ``IndexPQ`` that scores packed bits: four a group, with the codebook {−1, +1}⁴."""
+    bits = 8 * codes.shape[1]
+    index = faiss.IndexPQ(bits, bits // 4, 4, faiss.METRIC_INNER_PRODUCT)
+    codebook = signs(np.arange(16, dtype=np.uint8)[:, None])[:, :4]
+    faiss.copy_array_to_vector(np.tile(codebook, (bits // 4, 1)).ravel(), index.pq.centroids)
+    index.is_trained = True
+    index.add_sa_codes(np.ascontiguousarray(codes))
+    return index

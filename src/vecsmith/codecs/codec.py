@@ -1,0 +1,256 @@
+"""A codec: reducers, then one quantiser, fitted, applied and saved as one."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer, Stage
+from vecsmith.codecs.spec import parse
+from vecsmith.embeddings import Vectors
+from vecsmith.errors import VecsmithError
+from vecsmith.files import read_manifest, replacing_folder, write_manifest
+
+Array = TypeVar("Array", bound=NDArray[Any])
+
+FORMAT_VERSION = 1
+KIND = "codec"
+BLOCK = 16_384
+"""Vectors that are encoded or decoded at a time, which bounds the memory that takes."""
+
+
+class Codec:
+    """Vectors → codes of a known number of bytes → scores.
+
+    Parameters
+    ----------
+    spec : str
+        Reducers, then at most one quantiser, joined by commas, such as ``"pca192,binary"``; ``float32`` where no
+        quantiser is named.
+    seed : int
+        Seeds everything random in `fit`; the same seed gives the same codes.
+
+    Raises
+    ------
+    VecsmithError
+        If the spec names something unknown or in the wrong order.
+
+    Examples
+    --------
+    >>> import numpy as np, vecsmith
+    >>> X = np.random.default_rng(0).standard_normal((1000, 64)).astype("float32")
+    >>> codec = vecsmith.codec("pca32,int8").fit(X)
+    >>> codec.encode(X).shape
+    (1000, 32)
+    """
+
+    def __init__(self, spec: str, seed: int = 0) -> None:
+        self.reducers, self.quantiser = parse(spec)
+        self.spec = spec
+        self.seed = seed
+
+    def __repr__(self) -> str:
+        return f"Codec({self.spec!r}, seed={self.seed})"
+
+    @property
+    def stages(self) -> list[Reducer | Quantiser]:
+        """The reducers and the quantiser, in the order of the spec."""
+        return [*self.reducers, self.quantiser]
+
+    @property
+    def learns(self) -> bool:
+        """Whether fitting looks at the vectors; if not, one codec serves every corpus of its dimensions."""
+        return any(stage.learns for stage in self.stages)
+
+    @property
+    def _fitted(self) -> list[Reducer | Quantiser]:
+        if not hasattr(self.quantiser, "input_dimensions_"):
+            raise VecsmithError(f"{self!r} is not fitted; call fit with the vectors it should learn from.")
+        return self.stages
+
+    @property
+    def input_dimensions(self) -> int:
+        """Dimensions d of the vectors that it takes.
+
+        This and the other sizes raise `VecsmithError` as long as the codec is not fitted.
+        """
+        return self._fitted[0].input_dimensions_
+
+    @property
+    def dimensions(self) -> int:
+        """Dimensions k that the reducers leave."""
+        return self._fitted[-1].input_dimensions_
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes stored per vector."""
+        return self.quantiser.bytes_per_vector if self._fitted else 0
+
+    @property
+    def codec_bytes(self) -> int:
+        """Bytes of what was learned, which are stored once."""
+        return sum(array.nbytes for array in self._weights().values())
+
+    def fit(self, X: Vectors) -> Self:
+        """Learn from vectors (n, d) and return the codec.
+
+        Raises
+        ------
+        VecsmithError
+            If a value is not finite (which row), or a stage does not suit n or d.
+        """
+        reduced = _as_floats(X)
+        _refuse_infinite(reduced, 0)
+        for reducer in self.reducers:
+            reduced = reducer.fit(reduced, self.seed).transform(reduced)
+        self.quantiser.fit(reduced, self.seed)
+        return self
+
+    def encode(self, X: Vectors) -> Codes:
+        """Turn vectors (n, d) into codes (n, bytes_per_vector), uint8.
+
+        Raises
+        ------
+        VecsmithError
+            If the dimensions differ from those fitted, or a value is not finite (which row).
+        """
+        self._check_dimensions(X)
+
+        def encode(block: NDArray[Any], start: int) -> Codes:
+            block = _as_floats(block)
+            _refuse_infinite(block, start)
+            for reducer in self.reducers:
+                block = reducer.transform(block)
+            return self.quantiser.encode(block)
+
+        return _in_blocks(encode, X, np.empty((len(X), self.bytes_per_vector), np.uint8))
+
+    def decode(self, codes: Codes) -> Floats:
+        """Return the vectors (n, d), float32, that codes (n, bytes_per_vector) stand for.
+
+        Raises
+        ------
+        VecsmithError
+            If the codes have another number of bytes.
+        """
+        self._check_codes(codes)
+
+        def decode(block: Codes, start: int) -> Floats:
+            decoded = self.quantiser.decode(block)
+            for reducer in reversed(self.reducers):
+                decoded = reducer.inverse_transform(decoded)
+            return decoded
+
+        return _in_blocks(decode, codes, np.empty((len(codes), self.input_dimensions), np.float32))
+
+    def project_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
+        """Return what the quantiser's index is searched with, and offsets (n,) to add to its scores.
+
+        Together they score a float query against a code: ⟨q, decode(code)⟩ for every affine stage.
+        """
+        self._check_dimensions(Q)
+        projected, offset = _as_floats(Q), np.zeros(len(Q), np.float32)
+        for stage in self.stages:
+            projected, shift = stage.project_queries(projected)
+            offset = offset + shift
+        return projected, offset
+
+    def _check_dimensions(self, X: Vectors) -> None:
+        if X.ndim != 2 or X.shape[1] != self.input_dimensions:
+            raise VecsmithError(
+                f"{self!r} takes vectors of {self.input_dimensions} dimensions, but got an array of shape {X.shape}; "
+                "use vectors of the model it was fitted on."
+            )
+
+    def _check_codes(self, codes: Codes) -> None:
+        if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
+            raise VecsmithError(
+                f"{self!r} has codes of {self.bytes_per_vector} bytes, but got {codes.dtype} of shape {codes.shape}; "
+                "use codes that it made."
+            )
+
+    def _weights(self) -> dict[str, NDArray[Any]]:
+        return {
+            f"{position}.{name}": getattr(stage, name)
+            for position, stage in enumerate(self._fitted)
+            for name in stage.state
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write ``config.json`` and ``weights.safetensors`` to the folder `path`, in one step.
+
+        Raises
+        ------
+        VecsmithError
+            If the codec is not fitted, or `path` is something else than a codec.
+        """
+        folder, weights = Path(path), self._weights()
+        if folder.exists() and not (folder / "config.json").is_file():
+            raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+        content = {
+            "spec": self.spec,
+            "seed": self.seed,
+            "input_dimensions": [stage.input_dimensions_ for stage in self.stages],
+            "versions": {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu")},
+        }
+        with replacing_folder(folder) as beside:
+            save_file(
+                {name: np.ascontiguousarray(array) for name, array in weights.items()},
+                beside / "weights.safetensors",
+            )
+            write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+
+
+def load_codec(path: str | Path) -> Codec:
+    """Load a codec that `Codec.save` wrote; no code in the files is executed.
+
+    Raises
+    ------
+    VecsmithError
+        If the folder holds no codec, is damaged, or comes from a newer version of the format.
+    """
+    folder = Path(path)
+    config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)
+    try:
+        codec = Codec(config["spec"], config["seed"])
+        weights = load_file(folder / "weights.safetensors")
+        for position, (stage, d) in enumerate(zip(codec.stages, config["input_dimensions"], strict=True)):
+            stage.input_dimensions_ = d
+            for name, shape in stage.state.items():
+                setattr(stage, name, _checked(weights[f"{position}.{name}"], shape, stage))
+        return codec
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise VecsmithError(f"{folder} is not a valid codec ({error}); save it again.") from error
+
+
+def _checked(array: NDArray[Any], shape: tuple[str, ...], stage: Stage) -> NDArray[Any]:
+    sizes = {"d": stage.input_dimensions_, "k": stage.output_dimensions}
+    if array.ndim != len(shape) or any(
+        sizes.get(name, size) != size for name, size in zip(shape, array.shape, strict=True)
+    ):
+        raise ValueError(f"{stage.usage} has weights of shape {array.shape} where {shape} belongs")
+    return array
+
+
+def _as_floats(X: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(X, dtype=np.float32)
+
+
+def _refuse_infinite(X: Floats, start: int) -> None:
+    finite = np.isfinite(X).all(axis=1)
+    if not finite.all():
+        raise VecsmithError(
+            f"The vectors have a NaN or infinite value in row {start + int(np.argmin(finite))}; embed that text again."
+        )
+
+
+def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any], result: Array) -> Array:
+    """Fill `result` with what `function` makes of blocks of `rows`, each given with the number of its first row."""
+    for start in range(0, len(rows), BLOCK):
+        result[start : start + BLOCK] = function(rows[start : start + BLOCK], start)
+    return result

@@ -1,0 +1,48 @@
+"""Specs: what a user writes to name a codec, read left to right."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+from vecsmith.codecs.base import STAGES, Quantiser, Reducer
+from vecsmith.codecs.floats import Float32
+from vecsmith.errors import VecsmithError, unknown
+
+# every module of this package registers the stages that it defines
+for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    if _module.name not in ("codec", "spec"):
+        importlib.import_module(f"vecsmith.codecs.{_module.name}")
+
+
+def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
+    """Return the stages that a spec such as ``"pca192,binary"`` names, not yet fitted.
+
+    Raises
+    ------
+    VecsmithError
+        If a part is unknown (with the nearest known one), or comes after the quantiser.
+    """
+    stages = [_stage(part) for part in _split(spec)]
+    reducers = [stage for stage in stages[:-1] if isinstance(stage, Reducer)]
+    if len(reducers) != len(stages) - 1:
+        raise VecsmithError(
+            f"The codec {spec!r} goes on after its quantiser; write reducers first, then at most one quantiser."
+        )
+    last = stages[-1]
+    return (reducers, last) if isinstance(last, Quantiser) else ([*reducers, last], Float32())
+
+
+def _split(spec: str) -> list[str]:
+    """Split at commas, but not behind ``faiss:``, whose factory strings have commas of their own."""
+    head, faiss, factory = spec.partition("faiss:")
+    parts = head.split(",")
+    return [*parts[:-1], parts[-1] + faiss + factory]
+
+
+def _stage(part: str) -> Reducer | Quantiser:
+    for stage in STAGES.values():
+        if match := re.fullmatch(stage.pattern, part):
+            parameters = {name: int(text) if text.isdigit() else text for name, text in match.groupdict().items()}
+            return stage(**parameters)  # type: ignore[return-value]  # every stage is one or the other
+    raise unknown("codec", part, STAGES)

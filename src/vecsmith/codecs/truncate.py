@@ -1,0 +1,50 @@
+"""The first dimensions of a vector, for models trained to be cut (Matryoshka)."""
+
+import numpy as np
+
+from vecsmith.codecs.base import Floats, Reducer
+from vecsmith.embeddings import normalise
+from vecsmith.errors import VecsmithError
+
+
+class Truncate(Reducer):
+    """The first k dimensions, scaled to unit length again.
+
+    Parameters
+    ----------
+    dimensions : int
+        k, at most d.
+
+    References
+    ----------
+    Kusupati et al. 2022, Matryoshka Representation Learning, https://arxiv.org/abs/2205.13147
+    """
+
+    usage = "truncateK"
+    pattern = r"truncate(?P<dimensions>\d+)"
+    example = "truncate16"
+    summary = "the first K dimensions, normalised again (the Matryoshka cut)"
+    learns = False
+
+    def __init__(self, dimensions: int) -> None:
+        self.dimensions = dimensions
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        if not 1 <= self.dimensions <= X.shape[1]:
+            raise VecsmithError(
+                f"truncate{self.dimensions} does not suit vectors of {X.shape[1]} dimensions; "
+                f"choose from 1 to {X.shape[1]}."
+            )
+
+    @property
+    def output_dimensions(self) -> int:
+        return self.dimensions
+
+    def transform(self, X: Floats) -> Floats:
+        return normalise(X[:, : self.dimensions])
+
+    def inverse_transform(self, Z: Floats) -> Floats:
+        return np.pad(Z, ((0, 0), (0, self.input_dimensions_ - self.dimensions)))
+
+    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        return Q[:, : self.dimensions], np.zeros(len(Q), np.float32)

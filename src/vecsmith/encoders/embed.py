@@ -1,0 +1,149 @@
+"""Embedding texts: resumable, and cached so that no model ever gets another's vectors."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, EmbeddingWriter, Provenance
+from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.encoders.load import load_encoder
+from vecsmith.encoders.vectors import check_same_space, ready_vectors
+from vecsmith.errors import VecsmithError
+from vecsmith.files import cache_folder, fingerprint
+from vecsmith.progress import track
+from vecsmith.tasks.base import Task, Texts
+
+Storage = Literal["float32", "float16"]
+
+
+def embed_texts(
+    encoder: Encoder, texts: Texts, side: Side, path: str | Path, dtype: Storage = "float32"
+) -> EmbeddingSet:
+    """Embed texts into a folder; killed at any moment and called again, it goes on and ends with the same bytes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        What embeds.
+    texts : Texts
+        What is embedded.
+    side : {"query", "passage"}
+        On which side of a search they are.
+    path : str or Path
+        The folder: new, or with an embedding of these texts by this encoder, finished or not.
+    dtype : {"float32", "float16"}
+        How the vectors are stored.
+
+    Returns
+    -------
+    EmbeddingSet
+        The finished set, memory-mapped.
+
+    Raises
+    ------
+    VecsmithError
+        If `path` holds something else, which is left alone, or a text gets no usable vector (which row).
+    """
+    path = Path(path)
+    provenance = _provenance(encoder, texts, side, dtype)
+    if (path / "manifest.json").is_file():
+        finished = EmbeddingSet.open(path)
+        if _key(finished.provenance) != _key(provenance):
+            raise VecsmithError(
+                f"{path} already holds an embedding of other texts or by other means; give another folder."
+            )
+        return finished
+    writer = EmbeddingWriter(path, texts.ids, texts.texts, provenance)
+    for rows in track(writer.remaining, f"{encoder.spec}, {len(texts)} texts", len(writer.remaining)):
+        writer.write(encoder.encode(texts.texts[rows], side).astype(dtype, copy=False))
+    writer.finish()
+    return EmbeddingSet.open(path)
+
+
+def embed_task(
+    task: Task, spec: str, options: EncoderOptions | None = None, out: str | Path | None = None
+) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """Return the vectors of a task's corpus and queries: ready ones, or embedded once and cached.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    spec : str
+        The encoder, as of `load_encoder`, or ``vectors:WHERE`` for ready vectors, as of `ready_vectors`.
+    options : EncoderOptions, optional
+        Prompts, length and batch size.
+    out : str or Path, optional
+        A folder for the sets, ``corpus`` and ``queries``, in place of the cache.
+
+    Returns
+    -------
+    corpus, queries : EmbeddingSet
+        Row by row as the task's texts.
+
+    Raises
+    ------
+    VecsmithError
+        If there is no such encoder, it cannot do what `options` ask, or `out` holds something else.
+    """
+    options = options or EncoderOptions()
+    out = _checked(Path(out)) if out is not None else None
+    if spec.startswith("vectors:"):
+        if replace(options, batch_size=None) != EncoderOptions():
+            raise VecsmithError(f"Ready vectors ({spec}) take no prompt and no --max-length; leave them out.")
+        corpus, queries = ready_vectors(task, spec.removeprefix("vectors:"))
+        return (
+            (corpus, queries) if out is None else (_stored(corpus, out / "corpus"), _stored(queries, out / "queries"))
+        )
+    encoder = load_encoder(spec, options)
+    # the few queries first: what is wrong shows soon
+    queries = _embed_side(encoder, task.queries, "query", out and out / "queries")
+    corpus = _embed_side(encoder, task.corpus, "passage", out and out / "corpus")
+    check_same_space(corpus, queries)
+    return corpus, queries
+
+
+def _embed_side(encoder: Encoder, texts: Texts, side: Side, path: Path | None) -> EmbeddingSet:
+    if path is not None:
+        return embed_texts(encoder, texts, side, path)
+    path = cache_folder() / "embeddings" / fingerprint([FORMAT_VERSION, _key(_provenance(encoder, texts, side))])
+    with _locked(path):
+        with suppress(VecsmithError):
+            return EmbeddingSet.open(path)
+        is_unfinished = (path / MARKER).is_file() and not (path / "manifest.json").exists()
+        if path.exists() and not is_unfinished:
+            shutil.rmtree(path)  # damaged
+        return embed_texts(encoder, texts, side, path)
+
+
+def _provenance(encoder: Encoder, texts: Texts, side: Side, dtype: Storage = "float32") -> Provenance:
+    return replace(encoder.provenance(side), dtype=dtype, dataset=texts.source, content_hash=texts.content_hash)
+
+
+def _key(provenance: Provenance) -> str:
+    """Return what determines vectors: the same texts in another place have the same ones."""
+    return fingerprint(asdict(replace(provenance, dataset="")))
+
+
+def _checked(out: Path) -> Path:
+    if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - {"corpus", "queries"}):
+        raise VecsmithError(f"{out} already holds something else; give another folder.")
+    return out
+
+
+def _stored(embedded: EmbeddingSet, path: Path) -> EmbeddingSet:
+    embedded.save(path)
+    return EmbeddingSet.open(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time work on `path`; the lock ends with its process, however that ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

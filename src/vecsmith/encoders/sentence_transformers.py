@@ -1,0 +1,149 @@
+"""Any sentence-transformers model, by its name on the Hugging Face hub or its local folder."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings import Provenance, normalise
+from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.errors import VecsmithError, require
+from vecsmith.files import fingerprint, sha256_of
+
+BATCH = 32
+SMALL_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*Pooling/config.json"]
+
+
+@dataclass
+class SentenceTransformerEncoder(Encoder):
+    """A sentence-transformers model, on the best device there is, its vectors normalised.
+
+    The model is pinned: a model of the hub is loaded at the commit that `provenance` names, and a folder's revision
+    is a hash of its files. Neither that nor the prompts needs the model in memory.
+
+    Parameters
+    ----------
+    name : str
+        A name on the hub (without an organisation, one of sentence-transformers' own), or a folder.
+    options : EncoderOptions
+        Prompts (the model's own by default), longest input and batch size.
+
+    References
+    ----------
+    Reimers and Gurevych 2019, Sentence-BERT, https://arxiv.org/abs/1908.10084
+    """
+
+    name: str
+    options: EncoderOptions
+
+    def __post_init__(self) -> None:
+        self._is_on_hub = not Path(self.name).is_dir()
+        if self._is_on_hub and "/" not in self.name:
+            self.name = f"sentence-transformers/{self.name}"
+        self.spec = f"st:{self.name}"
+
+    def provenance(self, side: Side) -> Provenance:
+        return Provenance(
+            encoder=self.spec,
+            revision=self._revision,
+            prompt=self._prompt(side),
+            pooling=self._pooling,
+            max_length=self.options.max_length,
+            normalised=True,
+        )
+
+    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+        encode = self._model.encode_query if side == "query" else self._model.encode_document
+        try:
+            vectors = encode(
+                list(texts),
+                prompt=self._prompt(side),
+                batch_size=self.options.batch_size or BATCH,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        except (RuntimeError, IndexError) as error:
+            raise VecsmithError(
+                f"{self.spec} failed ({_first_line(error)}); a smaller --batch-size or --max-length may help."
+            ) from error
+        # a model in half precision leaves norms that are one only to three digits
+        return normalise(vectors)
+
+    def _prompt(self, side: Side) -> str:
+        prompt = self.options.prompt(side)
+        if prompt is not None:
+            return prompt
+        # encode_document falls back to "passage" and "corpus" where there is no prompt "document", but every model
+        # has one: sentence-transformers adds an empty one to models that name none
+        own = self._read("config_sentence_transformers.json").get("prompts", {})
+        return own.get("query" if side == "query" else "document") or ""
+
+    @cached_property
+    def _pooling(self) -> str:
+        folders = [module["path"] for module in self._read("modules.json") or [] if module["type"].endswith("Pooling")]
+        config = self._read(f"{folders[0]}/config.json") if folders else {}
+        modes = [key for key in config if key.startswith("pooling_mode_") and config[key]]
+        return str(config.get("pooling_mode") or "+".join(mode.removeprefix("pooling_mode_") for mode in modes))
+
+    def _read(self, name: str) -> Any:
+        path = self._folder / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except ValueError as error:
+            raise VecsmithError(f"{path} is not JSON ({error}); get the model again.") from error
+
+    @cached_property
+    def _revision(self) -> str:
+        if self._is_on_hub:
+            return self._folder.name  # …/snapshots/COMMIT
+        files = sorted(file.relative_to(self._folder).as_posix() for file in self._folder.rglob("*") if file.is_file())
+        return fingerprint([[file, sha256_of(self._folder / file)] for file in files if not _is_hidden(file)])
+
+    @cached_property
+    def _folder(self) -> Path:
+        """The model's folder, for its small files; in the cache of the hub the weights may not be there yet."""
+        folder = self._snapshot() if self._is_on_hub else Path(self.name)
+        if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
+            raise VecsmithError(f"{self.name} is no model: it has neither a modules.json nor a config.json.")
+        return folder
+
+    def _snapshot(self) -> Path:
+        hub = require("huggingface_hub", "models")
+        try:
+            cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+            return Path(hub.snapshot_download(self.name, cache_dir=cache, allow_patterns=SMALL_FILES))
+        except (OSError, ValueError) as error:
+            raise VecsmithError(
+                f"The model {self.name} is no folder here and cannot be had from the Hugging Face hub "
+                f"({_first_line(error)}); check the name and the network, or give a local folder."
+            ) from error
+
+    @cached_property
+    def _model(self) -> Any:
+        library = require("sentence_transformers", "models")
+        if not sys.stderr.isatty():
+            require("transformers.utils.logging", "models").disable_progress_bar()
+        try:
+            model = library.SentenceTransformer(self.name, revision=self._revision if self._is_on_hub else None)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+            raise VecsmithError(
+                f"The model {self.name} cannot be loaded ({_first_line(error)}); see that its files are complete."
+            ) from error
+        if self.options.max_length is not None:
+            model.max_seq_length = self.options.max_length
+        return model
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,129 @@
+"""Ready vectors of a task: computed elsewhere, one a text."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
+from vecsmith.errors import VecsmithError, unknown
+from vecsmith.tasks.base import Task, Texts
+from vecsmith.vector_files import SUFFIXES, read_vectors
+
+
+def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """Read the vectors of a task's corpus and queries.
+
+    Each side is a file (see `read_vectors`) or an `EmbeddingSet`. Its rows are joined to the texts by id where it has
+    ids, else they are in the texts' order. An ``about.json`` beside a file may name its ``model``, ``dimensions`` and
+    ``max_seq_length``.
+
+    Parameters
+    ----------
+    task : Task
+        The task that was embedded.
+    where : str
+        A name NAME for ``vectors/NAME`` in the task's folder; a folder with ``corpus`` and ``queries``; or two paths,
+        ``CORPUS,QUERIES``.
+
+    Returns
+    -------
+    corpus, queries : EmbeddingSet
+        Row by row as the task's texts.
+
+    Raises
+    ------
+    VecsmithError
+        If there are no such vectors, they are broken, do not fit the texts, or come from two models.
+    """
+    corpus, queries = (
+        _read_side(path, texts)
+        for path, texts in zip(_find_sides(task, where), (task.corpus, task.queries), strict=True)
+    )
+    check_same_space(corpus, queries)
+    for side in (corpus, queries):
+        side.provenance = replace(side.provenance, encoder=side.provenance.encoder or f"vectors:{where}")
+    return corpus, queries
+
+
+def check_same_space(corpus: EmbeddingSet, queries: EmbeddingSet) -> None:
+    """Refuse queries and documents that are known to come from different models."""
+    if corpus.dimensions != queries.dimensions:
+        raise VecsmithError(
+            f"{corpus.source} has {corpus.dimensions} dimensions but {queries.source} has {queries.dimensions}; "
+            "take both from one model."
+        )
+    if not (corpus.provenance.encoder and queries.provenance.encoder):
+        return
+    for name in ("encoder", "revision", "pooling", "max_length"):
+        theirs, ours = getattr(corpus.provenance, name), getattr(queries.provenance, name)
+        if theirs != ours:
+            raise VecsmithError(
+                f"{corpus.source} and {queries.source} come from different models ({name.replace('_', ' ')} {theirs!r} "
+                f"and {ours!r}); take both from one."
+            )
+
+
+def _find_sides(task: Task, where: str) -> tuple[Path, Path]:
+    ready = task.folder / "vectors" if task.folder else None
+    if where and ready and (ready / where).is_dir():
+        folder = ready / where
+    elif where and Path(where).is_dir():
+        folder = Path(where)
+    elif "," in where:
+        corpus, _, queries = where.partition(",")
+        return Path(corpus), Path(queries)
+    else:
+        names = sorted(path.name for path in ready.iterdir() if path.is_dir()) if ready and ready.is_dir() else []
+        raise unknown(f"ready vectors of {task.name}", where, names)
+    return _find_side(folder, "corpus"), _find_side(folder, "queries")
+
+
+def _find_side(folder: Path, side: str) -> Path:
+    names = [side, *(side + suffix for suffix in SUFFIXES)]
+    found = next((folder / name for name in names if (folder / name).exists()), None)
+    if found is None:
+        raise VecsmithError(f"{folder} has no {', '.join(names[1:])}, nor an embedding set {side}; put one there.")
+    return found
+
+
+def _read_side(path: Path, texts: Texts) -> EmbeddingSet:
+    if path.is_dir():
+        stored = EmbeddingSet.open(path)
+        shards, ids, provenance = stored.shards, stored.ids, stored.provenance
+    else:
+        vectors, ids_in_file = read_vectors(path)
+        shards, ids, provenance = [vectors], ids_in_file or texts.ids, _read_about(path, vectors.shape[1])
+    shards = _in_order_of(texts, shards, ids, path)
+    provenance = replace(provenance, content_hash=texts.content_hash)
+    return EmbeddingSet(shards, texts.ids, texts.texts, provenance, str(path))
+
+
+def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: Path) -> list[Vectors]:
+    count = sum(map(len, shards))
+    if count != len(texts):
+        raise VecsmithError(f"{path} has {count} vectors but {texts.source} has {len(texts)} texts; it takes one each.")
+    if ids == texts.ids:
+        return shards
+    rows = {id_: row for row, id_ in enumerate(ids)}
+    missing = next((id_ for id_ in texts.ids if id_ not in rows), None)
+    if missing is not None:
+        raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed that text too.")
+    return [np.concatenate(shards)[[rows[id_] for id_ in texts.ids]]]
+
+
+def _read_about(path: Path, dimensions: int) -> Provenance:
+    """Return what ``about.json`` beside a file says of its vectors."""
+    file = path.parent / "about.json"
+    if not file.is_file():
+        return Provenance()
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        encoder, length, said = str(about.get("model", "")), about.get("max_seq_length"), about.get("dimensions")
+    except (ValueError, AttributeError) as error:
+        raise VecsmithError(f"{file} is not a JSON object ({error}); mend it or take it away.") from error
+    if said not in (None, dimensions):
+        raise VecsmithError(f"{path} has {dimensions} dimensions, but {file.name} beside it says {said}; mend one.")
+    return Provenance(encoder=encoder, max_length=length)

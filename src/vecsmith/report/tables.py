@@ -1,0 +1,128 @@
+"""Tables of results: on the terminal, in markdown and as CSV."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
+from itertools import groupby
+from statistics import fmean
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vecsmith.results import FIELDS, Result
+
+COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
+    ("codec", lambda r: r.codec),
+    ("scoring", lambda r: r.scoring),
+    ("bytes", lambda r: f"{r.bytes_per_vector}" + (f"+{r.rescore_bytes_per_vector}" * (r.scoring == "rescored"))),
+    ("amort.", lambda r: f"{r.amortised_bytes_per_vector:.0f}"),
+    ("smaller", lambda r: f"{r.compression:.1f}×"),
+    ("nDCG@10", lambda r: f"{r.ndcg_at_10:.4f}"),
+    ("kept", lambda r: f"{r.retention:.1%}"),
+    ("p", lambda r: "" if math.isnan(r.p_value) or r.scoring == "exact" else f"{r.p_value:.3f}"),
+    ("R@100", lambda r: f"{r.recall_at_100:.3f}"),
+    ("fit s", lambda r: f"{r.fit_seconds:.2f}"),
+    ("enc/s", lambda r: short(r.encode_vectors_per_second)),
+    ("q/s", lambda r: short(r.queries_per_second)),
+)
+LEGEND = (
+    "bytes: per vector, + those of the floats that rescoring reads; amort.: with the vector's share of the codec; "
+    "smaller: than float32; kept: nDCG@10 over that of float32; p: paired t-test against float32 over queries; "
+    "R@100: recall@100; enc/s, q/s: vectors encoded and queries answered a second."
+)
+
+
+def short(number: float) -> str:
+    """Return a number of up to four characters, such as ``850``, ``12k`` or ``3.1M``."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            scaled = number / limit
+            return f"{scaled:.1f}{unit}" if scaled < 10 else f"{scaled:.0f}{unit}"
+    return f"{number:.0f}"
+
+
+def means(results: Sequence[Result]) -> list[Result]:
+    """Return the mean over tasks of every encoder, codec and scoring, where there are several tasks.
+
+    Counts of documents and queries are summed; there is no p-value of a mean.
+    """
+    tasks = list(dict.fromkeys(result.task for result in results))
+    if len(tasks) < 2:
+        return []
+    groups: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.encoder, result.codec, result.scoring), []).append(result)
+    return [_mean(group, f"mean of {len(tasks)} tasks") for group in groups.values()]
+
+
+def _mean(group: Sequence[Result], name: str) -> Result:
+    def mean(field: str) -> float:
+        return fmean(getattr(result, field) for result in group)
+
+    fields = ("amortised_bytes_per_vector", "compression", "ndcg_at_10", "recall_at_100", "retention", "fit_seconds")
+    speeds = ("encode_vectors_per_second", "queries_per_second")
+    return replace(
+        group[0],
+        task=name,
+        n_docs=sum(result.n_docs for result in group),
+        n_queries=sum(result.n_queries for result in group),
+        p_value=float("nan"),
+        **{field: mean(field) for field in (*fields, *speeds)},
+    )
+
+
+def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
+    """Yield a heading and its results, per task and encoder, the means last."""
+    for (task, encoder), section in groupby([*results, *means(results)], key=lambda r: (r.task, r.encoder)):
+        rows = list(section)
+        first = rows[0]
+        fit_on = next((row.fit_on for row in rows if row.fit_on != "nothing"), "nothing")
+        yield (
+            f"{task} ({first.split}), {encoder}: {first.n_docs:,} documents, {first.n_queries:,} queries, "
+            f"{first.dimensions} dimensions; fit on {fit_on}, seed {first.seed}",
+            rows,
+        )
+
+
+def terminal_table(results: Sequence[Result]) -> RenderableType:
+    """Return the results as rich tables, readable at 100 columns."""
+    parts: list[RenderableType] = []
+    for heading, rows in _sections(results):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), title=heading, title_justify="left")
+        for number, (name, _) in enumerate(COLUMNS):
+            left = number < 2
+            table.add_column(
+                name, justify="left" if left else "right", no_wrap=number > 0, overflow="fold", min_width=6 * left
+            )
+        for row in rows:
+            table.add_row(*(cell(row) for _, cell in COLUMNS), style="bold" if row.scoring == "exact" else "")
+        parts.append(table)
+    return Group(*parts, Text(LEGEND, style="dim"))
+
+
+def markdown_table(results: Sequence[Result], notes: Iterable[str] = ()) -> str:
+    """Return the results as a markdown document: a table per task and encoder, notes on the data, and versions."""
+    lines = ["# vecsmith compare", ""]
+    for heading, rows in _sections(results):
+        lines += [f"## {heading}", "", "| " + " | ".join(name for name, _ in COLUMNS) + " |"]
+        lines += ["|" + "---|" * 2 + "---:|" * (len(COLUMNS) - 2)]
+        lines += ["| " + " | ".join(cell(row) for _, cell in COLUMNS) + " |" for row in rows]
+        lines += [""]
+    versions = ", ".join(f"{name} {number}" for name, number in results[0].versions.items())
+    return "\n".join([*lines, LEGEND, "", *(f"{note}\n" for note in notes), f"Measured with {versions}.", ""])
+
+
+def csv_table(results: Sequence[Result]) -> str:
+    """Return the results, and their means over tasks, as CSV with a column per field of `Result`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    for result in [*results, *means(results)]:
+        versions = " ".join(f"{name}={number}" for name, number in result.versions.items())
+        p_value = "" if math.isnan(result.p_value) else result.p_value
+        writer.writerow({**asdict(result), "versions": versions, "p_value": p_value})
+    return text.getvalue()

@@ -1,0 +1,105 @@
+"""`Result`: one measured line, and the file of such lines."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from vecsmith.errors import VecsmithError
+from vecsmith.files import write_text
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one codec, scored one way, costs and keeps on one task.
+
+    Attributes
+    ----------
+    task, split, encoder, codec : str
+        What was measured.
+    scoring : str
+        ``symmetric``, ``asymmetric`` or ``rescored``; ``exact`` for float32, where the three are one.
+    fit_on : str
+        ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec that learns nothing.
+    n_docs, n_queries : int
+        Documents searched and queries judged.
+    dimensions : int
+        Dimensions that the codec keeps.
+    bytes_per_vector : int
+        Stored per document, scalars included.
+    rescore_bytes_per_vector : int
+        Stored per document besides, for rescoring.
+    amortised_bytes_per_vector : float
+        `bytes_per_vector` and the document's share of `codec_bytes`.
+    codec_bytes : int
+        Size of one fitted codec.
+    compression : float
+        Bytes of the float32 vector over `bytes_per_vector` and `rescore_bytes_per_vector` together.
+    ndcg_at_10, recall_at_100 : float
+        Means over the judged queries.
+    retention : float
+        nDCG@10 over that of float32 in the same run.
+    p_value : float
+        Of a paired t-test over queries of nDCG@10 against float32.
+    fit_seconds : float
+        Time to fit one codec.
+    encode_vectors_per_second, queries_per_second : float
+        Measured in this process, on `versions["threads"]` threads, all queries in one batch.
+    seed : int
+        Seed of the codec and of the split into halves.
+    versions : dict of str to str
+        Versions of vecsmith, Python, NumPy and FAISS, and the number of threads.
+    """
+
+    task: str
+    split: str
+    encoder: str
+    codec: str
+    scoring: str
+    fit_on: str
+    n_docs: int
+    n_queries: int
+    dimensions: int
+    bytes_per_vector: int
+    rescore_bytes_per_vector: int
+    amortised_bytes_per_vector: float
+    codec_bytes: int
+    compression: float
+    ndcg_at_10: float
+    recall_at_100: float
+    retention: float
+    p_value: float
+    fit_seconds: float
+    encode_vectors_per_second: float
+    queries_per_second: float
+    seed: int
+    versions: dict[str, str]
+
+
+FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))
+
+
+def write_results(path: Path, results: Iterable[Result]) -> None:
+    """Write results as JSON lines, in one step."""
+    write_text(path, "".join(json.dumps(asdict(result)) + "\n" for result in results))
+
+
+def read_results(path: str | Path) -> list[Result]:
+    """Read the JSON lines that `write_results` wrote.
+
+    Raises
+    ------
+    VecsmithError
+        If the file is missing or a line is not a result (which line).
+    """
+    try:
+        lines: Sequence[str] = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise VecsmithError(f"{path} cannot be read as results ({error}); name a results.jsonl.") from error
+    results = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            results.append(Result(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise VecsmithError(f"{path}, line {number}, is not a result ({error}); run compare again.") from error
+    return results

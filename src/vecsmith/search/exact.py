@@ -1,0 +1,63 @@
+"""Exact scores: of every document, and of a shortlist."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs import Codec
+from vecsmith.codecs.base import BitQuantiser, Codes, Floats, signs
+
+Rows = NDArray[np.int64]
+
+BLOCK_FLOATS = 1 << 25
+"""Floats that are gathered at a time for a shortlist: 128 MiB."""
+
+
+def asymmetric_scores(codec: Codec, Q: Floats, codes: Codes) -> Floats:
+    """Return the inner products (n, m) of float queries (n, d) with decoded documents: the oracle of every scan."""
+    return np.asarray(Q @ codec.decode(codes).T, dtype=np.float32)
+
+
+def hamming_distances(a: Codes, b: Codes) -> NDArray[np.int32]:
+    """Return how many bits differ between codes (n, bytes) and (m, bytes), as (n, m)."""
+    ones_a, ones_b = (np.unpackbits(codes, axis=1).astype(np.float32) for codes in (a, b))
+    distances = ones_a.sum(axis=1)[:, None] + ones_b.sum(axis=1)[None, :] - 2 * ones_a @ ones_b.T
+    return np.asarray(distances, dtype=np.int32)
+
+
+def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], Floats]) -> Floats:
+    """Score each query against its own rows.
+
+    Parameters
+    ----------
+    projected : ndarray of shape (n, d)
+        Queries.
+    rows : ndarray of shape (n, s)
+        Documents of each query's shortlist; −1 where there is none.
+    vectors_of : callable
+        Returns the vectors (m, d) of rows (m,).
+
+    Returns
+    -------
+    ndarray of shape (n, s)
+        Inner products, −inf where there is no document.
+    """
+    scores = np.full(rows.shape, -np.inf, np.float32)
+    step = max(1, BLOCK_FLOATS // (rows.shape[1] * projected.shape[1]))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        vectors = vectors_of(np.maximum(block, 0).ravel()).reshape(*block.shape, -1)
+        products = np.matmul(vectors, projected[start : start + step, :, None])[:, :, 0]
+        scores[start : start + step] = np.where(block >= 0, products, -np.inf)
+    return scores
+
+
+def is_bit_code(codec: Codec) -> bool:
+    """Whether the codec's codes are bits, which Hamming distance and the fast scan need."""
+    return isinstance(codec.quantiser, BitQuantiser)
+
+
+def signs_of(codes: Codes) -> Callable[[Rows], Floats]:
+    """Return a function that unpacks the codes of given rows to −1 and +1, for `score_shortlist`."""
+    return lambda rows: signs(codes[rows])

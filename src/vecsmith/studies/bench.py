@@ -1,0 +1,163 @@
+"""One task embedded by one encoder, on which codecs are measured."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings import EmbeddingSet, normalise
+from vecsmith.files import cache_folder, fingerprint, write_text
+from vecsmith.metrics import DEPTH, evaluate
+from vecsmith.results import Result
+from vecsmith.search import Index, Scoring
+from vecsmith.studies.protocol import Encoded, encode_corpus
+from vecsmith.tasks import Task
+
+BASELINE = "float32"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A result that has not been compared with the baseline yet, and what the comparison needs.
+
+    Attributes
+    ----------
+    result : Result
+        With a retention and a p-value of 1.
+    ndcg_at_10 : list of float
+        Of each judged query, by query id.
+    """
+
+    result: Result
+    ndcg_at_10: list[float]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One task, embedded by one encoder, and the protocol under which codecs are measured on it.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    split : str
+        Its judgements that count.
+    encoder : str
+        Spec of the encoder.
+    corpus, queries : EmbeddingSet
+        Its vectors.
+    fit_on : str
+        What codecs are fitted on.
+    training : EmbeddingSet or None
+        The other set that `fit_on` names.
+    seed : int
+        Seeds codecs and halves.
+    """
+
+    task: Task
+    split: str
+    encoder: str
+    corpus: EmbeddingSet
+    queries: EmbeddingSet
+    fit_on: str
+    training: EmbeddingSet | None
+    seed: int
+
+    def measure(self, spec: str, scorings: Sequence[Scoring], force: bool = False) -> Iterator[Measurement]:
+        """Yield a measurement per scoring, and one for float32, whose scorings are all the same.
+
+        What was measured before on the same inputs is read from the cache unless `force` is set.
+        """
+        encoded = None
+        for scoring in scorings[:1] if spec == BASELINE else scorings:
+            name = "exact" if spec == BASELINE else scoring
+            path = cache_folder() / "results" / f"{fingerprint([self._key, spec, name])}.json"
+            measurement = None if force else _read_cached(path)
+            if measurement is None:
+                encoded = encoded or encode_corpus(spec, self._documents, self.fit_on, self.seed, self.training)
+                measurement = self._measure(spec, name, scoring, encoded)
+                write_text(path, json.dumps(asdict(measurement)))
+            yield measurement
+
+    @cached_property
+    def _key(self) -> list[object]:
+        """All that a measurement depends on, besides codec and scoring."""
+        fit_on = self.training.fingerprint if self.training else self.fit_on
+        sets = [self.corpus.fingerprint, self.queries.fingerprint]
+        names = [self.task.name, self.encoder, self.fit_on]
+        return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, _versions()]
+
+    @cached_property
+    def _documents(self) -> NDArray[np.float32]:
+        return normalise(self.corpus.vectors)
+
+    @cached_property
+    def _judged(self) -> NDArray[np.int64]:
+        """Rows of the queries that have judgements."""
+        judgements = self.task.judgements(self.split)
+        return np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
+
+    def _measure(self, spec: str, name: str, scoring: Scoring, encoded: Encoded) -> Measurement:
+        index = Index.of_parts(encoded.parts, scoring, self._documents, self.corpus.ids)
+        queries = normalise(self.queries.vectors[self._judged])
+        identical = self.task.ignore_identical_ids
+        # what FAISS builds on the first search is no part of searching
+        index.search(queries[:1], DEPTH)
+        start = time.perf_counter()
+        scores, rows = index.search(queries, DEPTH + identical)
+        search_seconds = time.perf_counter() - start
+        query_ids = [self.queries.ids[row] for row in self._judged]
+        quality = evaluate(scores, rows, query_ids, self.corpus.ids, self.task.judgements(self.split), identical)
+        codec, n_docs = encoded.parts[0].codec, len(self.corpus)
+        float_bytes = 4 * self.corpus.dimensions
+        rescore_bytes = float_bytes if scoring == "rescored" and name != "exact" else 0
+        result = Result(
+            task=self.task.name,
+            split=self.split,
+            encoder=self.encoder,
+            codec=spec,
+            scoring=name,
+            fit_on=self.fit_on if codec.learns else "nothing",
+            n_docs=n_docs,
+            n_queries=len(quality.query_ids),
+            dimensions=codec.dimensions,
+            bytes_per_vector=codec.bytes_per_vector,
+            rescore_bytes_per_vector=rescore_bytes,
+            amortised_bytes_per_vector=codec.bytes_per_vector + codec.codec_bytes / n_docs,
+            codec_bytes=codec.codec_bytes,
+            compression=float_bytes / (codec.bytes_per_vector + rescore_bytes),
+            ndcg_at_10=float(quality.ndcg_at_10.mean()),
+            recall_at_100=float(quality.recall_at_100.mean()),
+            retention=1.0,
+            p_value=1.0,
+            fit_seconds=encoded.fit_seconds,
+            encode_vectors_per_second=n_docs / encoded.encode_seconds,
+            queries_per_second=len(query_ids) / search_seconds,
+            seed=self.seed,
+            versions=_versions(),
+        )
+        return Measurement(result, quality.ndcg_at_10.tolist())
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu", "pytrec-eval-terrier")}
+    threads = f"{faiss.omp_get_max_threads()} of {os.cpu_count()}"
+    return {**packages, "python": platform.python_version(), "threads": threads}
+
+
+def _read_cached(path: Path) -> Measurement | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Measurement(Result(**content["result"]), content["ndcg_at_10"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # not measured yet, or by a version that kept other fields
+        return None

@@ -1,0 +1,190 @@
+"""Retrieval tasks of the installed mteb, by name.
+
+References
+----------
+Muennighoff et al. 2022, MTEB, https://arxiv.org/abs/2210.07316
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from vecsmith.errors import VecsmithError, require, unknown
+from vecsmith.tasks.base import Qrels, Task, Texts, strangers
+
+TYPES = ("Retrieval", "InstructionRetrieval")
+"""The types of mteb's tasks whose queries search a whole corpus."""
+
+BATCH = 1024
+
+
+def load_mteb(name: str, subset: str | None = None, split: str | None = None) -> Task:
+    """Load a text retrieval task of mteb.
+
+    Texts are those that mteb hands to a model: a document's title, a space and its text; a query's text and its
+    instruction. Queries without judgements are left out, as in mteb. Data that is not in the cache of Hugging Face is
+    downloaded.
+
+    Parameters
+    ----------
+    name : str
+        The task's name in mteb, such as ``"SciFact"``.
+    subset : str, optional
+        Which subset, such as ``"de"``; needed where the task has several.
+    split : str, optional
+        Which evaluation split; all of them by default, needed where each has a corpus of its own.
+
+    Raises
+    ------
+    VecsmithError
+        If mteb is not installed, the task, subset or split does not exist, the task is no retrieval of texts from a
+        whole corpus, several subsets or different corpora leave open which is meant, or the data cannot be loaded.
+    """
+    task = _get_task(name)
+    subset = _choose_subset(task, subset)
+    if split is not None and split not in task.metadata.eval_splits:
+        raise unknown(f"split of {name}", split, task.metadata.eval_splits)
+    task.filter_languages(languages=None, hf_subsets=[subset]).filter_eval_splits([split] if split else None)
+    parts = _load_splits(task, subset)
+    named = ":".join([name, *([subset] if subset != "default" or split else []), *([split] if split else [])])
+    corpora = [_read_texts(task, part["corpus"], "document", f"the corpus of {named}") for part in parts.values()]
+    if len({corpus.content_hash for corpus in corpora}) > 1:
+        raise _ambiguous(name, subset, parts)
+    qrels = {split: _read_qrels(part["relevant_docs"]) for split, part in parts.items()}
+    queries: dict[str, str] = {}
+    for part, judged in zip(parts.values(), qrels.values(), strict=True):
+        texts = _read_texts(task, part["queries"], "query", f"the queries of {named}")
+        for id_, text in zip(texts.ids, texts.texts, strict=True):
+            if id_ in judged and queries.setdefault(id_, text) != text:
+                raise _ambiguous(name, subset, parts)
+    searched = Texts(list(queries), list(queries.values()), f"the queries of {named}")
+    dataset = task.metadata.dataset
+    return Task(
+        name=named,
+        corpus=corpora[0],
+        queries=searched,
+        qrels=qrels,
+        provenance={
+            "mteb": require("mteb", "mteb").__version__,
+            "dataset": dataset["path"],
+            "revision": dataset["revision"],
+        },
+        notes=tuple(strangers(corpora[0], searched, qrels)),
+        ignore_identical_ids=task.ignore_identical_ids,
+    )
+
+
+def mteb_names(language: str | None = None) -> list[tuple[str, list[str], str]]:
+    """List mteb's text retrieval tasks.
+
+    Parameters
+    ----------
+    language : str, optional
+        Only tasks with a subset in this language: its ISO 639-3 code, with or without a script, such as ``"deu"`` or
+        ``"deu-Latn"``.
+
+    Returns
+    -------
+    list of (str, list of str, str)
+        Each task's name, the codes of its languages, and its description; sorted by name.
+
+    Raises
+    ------
+    VecsmithError
+        If mteb is not installed, or has no such task in the language.
+    """
+    mteb = require("mteb", "mteb")
+    try:
+        tasks = mteb.get_tasks(
+            languages=None if language is None else [language],
+            task_types=list(TYPES),
+            modalities=["text"],
+            exclusive_modality_filter=True,
+            exclude_aggregate=True,
+        )
+    except ValueError:
+        tasks = []
+    if not tasks:
+        raise VecsmithError(
+            f"mteb has no retrieval task in the language {language!r}; give an ISO 639-3 code, with or without a "
+            "script, such as deu or deu-Latn."
+        )
+    return sorted(
+        (task.metadata.name, list(task.metadata.languages), task.metadata.description.strip()) for task in tasks
+    )
+
+
+def _get_task(name: str) -> Any:
+    mteb = require("mteb", "mteb")
+    try:
+        task = mteb.get_task(name)
+    except KeyError:
+        raise unknown("retrieval task of mteb", name, [known for known, *_ in mteb_names()]) from None
+    if isinstance(task, mteb.abstasks.aggregated_task.AbsTaskAggregate):
+        parts = ", ".join(f"mteb:{part.metadata.name}" for part in task.metadata.tasks)
+        raise VecsmithError(f"mteb's {name} is the mean of several tasks; give them one by one: {parts}.")
+    if task.metadata.type not in TYPES or list(task.metadata.modalities) != ["text"]:
+        nearest = get_close_matches(name, [known for known, *_ in mteb_names()], n=1, cutoff=0)[0]
+        raise VecsmithError(
+            f"mteb's {name} is of type {task.metadata.type} on {', '.join(task.metadata.modalities)}, and vecsmith "
+            f"measures retrieval of texts, such as {nearest!r}; `vecsmith tasks --mteb` lists all."
+        )
+    return task
+
+
+def _choose_subset(task: Any, subset: str | None) -> str:
+    name, subsets = task.metadata.name, list(task.hf_subsets)
+    if subset is not None and subset not in subsets:
+        raise unknown(f"subset of {name}", subset, subsets)
+    if subset is None and len(subsets) > 1:
+        raise VecsmithError(f"{name} has several subsets; write mteb:{name}:SUBSET with one of {', '.join(subsets)}.")
+    return subset or str(subsets[0])
+
+
+def _load_splits(task: Any, subset: str) -> dict[str, dict[str, Any]]:
+    """Return the corpus, queries and judgements of every asked split."""
+    name = task.metadata.name
+    try:
+        task.load_data()
+        task.convert_v1_dataset_format_to_v2(num_proc=None)
+    # tasks load with code of their own, and fail in as many ways; a missing network is one of them
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise VecsmithError(
+            f"mteb cannot load {name} ({reason}); without a network, get the task as a folder in BEIR's layout and "
+            "give its path, as beir:DIR."
+        ) from error
+    splits = task.dataset.get(subset, task.dataset)
+    parts = {split: splits[split] for split in task.eval_splits if split in splits}
+    if any(part.get("top_ranked") for part in parts.values()):
+        raise VecsmithError(f"mteb's {name} reorders a shortlist per query, and vecsmith searches the whole corpus.")
+    return parts
+
+
+def _read_texts(task: Any, dataset: Any, prompt_type: str, source: str) -> Texts:
+    loaders = require("mteb._create_dataloaders", "mteb")
+    ids = [str(id_) for id_ in dataset["id"]]
+    if not ids:
+        return Texts([], [], source)
+    batches = loaders.create_dataloader(
+        dataset,
+        task_metadata=task.metadata,
+        prompt_type=require("mteb.types", "mteb").PromptType(prompt_type),
+        batch_size=BATCH,
+    )
+    return Texts(ids, [text for batch in batches for text in batch["text"]], source)
+
+
+def _read_qrels(relevant: Mapping[Any, Mapping[Any, Any]]) -> Qrels:
+    return {
+        str(query): {str(document): int(gain) for document, gain in gains.items()}
+        for query, gains in relevant.items()
+        if gains
+    }
+
+
+def _ambiguous(name: str, subset: str, splits: Iterable[str]) -> VecsmithError:
+    return VecsmithError(
+        f"The splits of {name} differ in their corpora or queries; write mteb:{name}:{subset}:SPLIT with one of "
+        f"{', '.join(splits)}."
+    )

@@ -1,0 +1,188 @@
+"""The built-in task: find a docstring's body by its summary.
+
+The docstrings are those of the standard library, NumPy and SciPy as installed, read from their source files; nothing
+is imported. It is a small task of technical English that needs no download, and not a public benchmark: its texts
+change with the versions of the packages.
+"""
+
+import ast
+import hashlib
+import inspect
+import platform
+import re
+import sysconfig
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from vecsmith.errors import VecsmithError
+from vecsmith.tasks.base import Task, Texts
+
+PACKAGES = ("numpy", "scipy")
+"""Packages read besides the standard library."""
+
+SPLITS = ("train", "train", "train", "dev", "test")
+"""The split of a query is the entry that the hash of its document's id picks."""
+
+# tests, other projects' code carried along, and tables that only look like documentation
+SKIPPED = {
+    *("test", "tests", "conftest"),
+    *("_vendor", "_vendored", "vendored", "_external", "externals", "_lib"),
+    *("encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "turtledemo"),
+}
+
+MIN_SUMMARY, MAX_SUMMARY, MIN_BODY = 3, 40, 10
+"""Words that a query has at least and at most, and a document at least."""
+
+# a doctest and its output; a note about versions with its indented lines; the name of another directive; an underline
+_NOISE = re.compile(
+    r"^[ \t]*>>>.*(?:\n.*\S.*)*"
+    r"|^([ \t]*)\.\. (?:version\w+|deprecated)::.*(?:\n\1[ \t]+\S.*)*"
+    r"|^[ \t]*\.\. [\w-]+::"
+    r"|^[^\w\n]+$"
+    r"|%\(\w+\)s",
+    re.MULTILINE,
+)
+_ROLE = re.compile(r":[\w:]+:`[~!]?([^`]+)`|`")
+_FIELD = re.compile(r"^[ \t]*[:@](?:param|type|returns?|rtype|raises)\b:?", re.MULTILINE)
+# how to call it, a grammar's rule, or a lone word, ahead of the summary
+_USAGE = re.compile(r"(?:.* = )?[\w.]+\([^()]*\)(?: *[-=]+> .*)?\n|\S+ = .*\n|\S+\n")
+_SENTENCE_END = re.compile(r"(?<=[\w)\]'\"]{2}[.!?])\s+(?=[A-Z'\"(*])|(?<=\w:)\n")
+_NO_SENTENCE = re.compile(r"[^\w'\"(]|_|\w+ ?: |\d+\. ")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def load_pydocs(packages: Sequence[str] = ()) -> Task:
+    """Return the built-in task.
+
+    A query is a docstring's summary, its relevant document the rest of the docstring without doctests and markup.
+    Docstrings whose summary or body is missing, no sentence, or was seen before are left out, and so are those that
+    repeat the summary in the body. Every split searches the whole corpus.
+
+    Parameters
+    ----------
+    packages : sequence of str, optional
+        More installed packages to read, by the name that is imported or installed, such as ``"sklearn"``.
+
+    Returns
+    -------
+    Task
+        With splits ``"train"`` (60 %), ``"dev"`` and ``"test"`` (20 % each) by a hash of the document's id, which is
+        the qualified name of what it documents; the query's id ends in ``:summary``.
+
+    Raises
+    ------
+    VecsmithError
+        If a package is not installed, or not as Python source.
+    """
+    providers = packages_distributions()
+    sources = {name: _find(name, providers) for name in (*PACKAGES, *packages)}
+    docstrings = list(_package("", Path(sysconfig.get_path("stdlib"))))
+    for module, path, _ in sources.values():
+        docstrings += _package(module, path)
+    pairs = _distinct(sorted(docstrings, key=lambda named: named[0]))
+    name = ":".join(["pydocs", *filter(None, [",".join(packages)])])
+    qrels: dict[str, dict[str, dict[str, int]]] = {split: {} for split in SPLITS}
+    for id_ in pairs:
+        qrels[_split(id_)][f"{id_}:summary"] = {id_: 1}
+    return Task(
+        name=name,
+        corpus=Texts(list(pairs), [body for _, body in pairs.values()], f"the corpus of {name}"),
+        queries=Texts([f"{id_}:summary" for id_ in pairs], [text for text, _ in pairs.values()], f"queries of {name}"),
+        qrels=qrels,
+        provenance={"python": platform.python_version(), **{name: found[2] for name, found in sources.items()}},
+    )
+
+
+def _find(name: str, providers: Mapping[str, list[str]]) -> tuple[str, Path, str]:
+    """Return the module, the folder or file, and the version of an installed package."""
+    module = name if name in providers else next((key for key, value in providers.items() if name in value), "")
+    spec = find_spec(module) if module else None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise VecsmithError(
+            f"pydocs finds no Python source of a package {name!r}; install it with pip, or leave it out."
+        )
+    path = Path(spec.origin)
+    return module, path.parent if path.stem == "__init__" else path, version(providers[module][0])
+
+
+def _package(name: str, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the docstrings below a folder or in a file, each with the qualified name of what it documents."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            if entry.stem.isidentifier() and entry.stem not in SKIPPED:
+                inside = name if entry.name == "__init__.py" else f"{name}.{entry.stem}".lstrip(".")
+                yield from _package(inside, entry)
+    elif path.suffix == ".py":
+        with warnings.catch_warnings(action="ignore"):  # about other people's code
+            try:
+                tree = ast.parse(path.read_bytes())
+            except (SyntaxError, ValueError):  # a template, or a file for another Python
+                return
+        yield from _documented(tree, name)
+
+
+def _documented(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, name: str
+) -> Iterator[tuple[str, str]]:
+    docstring = ast.get_docstring(node)
+    if docstring:
+        yield name, docstring
+    yield from _members(node, name)
+
+
+def _members(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield from _documented(child, f"{name}.{child.name}")
+            case ast.If() | ast.Try() | ast.With():
+                yield from _members(child, name)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="add_newdoc"), args=args)):
+                yield from _added(args, name)
+
+
+def _added(args: list[ast.expr], module: str) -> Iterator[tuple[str, str]]:
+    """Yield the docstring that NumPy and SciPy add to a function written in C: ``add_newdoc(*names, docstring)``."""
+    if all(isinstance(arg, ast.Constant | ast.Tuple) for arg in args):
+        *names, docstring = (
+            str(part.value) for arg in args for part in ast.walk(arg) if isinstance(part, ast.Constant)
+        )
+        name = ".".join(names)
+        yield name if name.startswith("numpy.") else f"{module}.{name}", inspect.cleandoc(docstring)
+
+
+def _distinct(docstrings: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return summary and body by qualified name, without those that make no good query or document."""
+    pairs: dict[str, tuple[str, str]] = {}
+    seen: set[str] = set()
+    for name, docstring in docstrings:
+        summary, body = _summary_and_body(docstring)
+        keys = {name, f"summary {summary.lower()}", f"body {body.lower()}"}
+        if _is_query(summary) and _words(body) >= MIN_BODY and summary.lower() not in body.lower() and not keys & seen:
+            pairs[name] = summary, body
+        seen |= keys
+    return pairs
+
+
+def _summary_and_body(docstring: str) -> tuple[str, str]:
+    text = _ROLE.sub(r"\1", _NOISE.sub("", _FIELD.sub("", docstring))).lstrip() + "\n"
+    while usage := _USAGE.match(text):
+        text = text[usage.end() :].lstrip()
+    first, _, rest = text.partition("\n\n")
+    summary, *more = _SENTENCE_END.split(first, maxsplit=1)
+    return " ".join(summary.split()), " ".join(" ".join([*more, rest]).split())
+
+
+def _words(text: str) -> int:
+    return len(_WORD.findall(text))
+
+
+def _is_query(summary: str) -> bool:
+    return MIN_SUMMARY <= _words(summary) and len(summary.split()) <= MAX_SUMMARY and not _NO_SENTENCE.match(summary)
+
+
+def _split(id_: str) -> str:
+    return SPLITS[int(hashlib.sha256(id_.encode()).hexdigest(), 16) % len(SPLITS)]

@@ -1,0 +1,183 @@
+"""The mathematics of each method, and specs."""
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+import vecsmith
+from vecsmith.codecs.base import signs
+from vecsmith.errors import VecsmithError
+
+Vectors = NDArray[np.float32]
+
+
+def error(codec: vecsmith.Codec, X: Vectors) -> float:
+    return float(((codec.decode(codec.encode(X)) - X) ** 2).sum(axis=1).mean())
+
+
+def test_float32_is_lossless_and_float16_nearly(vectors: Vectors) -> None:
+    assert error(vecsmith.codec("float32").fit(vectors), vectors) == 0
+    assert 0 < error(vecsmith.codec("float16").fit(vectors), vectors) < 1e-6
+
+
+@pytest.mark.parametrize(("spec", "levels"), [("int8", 256), ("int4", 16)])
+def test_scalar_codes_use_all_levels_and_round_to_the_nearest(spec: str, levels: int, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    stage = codec.quantiser
+    grid = stage.lowest_ + stage.step_ * np.arange(levels)[:, None]
+    decoded = codec.decode(codec.encode(vectors))
+    nearest = np.take_along_axis(grid, np.abs(vectors[:, None] - grid).argmin(axis=1), axis=0)
+    np.testing.assert_allclose(decoded, nearest, atol=1e-5)
+    assert len(np.unique(decoded[:, 0])) > levels / 2
+
+
+@pytest.mark.parametrize("spec", ["int8", "int4"])
+def test_scalar_codes_clip_and_do_not_wrap_around(spec: str, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    far = np.stack([np.full(40, 1e6, np.float32), np.full(40, -1e6, np.float32)])
+    high, low = codec.decode(codec.encode(far))
+    stage = codec.quantiser
+    width = {"int8": 255, "int4": 15}[spec] * stage.step_
+    np.testing.assert_allclose(high, stage.lowest_ + width, atol=1e-5)
+    np.testing.assert_allclose(low, stage.lowest_, atol=1e-5)
+
+
+def test_more_bits_less_error(vectors: Vectors) -> None:
+    specs = ["median", "int4", "int8", "float16"]
+    errors = [error(vecsmith.codec(spec).fit(vectors), vectors) for spec in specs]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_scalar_codes_match_faiss_in_layout_and_beat_its_default_range(vectors: Vectors) -> None:
+    codec = vecsmith.codec("int4").fit(vectors)
+    rival = faiss.ScalarQuantizer(40, faiss.ScalarQuantizer.QT_4bit)
+    rival.train(vectors)
+    rival_error = ((rival.decode(rival.compute_codes(vectors)) - vectors) ** 2).sum(axis=1).mean()
+    assert codec.bytes_per_vector == rival.code_size
+    assert error(codec, vectors) < rival_error
+
+
+def test_constant_dimension_survives(vectors: Vectors) -> None:
+    constant = vectors.copy()
+    constant[:, 7] = 0.25
+    for spec in ("int8", "int4", "median", "pca16", "pca16,binary"):
+        codec = vecsmith.codec(spec).fit(constant)
+        decoded = codec.decode(codec.encode(constant))
+        assert np.isfinite(decoded).all(), spec
+    for spec in ("int8", "int4", "median"):
+        codec = vecsmith.codec(spec).fit(constant)
+        np.testing.assert_allclose(codec.decode(codec.encode(constant))[:, 7], 0.25, atol=1e-6)
+
+
+@pytest.mark.parametrize("dimensions", [1, 7, 8, 9, 13])
+def test_odd_dimensions_are_packed_exactly(dimensions: int, vectors: Vectors) -> None:
+    X = vectors[:, :dimensions]
+    codec = vecsmith.codec("binary").fit(X)
+    codes = codec.encode(X)
+    assert codes.shape[1] == -(-dimensions // 8)
+    unpacked = np.unpackbits(codes, axis=1, bitorder="little")
+    assert np.array_equal(unpacked[:, :dimensions], X > 0)
+    assert not unpacked[:, dimensions:].any()
+    assert np.array_equal(codec.decode(codes) > 0, X > 0)
+
+
+def test_median_balances_bits(vectors: Vectors) -> None:
+    codec = vecsmith.codec("median").fit(vectors)
+    bits = np.unpackbits(codec.encode(vectors), axis=1, bitorder="little")
+    assert np.abs(bits.mean(axis=0) - 0.5).max() < 0.01
+
+
+def test_bits_project_queries_as_the_affine_decoding_says(vectors: Vectors) -> None:
+    for spec in ("binary", "median", "pca13,median"):
+        codec = vecsmith.codec(spec).fit(vectors)
+        codes = codec.encode(vectors[:100])
+        weights, offset = codec.project_queries(vectors[100:120])
+        scores = weights @ signs(codes).T + offset[:, None]
+        np.testing.assert_allclose(scores, vectors[100:120] @ codec.decode(codes).T, atol=1e-5)
+
+
+def test_pca_agrees_with_scikit_learn(vectors: Vectors) -> None:
+    ours = vecsmith.codec("pca12").fit(vectors)
+    theirs = PCA(12, svd_solver="full").fit(vectors)
+    reduced = ours.reducers[0].transform(vectors)
+    np.testing.assert_allclose(np.abs(reduced), np.abs(theirs.transform(vectors)), atol=1e-4)
+    np.testing.assert_allclose(
+        ours.decode(ours.encode(vectors)), theirs.inverse_transform(theirs.transform(vectors)), atol=1e-4
+    )
+
+
+def test_pca_reconstructs_better_as_components_grow(vectors: Vectors) -> None:
+    errors = [error(vecsmith.codec(f"pca{k}").fit(vectors), vectors) for k in (2, 8, 20, 40)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-9
+
+
+def test_pca_keeps_the_inner_product_with_the_mean(vectors: Vectors) -> None:
+    codec = vecsmith.codec("pca40").fit(vectors)
+    scores, rows = vecsmith.Index(codec, codec.encode(vectors)).search(vectors[:5], 600)
+    np.testing.assert_allclose(scores, np.take_along_axis(vectors[:5] @ vectors.T, rows, axis=1), atol=1e-4)
+
+
+def test_truncate_normalises_again(vectors: Vectors) -> None:
+    reduced = vecsmith.codec("truncate9").fit(vectors).decode(vecsmith.codec("truncate9").fit(vectors).encode(vectors))
+    np.testing.assert_allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-5)
+    assert not reduced[:, 9:].any()
+
+
+@pytest.mark.parametrize("factory", ["PQ10x4", "OPQ10,PQ10x4", "SQ8", "RaBitQ", "PCA20,SQ4", "RR40,RaBitQ"])
+def test_rivals_rank_as_faiss_itself_does(factory: str, vectors: Vectors) -> None:
+    documents, queries = vectors[:500], vectors[500:]
+    codec = vecsmith.codec(f"faiss:{factory}").fit(documents)
+    index = faiss.index_factory(40, factory, faiss.METRIC_INNER_PRODUCT)
+    index.train(documents)
+    index.add(documents)
+    scores, _ = vecsmith.Index(codec, codec.encode(documents)).search(queries, 10)
+    expected, _ = index.search(queries, 10)
+    np.testing.assert_allclose(scores, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("factory", ["PQ7", "nonsense", "HNSW16"])
+def test_rivals_that_cannot_be_codes_say_so(factory: str, vectors: Vectors) -> None:
+    with pytest.raises(VecsmithError, match=f"faiss:{factory}"):
+        vecsmith.codec(f"faiss:{factory}").fit(vectors)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("int9", "did you mean 'int8'"),
+        ("trunkate128", "did you mean 'truncateK'"),
+        ("binary,pca8", "goes on after its quantiser"),
+        ("int8,binary", "goes on after its quantiser"),
+        ("", "Unknown codec ''"),
+        ("pca", "did you mean 'pcaK'"),
+    ],
+)
+def test_wrong_specs_name_what_is_wrong(spec: str, message: str) -> None:
+    with pytest.raises(VecsmithError, match=message):
+        vecsmith.codec(spec)
+
+
+@pytest.mark.parametrize("spec", ["pca0", "pca41", "truncate0", "truncate41", "truncate8,pca9"])
+def test_parameters_that_do_not_suit_the_vectors(spec: str, vectors: Vectors) -> None:
+    with pytest.raises(VecsmithError, match="choose from 1 to"):
+        vecsmith.codec(spec).fit(vectors)
+
+
+def test_saving_never_replaces_something_else(vectors: Vectors, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("irreplaceable")
+    with pytest.raises(VecsmithError, match="already holds something else"):
+        vecsmith.codec("int8").fit(vectors).save(tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "irreplaceable"
+
+
+def test_saving_again_replaces_the_codec(vectors: Vectors, tmp_path: Path) -> None:
+    for spec in ("int8", "pca8"):
+        vecsmith.codec(spec).fit(vectors).save(tmp_path / "codec")
+    assert vecsmith.load_codec(tmp_path / "codec").spec == "pca8"
+    assert [path.name for path in tmp_path.iterdir()] == ["codec"]

@@ -1,0 +1,64 @@
+"""Retrieval measures and the paired test."""
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test
+
+from vecsmith.errors import VecsmithError
+from vecsmith.metrics import evaluate, paired_p_value
+
+IDS = ["a", "b", "c", "d"]
+
+
+def run(rows: list[list[int]], scores: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(scores, np.float32), np.array(rows)
+
+
+def test_ndcg_by_hand() -> None:
+    scores, rows = run([[0, 1, 2]], [[3, 2, 1]])
+    quality = evaluate(scores, rows, ["q"], IDS, {"q": {"b": 2, "c": 1}})
+    gain = 2 / np.log2(3) + 1 / np.log2(4)
+    ideal = 2 / np.log2(2) + 1 / np.log2(3)
+    assert quality.ndcg_at_10[0] == pytest.approx(gain / ideal)
+    assert quality.recall_at_100[0] == 1
+
+
+def test_ties_break_by_falling_id_as_in_trec_eval() -> None:
+    scores, rows = run([[0, 1]], [[1, 1]])
+    assert evaluate(scores, rows, ["q"], IDS, {"q": {"b": 1}}).ndcg_at_10[0] == 1
+    assert evaluate(scores, rows, ["q"], IDS, {"q": {"a": 1}}).ndcg_at_10[0] == pytest.approx(1 / np.log2(3))
+
+
+def test_judgements_of_documents_that_are_not_there_count_as_missed() -> None:
+    scores, rows = run([[0]], [[1]])
+    quality = evaluate(scores, rows, ["q"], IDS, {"q": {"a": 1, "gone": 1}})
+    assert quality.recall_at_100[0] == 0.5
+
+
+def test_the_query_itself_is_no_answer() -> None:
+    scores, rows = run([[0, 1]], [[2, 1]])
+    quality = evaluate(scores, rows, ["a"], IDS, {"a": {"b": 1}}, ignore_identical_ids=True)
+    assert quality.ndcg_at_10[0] == 1
+
+
+def test_only_judged_queries_count() -> None:
+    scores, rows = run([[0], [1]], [[1], [1]])
+    assert evaluate(scores, rows, ["q", "r"], IDS, {"q": {"a": 1}}).query_ids == ["q"]
+    with pytest.raises(VecsmithError, match="None of the queries"):
+        evaluate(scores, rows, ["q", "r"], IDS, {"other": {"a": 1}})
+
+
+def test_p_value_agrees_with_the_randomisation_test() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.random(60)
+    b = np.clip(a + rng.normal(0.03, 0.1, 60), 0, 1)
+    randomised = permutation_test(
+        (a, b), lambda x, y, axis: np.mean(x - y, axis=axis), permutation_type="samples", n_resamples=5000, rng=0
+    )
+    assert paired_p_value(a, b) == pytest.approx(randomised.pvalue, abs=0.02)
+
+
+def test_p_value_of_equal_runs_is_one() -> None:
+    a = np.array([0.1, 0.5, 0.9])
+    assert paired_p_value(a, a) == 1
+    assert paired_p_value(a[:1], a[1:2]) == 1
