@@ -112,7 +112,8 @@ def test_the_rounding_of_the_fast_scan_costs_less_than_two_thousandths(beir: Cal
     codec = vecsmith.codec("binary").fit(corpus.vectors)
     codes = codec.encode(corpus.vectors)
     weights, _ = codec.project_queries(Q)
-    rounded = codec.quantiser.index(codes).search(weights, 100)
+    refined = codec.quantiser.index(codes)
+    rounded = refined.base_index.search(weights, 100)
     exact = vecsmith.Index(codec, codes, ids=corpus.ids).search(Q, 100)
     oracle = asymmetric_scores(codec, Q, codes)
     rows = np.argsort(-oracle, axis=1, kind="stable")[:, :100]

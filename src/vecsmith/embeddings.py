@@ -64,6 +64,11 @@ class Provenance:
     dataset: str = ""
     content_hash: str = ""
 
+    @property
+    def key(self) -> str:
+        """SHA-256 of what determines the vectors: all but `dataset`, since texts may lie in another place."""
+        return fingerprint(asdict(replace(self, dataset="")))
+
 
 def content_hash(ids: Sequence[str], texts: Sequence[str]) -> str:
     """Return the SHA-256 of rows of ids and texts, each ended by a byte that UTF-8 does not use."""
@@ -79,6 +84,11 @@ def normalise(vectors: Vectors) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return unit
+
+
+def open_npy(path: Path) -> Vectors:
+    """Memory-map an ``.npy`` file; unlike `numpy.load`, take no other format, and no pickle, for it."""
+    return np.lib.format.open_memmap(path, mode="r")
 
 
 class EmbeddingSet:
@@ -193,10 +203,12 @@ class EmbeddingSet:
         try:
             rows = pq.read_table(folder / "rows.parquet")
             names = sorted(name for name in manifest["files"] if name.startswith("vectors-"))
-            shards = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in names]
+            shards = [open_npy(folder / name) for name in names]
             texts = rows["text"].to_pylist() if "text" in rows.column_names else None
             return cls(shards, rows["id"].to_pylist(), texts, Provenance(**manifest["provenance"]), str(folder))
-        except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
+        except VecsmithError:
+            raise
+        except Exception as error:  # on broken files NumPy's and Arrow's readers raise almost anything
             raise VecsmithError(f"{folder} is not a valid embedding set ({error}); write it again.") from error
 
 
@@ -223,8 +235,7 @@ class EmbeddingWriter:
         self.provenance = provenance
         self._ids, self._texts = ids, texts
         self._marker = path / MARKER
-        # the same rows may lie in another place when the work goes on
-        self._key = fingerprint([asdict(replace(provenance, dataset="")), len(ids)])
+        self._key = fingerprint([provenance.key, len(ids)])
         if self._marker.is_file():
             if self._marker.read_text(encoding="utf-8", errors="replace") != self._key:
                 raise _occupied(path)
@@ -248,7 +259,7 @@ class EmbeddingWriter:
         VecsmithError
             If a vector is not finite or all zero (which row), or has other dimensions than the shards before.
         """
-        before = [self._load(0)] if self._shards_done else []
+        before = [open_npy(self._shard(0))] if self._shards_done else []
         check_shapes([*before, vectors], str(self.path))
         _check_values([vectors], str(self.path), self._shards_done * SHARD_ROWS)
         if not self._shards_done:
@@ -262,7 +273,7 @@ class EmbeddingWriter:
         for leftover in filter(_is_partial, self.path.iterdir()):
             leftover.unlink()
         names = [self._shard(number).name for number in range(self._shards_done)]
-        provenance = asdict(replace(self.provenance, dtype=self._load(0).dtype.name))
+        provenance = asdict(replace(self.provenance, dtype=open_npy(self._shard(0)).dtype.name))
         content = {"rows": len(self._ids), "provenance": provenance}
         write_manifest(self.path / "manifest.json", KIND, FORMAT_VERSION, content, [*names, "rows.parquet"])
         self._marker.unlink()
@@ -274,15 +285,11 @@ class EmbeddingWriter:
     def _shard(self, number: int) -> Path:
         return self.path / f"vectors-{number:05d}.npy"
 
-    def _load(self, number: int) -> Vectors:
-        shard: Vectors = np.load(self._shard(number), mmap_mode="r", allow_pickle=False)
-        return shard
-
     def _rows_of(self, number: int) -> int:
         """Return the rows of a shard on disk; 0 if it is missing or damaged and must be written again."""
         try:
-            return len(self._load(number))
-        except (OSError, ValueError, EOFError):
+            return len(open_npy(self._shard(number)))
+        except Exception:  # see `EmbeddingSet.open`
             return 0
 
 
@@ -335,8 +342,9 @@ def _check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> boo
     unit_length = True
     for shard in shards:
         for begin in range(0, len(shard), SHARD_ROWS):
-            block = np.asarray(shard[begin : begin + SHARD_ROWS], dtype=np.float32)
-            norms = np.linalg.norm(block, axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                block = np.asarray(shard[begin : begin + SHARD_ROWS], dtype=np.float32)
+                norms = np.linalg.norm(block, axis=1)
             if not np.isfinite(norms).all():
                 row = start + begin + int(np.argmin(np.isfinite(norms)))
                 raise VecsmithError(f"{source} has a NaN or infinite value in row {row}; embed that text again.")

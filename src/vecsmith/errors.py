@@ -51,6 +51,5 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise VecsmithError(
-            f"This needs {module}, which cannot be imported ({error}); "
-            f"install it with: pip install 'vecsmith[{extra}]'"
+            f"This needs {module}, which cannot be imported ({error}); install it with: pip install 'vecsmith[{extra}]'"
         ) from error

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Vectors, check_shapes
+from vecsmith.embeddings import Vectors, check_shapes, open_npy
 from vecsmith.errors import VecsmithError
 
 SUFFIXES = (".npy", ".npz", ".parquet")
@@ -59,7 +59,7 @@ def read_vectors(path: str | Path) -> tuple[Vectors, list[str] | None]:
 
 
 def _read_npy(path: Path) -> tuple[Vectors, None]:
-    return np.lib.format.open_memmap(path, mode="r"), None
+    return open_npy(path), None
 
 
 def _read_npz(path: Path) -> tuple[Vectors, list[str] | None]:

@@ -22,6 +22,9 @@ Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 Bits = NDArray[np.bool_]
 
+REFINE = 4
+"""How many times k documents of a fast scan are scored exactly."""
+
 STAGES: dict[str, type["Stage"]] = {}
 """Every stage that a spec can name, by its usage."""
 
@@ -163,8 +166,14 @@ class BitQuantiser(Quantiser):
         return weights, Q @ mean
 
     def index(self, codes: Codes) -> Any:
-        """Return FAISS's 4-bit fast scan with the fixed codebook {−1, +1}⁴; its 8-bit tables round the scores."""
-        return faiss.IndexPQFastScan(sign_index(codes))
+        """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores.
+
+        `sign_index` has the codebook; the best `REFINE` · k documents of the scan are scored again.
+        """
+        exact = sign_index(codes)
+        index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
+        index.k_factor = REFINE
+        return index
 
 
 def signs(codes: Codes) -> Floats:

@@ -49,7 +49,7 @@ class Faiss(Quantiser):
         try:
             index = faiss.index_factory(X.shape[1], self.factory, faiss.METRIC_INNER_PRODUCT)
             codes = faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
-            if isinstance(codes, faiss.IndexPQ):
+            if hasattr(codes, "do_polysemous_training"):
                 # renumbers the centroids for a Hamming filter that is not used here, and takes most of the time
                 codes.do_polysemous_training = False
             with _silenced():

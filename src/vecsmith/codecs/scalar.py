@@ -11,15 +11,11 @@ from vecsmith.codecs.base import Codes, Floats, Quantiser
 class _Scalar(Quantiser):
     """2ᵇ equally spaced levels a dimension; what lies beyond the outer levels takes the outer level.
 
-    The outer levels are the mean ± `_reach` standard deviations, the best for a normal distribution (Max 1960), or
-    the smallest and largest value seen where they are closer.
+    The outer levels are the smallest and the largest value seen, or the mean ± `_reach` standard deviations where
+    that is closer.
 
     FAISS's ``ScalarQuantizer`` cuts [vmin, vmin + vdiff] into 2ᵇ − 1 bins, decodes to their middles and clips above to
     one bin more; vmin is set half a step below the lowest level, so that its truncation rounds to the nearest level.
-
-    References
-    ----------
-    J. Max 1960, Quantizing for minimum distortion, IRE Transactions on Information Theory 6(1).
     """
 
     state: ClassVar = {"lowest_": ("d",), "step_": ("d",)}
@@ -65,11 +61,18 @@ class Int8(_Scalar):
 
     usage = pattern = example = "int8"
     summary = "256 levels a dimension, calibrated, clipped: one byte a dimension"
-    _bits, _reach, _type = 8, 3.93, faiss.ScalarQuantizer.QT_8bit
+    # farther than any value: with 256 levels clipping gains nothing
+    _bits, _reach, _type = 8, 1e6, faiss.ScalarQuantizer.QT_8bit
 
 
 class Int4(_Scalar):
-    """16 levels a dimension, two dimensions a byte."""
+    """16 levels a dimension, two dimensions a byte, at most ±2.51 standard deviations apart.
+
+    References
+    ----------
+    J. Max 1960, Quantizing for minimum distortion, IRE Transactions on Information Theory 6(1): the best outer levels
+    for a normal distribution and 16 levels.
+    """
 
     usage = pattern = example = "int4"
     summary = "16 levels a dimension, calibrated, clipped: half a byte a dimension"

@@ -91,12 +91,13 @@ class ApiEncoder(Encoder):
         answer = self._post({**self._payload, "input": texts})
         if answer.status_code != 200:
             raise VecsmithError(
-                f"{self._url} answers {answer.status_code} to {self.spec}: {self._message(answer)} {_advice(answer)}"
+                f"{self._url} answers {answer.status_code} to {self.spec} ({self._message(answer)}); {_advice(answer)}."
             )
         try:
             items = sorted(answer.json()["data"], key=lambda item: item["index"])
             indices = [item["index"] for item in items]
-            vectors = np.array([item["embedding"] for item in items], dtype=np.float32)
+            with np.errstate(over="ignore"):
+                vectors = np.array([item["embedding"] for item in items], dtype=np.float32)
         except (ValueError, KeyError, TypeError) as error:
             raise VecsmithError(f"The answer of {self._url} is no list of embeddings; see what it serves.") from error
         if indices != list(range(len(texts))):
@@ -112,18 +113,15 @@ class ApiEncoder(Encoder):
             )
         return vectors
 
-    def _post(self, payload: dict[str, Any]) -> requests.Response:
-        for attempt in range(RETRIES):
-            try:
-                # a redirect would carry the texts elsewhere
-                return self._session.post(self._url, json=payload, timeout=TIMEOUT, allow_redirects=False)
-            except requests.exceptions.ChunkedEncodingError as error:
-                # broken off in the middle of the answer, which urllib3 leaves to the caller
-                if attempt == RETRIES - 1:
-                    raise self._unreachable(error) from error
-            except requests.RequestException as error:
-                raise self._unreachable(error) from error
-        raise AssertionError("the last attempt returns or raises")
+    def _post(self, payload: dict[str, Any], retries: int = RETRIES) -> requests.Response:
+        try:
+            # a redirect would carry the texts elsewhere
+            return self._session.post(self._url, json=payload, timeout=TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            # urllib3 leaves it to the caller when the connection breaks in the middle of an answer
+            if isinstance(error, requests.exceptions.ChunkedEncodingError) and retries > 0:
+                return self._post(payload, retries - 1)
+            raise self._unreachable(error) from error
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -164,12 +162,12 @@ class ApiEncoder(Encoder):
 
 def _advice(answer: requests.Response) -> str:
     if answer.status_code in (401, 403):
-        return "Check OPENAI_API_KEY."
+        return "check OPENAI_API_KEY"
     if answer.status_code in (400, 413):
-        return "A smaller --batch-size may help."
+        return "a smaller --batch-size may help"
     if answer.status_code == 429 or answer.status_code >= 500:
-        return "Start it again later; it goes on where it was."
-    return "Check OPENAI_BASE_URL and the model's name."
+        return "start it again later, and it goes on where it was"
+    return "check OPENAI_BASE_URL and the model's name"
 
 
 class _CappedRetry(Retry):

@@ -4,7 +4,7 @@ import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,7 @@ Storage = Literal["float32", "float16"]
 
 
 def embed_texts(
-    encoder: Encoder, texts: Texts, side: Side, path: str | Path, dtype: Storage = "float32"
+    encoder: Encoder, texts: Texts, side: Side, path: str | Path | None = None, dtype: Storage = "float32"
 ) -> EmbeddingSet:
     """Embed texts into a folder; killed at any moment and called again, it goes on and ends with the same bytes.
 
@@ -33,8 +33,8 @@ def embed_texts(
         What is embedded.
     side : {"query", "passage"}
         On which side of a search they are.
-    path : str or Path
-        The folder: new, or with an embedding of these texts by this encoder, finished or not.
+    path : str or Path, optional
+        The folder: new, or with an embedding of these texts by this encoder, finished or not. The cache by default.
     dtype : {"float32", "float16"}
         How the vectors are stored.
 
@@ -48,11 +48,13 @@ def embed_texts(
     VecsmithError
         If `path` holds something else, which is left alone, or a text gets no usable vector (which row).
     """
+    if path is None:
+        return _embed_cached(encoder, texts, side, dtype)
     path = Path(path)
     provenance = _provenance(encoder, texts, side, dtype)
     if (path / "manifest.json").is_file():
         finished = EmbeddingSet.open(path)
-        if _key(finished.provenance) != _key(provenance):
+        if finished.provenance.key != provenance.key:
             raise VecsmithError(
                 f"{path} already holds an embedding of other texts or by other means; give another folder."
             )
@@ -101,36 +103,30 @@ def embed_task(
         )
     encoder = load_encoder(spec, options)
     # the few queries first: what is wrong shows soon
-    queries = _embed_side(encoder, task.queries, "query", out and out / "queries")
-    corpus = _embed_side(encoder, task.corpus, "passage", out and out / "corpus")
+    queries = embed_texts(encoder, task.queries, "query", out and out / "queries")
+    corpus = embed_texts(encoder, task.corpus, "passage", out and out / "corpus")
     check_same_space(corpus, queries)
     return corpus, queries
 
 
-def _embed_side(encoder: Encoder, texts: Texts, side: Side, path: Path | None) -> EmbeddingSet:
-    if path is not None:
-        return embed_texts(encoder, texts, side, path)
-    path = cache_folder() / "embeddings" / fingerprint([FORMAT_VERSION, _key(_provenance(encoder, texts, side))])
+def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> EmbeddingSet:
+    key = fingerprint([FORMAT_VERSION, _provenance(encoder, texts, side, dtype).key])
+    path = cache_folder() / "embeddings" / key
     with _locked(path):
         with suppress(VecsmithError):
             return EmbeddingSet.open(path)
         is_unfinished = (path / MARKER).is_file() and not (path / "manifest.json").exists()
         if path.exists() and not is_unfinished:
             shutil.rmtree(path)  # damaged
-        return embed_texts(encoder, texts, side, path)
+        return embed_texts(encoder, texts, side, path, dtype)
 
 
-def _provenance(encoder: Encoder, texts: Texts, side: Side, dtype: Storage = "float32") -> Provenance:
+def _provenance(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> Provenance:
     return replace(encoder.provenance(side), dtype=dtype, dataset=texts.source, content_hash=texts.content_hash)
 
 
-def _key(provenance: Provenance) -> str:
-    """Return what determines vectors: the same texts in another place have the same ones."""
-    return fingerprint(asdict(replace(provenance, dataset="")))
-
-
 def _checked(out: Path) -> Path:
-    if out.exists() and (not out.is_dir() or {file.name for file in out.iterdir()} - {"corpus", "queries"}):
+    if out.is_file() or (out.is_dir() and {file.name for file in out.glob("[!.]*")} - {"corpus", "queries"}):
         raise VecsmithError(f"{out} already holds something else; give another folder.")
     return out
 

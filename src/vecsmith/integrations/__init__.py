@@ -1,0 +1,1 @@
+"""Integrations: vecsmith inside other libraries' tools."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from statistics import fmean
+from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -60,19 +61,11 @@ def means(results: Sequence[Result]) -> list[Result]:
 
 
 def _mean(group: Sequence[Result], name: str) -> Result:
-    def mean(field: str) -> float:
-        return fmean(getattr(result, field) for result in group)
-
-    fields = ("amortised_bytes_per_vector", "compression", "ndcg_at_10", "recall_at_100", "retention", "fit_seconds")
-    speeds = ("encode_vectors_per_second", "queries_per_second")
-    return replace(
-        group[0],
-        task=name,
-        n_docs=sum(result.n_docs for result in group),
-        n_queries=sum(result.n_queries for result in group),
-        p_value=float("nan"),
-        **{field: mean(field) for field in (*fields, *speeds)},
-    )
+    averaged = ("amortised_bytes_per_vector", "compression", "ndcg_at_10", "recall_at_100", "retention")
+    averaged += ("fit_seconds", "encode_vectors_per_second", "queries_per_second")
+    values: dict[str, Any] = {field: fmean(getattr(result, field) for result in group) for field in averaged}
+    counts = {field: sum(getattr(result, field) for result in group) for field in ("n_docs", "n_queries")}
+    return replace(group[0], task=name, p_value=math.nan, **values, **counts)
 
 
 def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
@@ -92,14 +85,14 @@ def terminal_table(results: Sequence[Result]) -> RenderableType:
     """Return the results as rich tables, readable at 100 columns."""
     parts: list[RenderableType] = []
     for heading, rows in _sections(results):
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), title=heading, title_justify="left")
+        table = Table(box=box.SIMPLE_HEAD, padding=0, title=heading, title_justify="left")
         for number, (name, _) in enumerate(COLUMNS):
-            left = number < 2
-            table.add_column(
-                name, justify="left" if left else "right", no_wrap=number > 0, overflow="fold", min_width=6 * left
-            )
-        for row in rows:
-            table.add_row(*(cell(row) for _, cell in COLUMNS), style="bold" if row.scoring == "exact" else "")
+            table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number > 0, overflow="fold")
+        for row, before in zip(rows, [None, *rows], strict=False):
+            cells = [cell(row) for _, cell in COLUMNS]
+            if before is not None and before.codec == row.codec:
+                cells[0] = ""
+            table.add_row(*cells, style="bold" if row.scoring == "exact" else "")
         parts.append(table)
     return Group(*parts, Text(LEGEND, style="dim"))
 

@@ -1,5 +1,16 @@
 """Search: codes → rankings."""
 
 from vecsmith.search.index import SCORINGS, SHORTLIST, Index, Part, Scoring
+from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
 
-__all__ = ["SCORINGS", "SHORTLIST", "Index", "Part", "Scoring"]
+__all__ = [
+    "FIT_ON",
+    "SCORINGS",
+    "SHORTLIST",
+    "Encoded",
+    "Index",
+    "Part",
+    "Scoring",
+    "encode_corpus",
+    "training_set",
+]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import BitQuantiser, Codes, Floats, signs
+from vecsmith.codecs.base import BitQuantiser, Codes, Floats
 
 Rows = NDArray[np.int64]
 
@@ -56,8 +56,3 @@ def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], 
 def is_bit_code(codec: Codec) -> bool:
     """Whether the codec's codes are bits, which Hamming distance and the fast scan need."""
     return isinstance(codec.quantiser, BitQuantiser)
-
-
-def signs_of(codes: Codes) -> Callable[[Rows], Floats]:
-    """Return a function that unpacks the codes of given rows to −1 and +1, for `score_shortlist`."""
-    return lambda rows: signs(codes[rows])

@@ -7,13 +7,12 @@ from typing import Any, Literal, Self, get_args
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.search.exact import Rows, is_bit_code, score_shortlist, signs_of
+from vecsmith.search.exact import Rows, is_bit_code, score_shortlist
 
 Scoring = Literal["symmetric", "asymmetric", "rescored"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
@@ -58,13 +57,8 @@ class Part:
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, offset = self.codec.project_queries(Q)
-        if not is_bit_code(self.codec):
-            scores, found = self._inner_product.search(projected, k)
-            return scores + offset[:, None], found
-        # the fast scan rounds scores to 8 bits: look further than k and score what it finds exactly
-        _, found = self._inner_product.search(projected, min(len(self.codes), 2 * k + 50))
-        scores = score_shortlist(projected, found, signs_of(self.codes))
-        return _best(scores + offset[:, None], found, k)
+        scores, found = self._inner_product.search(projected, k)
+        return scores + offset[:, None], found
 
     @cached_property
     def _inner_product(self) -> Any:
@@ -197,8 +191,3 @@ class Index:
         exact, short = self._order(exact, short)
         rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
         return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])
-
-
-def _best(scores: Floats, rows: Rows, k: int) -> tuple[Floats, NDArray[Any]]:
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)

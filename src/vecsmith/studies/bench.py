@@ -18,8 +18,7 @@ from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.results import Result
-from vecsmith.search import Index, Scoring
-from vecsmith.studies.protocol import Encoded, encode_corpus
+from vecsmith.search import Encoded, Index, Scoring, encode_corpus
 from vecsmith.tasks import Task
 
 BASELINE = "float32"

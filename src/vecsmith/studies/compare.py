@@ -11,9 +11,8 @@ from vecsmith.errors import unknown
 from vecsmith.metrics import paired_p_value
 from vecsmith.progress import track
 from vecsmith.results import Result
-from vecsmith.search import SCORINGS, Scoring
+from vecsmith.search import SCORINGS, Scoring, training_set
 from vecsmith.studies.bench import BASELINE, Bench, Measurement
-from vecsmith.studies.protocol import training_set
 from vecsmith.tasks import Task, load_task
 
 

@@ -23,8 +23,8 @@ class Texts:
         If there is none, or an id is missing or occurs twice.
     """
 
-    ids: list[str]
-    texts: list[str]
+    ids: list[str] = field(repr=False)
+    texts: list[str] = field(repr=False)
     source: str
 
     def __post_init__(self) -> None:
@@ -39,6 +39,10 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Yield each id with its text."""
+        return zip(self.ids, self.texts, strict=True)
 
     @cached_property
     def content_hash(self) -> str:
@@ -72,7 +76,7 @@ class Task:
     name: str
     corpus: Texts
     queries: Texts
-    qrels: Mapping[str, Qrels]
+    qrels: Mapping[str, Qrels] = field(repr=False)
     folder: Path | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -107,15 +107,14 @@ def _parse(path: Path, number: int, line: str) -> tuple[str, str]:
     try:
         record = json.loads(line)
         id_, title, text = record["_id"], record.get("title") or "", record["text"]
-        if not isinstance(id_, str | int) or not isinstance(title, str) or not isinstance(text, str):
-            raise TypeError("a value of another type")
-        joined = f"{title} {text}".strip()
-        joined.encode()  # JSON can spell half a character, \\ud800, which is no text
+        if type(id_) not in (str, int) or not isinstance(title, str) or not isinstance(text, str):
+            raise TypeError
+        f"{id_}{title}{text}".encode()  # JSON can spell half a character, such as \\ud800, which is no text
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VecsmithError(
-            f'{path}, line {number}, is not a JSON object with "_id" and "text" ({error!r}); mend the line.'
+            f'{path}, line {number}, is not a JSON object whose "_id" and "text" are text; mend the line.'
         ) from error
-    return str(id_), joined
+    return str(id_), f"{title} {text}".strip()
 
 
 def _read_qrels(path: Path) -> Qrels:
@@ -136,7 +135,5 @@ def _read_qrels(path: Path) -> Qrels:
 
 
 def _queries_are_documents(corpus: Texts, queries: Texts) -> bool:
-    documents = dict(zip(corpus.ids, corpus.texts, strict=True))
-    return any(
-        text and documents.get(id_, "").endswith(text) for id_, text in zip(queries.ids, queries.texts, strict=True)
-    )
+    documents = dict(corpus.rows())
+    return any(text and documents.get(id_, "").endswith(text) for id_, text in queries.rows())

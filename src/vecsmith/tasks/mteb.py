@@ -5,8 +5,10 @@ References
 Muennighoff et al. 2022, MTEB, https://arxiv.org/abs/2210.07316
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from importlib.metadata import version
 from typing import Any
 
 from vecsmith.errors import VecsmithError, require, unknown
@@ -47,28 +49,26 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
     task.filter_languages(languages=None, hf_subsets=[subset]).filter_eval_splits([split] if split else None)
     parts = _load_splits(task, subset)
     named = ":".join([name, *([subset] if subset != "default" or split else []), *([split] if split else [])])
-    corpora = [_read_texts(task, part["corpus"], "document", f"the corpus of {named}") for part in parts.values()]
-    if len({corpus.content_hash for corpus in corpora}) > 1:
-        raise _ambiguous(name, subset, parts)
-    qrels = {split: _read_qrels(part["relevant_docs"]) for split, part in parts.items()}
-    queries: dict[str, str] = {}
-    for part, judged in zip(parts.values(), qrels.values(), strict=True):
-        texts = _read_texts(task, part["queries"], "query", f"the queries of {named}")
-        for id_, text in zip(texts.ids, texts.texts, strict=True):
-            if id_ in judged and queries.setdefault(id_, text) != text:
-                raise _ambiguous(name, subset, parts)
-    searched = Texts(list(queries), list(queries.values()), f"the queries of {named}")
+    corpora = [
+        read_rows(part["corpus"], task.metadata, "document", f"the corpus of {named}") for part in parts.values()
+    ]
+    asked = [read_rows(part["queries"], task.metadata, "query", f"the queries of {named}") for part in parts.values()]
+    if len({corpus.content_hash for corpus in corpora}) > 1 or _disagree(asked):
+        raise VecsmithError(
+            f"The splits of {name} differ in their corpora or queries; write mteb:{name}:{subset}:SPLIT with one of "
+            f"{', '.join(parts)}."
+        )
+    qrels = {part: _read_qrels(data["relevant_docs"]) for part, data in parts.items()}
+    judged = set().union(*qrels.values())
+    queries = {id_: text for texts in asked for id_, text in texts.rows() if id_ in judged}
+    searched = Texts(list(queries), list(queries.values()), f"the judged queries of {named}")
     dataset = task.metadata.dataset
     return Task(
         name=named,
         corpus=corpora[0],
         queries=searched,
         qrels=qrels,
-        provenance={
-            "mteb": require("mteb", "mteb").__version__,
-            "dataset": dataset["path"],
-            "revision": dataset["revision"],
-        },
+        provenance={"mteb": version("mteb"), "dataset": dataset["path"], "revision": dataset["revision"]},
         notes=tuple(strangers(corpora[0], searched, qrels)),
         ignore_identical_ids=task.ignore_identical_ids,
     )
@@ -126,8 +126,8 @@ def _get_task(name: str) -> Any:
     if task.metadata.type not in TYPES or list(task.metadata.modalities) != ["text"]:
         nearest = get_close_matches(name, [known for known, *_ in mteb_names()], n=1, cutoff=0)[0]
         raise VecsmithError(
-            f"mteb's {name} is of type {task.metadata.type} on {', '.join(task.metadata.modalities)}, and vecsmith "
-            f"measures retrieval of texts, such as {nearest!r}; `vecsmith tasks --mteb` lists all."
+            f"mteb's {name} is a task of type {task.metadata.type} ({', '.join(task.metadata.modalities)}), and no "
+            f"text retrieval as {nearest!r} is; `vecsmith tasks --mteb` lists those."
         )
     return task
 
@@ -144,6 +144,8 @@ def _choose_subset(task: Any, subset: str | None) -> str:
 def _load_splits(task: Any, subset: str) -> dict[str, dict[str, Any]]:
     """Return the corpus, queries and judgements of every asked split."""
     name = task.metadata.name
+    if not sys.stderr.isatty():
+        require("datasets", "mteb").disable_progress_bars()
     try:
         task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
@@ -156,19 +158,22 @@ def _load_splits(task: Any, subset: str) -> dict[str, dict[str, Any]]:
         ) from error
     splits = task.dataset.get(subset, task.dataset)
     parts = {split: splits[split] for split in task.eval_splits if split in splits}
+    if not parts:
+        raise VecsmithError(f"mteb's {name} has no data for the splits {', '.join(task.eval_splits)} of {subset}.")
     if any(part.get("top_ranked") for part in parts.values()):
         raise VecsmithError(f"mteb's {name} reorders a shortlist per query, and vecsmith searches the whole corpus.")
     return parts
 
 
-def _read_texts(task: Any, dataset: Any, prompt_type: str, source: str) -> Texts:
+def read_rows(dataset: Any, metadata: Any, prompt_type: str, source: str) -> Texts:
+    """Return the texts of a task's corpus ("document") or queries ("query") as mteb hands them to a model."""
     loaders = require("mteb._create_dataloaders", "mteb")
     ids = [str(id_) for id_ in dataset["id"]]
     if not ids:
         return Texts([], [], source)
     batches = loaders.create_dataloader(
         dataset,
-        task_metadata=task.metadata,
+        task_metadata=metadata,
         prompt_type=require("mteb.types", "mteb").PromptType(prompt_type),
         batch_size=BATCH,
     )
@@ -183,8 +188,7 @@ def _read_qrels(relevant: Mapping[Any, Mapping[Any, Any]]) -> Qrels:
     }
 
 
-def _ambiguous(name: str, subset: str, splits: Iterable[str]) -> VecsmithError:
-    return VecsmithError(
-        f"The splits of {name} differ in their corpora or queries; write mteb:{name}:{subset}:SPLIT with one of "
-        f"{', '.join(splits)}."
-    )
+def _disagree(parts: Iterable[Texts]) -> bool:
+    """Whether one id has different texts."""
+    first: dict[str, str] = {}
+    return any(first.setdefault(id_, text) != text for texts in parts for id_, text in texts.rows())

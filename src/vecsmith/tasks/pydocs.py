@@ -8,16 +8,19 @@ change with the versions of the packages.
 import ast
 import hashlib
 import inspect
+import json
 import platform
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from vecsmith.errors import VecsmithError
+from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.tasks.base import Task, Texts
 
 PACKAGES = ("numpy", "scipy")
@@ -33,14 +36,14 @@ SKIPPED = {
     *("encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "turtledemo"),
 }
 
-MIN_SUMMARY, MAX_SUMMARY, MIN_BODY = 3, 40, 10
+MIN_SUMMARY, MAX_SUMMARY, MIN_BODY = 3, 40, 8
 """Words that a query has at least and at most, and a document at least."""
 
 # a doctest and its output; a note about versions with its indented lines; the name of another directive; an underline
 _NOISE = re.compile(
     r"^[ \t]*>>>.*(?:\n.*\S.*)*"
-    r"|^([ \t]*)\.\. (?:version\w+|deprecated)::.*(?:\n\1[ \t]+\S.*)*"
-    r"|^[ \t]*\.\. [\w-]+::"
+    r"|^([ \t]*)\.\. +(?:version\w+|deprecated):+.*(?:\n\1[ \t]+\S.*)*"
+    r"|^[ \t]*\.\. +[\w-]+::"
     r"|^[^\w\n]+$"
     r"|%\(\w+\)s",
     re.MULTILINE,
@@ -48,9 +51,9 @@ _NOISE = re.compile(
 _ROLE = re.compile(r":[\w:]+:`[~!]?([^`]+)`|`")
 _FIELD = re.compile(r"^[ \t]*[:@](?:param|type|returns?|rtype|raises)\b:?", re.MULTILINE)
 # how to call it, a grammar's rule, or a lone word, ahead of the summary
-_USAGE = re.compile(r"(?:.* = )?[\w.]+\([^()]*\)(?: *[-=]+> .*)?\n|\S+ = .*\n|\S+\n")
+_USAGE = re.compile(r"(?:.* = )?[\w.]+\([^()]*\)(?: *[-=]+> .*| \[.*)?\n|\S+ = .*\n|\S+\n")
 _SENTENCE_END = re.compile(r"(?<=[\w)\]'\"]{2}[.!?])\s+(?=[A-Z'\"(*])|(?<=\w:)\n")
-_NO_SENTENCE = re.compile(r"[^\w'\"(]|_|\w+ ?: |\d+\. ")
+_NO_SENTENCE = re.compile(r"[^\w'\"(]|\W{2}|_|\w+ ?: |\d+\. |Copyright ")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -79,10 +82,10 @@ def load_pydocs(packages: Sequence[str] = ()) -> Task:
     """
     providers = packages_distributions()
     sources = {name: _find(name, providers) for name in (*PACKAGES, *packages)}
-    docstrings = list(_package("", Path(sysconfig.get_path("stdlib"))))
+    files = list(_files("", Path(sysconfig.get_path("stdlib"))))
     for module, path, _ in sources.values():
-        docstrings += _package(module, path)
-    pairs = _distinct(sorted(docstrings, key=lambda named: named[0]))
+        files += _files(module, path)
+    pairs = _read(sorted(files))
     name = ":".join(["pydocs", *filter(None, [",".join(packages)])])
     qrels: dict[str, dict[str, dict[str, int]]] = {split: {} for split in SPLITS}
     for id_ in pairs:
@@ -92,7 +95,7 @@ def load_pydocs(packages: Sequence[str] = ()) -> Task:
         corpus=Texts(list(pairs), [body for _, body in pairs.values()], f"the corpus of {name}"),
         queries=Texts([f"{id_}:summary" for id_ in pairs], [text for text, _ in pairs.values()], f"queries of {name}"),
         qrels=qrels,
-        provenance={"python": platform.python_version(), **{name: found[2] for name, found in sources.items()}},
+        provenance={"python": platform.python_version(), **{package: found[2] for package, found in sources.items()}},
     )
 
 
@@ -108,20 +111,38 @@ def _find(name: str, providers: Mapping[str, list[str]]) -> tuple[str, Path, str
     return module, path.parent if path.stem == "__init__" else path, version(providers[module][0])
 
 
-def _package(name: str, path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the docstrings below a folder or in a file, each with the qualified name of what it documents."""
+def _files(module: str, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the modules below a folder, or the one in a file, with their paths."""
     if path.is_dir():
         for entry in path.iterdir():
             if entry.stem.isidentifier() and entry.stem not in SKIPPED:
-                inside = name if entry.name == "__init__.py" else f"{name}.{entry.stem}".lstrip(".")
-                yield from _package(inside, entry)
+                inside = module if entry.name == "__init__.py" else f"{module}.{entry.stem}".lstrip(".")
+                yield from _files(inside, entry)
     elif path.suffix == ".py":
-        with warnings.catch_warnings(action="ignore"):  # about other people's code
-            try:
-                tree = ast.parse(path.read_bytes())
-            except (SyntaxError, ValueError):  # a template, or a file for another Python
-                return
-        yield from _documented(tree, name)
+        yield module, path
+
+
+def _read(files: list[tuple[str, Path]]) -> dict[str, tuple[str, str]]:
+    """Return the pairs of summary and body in the files, from the cache unless this code or a file has changed."""
+    stats = [(module, path.stat().st_size, path.stat().st_mtime_ns) for module, path in files]
+    key = fingerprint([sha256_of(Path(__file__)), platform.python_version(), stats])
+    cached = cache_folder() / "pydocs" / f"{key}.json"
+    with suppress(OSError, ValueError):
+        return {name: (summary, body) for name, (summary, body) in json.loads(cached.read_bytes()).items()}
+    pairs = _pairs(docstring for module, path in files for docstring in _docstrings(module, path))
+    with suppress(OSError):  # without a cache, the next run takes as long
+        write_text(cached, json.dumps(pairs))
+    return pairs
+
+
+def _docstrings(module: str, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the docstrings in a file, each with the qualified name of what it documents."""
+    with warnings.catch_warnings(action="ignore"):  # about other people's code
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):  # a template, or a file for another Python
+            return
+    yield from _documented(tree, module)
 
 
 def _documented(
@@ -154,20 +175,22 @@ def _added(args: list[ast.expr], module: str) -> Iterator[tuple[str, str]]:
         yield name if name.startswith("numpy.") else f"{module}.{name}", inspect.cleandoc(docstring)
 
 
-def _distinct(docstrings: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+def _pairs(docstrings: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
     """Return summary and body by qualified name, without those that make no good query or document."""
     pairs: dict[str, tuple[str, str]] = {}
     seen: set[str] = set()
     for name, docstring in docstrings:
         summary, body = _summary_and_body(docstring)
+        repeated = summary.lower().rstrip(".:!?") in body.lower()
         keys = {name, f"summary {summary.lower()}", f"body {body.lower()}"}
-        if _is_query(summary) and _words(body) >= MIN_BODY and summary.lower() not in body.lower() and not keys & seen:
+        if _is_query(summary) and _words(body) >= MIN_BODY and not repeated and not keys & seen:
             pairs[name] = summary, body
         seen |= keys
     return pairs
 
 
 def _summary_and_body(docstring: str) -> tuple[str, str]:
+    docstring = docstring.encode(errors="ignore").decode()  # "\\ud800" in a docstring is half a character
     text = _ROLE.sub(r"\1", _NOISE.sub("", _FIELD.sub("", docstring))).lstrip() + "\n"
     while usage := _USAGE.match(text):
         text = text[usage.end() :].lstrip()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.errors import VecsmithError
-from vecsmith.search import Part
+from vecsmith.search.index import Part
 
 FIT_ON = ("cross", "corpus")
 

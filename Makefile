@@ -1,0 +1,43 @@
+# `make demo` and `make test` set up all they need in .venv; `make check` is what CI runs besides the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format docs clean
+
+demo: $(VENV)/core
+	$(BIN)/vecsmith compare --task pydocs --encoder static \
+		--codec float16 --codec int8 --codec int4 --codec pca128,int8 --codec truncate128 \
+		--codec binary --codec median --codec faiss:PQ64x4 --codec faiss:RaBitQ \
+		--scoring symmetric --scoring asymmetric --scoring rescored --out demo
+
+test: $(VENV)/all
+	$(BIN)/pytest
+
+check: $(VENV)/all
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python docs/cli.py --check
+
+format: $(VENV)/all
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/all
+	$(BIN)/python docs/cli.py
+
+# What a user gets who types `pip install vecsmith`.
+$(VENV)/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# All extras, and what the tests need.
+$(VENV)/all: $(VENV)/core
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,120 @@
+"""Which PCA keeps retrieval quality: centred or not, normalised after the cut or not.
+
+    python benchmarks/pca.py --task DIR … --encoder vectors:NAME …   writes benchmarks/results/pca.md
+
+Cross-fitted (each half of the documents is reduced by what the other half taught), float queries, nDCG@10 over that of
+the whole vectors.
+"""
+
+import argparse
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import vecsmith
+from vecsmith.embeddings import normalise
+from vecsmith.metrics import DEPTH, evaluate
+
+Matrix = NDArray[np.float32]
+
+
+def directions(X: Matrix, k: int) -> Matrix:
+    """Return the k directions (d, k) of largest second moment."""
+    return np.linalg.eigh(X.T.astype(np.float64) @ X)[1][:, ::-1][:, :k].astype(np.float32)
+
+
+def centred(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """The textbook: x̂ = μ + WᵀW(x − μ), as it is."""
+    mean = train.mean(axis=0)
+    W = directions(train - mean, k)
+    return mean + (X - mean) @ W @ W.T
+
+
+def centred_lost_mean(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """Common: z = W(x − μ) normalised, and the query reduced likewise (here: its mean too is taken off)."""
+    mean = train.mean(axis=0)
+    W = directions(train - mean, k)
+    return normalise((X - mean) @ W) @ W.T
+
+
+def uncentred(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """x̂ = WᵀWx, as it is."""
+    W = directions(train, k)
+    return X @ W @ W.T
+
+
+def uncentred_normalised(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """What pcaK does: x̂ = WᵀWx, normalised."""
+    return normalise(uncentred(train, X, k))
+
+
+def truncated(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """What truncateK does."""
+    return normalise(np.where(np.arange(X.shape[1]) < k, X, 0))
+
+
+METHODS: tuple[Callable[[Matrix, Matrix, int], Matrix], ...] = (
+    centred,
+    centred_lost_mean,
+    uncentred,
+    uncentred_normalised,
+    truncated,
+)
+
+
+def ndcg(task: vecsmith.Task, split: str, queries: Matrix, query_ids: list[str], documents: Matrix) -> float:
+    """Return the mean nDCG@10 of exact search."""
+    codec = vecsmith.codec("float32").fit(documents)
+    scores, rows = vecsmith.Index(codec, codec.encode(documents), ids=task.corpus.ids).search(queries, DEPTH)
+    return float(evaluate(scores, rows, query_ids, task.corpus.ids, task.judgements(split)).ndcg_at_10.mean())
+
+
+def measure(task: vecsmith.Task, split: str, encoder: str, fraction: int, seed: int) -> str:
+    """Return a line of the table."""
+    corpus, queries = vecsmith.embed_task(task, encoder)
+    judged = [row for row, id_ in enumerate(queries.ids) if id_ in task.judgements(split)]
+    Q, query_ids = normalise(queries.vectors[judged]), [queries.ids[row] for row in judged]
+    X = normalise(corpus.vectors)
+    halves = np.array_split(np.random.default_rng(seed).permutation(len(X)), 2)
+    k = X.shape[1] // fraction
+    baseline = ndcg(task, split, Q, query_ids, X)
+    cells = []
+    for method in METHODS:
+        reduced = np.empty_like(X)
+        for train, rows in (halves, halves[::-1]):
+            reduced[rows] = method(X[train], X[rows], k)
+        cells.append(f"{ndcg(task, split, Q, query_ids, reduced) / baseline:.1%}")
+    return f"| {task.name} ({split}) | {encoder} | {X.shape[1]} → {k} | {baseline:.4f} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", action="append", required=True)
+    parser.add_argument("--encoder", action="append", required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    names = [method.__name__.replace("_", ", ") for method in METHODS]
+    lines = [
+        "# PCA: centred or not, normalised or not",
+        "",
+        "Made by `benchmarks/pca.py`: nDCG@10 over that of the whole vectors, cross-fitted, float queries.",
+        f"Seed {arguments.seed}, vecsmith {version('vecsmith')}, NumPy {version('numpy')}.",
+        "",
+        "| task | encoder | dimensions | float32 | " + " | ".join(names) + " |",
+        "|---|---|---|" + "---:|" * (len(METHODS) + 1),
+    ]
+    for spec in arguments.task:
+        task = vecsmith.load_task(spec)
+        split = "+".join(name for name in ("train", "test") if name in task.qrels)
+        for encoder in arguments.encoder:
+            lines += [measure(task, split, encoder, fraction, arguments.seed) for fraction in (2, 4)]
+            print(*lines[-2:], sep="\n", flush=True)
+    (Path(__file__).parent / "results" / "pca.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,403 @@
+"""Embedding sets on disk, and reading vectors from others' files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from vecsmith import embeddings
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, content_hash
+from vecsmith.errors import VecsmithError
+from vecsmith.files import write_manifest
+from vecsmith.vector_files import read_vectors
+
+ROWS = 20
+PROVENANCE = Provenance(
+    encoder="st:some/model", revision="abc", prompt="p: ", pooling="mean", max_length=64, dataset="d"
+)
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr(embeddings, "SHARD_ROWS", 8)
+
+
+@pytest.fixture(name="X")
+def table():
+    return np.random.default_rng(0).standard_normal((ROWS, 6)).astype(np.float32)
+
+
+@pytest.fixture
+def ids():
+    return [f"d{row}" for row in range(ROWS)]
+
+
+@pytest.fixture
+def saved(X, ids, tmp_path):
+    EmbeddingSet(X, ids, [f"text {id_} — é" for id_ in ids], PROVENANCE).save(tmp_path / "set")
+    return tmp_path / "set"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+@pytest.mark.parametrize("with_texts", [True, False])
+def test_a_set_over_several_shards_comes_back_as_it_was(X, ids, tmp_path, dtype, with_texts):
+    before = EmbeddingSet(X.astype(dtype), ids, [f"text {id_}" for id_ in ids] if with_texts else None, PROVENANCE)
+    before.save(tmp_path / "set")
+    after = EmbeddingSet.open(tmp_path / "set")
+    assert [len(shard) for shard in after.shards] == [8, 8, 4]
+    assert all(isinstance(shard, np.memmap) for shard in after.shards)
+    assert np.array_equal(after.vectors, X.astype(dtype)) and after.vectors.dtype == dtype
+    assert (after.ids, after.texts, after.provenance) == (before.ids, before.texts, before.provenance)
+    assert after.provenance.dtype == dtype and after.provenance.encoder == "st:some/model"
+    assert after.fingerprint == before.fingerprint
+
+
+def test_a_set_says_whether_it_is_normalised(X):
+    assert not EmbeddingSet(X).provenance.normalised
+    assert EmbeddingSet(X / np.linalg.norm(X, axis=1, keepdims=True)).provenance.normalised
+
+
+def test_the_fingerprint_tells_vectors_and_ids_apart(X, ids):
+    changed = X.copy()
+    changed[3, 2] += 1e-6
+    prints = {
+        EmbeddingSet(*args).fingerprint for args in ((X, ids), (changed, ids), (X, ids[::-1]), (X.astype("f8"), ids))
+    }
+    assert len(prints) == 4
+
+
+def test_the_content_hash_knows_where_a_text_ends():
+    assert content_hash(["a"], ["bc"]) != content_hash(["ab"], ["c"])
+    assert content_hash(["a", "b"], ["", "c"]) != content_hash(["a", "b"], ["c", ""])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 13, 19])
+def test_a_value_that_is_not_finite_is_refused_with_its_row(X, value, row):
+    X[row, 3] = value
+    with pytest.raises(VecsmithError, match=rf"NaN or infinite value in row {row};"):
+        EmbeddingSet(X)
+
+
+def test_an_all_zero_vector_is_refused_with_its_row(X):
+    X[13] = 0
+    with pytest.raises(VecsmithError, match="all-zero vector in row 13,"):
+        EmbeddingSet([X[:8], X[8:]])
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["a", "b", "a"], "the id 'a' twice, again at row 2"),
+        (["a", "", "c"], "no id for row 1"),
+        (["a", "b"], "3 vectors but 2 ids"),
+    ],
+)
+def test_ids_must_be_there_and_unique(X, ids, message):
+    with pytest.raises(VecsmithError, match=message):
+        EmbeddingSet(X[:3], ids)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones((3, 2), dtype=int), "floats, not int64"),
+        (np.ones(3, dtype=np.float32), "two-dimensional"),
+        (np.ones((0, 2), dtype=np.float32), "is empty"),
+        (np.ones((2, 0), dtype=np.float32), "is empty"),
+    ],
+)
+def test_what_is_no_table_of_floats_is_refused(array, message):
+    with pytest.raises(VecsmithError, match=message):
+        EmbeddingSet(array)
+
+
+@pytest.mark.parametrize("name", ["vectors-00001.npy", "rows.parquet", "manifest.json"])
+def test_a_changed_file_is_refused(saved, name):
+    data = bytearray((saved / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (saved / name).write_bytes(data)
+    with pytest.raises(VecsmithError, match="damaged"):
+        EmbeddingSet.open(saved)
+
+
+@pytest.mark.parametrize("name", ["vectors-00001.npy", "rows.parquet", "manifest.json"])
+def test_a_missing_or_truncated_file_is_refused(saved, name):
+    data = (saved / name).read_bytes()
+    (saved / name).write_bytes(data[:-20])
+    with pytest.raises(VecsmithError, match="damaged"):
+        EmbeddingSet.open(saved)
+    (saved / name).unlink()
+    with pytest.raises(VecsmithError, match=r"is missing|there is no manifest\.json"):
+        EmbeddingSet.open(saved)
+
+
+def test_a_newer_format_is_refused_with_both_versions(saved):
+    manifest = json.loads((saved / "manifest.json").read_text())
+    write_manifest(
+        saved / "manifest.json", embeddings.KIND, 7, {"provenance": manifest["provenance"]}, ["rows.parquet"]
+    )
+    with pytest.raises(VecsmithError, match=r"version 7.*up to 1.*upgrade"):
+        EmbeddingSet.open(saved)
+
+
+def test_saving_leaves_a_folder_that_holds_something_else_alone(X, saved, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.partial").write_text("years of work")
+    for folder in (tmp_path / "mine", saved):
+        before = contents(folder)
+        with pytest.raises(VecsmithError, match="already holds something else"):
+            EmbeddingSet(X).save(folder)
+        with pytest.raises(VecsmithError, match="already holds something else"):
+            EmbeddingWriter(folder, ["a"], None, Provenance())
+        assert contents(folder) == before
+
+
+def test_a_disk_that_fills_up_leaves_nothing_behind(X, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(embeddings.np, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        EmbeddingSet(X).save(tmp_path / "set")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(X, ids, saved, tmp_path):
+    whole = EmbeddingSet.open(saved)
+    arguments = (tmp_path / "again", ids, whole.texts, whole.provenance)
+    writer = EmbeddingWriter(*arguments)
+    assert not (tmp_path / "again").exists(), "nothing is written before the first shard"
+    writer.write(X[:8])
+    with pytest.raises(VecsmithError, match="is unfinished; run the command that writes it again"):
+        EmbeddingSet.open(tmp_path / "again")
+    (tmp_path / "again" / ".vectors-00001.npy.123.partial").write_bytes(b"half a shard")
+    writer = EmbeddingWriter(*arguments)
+    assert writer.remaining == [slice(8, 16), slice(16, 24)]
+    for rows in writer.remaining:
+        writer.write(X[rows])
+    writer.finish()
+    assert contents(tmp_path / "again") == contents(saved)
+
+
+def test_a_damaged_shard_of_an_interrupted_writer_is_written_again(X, ids, tmp_path):
+    writer = EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE)
+    writer.write(X[:8])
+    writer.write(X[8:16])
+    shard = tmp_path / "set" / "vectors-00001.npy"
+    shard.write_bytes(shard.read_bytes()[:-4])
+    assert EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE).remaining == [slice(8, 16), slice(16, 24)]
+
+
+def test_a_writer_does_not_go_on_with_anothers_work(X, ids, tmp_path):
+    EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE).write(X[:8])
+    before = contents(tmp_path / "set")
+    other = Provenance(**{**vars(PROVENANCE), "prompt": "another: "})
+    with pytest.raises(VecsmithError, match="already holds something else"):
+        EmbeddingWriter(tmp_path / "set", ids, None, other)
+    assert contents(tmp_path / "set") == before
+
+
+def test_a_writer_names_the_row_of_the_set_and_refuses_other_dimensions(X, ids, tmp_path):
+    writer = EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE)
+    writer.write(X[:8])
+    X[13] = 0
+    with pytest.raises(VecsmithError, match="all-zero vector in row 13,"):
+        writer.write(X[8:16])
+    with pytest.raises(VecsmithError, match="different dimensions"):
+        writer.write(X[8:13, :4])
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    result = bytearray(data)
+    for _ in range(rng.integers(1, 4)):
+        start = int(rng.integers(len(result) + 1))
+        match int(rng.integers(4)):
+            case 0:
+                result[start : start + 1] = rng.bytes(1)
+            case 1:
+                del result[start : start + int(rng.integers(1, 9))]
+            case 2:
+                result[start:start] = rng.bytes(int(rng.integers(1, 9)))
+            case 3:
+                del result[start:]
+    return bytes(result)
+
+
+def test_mutated_sets_are_refused_or_intact(saved):
+    rng = np.random.default_rng(1)
+    intact, files = EmbeddingSet.open(saved), contents(saved)
+    refused = 0
+    for _ in range(1000):
+        name = sorted(files)[rng.integers(len(files))]
+        (saved / name).write_bytes(mutated(files[name], rng))
+        try:
+            found = EmbeddingSet.open(saved)
+            assert (found.fingerprint, found.texts, found.provenance) == (
+                intact.fingerprint,
+                intact.texts,
+                intact.provenance,
+            )
+        except VecsmithError:
+            refused += 1
+        (saved / name).write_bytes(files[name])
+    assert refused > 700
+
+
+def test_mutated_sets_with_a_valid_manifest_never_fail_otherwise(saved):
+    rng = np.random.default_rng(2)
+    files = contents(saved)
+    content = json.loads(files["manifest.json"])
+    for _ in range(200):
+        name = ["vectors-00000.npy", "rows.parquet"][rng.integers(2)]
+        (saved / name).write_bytes(mutated(files[name], rng))
+        rest = {"provenance": content["provenance"]}
+        write_manifest(saved / "manifest.json", embeddings.KIND, 1, rest, sorted(content["files"]))
+        try:
+            EmbeddingSet.open(saved)
+        except VecsmithError as error:
+            assert str(saved) in str(error)
+        (saved / name).write_bytes(files[name])
+
+
+def write_vectors(path: Path, X: np.ndarray, ids: list[str] | None) -> None:
+    if path.suffix == ".npy":
+        np.save(path, X)
+    elif path.suffix == ".npz":
+        np.savez(path, vectors=X, **({"ids": np.array(ids)} if ids else {}))
+    else:
+        columns = {"vector": pa.array(list(X), pa.list_(pa.from_numpy_dtype(X.dtype)))}
+        pq.write_table(pa.table({**({"_id": ids} if ids else {}), **columns}), path, row_group_size=7)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.parquet"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "float64"])
+def test_vectors_are_read_from_every_format(X, ids, tmp_path, name, dtype):
+    has_ids = not name.endswith(".npy")
+    write_vectors(tmp_path / name, X.astype(dtype), ids if has_ids else None)
+    vectors, found = read_vectors(tmp_path / name)
+    assert np.array_equal(vectors, X.astype(dtype)) and vectors.dtype == dtype
+    assert found == (ids if has_ids else None)
+
+
+def test_an_npy_file_is_memory_mapped(X, tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    assert isinstance(read_vectors(tmp_path / "a.npy")[0], np.memmap)
+
+
+@pytest.mark.parametrize("kind", ["list", "large_list", "fixed_size_list"])
+def test_every_kind_of_list_column_is_read(X, tmp_path, kind):
+    values = pa.array(X.ravel())
+    offsets = np.arange(0, X.size + 1, 6)
+    column = {
+        "list": lambda: pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values),
+        "large_list": lambda: pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values),
+        "fixed_size_list": lambda: pa.FixedSizeListArray.from_arrays(values, 6),
+    }[kind]()
+    pq.write_table(
+        pa.table({"title": ["x"] * ROWS, "whatever": column, "id": list(range(ROWS))}), tmp_path / "a.parquet"
+    )
+    vectors, ids = read_vectors(tmp_path / "a.parquet")
+    assert np.array_equal(vectors, X)
+    assert ids == [str(row) for row in range(ROWS)]
+
+
+def test_the_named_column_or_array_is_taken_among_several(X, tmp_path):
+    other = np.zeros((ROWS, 2), dtype=np.float32)
+    np.savez(tmp_path / "a.npz", embeddings=X, scores=other)
+    pq.write_table(pa.table({"scores": list(other), "embedding": list(X)}), tmp_path / "a.parquet")
+    for name in ("a.npz", "a.parquet"):
+        assert np.array_equal(read_vectors(tmp_path / name)[0], X)
+    np.savez(tmp_path / "b.npz", left=X, right=other)
+    with pytest.raises(VecsmithError, match=r"several \(left, right\); name it 'vectors'"):
+        read_vectors(tmp_path / "b.npz")
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "b.parquet")
+    with pytest.raises(VecsmithError, match="has none"):
+        read_vectors(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.parquet"])
+def test_broken_and_missing_files_are_refused(X, tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(VecsmithError, match="There is no file"):
+        read_vectors(path)
+    write_vectors(path, X, None)
+    data = path.read_bytes()
+    for broken in (data[:-30], data[:40], b"", b"not a file of vectors at all"):
+        path.write_bytes(broken)
+        with pytest.raises(VecsmithError, match=rf"{name} is broken or holds no plain floats"):
+            read_vectors(path)
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(VecsmithError, match=r"\.npy, \.npz or \.parquet"):
+        read_vectors(tmp_path / "a.csv")
+
+
+def test_pickled_objects_are_never_loaded(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "executed",))
+
+    array = np.array([[Evil()]], dtype=object)
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", vectors=array)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(VecsmithError, match="broken or holds no plain floats"):
+            read_vectors(tmp_path / name)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.parquet"])
+def test_integers_are_refused(tmp_path, name):
+    write_vectors(tmp_path / name, np.ones((3, 2), dtype=np.int64), None)
+    with pytest.raises(VecsmithError, match=r"floats, not int64|has none"):
+        read_vectors(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([1.0, 2.0, 3.0], "3 dimensions in row 11, but of 2 before"),
+        ([1.0, None], r"a gap \(null\) in the vector of row 11"),
+        (None, "no vector in row 11"),
+    ],
+)
+@pytest.mark.parametrize("row_group_size", [4, 11, 100])
+def test_rows_with_gaps_or_other_lengths_are_named(tmp_path, row, message, row_group_size):
+    lists = [[1.0, 2.0]] * 11 + [row] + [[1.0, 2.0]] * 3
+    pq.write_table(
+        pa.table({"vector": pa.array(lists, pa.list_(pa.float32()))}),
+        tmp_path / "a.parquet",
+        row_group_size=row_group_size,
+    )
+    with pytest.raises(VecsmithError, match=message):
+        read_vectors(tmp_path / "a.parquet")
+
+
+def test_a_missing_id_in_a_parquet_file_is_named(X, tmp_path):
+    pq.write_table(pa.table({"vector": list(X[:3]), "id": ["a", None, "c"]}), tmp_path / "a.parquet")
+    with pytest.raises(VecsmithError, match="no id in row 1;"):
+        read_vectors(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.parquet"])
+def test_mutated_files_are_refused_or_read(X, ids, tmp_path, name):
+    rng = np.random.default_rng(3)
+    path = tmp_path / name
+    write_vectors(path, X, ids)
+    data = path.read_bytes()
+    for _ in range(400):
+        path.write_bytes(mutated(data, rng))
+        try:
+            vectors, _ = read_vectors(path)
+            assert vectors.ndim == 2 and vectors.dtype.kind == "f"
+        except VecsmithError as error:
+            assert str(path) in str(error)
