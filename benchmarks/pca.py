@@ -27,32 +27,32 @@ def directions(X: Matrix, k: int) -> Matrix:
 
 
 def centred(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """The textbook: x̂ = μ + WᵀW(x − μ), as it is."""
+    """Reduce as textbooks do: x̂ = μ + WᵀW(x − μ), as it is."""
     mean = train.mean(axis=0)
     W = directions(train - mean, k)
     return mean + (X - mean) @ W @ W.T
 
 
 def centred_lost_mean(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """Common: z = W(x − μ) normalised, and the query reduced likewise (here: its mean too is taken off)."""
+    """Reduce as is common: z = W(x − μ) normalised, the mean thrown away."""
     mean = train.mean(axis=0)
     W = directions(train - mean, k)
     return normalise((X - mean) @ W) @ W.T
 
 
 def uncentred(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """x̂ = WᵀWx, as it is."""
+    """Reduce without the mean taken off: x̂ = WᵀWx, as it is."""
     W = directions(train, k)
     return X @ W @ W.T
 
 
 def uncentred_normalised(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """What pcaK does: x̂ = WᵀWx, normalised."""
+    """Reduce as pcaK does: x̂ = WᵀWx, normalised."""
     return normalise(uncentred(train, X, k))
 
 
 def truncated(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """What truncateK does."""
+    """Reduce as truncateK does."""
     return normalise(np.where(np.arange(X.shape[1]) < k, X, 0))
 
 

@@ -1,5 +1,6 @@
 """Write docs/cli.md from the real ``--help`` of every command, or check that it is up to date."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,15 +15,18 @@ WIDTH = 100
 
 def page() -> str:
     """Return the page as it should be."""
-    lines = ["# The command line", "", "Made by `make docs` from the program's own `--help`; CI checks that they agree.", ""]
-    group = typer.main.get_group(app)
-    for path in [[], *([name] for name in group.commands)]:
-        result = CliRunner().invoke(app, [*path, "--help"], prog_name="vecsmith", terminal_width=WIDTH, max_content_width=WIDTH)
+    lines = ["# The command line", "", "Made by `make docs` from the real `--help`; CI checks that they agree.", ""]
+    # the group's own help comes first
+    for path in [[], *([name] for name in typer.main.get_group(app).commands)]:
+        arguments = [*path, "--help"]
+        result = CliRunner().invoke(app, arguments, prog_name="vecsmith", terminal_width=WIDTH, max_content_width=WIDTH)
         lines += [f"## {' '.join(['vecsmith', *path])}", "", "```", result.output.strip(), "```", ""]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
+    # the width of the terminal it runs in must not show
+    os.environ.pop("COLUMNS", None)
     if "--check" not in sys.argv:
         PAGE.write_text(page(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != page():

@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vecsmith import embeddings
-from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, content_hash
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, content_hash, normalise, writer
+from vecsmith.embeddings.vector_files import read_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_manifest
-from vecsmith.vector_files import read_vectors
 
 ROWS = 20
 PROVENANCE = Provenance(
@@ -22,7 +21,7 @@ PROVENANCE = Provenance(
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(embeddings, "SHARD_ROWS", 8)
+    monkeypatch.setattr(writer, "SHARD_ROWS", 8)
 
 
 @pytest.fixture(name="X")
@@ -86,9 +85,19 @@ def test_a_value_that_is_not_finite_is_refused_with_its_row(X, value, row):
         EmbeddingSet(X)
 
 
+def test_the_vector_of_an_empty_text_may_be_zero(X):
+    X = normalise(X)
+    X[13] = 0
+    texts = ["text"] * len(X)
+    texts[13] = ""
+    assert EmbeddingSet(X, texts=texts).provenance.normalised
+    with pytest.raises(VecsmithError, match="row 13"):
+        EmbeddingSet(X, texts=["text"] * len(X))
+
+
 def test_an_all_zero_vector_is_refused_with_its_row(X):
     X[13] = 0
-    with pytest.raises(VecsmithError, match="all-zero vector in row 13,"):
+    with pytest.raises(VecsmithError, match="all-zero vector in row 13, which has no direction"):
         EmbeddingSet([X[:8], X[8:]])
 
 
@@ -141,9 +150,7 @@ def test_a_missing_or_truncated_file_is_refused(saved, name):
 
 def test_a_newer_format_is_refused_with_both_versions(saved):
     manifest = json.loads((saved / "manifest.json").read_text())
-    write_manifest(
-        saved / "manifest.json", embeddings.KIND, 7, {"provenance": manifest["provenance"]}, ["rows.parquet"]
-    )
+    write_manifest(saved / "manifest.json", writer.KIND, 7, {"provenance": manifest["provenance"]}, ["rows.parquet"])
     with pytest.raises(VecsmithError, match=r"version 7.*up to 1.*upgrade"):
         EmbeddingSet.open(saved)
 
@@ -164,7 +171,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(X, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(embeddings.np, "save", full)
+    monkeypatch.setattr(writer.np, "save", full)
     with pytest.raises(OSError, match="No space left"):
         EmbeddingSet(X).save(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
@@ -209,7 +216,7 @@ def test_a_writer_names_the_row_of_the_set_and_refuses_other_dimensions(X, ids, 
     writer = EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE)
     writer.write(X[:8])
     X[13] = 0
-    with pytest.raises(VecsmithError, match="all-zero vector in row 13,"):
+    with pytest.raises(VecsmithError, match="all-zero vector in row 13, which has no direction"):
         writer.write(X[8:16])
     with pytest.raises(VecsmithError, match="different dimensions"):
         writer.write(X[8:13, :4])
@@ -259,7 +266,7 @@ def test_mutated_sets_with_a_valid_manifest_never_fail_otherwise(saved):
         name = ["vectors-00000.npy", "rows.parquet"][rng.integers(2)]
         (saved / name).write_bytes(mutated(files[name], rng))
         rest = {"provenance": content["provenance"]}
-        write_manifest(saved / "manifest.json", embeddings.KIND, 1, rest, sorted(content["files"]))
+        write_manifest(saved / "manifest.json", writer.KIND, 1, rest, sorted(content["files"]))
         try:
             EmbeddingSet.open(saved)
         except VecsmithError as error:

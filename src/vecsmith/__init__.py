@@ -3,7 +3,6 @@
 from importlib.metadata import version
 
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs import Codec as codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
 from vecsmith.errors import VecsmithError
@@ -13,6 +12,9 @@ from vecsmith.studies import compare
 from vecsmith.tasks import Task, load_task
 
 __version__ = version("vecsmith")
+
+codec = Codec
+"""Makes a codec of a spec, such as ``vecsmith.codec("pca192,binary")``."""
 
 __all__ = [
     "Codec",

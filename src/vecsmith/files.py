@@ -48,6 +48,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     before = path.with_name(f".{path.name}.{os.getpid()}.before")
+    # a process of the same number may have been killed here before
+    shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir()
         yield beside
@@ -123,7 +125,8 @@ def read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         checksum = manifest.pop("sha256")
-        found_kind, found_version, files = manifest["kind"], manifest["format_version"], manifest["files"]
+        found_kind, found_version = manifest["kind"], manifest["format_version"]
+        files = dict(manifest["files"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VecsmithError(f"{path} is damaged or is not a manifest of vecsmith; write it again.") from error
     if found_kind != kind:

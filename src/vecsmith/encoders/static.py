@@ -28,7 +28,7 @@ BATCH = 1024
 class StaticEncoder(Encoder):
     """Mean of the token rows of the WordLlama table (l2_supercat, 256 dimensions), normalised.
 
-    A text without a token takes the row of the unknown token, so that every text has a direction.
+    An empty text has no token, and so the zero vector.
 
     Parameters
     ----------
@@ -68,15 +68,12 @@ class StaticEncoder(Encoder):
         return np.concatenate([self._encode_batch([prompt + text for text in batch]) for batch in batches])
 
     def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
-        unknown = [self._tokenizer.token_to_id("<unk>") or 0]
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        tokens = [encoding.ids or unknown for encoding in encodings]
+        tokens = np.fromiter((token for encoding in encodings for token in encoding.ids), np.int64)
+        ends = np.cumsum([0, *(len(encoding.ids) for encoding in encodings)])
         # a row's length does not change its direction, so the sum serves for the mean; as a sparse product it is
         # three times as fast as numpy.add.reduceat and holds no row of the table twice
-        ends = np.cumsum([0, *map(len, tokens)])
-        counts = csr_array(
-            (np.ones(ends[-1], np.float32), np.concatenate(tokens), ends), shape=(len(tokens), len(self._table))
-        )
+        counts = csr_array((np.ones(len(tokens), np.float32), tokens, ends), shape=(len(texts), len(self._table)))
         return normalise(counts @ self._table)
 
     @cached_property

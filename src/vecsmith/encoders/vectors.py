@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
+from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.tasks.base import Task, Texts
-from vecsmith.vector_files import SUFFIXES, read_vectors
 
 
 def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:

@@ -276,15 +276,15 @@ def model_card(model: CodecModel, results: Any) -> str:
     besides = float_bytes if model.scoring == "rescored" else 0
     size = f"{stored}+{besides}" if besides else f"{stored}"
     lines = [
-        "| task | split | subset | codec | scoring | bytes per vector | smaller than float32 | nDCG@10 |",
-        "|---|---|---|---|---|---:|---:|---:|",
+        "| task | split | subset | codec | scoring | fit on | bytes per vector | smaller than float32 | nDCG@10 |",
+        "|---|---|---|---|---|---|---:|---:|---:|",
     ]
     for result in results.task_results:
         for split, subsets in result.scores.items():
             for scores in subsets:
                 lines.append(
                     f"| {result.task_name} | {split} | {scores['hf_subset']} | {model.codec.spec} | {model.scoring} "
-                    f"| {size} | {float_bytes / (stored + besides):.1f}× | {scores['ndcg_at_10']:.4f} |"
+                    f"| {model.fit_on} | {size} | {float_bytes / (stored + besides):.1f}× | {scores['ndcg_at_10']:.4f} |"
                 )
     return "\n".join(lines) + "\n"
 

@@ -61,7 +61,13 @@ def means(results: Sequence[Result]) -> list[Result]:
 
 
 def _mean(group: Sequence[Result], name: str) -> Result:
-    averaged = ("amortised_bytes_per_vector", "compression", "ndcg_at_10", "recall_at_100", "retention")
+    averaged: tuple[str, ...] = (
+        "amortised_bytes_per_vector",
+        "compression",
+        "ndcg_at_10",
+        "recall_at_100",
+        "retention",
+    )
     averaged += ("fit_seconds", "encode_vectors_per_second", "queries_per_second")
     values: dict[str, Any] = {field: fmean(getattr(result, field) for result in group) for field in averaged}
     counts = {field: sum(getattr(result, field) for result in group) for field in ("n_docs", "n_queries")}

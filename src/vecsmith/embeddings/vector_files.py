@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Vectors, check_shapes, open_npy
+from vecsmith.embeddings.checks import Vectors, check_shapes, open_npy
 from vecsmith.errors import VecsmithError
 
 SUFFIXES = (".npy", ".npz", ".parquet")

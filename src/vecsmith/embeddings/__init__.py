@@ -1,0 +1,20 @@
+"""Sets of embedding vectors: in memory, on disk, and read from other people's files."""
+
+from vecsmith.embeddings.checks import Vectors, normalise
+from vecsmith.embeddings.embedding_set import EmbeddingSet
+from vecsmith.embeddings.provenance import Provenance, content_hash
+from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
+from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MARKER",
+    "SUFFIXES",
+    "EmbeddingSet",
+    "EmbeddingWriter",
+    "Provenance",
+    "Vectors",
+    "content_hash",
+    "normalise",
+    "read_vectors",
+]

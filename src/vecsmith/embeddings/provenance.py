@@ -1,0 +1,57 @@
+"""Where vectors came from."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from vecsmith.files import fingerprint
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where vectors came from. Two sets are comparable when all but `prompt` and `dataset` agree.
+
+    Attributes
+    ----------
+    encoder : str
+        The model, such as ``"static"`` or ``"st:sentence-transformers/all-MiniLM-L6-v2"``; ``""`` if unknown.
+    revision : str
+        What pins the model's weights: a commit, or a hash of its files.
+    prompt : str
+        The text put before every input.
+    pooling : str
+        How token vectors became one vector; ``""`` if unknown.
+    max_length : int or None
+        Longest input in tokens; None for the model's own.
+    normalised : bool
+        Whether every vector has unit length.
+    dtype : str
+        NumPy name of the dtype, such as ``"float32"``.
+    dataset : str
+        The task or file that the texts came from.
+    content_hash : str
+        SHA-256 of the ids and texts.
+    """
+
+    encoder: str = ""
+    revision: str = ""
+    prompt: str = ""
+    pooling: str = ""
+    max_length: int | None = None
+    normalised: bool = False
+    dtype: str = "float32"
+    dataset: str = ""
+    content_hash: str = ""
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of what determines the vectors: all but `dataset`, since texts may lie in another place."""
+        return fingerprint(asdict(replace(self, dataset="")))
+
+
+def content_hash(ids: Sequence[str], texts: Sequence[str]) -> str:
+    """Return the SHA-256 of rows of ids and texts, each ended by a byte that UTF-8 does not use."""
+    digest = hashlib.sha256()
+    for id_, text in zip(ids, texts, strict=True):
+        digest.update(id_.encode() + b"\xff" + text.encode() + b"\xff")
+    return digest.hexdigest()

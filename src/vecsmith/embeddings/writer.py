@@ -1,0 +1,125 @@
+"""The files of an embedding set, written shard by shard.
+
+A folder holds ``vectors-00000.npy`` … (shards of `SHARD_ROWS` rows), ``rows.parquet`` (id, text, shard, offset) and
+``manifest.json`` (provenance and a SHA-256 per file), which is written last: a folder without it is unfinished.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, open_npy
+from vecsmith.embeddings.provenance import Provenance
+from vecsmith.errors import VecsmithError
+from vecsmith.files import fingerprint, replacing, write_manifest, write_text
+
+FORMAT_VERSION = 1
+KIND = "embedding set"
+MARKER = "unfinished"
+SHARD_ROWS = 2048
+"""Rows of a shard: what an interrupted embedding loses at most."""
+
+
+class EmbeddingWriter:
+    """Writes an `EmbeddingSet` shard by shard; started again on an unfinished folder, it goes on after the last one.
+
+    Nothing is written before the first shard is there.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; new, or left unfinished by a writer with the same rows and provenance.
+    ids, texts, provenance
+        As of `EmbeddingSet`; the provenance's `content_hash` stands for the rows.
+
+    Raises
+    ------
+    VecsmithError
+        If `path` holds something else.
+    """
+
+    def __init__(self, path: Path, ids: Sequence[str], texts: Sequence[str] | None, provenance: Provenance) -> None:
+        self.path = path
+        self.provenance = provenance
+        self._ids, self._texts = ids, texts
+        self._marker = path / MARKER
+        self._key = fingerprint([provenance.key, len(ids)])
+        if self._marker.is_file():
+            if self._marker.read_text(encoding="utf-8", errors="replace") != self._key:
+                raise occupied(path)
+        elif path.exists() and (not path.is_dir() or any(not _is_partial(file) for file in path.iterdir())):
+            raise occupied(path)
+        self._shards_done = 0
+        while self._rows_of(self._shards_done) == SHARD_ROWS:
+            self._shards_done += 1
+
+    @property
+    def remaining(self) -> list[slice]:
+        """Rows that are still to be written, one slice a shard."""
+        starts = range(self._shards_done * SHARD_ROWS, len(self._ids), SHARD_ROWS)
+        return [slice(start, start + SHARD_ROWS) for start in starts]
+
+    def write(self, vectors: Vectors) -> None:
+        """Write the next shard: the vectors, (rows, d), of the first slice in `remaining`.
+
+        Raises
+        ------
+        VecsmithError
+            If a vector is not finite or all zero (which row), or has other dimensions than the shards before.
+        """
+        before = [open_npy(self._shard(0))] if self._shards_done else []
+        check_shapes([*before, vectors], str(self.path))
+        check_values([vectors], str(self.path), self._texts, self._shards_done * SHARD_ROWS)
+        if not self._shards_done:
+            self._begin()
+        with replacing(self._shard(self._shards_done)) as beside, beside.open("wb") as file:
+            np.save(file, vectors, allow_pickle=False)
+        self._shards_done += 1
+
+    def finish(self) -> None:
+        """Write the manifest, which makes the folder a set."""
+        for leftover in filter(_is_partial, self.path.iterdir()):
+            leftover.unlink()
+        names = [self._shard(number).name for number in range(self._shards_done)]
+        provenance = asdict(replace(self.provenance, dtype=open_npy(self._shard(0)).dtype.name))
+        content = {"rows": len(self._ids), "provenance": provenance}
+        write_manifest(self.path / "manifest.json", KIND, FORMAT_VERSION, content, [*names, "rows.parquet"])
+        self._marker.unlink()
+
+    def _begin(self) -> None:
+        write_text(self._marker, self._key)
+        _write_rows(self.path / "rows.parquet", self._ids, self._texts)
+
+    def _shard(self, number: int) -> Path:
+        return self.path / f"vectors-{number:05d}.npy"
+
+    def _rows_of(self, number: int) -> int:
+        """Return the rows of a shard on disk; 0 if it is missing or damaged and must be written again."""
+        try:
+            return len(open_npy(self._shard(number)))
+        except Exception:  # see `EmbeddingSet.open`
+            return 0
+
+
+def _is_partial(file: Path) -> bool:
+    return file.name.startswith(".") and file.name.endswith(".partial")
+
+
+def occupied(path: Path) -> VecsmithError:
+    """Return the error for a folder that holds something else."""
+    return VecsmithError(f"{path} already holds something else; give another folder or remove it.")
+
+
+def _write_rows(path: Path, ids: Sequence[str], texts: Sequence[str] | None) -> None:
+    numbers = np.arange(len(ids))
+    columns: dict[str, Any] = {"id": pa.array(ids, pa.string())}
+    if texts is not None:
+        columns["text"] = pa.array(texts, pa.string())
+    columns |= {"shard": (numbers // SHARD_ROWS).astype(np.int32), "offset": (numbers % SHARD_ROWS).astype(np.int32)}
+    with replacing(path) as beside:
+        pq.write_table(pa.table(columns), beside)
