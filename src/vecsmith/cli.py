@@ -4,6 +4,7 @@ import errno
 import json
 import sys
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +16,27 @@ from vecsmith.errors import VecsmithError
 
 app = typer.Typer(
     name="vecsmith",
-    help="Reshape embedding vectors after the fact, and see what it costs in retrieval quality, bytes and speed.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vecsmith {version('vecsmith')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Reshape embedding vectors after the fact, and see what it costs in retrieval quality, bytes and speed."""
+
 
 TaskOption = Annotated[list[str], typer.Option("--task", help="pydocs, a BEIR folder, or mteb:NAME; repeatable.")]
 EncoderOption = Annotated[

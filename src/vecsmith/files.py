@@ -68,6 +68,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # where a folder cannot be opened, nor need be synced
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

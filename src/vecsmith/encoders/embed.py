@@ -1,12 +1,12 @@
 """Embedding texts: resumable, and cached so that no model ever gets another's vectors."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+
+from filelock import FileLock
 
 from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, EmbeddingWriter, Provenance
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
@@ -112,7 +112,8 @@ def embed_task(
 def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> EmbeddingSet:
     key = fingerprint([FORMAT_VERSION, _provenance(encoder, texts, side, dtype).key])
     path = cache_folder() / "embeddings" / key
-    with _locked(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock")):
         with suppress(VecsmithError):
             return EmbeddingSet.open(path)
         is_unfinished = (path / MARKER).is_file() and not (path / "manifest.json").exists()
@@ -134,12 +135,3 @@ def _checked(out: Path) -> Path:
 def _stored(embedded: EmbeddingSet, path: Path) -> EmbeddingSet:
     embedded.save(path)
     return EmbeddingSet.open(path)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time work on `path`; the lock ends with its process, however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,0 +1,238 @@
+"""The command line as a user types it."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vecsmith import cli, files
+from vecsmith.codecs import STAGES
+
+SENTENCE = re.compile(r"vecsmith: [^\n]+\n\Z")
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    """Return a BEIR folder with a corpus of four documents and ready vectors."""
+    folder = tmp_path / "tiny"
+    (folder / "qrels").mkdir(parents=True)
+    texts = ["the cat sat on the mat", "stock markets fell", "a recipe for lentil soup", "the train was late"]
+    corpus = [{"_id": id_, "title": "", "text": text} for id_, text in zip("abcd", texts, strict=True)]
+    write_lines(folder / "corpus.jsonl", corpus)
+    write_lines(folder / "queries.jsonl", [{"_id": "q1", "text": "cats on mats"}, {"_id": "q2", "text": "soup"}])
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\ta\t1\nq2\tc\t1\n")
+    ready = folder / "vectors" / "toy"
+    ready.mkdir(parents=True)
+    np.save(ready / "corpus.npy", np.eye(4, 8, dtype=np.float32))
+    np.save(ready / "queries.npy", np.eye(4, 8, dtype=np.float32)[[0, 2]])
+    return folder
+
+
+def write_lines(path: Path, records: list[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as a user does."""
+    command = [sys.executable, "-m", "vecsmith", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+
+
+def refused(*arguments: object, **environment: str) -> str:
+    """Run a command that must end with one sentence on standard error and code 2, and return the sentence."""
+    result = run(*arguments, **environment)
+    assert result.returncode == 2, result
+    assert SENTENCE.fullmatch(result.stderr), result.stderr
+    assert result.stdout == ""
+    return result.stderr
+
+
+def test_compare_prints_the_table_at_100_columns_and_names_its_files(task: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = ["--encoder", "static", "--codec", "binary", "--scoring", "symmetric", "--scoring", "rescored"]
+    result = run("compare", "--task", task, *options, "--out", out, COLUMNS="100")
+    assert result.returncode == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert re.search(r"binary +symmetric +32 ", result.stdout)
+    assert "rescored" in result.stdout
+    for name in ("table.md", "table.csv", "results.jsonl"):
+        assert str(out / name) in result.stderr
+        assert (out / name).is_file()
+
+
+def test_json_is_for_machines(task: Path) -> None:
+    result = run("compare", "--task", task, "--codec", "int8", "--json")
+    lines = json.loads(result.stdout)
+    assert [line["codec"] for line in lines] == ["float32", "int8"]
+    assert lines[0]["versions"]["vecsmith"] == version("vecsmith")
+
+
+def test_own_vectors_by_file(task: Path) -> None:
+    ready = task / "vectors" / "toy"
+    encoder = f"vectors:{ready / 'corpus.npy'},{ready / 'queries.npy'}"
+    result = run("compare", "--task", task, "--encoder", encoder, "--codec", "float16", "--json")
+    assert [line["ndcg_at_10"] for line in json.loads(result.stdout)] == [1, 1]
+
+
+def test_embed_a_task_and_compare_on_it(task: Path, tmp_path: Path) -> None:
+    out = tmp_path / "embedded"
+    assert run("embed", "--task", task, "--out", out).returncode == 0
+    facts = json.loads(run("info", out / "corpus", "--json").stdout)
+    assert (facts["rows"], facts["dimensions"], facts["encoder"]) == (4, 256, "static")
+    embedded = run("compare", "--task", task, "--encoder", f"vectors:{out}", "--codec", "binary", "--json")
+    texts = run("compare", "--task", task, "--encoder", "static", "--codec", "binary", "--json")
+    figures = [[line["ndcg_at_10"] for line in json.loads(result.stdout)] for result in (embedded, texts)]
+    assert figures[0] == figures[1]
+
+
+def test_embed_a_file_of_texts(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("one text\nanother text\n")
+    result = run("embed", "--texts", tmp_path / "texts.txt", "--out", tmp_path / "set")
+    assert result.returncode == 0, result.stderr
+    assert "2 × 256" in result.stderr
+    assert "Give either" in refused("embed", "--out", tmp_path / "other")
+
+
+def test_listings() -> None:
+    codecs = json.loads(run("codecs", "--json").stdout)
+    assert set(codecs) == set(STAGES)
+    assert {"static", "vectors:NAME"} <= set(json.loads(run("encoders", "--json").stdout))
+    assert "pydocs" in run("tasks").stdout
+
+
+def test_help_and_version() -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for command in ("compare", "embed", "info", "tasks"):
+        assert command in result.stdout
+    assert run("--version").stdout.strip() == f"vecsmith {version('vecsmith')}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--codec", "int9"], "did you mean 'int8'"),
+        (["--encoder", "statik"], "did you mean 'static'"),
+        (["--encoder", "vectors:nobody"], "'nobody'"),
+        (["--scoring", "symetric"], "did you mean 'symmetric'"),
+        (["--split", "dev"], "Unknown split"),
+        (["--fit-on", "nowhere"], "nowhere"),
+        (["--task", "pydoc"], "did you mean 'pydocs'"),
+        (["--task", "mteb:NFCorpu"], "NFCorpus"),
+        (["--codec", "pca9"], "choose from 1 to"),
+        (["--codec", "faiss:PQ7"], "FAISS"),
+    ],
+)
+def test_wrong_names_end_with_one_sentence(arguments: list[str], message: str, task: Path) -> None:
+    base = ["compare", "--task", str(task), "--fit-on", "corpus"]
+    if "--encoder" not in arguments:
+        base += ["--encoder", "vectors:toy"]
+    assert message in refused(*base, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("corpus.jsonl", b'{"_id": "a", "text": "x"}\n{"_id": "b"\n', "line 2"),
+        ("corpus.jsonl", b'{"_id": "a", "text": "\xff"}\n', "UTF-8"),
+        ("corpus.jsonl", b"", "is empty"),
+        ("queries.jsonl", b'{"_id": "q1", "text": "x"}\n{"_id": "q1", "text": "y"}\n', "'q1'"),
+        ("queries.jsonl", b'{"text": "x"}\n', "line 1"),
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1\ta\tmany\n", "line 2"),
+        ("vectors/toy/corpus.npy", b"\x93NUMPY\x01\x00v\x00", "corpus.npy"),
+    ],
+)
+def test_broken_files_end_with_one_sentence(
+    file: str, content: bytes, message: str, task: Path, tmp_path: Path
+) -> None:
+    (task / file).write_bytes(content)
+    sentence = refused("compare", "--task", task, "--encoder", "vectors:toy", "--out", tmp_path / "out")
+    assert message in sentence
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.full((4, 8), np.nan), "NaN or infinite value in row 0"),
+        (np.zeros((4, 8)), "all-zero vector in row 0"),
+        (np.eye(4, 9), "dimensions"),
+        (np.eye(2, 8), "2 vectors but"),
+    ],
+)
+def test_unusable_vectors_end_with_one_sentence(values: np.ndarray, message: str, task: Path) -> None:
+    np.save(task / "vectors" / "toy" / "corpus.npy", values.astype(np.float32))
+    assert message in refused("compare", "--task", task, "--encoder", "vectors:toy")
+
+
+def test_unknown_judgements_are_counted_and_said(task: Path) -> None:
+    with (task / "qrels" / "test.tsv").open("a") as file:
+        file.write("q1\tz\t1\n")
+    result = run("compare", "--task", task, "--codec", "int8")
+    assert result.returncode == 0
+    assert re.search(r"tiny: 1 judgement", result.stderr)
+
+
+def test_a_damaged_set_ends_with_one_sentence(task: Path, tmp_path: Path) -> None:
+    out = tmp_path / "embedded"
+    run("embed", "--task", task, "--out", out)
+    shard = out / "corpus" / "vectors-00000.npy"
+    shard.write_bytes(shard.read_bytes()[:-4] + b"oops")
+    assert "hash" in refused("compare", "--task", task, "--encoder", f"vectors:{out}")
+    assert "hash" in refused("info", out / "corpus")
+
+
+def test_an_output_folder_that_holds_something_else(task: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("irreplaceable")
+    for command in ("compare", "embed"):
+        assert "something else" in refused(command, "--task", task, "--out", tmp_path / "thesis")
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter1.txt"]
+
+
+def test_a_missing_extra_names_the_pip_line(task: Path, tmp_path: Path) -> None:
+    (tmp_path / "hidden" / "sentence_transformers").mkdir(parents=True)
+    (tmp_path / "hidden" / "sentence_transformers" / "__init__.py").write_text("raise ImportError('not there')")
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "modules.json").write_text("[]")
+    path = f"{tmp_path / 'hidden'}"
+    sentence = refused("compare", "--task", task, "--encoder", f"st:{model}", PYTHONPATH=path)
+    assert "pip install 'vecsmith[models]'" in sentence
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_table(
+    task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("compare", "--task", task, "--codec", "int8", "--out", out).returncode == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(sys, "argv", ["vecsmith", "compare", "--task", str(task), "--codec", "int4", "--out", str(out)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "No space left" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_fault_of_ours_is_one_sentence_and_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_print_listing", lambda *_: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["vecsmith", "codecs"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert SENTENCE.fullmatch(capsys.readouterr().err)

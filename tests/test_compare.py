@@ -1,0 +1,231 @@
+"""The comparison: its protocol, its figures, its cache and its tables."""
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vecsmith
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.errors import VecsmithError
+from vecsmith.report import csv_table, markdown_table, write_folder
+from vecsmith.report.tables import COLUMNS, means, short
+from vecsmith.results import FIELDS, Result, read_results
+from vecsmith.search import encode_corpus
+from vecsmith.studies import bench, compare
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a BEIR folder of 60 documents with ready vectors of 16 dimensions; each query is near one of them."""
+    rng = np.random.default_rng(0)
+    X = normalise(rng.standard_normal((60, 16)) + 0.5)
+    Q = normalise(X[:20] + 0.4 * rng.standard_normal((20, 16)))
+    task = tmp_path / "tiny"
+    (task / "qrels").mkdir(parents=True)
+    corpus = [{"_id": f"d{row}", "title": "", "text": f"document {row}"} for row in range(60)]
+    queries = [{"_id": f"q{row}", "text": f"query {row}"} for row in range(20)]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        (task / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for split, rows in (("train", range(10)), ("test", range(10, 20))):
+        lines = [f"q{row}\td{row}\t1\n" for row in rows]
+        (task / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    ready = task / "vectors" / "toy"
+    ready.mkdir(parents=True)
+    np.save(ready / "corpus.npy", X)
+    np.save(ready / "queries.npy", Q)
+    return task
+
+
+def only(results: list[Result], codec: str, scoring: str = "asymmetric") -> Result:
+    (result,) = [result for result in results if (result.codec, result.scoring) == (codec, scoring)]
+    return result
+
+
+def test_a_line_per_codec_and_scoring_and_float32_once(folder: Path) -> None:
+    scorings = ("symmetric", "asymmetric", "rescored")
+    results = compare([str(folder)], ["vectors:toy"], ["binary", "float32", "int8", "int8"], scorings)
+    assert [(result.codec, result.scoring) for result in results] == [
+        ("float32", "exact"),
+        *((codec, scoring) for codec in ("binary", "int8") for scoring in scorings),
+    ]
+
+
+def test_bytes_are_counted(folder: Path) -> None:
+    results = compare([str(folder)], ["vectors:toy"], ["binary", "pca8,int8"], ("asymmetric", "rescored"))
+    binary, rescored, pca = only(results, "binary"), only(results, "binary", "rescored"), only(results, "pca8,int8")
+    assert (binary.bytes_per_vector, binary.rescore_bytes_per_vector, binary.compression) == (2, 0, 32)
+    assert (rescored.bytes_per_vector, rescored.rescore_bytes_per_vector) == (2, 64)
+    assert rescored.compression == pytest.approx(64 / 66)
+    assert (pca.dimensions, pca.bytes_per_vector) == (8, 8)
+    # eight directions of sixteen floats, and the lowest level and the step of eight dimensions
+    assert pca.codec_bytes == 4 * (8 * 16 + 2 * 8)
+    assert pca.amortised_bytes_per_vector == pytest.approx(8 + pca.codec_bytes / 60)
+
+
+def test_retention_and_p_value_are_against_float32_of_the_run(folder: Path) -> None:
+    results = compare([str(folder)], ["vectors:toy"], ["truncate2", "float16"], split="train+test")
+    baseline, cut, half = only(results, "float32", "exact"), only(results, "truncate2"), only(results, "float16")
+    assert baseline.retention == 1
+    assert baseline.n_queries == 20
+    assert cut.retention == pytest.approx(cut.ndcg_at_10 / baseline.ndcg_at_10)
+    assert cut.retention < 0.9
+    assert cut.p_value < 0.05
+    assert (half.retention, half.p_value) == (1, 1)
+
+
+def test_cross_fitting_never_encodes_what_was_fitted_on() -> None:
+    rng = np.random.default_rng(0)
+    X = normalise(rng.standard_normal((101, 8)))
+    encoded = encode_corpus("median", X, "cross", seed=4)
+    first, second = encoded.parts
+    assert np.array_equal(np.sort(np.concatenate([first.rows, second.rows])), np.arange(101))
+    for part, other in ((first, second), (second, first)):
+        np.testing.assert_allclose(part.codec.quantiser.threshold_, np.median(X[other.rows], axis=0))
+        assert np.array_equal(part.codes, part.codec.encode(X[part.rows]))
+    assert not np.array_equal(first.rows, encode_corpus("median", X, "cross", seed=5).parts[0].rows)
+
+
+def test_protocols_differ_where_a_codec_learns(folder: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    elsewhere = tmp_path / "elsewhere"
+    EmbeddingSet(rng.standard_normal((50, 16)).astype(np.float32)).save(elsewhere)
+    codec = "pca3"
+    scores = {}
+    for fit_on in ("cross", "corpus", str(elsewhere)):
+        results = compare([str(folder)], ["vectors:toy"], [codec, "binary"], split="train+test", fit_on=fit_on)
+        assert only(results, codec).fit_on == fit_on
+        assert only(results, "binary").fit_on == "nothing"
+        scores[fit_on] = only(results, codec).ndcg_at_10
+    assert len(set(scores.values())) == 3
+
+
+def test_transfer_from_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    about = folder / "vectors" / "toy" / "about.json"
+    about.write_text(json.dumps({"model": "toy"}))
+    X = np.random.default_rng(1).standard_normal((50, 16)).astype(np.float32)
+    EmbeddingSet(X, provenance=Provenance(encoder="other")).save(tmp_path / "other")
+    EmbeddingSet(X[:, :8]).save(tmp_path / "narrow")
+    for name in ("other", "narrow"):
+        with pytest.raises(VecsmithError, match="vectors of the same model"):
+            compare([str(folder)], ["vectors:toy"], ["pca3"], fit_on=str(tmp_path / name))
+
+
+def test_same_seed_same_table(folder: Path) -> None:
+    def table() -> list[tuple[object, ...]]:
+        results = compare([str(folder)], ["vectors:toy"], ["pca5,binary", "faiss:PQ4x4"], seed=2, force=True)
+        timed = ("fit_seconds", "encode_vectors_per_second", "queries_per_second")
+        return [tuple(value for name, value in asdict(result).items() if name not in timed) for result in results]
+
+    assert table() == table()
+
+
+def test_what_was_measured_is_not_measured_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+    real = bench.encode_corpus
+    monkeypatch.setattr(bench, "encode_corpus", lambda spec, *rest: fitted.append(spec) or real(spec, *rest))
+    arguments = ([str(folder)], ["vectors:toy"], ["binary"])
+    first = compare(*arguments, ("symmetric", "asymmetric"))
+    assert fitted == ["float32", "binary"]
+    assert compare(*arguments, ("symmetric", "asymmetric")) == first
+    assert fitted == ["float32", "binary"]
+    compare(*arguments, ("symmetric", "rescored"))
+    assert fitted == ["float32", "binary", "binary"]
+    compare(*arguments, force=True)
+    compare(*arguments, seed=1)
+    compare(*arguments, split="train")
+    assert fitted[3:] == ["float32", "binary"] * 3
+    ready = folder / "vectors" / "toy" / "queries.npy"
+    np.save(ready, np.load(ready)[::-1])
+    compare(*arguments)
+    assert fitted[9:] == ["float32", "binary"]
+
+
+def test_names_are_checked_before_anything_is_embedded(folder: Path, cache: Path) -> None:
+    for arguments, message in (
+        ({"codecs": ["int9"]}, "did you mean 'int8'"),
+        ({"scorings": ["exact"]}, "Unknown scoring 'exact'"),
+        ({"split": "dev"}, "Unknown split of tiny 'dev'"),
+        ({"tasks": [str(folder), "pydoc"]}, "did you mean 'pydocs'"),
+    ):
+        defaults = {"tasks": [str(folder)], "encoders": ["static"], "codecs": ["int8"]}
+        with pytest.raises(VecsmithError, match=message):
+            compare(**{**defaults, **arguments})
+    assert not (cache / "embeddings").exists()
+
+
+def test_files_hold_what_was_measured(folder: Path, tmp_path: Path) -> None:
+    results = compare([str(folder)], ["vectors:toy"], ["binary"], ("symmetric", "rescored"))
+    paths = write_folder(tmp_path / "out", results, ["tiny: a note."])
+    assert [path.name for path in paths] == ["table.md", "table.csv", "results.jsonl"]
+    assert read_results(paths[2]) == results
+    assert set(json.loads(paths[2].read_text().splitlines()[0])) == set(FIELDS)
+    rows = list(csv.DictReader(paths[1].open()))
+    assert [float(row["ndcg_at_10"]) for row in rows] == [result.ndcg_at_10 for result in results]
+    page = paths[0].read_text()
+    assert f"{results[1].ndcg_at_10:.4f}" in page
+    assert "2+64" in page
+    assert "tiny: a note." in page
+
+
+def test_several_tasks_have_a_mean(folder: Path) -> None:
+    results = compare([str(folder)], ["vectors:toy"], ["binary"])
+    other = [replace(result, task="other", ndcg_at_10=0.5, retention=0.9) for result in results]
+    (baseline, binary) = means([*results, *other])
+    assert binary.ndcg_at_10 == pytest.approx((results[1].ndcg_at_10 + 0.5) / 2)
+    assert (binary.n_docs, math.isnan(binary.p_value)) == (120, True)
+    assert baseline.codec == "float32"
+    assert "mean of 2 tasks" in markdown_table([*results, *other])
+    assert csv_table([*results, *other]).count("mean of 2 tasks") == 2
+    assert means(results) == []
+
+
+def test_short_numbers() -> None:
+    assert [short(number) for number in (3, 850, 1234, 12_345, 999_999, 3_100_000, 2e9)] == [
+        "3", "850", "1.2k", "12k", "1000k", "3.1M", "2.0G",
+    ]  # fmt: skip
+    assert len(COLUMNS) == 12
+
+
+def test_an_output_folder_that_holds_something_else_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("irreplaceable")
+    with pytest.raises(VecsmithError, match="already holds something else"):
+        write_folder(tmp_path, compare([str(folder)], ["vectors:toy"], []))
+    assert (tmp_path / "thesis.txt").read_text() == "irreplaceable"
+
+
+@pytest.mark.data
+def test_figures_of_minilm_on_scifact(beir: Callable[[str], Path]) -> None:
+    results = compare([str(beir("scifact"))], ["vectors:minilm"], ["int8", "binary"], ("symmetric", "asymmetric"))
+    baseline = only(results, "float32", "exact")
+    # the public leaderboard's figure
+    assert baseline.ndcg_at_10 == pytest.approx(0.6451, abs=0.0005)
+    assert only(results, "int8").ndcg_at_10 == pytest.approx(baseline.ndcg_at_10, abs=0.002)
+    assert only(results, "binary", "symmetric").ndcg_at_10 == pytest.approx(0.584, abs=0.003)
+    assert only(results, "binary").ndcg_at_10 == pytest.approx(0.623, abs=0.003)
+
+
+@pytest.mark.data
+def test_figures_of_minilm_on_all_questions_of_hotpotqa(beir: Callable[[str], Path]) -> None:
+    results = compare([str(beir("hotpotqa-2k"))], ["vectors:minilm"], ["binary"], split="train+test")
+    assert results[0].n_queries == 2000
+    assert results[0].ndcg_at_10 == pytest.approx(0.7171, abs=0.0005)
+    assert only(results, "binary").retention == pytest.approx(0.955, abs=0.002)
+
+
+@pytest.mark.data
+def test_static_vectors_reach_their_figure_from_texts(beir: Callable[[str], Path]) -> None:
+    (result,) = vecsmith.compare([str(beir("scifact"))], ["static"], [])
+    assert result.ndcg_at_10 == pytest.approx(0.5132, abs=0.0005)
+
+
+@pytest.mark.data
+def test_documents_without_text_do_not_stop_a_task(beir: Callable[[str], Path]) -> None:
+    ready, own = compare([str(beir("cranfield"))], ["vectors:wordllama", "static"], [])
+    assert ready.ndcg_at_10 == pytest.approx(0.3279, abs=0.0005)
+    assert own.ndcg_at_10 == pytest.approx(ready.ndcg_at_10, abs=1e-4)
