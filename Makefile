@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/core
 	$(BIN)/vecsmith compare --task pydocs --encoder static \
-		--codec float16 --codec int8 --codec int4 --codec pca128,int8 --codec truncate128 \
-		--codec binary --codec median --codec faiss:PQ64x4 --codec faiss:RaBitQ \
+		--codec int8 --codec int4 --codec truncate128,int8 --codec binary --codec median \
+		--codec faiss:PQ64x4 --codec faiss:RaBitQ \
 		--scoring symmetric --scoring asymmetric --scoring rescored --out demo
 
 test: $(VENV)/all

@@ -38,18 +38,27 @@ def options(
     """Reshape embedding vectors after the fact, and see what it costs in retrieval quality, bytes and speed."""
 
 
-TaskOption = Annotated[list[str], typer.Option("--task", help="pydocs, a BEIR folder, or mteb:NAME; repeatable.")]
+TaskOption = Annotated[
+    list[str], typer.Option("--task", metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME; repeatable.")
+]
 EncoderOption = Annotated[
-    list[str], typer.Option("--encoder", help="static, st:MODEL, api:MODEL, or vectors:NAME; repeatable.")
+    list[str],
+    typer.Option("--encoder", metavar="ENCODER", help="static, st:MODEL, api:MODEL or vectors:NAME; repeatable."),
 ]
 CodecOption = Annotated[
-    list[str], typer.Option("--codec", help="Reducers, then a quantiser, such as pca192,binary; repeatable.")
+    list[str],
+    typer.Option("--codec", metavar="SPEC", help="Reducers, then a quantiser, such as pca192,int8; repeatable."),
 ]
-ScoringOption = Annotated[list[str], typer.Option("--scoring", help="symmetric, asymmetric or rescored; repeatable.")]
-QueryPrompt = Annotated[str | None, typer.Option(help="Text put before every query; the model's own by default.")]
-PassagePrompt = Annotated[str | None, typer.Option(help="Text put before every document.")]
-MaxLength = Annotated[int | None, typer.Option(min=1, help="Longest input, in tokens.")]
-BatchSize = Annotated[int | None, typer.Option(min=1, help="Texts of one forward pass or request.")]
+ScoringOption = Annotated[
+    list[str],
+    typer.Option("--scoring", metavar="SCORING", help="symmetric, asymmetric or rescored; repeatable."),
+]
+QueryPrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Text put before every query; the model's own by default.")
+]
+PassagePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="Text put before every document.")]
+MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest input, in tokens.")]
+BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -59,10 +68,16 @@ def compare(
     encoder: EncoderOption = ["static"],  # noqa: B006
     codec: CodecOption = ["int8", "binary"],  # noqa: B006
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
-    split: Annotated[str, typer.Option(help="Judgements to use, such as test or train+test.")] = "test",
-    fit_on: Annotated[str, typer.Option(help="cross, corpus, or the folder of another embedding set.")] = "cross",
-    seed: Annotated[int, typer.Option(min=0, help="Seeds codecs and halves.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write table.md, table.csv and results.jsonl here.")] = None,
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")
+    ] = "test",
+    fit_on: Annotated[
+        str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")
+    ] = "cross",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what was measured before.")] = False,
     query_prompt: QueryPrompt = None,
     passage_prompt: PassagePrompt = None,
@@ -99,12 +114,14 @@ def compare(
 
 @app.command()
 def embed(
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
-    task: Annotated[str | None, typer.Option(help="pydocs, a BEIR folder, or mteb:NAME: embeds both sides.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME: embeds both sides.")
+    ] = None,
     texts: Annotated[
         Path | None, typer.Option(help="A file with a text a line, or JSON lines with _id and text.")
     ] = None,
-    encoder: Annotated[str, typer.Option(help="static, st:MODEL or api:MODEL.")] = "static",
+    encoder: Annotated[str, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL.")] = "static",
     query_prompt: QueryPrompt = None,
     passage_prompt: PassagePrompt = None,
     max_length: MaxLength = None,
@@ -149,7 +166,9 @@ def encoders(as_json: JsonFlag = False) -> None:
 @app.command()
 def tasks(
     mteb: Annotated[bool, typer.Option("--mteb", help="List the retrieval tasks of the installed mteb.")] = False,
-    language: Annotated[str | None, typer.Option(help="Only those of a language, such as eng or deu.")] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only those of a language, such as eng or deu.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the tasks."""
