@@ -8,8 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/core
 	$(BIN)/vecsmith compare --task pydocs --encoder static \
 		--codec int8 --codec int4 --codec truncate128,int8 --codec binary --codec median \
-		--codec faiss:PQ64x4 --codec faiss:RaBitQ \
-		--scoring symmetric --scoring asymmetric --scoring rescored --out demo
+		--codec faiss:PQ64x4 --codec faiss:RaBitQ --out demo
 
 test: $(VENV)/all
 	$(BIN)/pytest
