@@ -275,6 +275,7 @@ def model_card(model: CodecModel, results: Any) -> str:
     stored, float_bytes = model.bytes_per_vector, 4 * model.mteb_model_meta.embed_dim
     besides = float_bytes if model.scoring == "rescored" else 0
     size = f"{stored}+{besides}" if besides else f"{stored}"
+    costs = f"{model.fit_on} | {size} | {float_bytes / (stored + besides):.1f}×"
     lines = [
         "| task | split | subset | codec | scoring | fit on | bytes per vector | smaller than float32 | nDCG@10 |",
         "|---|---|---|---|---|---|---:|---:|---:|",
@@ -284,7 +285,7 @@ def model_card(model: CodecModel, results: Any) -> str:
             for scores in subsets:
                 lines.append(
                     f"| {result.task_name} | {split} | {scores['hf_subset']} | {model.codec.spec} | {model.scoring} "
-                    f"| {model.fit_on} | {size} | {float_bytes / (stored + besides):.1f}× | {scores['ndcg_at_10']:.4f} |"
+                    f"| {costs} | {scores['ndcg_at_10']:.4f} |"
                 )
     return "\n".join(lines) + "\n"
 
