@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--encoder", action="append", required=True)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    names = [method.__name__.replace("_", ", ") for method in METHODS]
+    names = [method.__name__.replace("_", " ") for method in METHODS]
     lines = [
         "# PCA: centred or not, normalised or not",
         "",

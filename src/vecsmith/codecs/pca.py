@@ -12,10 +12,10 @@ from vecsmith.errors import VecsmithError
 class PCA(Reducer):
     """The k directions of largest second moment, z = Wx/‖Wx‖, x̂ = Wᵀz.
 
-    The vectors are not centred: their mean, whose inner product with a query ranks documents too, stays as the first
-    direction or so. So z may be normalised, which keeps cosines honest; normalising after centring would throw the
-    mean away, and with it up to 15 points of nDCG. Not normalising at all ranks documents down for what the cut takes
-    from them: it loses up to 14 points more at a quarter of the dimensions (benchmarks/results/pca.md).
+    The vectors are not centred: their mean, whose inner product with a query ranks documents too, stays as one of the
+    directions. So z may be normalised; doing that after centring throws the mean away, and up to 17 points of nDCG
+    with it. Not normalising ranks documents down for what the cut takes from them, and loses up to 14 points at a
+    quarter of the dimensions (benchmarks/results/pca.md).
 
     Parameters
     ----------
