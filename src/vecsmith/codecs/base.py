@@ -116,6 +116,10 @@ class Quantiser(Stage):
         flat.add(self.decode(codes))
         return flat
 
+    def scales(self, codes: Codes) -> Floats | None:
+        """Return factors (n,) of the scores that `index` gives the vectors; None where they need none."""
+        return None
+
 
 class BitQuantiser(Quantiser):
     """A quantiser of m bits whose decoding is affine in them: x̂ = μ + Aᵀb with b ∈ {−1, +1}ᵐ.

@@ -18,6 +18,8 @@ Scoring = Literal["symmetric", "asymmetric", "rescored"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
 SHORTLIST = 100
 """Documents that `rescored` reorders with the original vectors."""
+SCALED = 8
+"""How many times k documents are looked at where scores still have to be scaled."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,21 @@ class Part:
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, offset = self.codec.project_queries(Q)
-        scores, found = self._inner_product.search(projected, k)
-        return scores + offset[:, None], found
+        if self._scales is None:
+            scores, found = self._inner_product.search(projected, k)
+            return scores + offset[:, None], found
+        scores, found = self._inner_product.search(projected, min(SCALED * k, len(self.codes)))
+        scores = np.where(found >= 0, (scores + offset[:, None]) * self._scales[found], -np.inf)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, best, axis=1), np.take_along_axis(found, best, axis=1)
 
     @cached_property
     def _inner_product(self) -> Any:
         return self.codec.quantiser.index(self.codes)
+
+    @cached_property
+    def _scales(self) -> Floats | None:
+        return self.codec.quantiser.scales(self.codes)
 
     @cached_property
     def _hamming(self) -> Any:

@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet, normalise
-from vecsmith.files import cache_folder, fingerprint, write_text
+from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.results import Result
 from vecsmith.search import Encoded, Index, Scoring, encode_corpus
@@ -93,7 +93,7 @@ class Bench:
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
         names = [self.task.name, self.encoder, self.fit_on]
-        return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, _versions()]
+        return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, _versions(), _code_hash()]
 
     @cached_property
     def _documents(self) -> NDArray[np.float32]:
@@ -145,6 +145,13 @@ class Bench:
             versions=_versions(),
         )
         return Measurement(result, quality.ndcg_at_10.tolist())
+
+
+@cache
+def _code_hash() -> str:
+    """Return a hash of this package's source, for installs whose code changes without their version."""
+    package = Path(__file__).parents[1]
+    return fingerprint({str(path.relative_to(package)): sha256_of(path) for path in sorted(package.rglob("*.py"))})
 
 
 def _versions() -> dict[str, str]:

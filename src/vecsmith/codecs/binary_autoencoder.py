@@ -1,0 +1,161 @@
+"""A binary auto-encoder: bits whose sum of learned directions is near the vector."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats
+from vecsmith.embeddings import normalise
+from vecsmith.errors import VecsmithError
+
+RIDGE = 1e-3
+"""Weight of ‖A‖² per training vector."""
+ITQ_ROUNDS, ROUNDS, SWEEPS = 30, 15, 3
+ENCODING_SWEEPS = 4
+UNSHRINK = 0.5
+"""The exponent p below (docs/quantisers.md)."""
+BLOCK_VECTORS, BLOCK_BITS = 1024, 16
+"""Vectors and bits that coordinate descent works on at a time, so that they stay in the cache."""
+
+
+class BinaryAutoencoder(BitQuantiser):
+    """Bits b ∈ {−1, +1}ᵐ with x ≈ μ + Aᵀb, found by coordinate descent on ‖x − μ − Aᵀb‖².
+
+    A and the bits of the training vectors are fitted in turns, A by ridge regression, from a start by iterative
+    quantisation; bits beyond the d-th start on what the first left over. A code stands for x̂ = μ + Vᵀg⁻ᵖV Aᵀb,
+    normalised: V are the principal components, and g = E[ẑz]/E[z²] says how far least squares shrinks each. Undoing
+    some of that, and the norm, make documents easier to tell apart.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a code.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (d,)
+        μ.
+    start_ : ndarray of shape (d, m)
+        The linear guess from which the bits descend.
+    directions_ : ndarray of shape (m, d)
+        A.
+    decoder_ : ndarray of shape (m, d)
+        A with the shrinkage undone.
+
+    References
+    ----------
+    Carreira-Perpiñán and Raziperchikolaei 2015, Hashing with binary autoencoders, https://arxiv.org/abs/1501.00756.
+    Gong and Lazebnik 2011, Iterative quantization, CVPR.
+    """
+
+    usage = "binary-autoencoderNB"
+    pattern = r"binary-autoencoder(?P<size>\d+)B"
+    example = "binary-autoencoder5B"
+    summary = "N bytes: bits whose learned directions sum to the vector; fast scan"
+    state: ClassVar = {"mean_": ("d",), "start_": ("d", "*"), "directions_": ("*", "d"), "decoder_": ("*", "d")}
+
+    mean_: Floats
+    start_: Floats
+    directions_: Floats
+    decoder_: Floats
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @property
+    def n_bits(self) -> int:
+        return 8 * self.size
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        if self.size < 1:
+            raise VecsmithError("binary-autoencoder0B has no bits; ask for a byte or more.")
+        rng = np.random.default_rng(seed)
+        self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = X - self.mean_
+        starts, left_over = [], centred
+        for first in range(0, self.n_bits, X.shape[1]):
+            starts.append(_iterative_quantisation(left_over, min(X.shape[1], self.n_bits - first), rng))
+            bits = _sign(left_over @ starts[-1])
+            left_over = left_over - bits @ _ridge(bits, left_over)
+        self.start_ = np.hstack(starts)
+        bits = _sign(centred @ self.start_)
+        A = _ridge(bits, centred)
+        for _ in range(ROUNDS):
+            bits = _descend(centred, A, bits, SWEEPS)
+            A = _ridge(bits, centred)
+        self.directions_, self.decoder_ = A, _unshrink(A, bits, centred)
+
+    def bits(self, X: Floats) -> Bits:
+        centred = X - self.mean_
+        return _descend(centred, self.directions_, _sign(centred @ self.start_), ENCODING_SWEEPS) > 0
+
+    def from_signs(self, signs: Floats) -> Floats:
+        return self.mean_ + signs @ self.decoder_
+
+    def decode(self, codes: Codes) -> Floats:
+        return normalise(super().decode(codes))
+
+    def scales(self, codes: Codes) -> Floats:
+        return np.asarray(1 / np.linalg.norm(super().decode(codes), axis=1), dtype=np.float32)
+
+
+def _sign(values: NDArray[Any]) -> Floats:
+    return np.where(values > 0, np.float32(1), np.float32(-1))
+
+
+def _ridge(bits: Floats, X: Floats) -> Floats:
+    """Return the A (m, d) that minimises ‖X − BA‖² + `RIDGE` · n ‖A‖²."""
+    gram = bits.T @ bits + RIDGE * len(bits) * np.eye(bits.shape[1], dtype=np.float32)
+    return np.asarray(np.linalg.solve(gram, bits.T @ X), dtype=np.float32)
+
+
+def _iterative_quantisation(X: Floats, m: int, rng: np.random.Generator) -> Floats:
+    """Return a projection (d, m) of small loss under signs: principal components rotated towards a cube's corners."""
+    components = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, :m]
+    Z = X @ components
+    rotation = np.linalg.qr(rng.standard_normal((m, m)))[0].astype(np.float32)
+    for _ in range(ITQ_ROUNDS):
+        left, _, right = np.linalg.svd(Z.T @ _sign(Z @ rotation))
+        rotation = left @ right
+    return np.asarray(components @ rotation, dtype=np.float32)
+
+
+def _descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
+    """Lower ‖x − Aᵀb‖² of every vector by setting its bits in turn.
+
+    b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits go by blocks, within which what each leaves to the
+    others is kept up to date; the other blocks learn of the changes in one product.
+    """
+    G = A @ A.T
+    result = np.empty_like(bits)
+    for first in range(0, len(X), BLOCK_VECTORS):
+        chosen = slice(first, first + BLOCK_VECTORS)
+        b = np.ascontiguousarray(bits[chosen].T)
+        field = np.asarray(A @ X[chosen].T - G @ b, dtype=np.float32)
+        for _ in range(sweeps):
+            for start in range(0, len(b), BLOCK_BITS):
+                _descend_block(b, field, G, slice(start, start + BLOCK_BITS))
+        result[chosen] = b.T
+    return result
+
+
+def _descend_block(b: Floats, field: Floats, G: Floats, block: slice) -> None:
+    before, inside = b[block].copy(), field[block]
+    for row, diagonal in enumerate(np.diagonal(G)[block]):
+        bit = b[block.start + row]
+        change = _sign(inside[row] + diagonal * bit) - bit
+        bit += change
+        inside -= G[block, block.start + row, None] * change
+    changes = b[block] - before
+    for others in (slice(0, block.start), slice(block.stop, len(b))):
+        field[others] -= G[others, block] @ changes
+
+
+def _unshrink(A: Floats, bits: Floats, X: Floats) -> Floats:
+    """Return A V g⁻ᵖ Vᵀ."""
+    V = np.linalg.eigh(X.T @ X)[1].astype(np.float32)
+    reproduced, Z = bits @ (A @ V), X @ V
+    variances = np.maximum((Z**2).mean(axis=0), np.finfo(np.float32).tiny)
+    kept = np.clip((reproduced * Z).mean(axis=0) / variances, 0.2, 1.2)
+    return np.asarray(A @ (V * kept**-UNSHRINK) @ V.T, dtype=np.float32)

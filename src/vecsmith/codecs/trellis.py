@@ -1,0 +1,114 @@
+"""A trellis code of the principal components: the best quality per byte, and no fast scan."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.base import Codes, Floats, Quantiser
+from vecsmith.codecs.trellis_coding import allocate, distortions, pack, reproduce, unpack, viterbi
+from vecsmith.embeddings import normalise
+from vecsmith.errors import VecsmithError
+
+SHRINKAGE = 0.05
+"""How far the spectrum is drawn to its mean: that of few vectors is too steep."""
+UNSHRINK = 0.75
+"""The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantisers.md)."""
+REFIT_VECTORS = 3000
+
+
+class Trellis(Quantiser):
+    """A trellis-coded quantiser with a budget of bits, spent by reverse water-filling on principal components.
+
+    With z = W(x − μ)/√λ, trellis-coded as ẑ, a code stands for x̂ = μ + Wᵀ(√λ · a · g⁻ᵖ · ẑ), normalised: a is the
+    least-squares gain, and g = 1 − D(rate) the share of a component's variance that its code keeps. Least squares alone
+    shrinks what is coded coarsely towards the mean, which is what tells documents apart: p undoes that, and the norm
+    makes it a cosine.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a code, at most d/2.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (d,)
+        μ.
+    components_ : ndarray of shape (r, d)
+        W: the components that get bits, by rising variance, so that the stream starts where errors weigh least.
+    scale_, gain_ : ndarray of shape (r,)
+        √λ, and √λ · a · g⁻ᵖ.
+    steps_ : ndarray of shape (steps, 2), uint8
+        Bits and values of every step.
+
+    References
+    ----------
+    See `vecsmith.codecs.trellis_coding`.
+    """
+
+    usage = "trellisNB"
+    pattern = r"trellis(?P<size>\d+)B"
+    example = "trellis8B"
+    summary = "N bytes: a trellis code of the principal components; best per byte, searched decoded"
+    state: ClassVar = {
+        "mean_": ("d",),
+        "components_": ("*", "d"),
+        "scale_": ("*",),
+        "gain_": ("*",),
+        "steps_": ("*", "*"),
+    }
+
+    mean_: Floats
+    components_: Floats
+    scale_: Floats
+    gain_: Floats
+    steps_: NDArray[np.uint8]
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        n, d = X.shape
+        if not 1 <= self.size <= d // 2:
+            raise VecsmithError(
+                f"trellis{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 2} bytes."
+            )
+        mean = X.mean(axis=0, dtype=np.float64)
+        centred = X - mean
+        spectrum, directions = np.linalg.eigh(centred.T @ centred / n)
+        falling = np.maximum(spectrum[::-1], 0)
+        # a spectrum that is all zero, as of one vector, still has to be coded
+        variances = (1 - SHRINKAGE) * falling + SHRINKAGE * falling.mean() + np.finfo(np.float32).tiny
+        steps = allocate(variances, 8 * self.size)
+        r = sum(v for _, v in steps)
+        self.steps_ = np.array(steps[::-1], np.uint8)
+        self.mean_ = mean.astype(np.float32)
+        self.components_ = np.ascontiguousarray(directions[:, -r:].T, np.float32)
+        self.scale_ = np.sqrt(variances[:r][::-1]).astype(np.float32)
+        self.gain_ = self.scale_ * self._gain(X[np.random.default_rng(seed).permutation(n)[:REFIT_VECTORS]])
+
+    def _gain(self, X: Floats) -> Floats:
+        """Return a · g⁻ᵖ (r,)."""
+        Z = self._components(X)
+        reproduced = reproduce(viterbi(Z, self._steps, self.scale_**2), self._steps)
+        least_squares = (Z * reproduced).sum(axis=0) / np.maximum((reproduced**2).sum(axis=0), 1e-9)
+        kept = [1 - distortions()[step] for step in self._steps for _ in range(step[1])]
+        return np.asarray(least_squares * np.array(kept) ** -UNSHRINK, dtype=np.float32)
+
+    @property
+    def _steps(self) -> list[tuple[int, int]]:
+        return [(int(k), int(v)) for k, v in self.steps_]
+
+    def _components(self, X: Floats) -> Floats:
+        return np.asarray((X - self.mean_) @ self.components_.T / self.scale_, dtype=np.float32)
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return self.size
+
+    def encode(self, X: Floats) -> Codes:
+        return pack(viterbi(self._components(X), self._steps, self.scale_**2), self._steps)
+
+    def decode(self, codes: Codes) -> Floats:
+        values = reproduce(unpack(codes, self._steps), self._steps)
+        return normalise(self.mean_ + (values * self.gain_) @ self.components_)
