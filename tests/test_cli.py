@@ -100,6 +100,21 @@ def test_embed_a_file_of_texts(tmp_path: Path) -> None:
     assert "Give either" in refused("embed", "--out", tmp_path / "other")
 
 
+def test_fit_a_codec_to_a_file_or_a_set(task: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "vectors.npy", rng.standard_normal((200, 16)).astype(np.float32))
+    result = run("fit", "pca8,int8", "--vectors", tmp_path / "vectors.npy", "--out", tmp_path / "codec")
+    assert result.returncode == 0, result.stderr
+    assert "8 bytes per vector" in result.stderr
+    facts = json.loads(run("info", tmp_path / "codec", "--json").stdout)
+    assert (facts["codec"], facts["dimensions"], facts["bytes_per_vector"]) == ("pca8,int8", 16, 8)
+    run("embed", "--task", task, "--out", tmp_path / "set")
+    assert run("fit", "binary", "--vectors", tmp_path / "set" / "corpus", "--out", tmp_path / "two").returncode == 0
+    (tmp_path / "vectors.npy").write_bytes(b"no vectors")
+    assert "vectors.npy" in refused("fit", "int8", "--vectors", tmp_path / "vectors.npy", "--out", tmp_path / "three")
+    assert not (tmp_path / "three").exists()
+
+
 def test_listings() -> None:
     codecs = json.loads(run("codecs", "--json").stdout)
     assert set(codecs) == set(STAGES)

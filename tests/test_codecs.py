@@ -165,6 +165,17 @@ def test_parameters_that_do_not_suit_the_vectors(spec: str, vectors: Vectors) ->
         vecsmith.codec(spec).fit(vectors)
 
 
+def test_of_many_vectors_a_sample_is_learned_from(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vecsmith.codecs.codec, "FIT_VECTORS", 100)
+    codec = vecsmith.codec("median", seed=5).fit(vectors)
+    rows = np.sort(np.random.default_rng(5).choice(len(vectors), 100, replace=False))
+    np.testing.assert_allclose(codec.quantiser.threshold_, np.median(vectors[rows], axis=0))
+    broken = vectors.copy()
+    broken[rows[7]] = np.inf
+    with pytest.raises(VecsmithError, match=f"row {rows[7]};"):
+        vecsmith.codec("median", seed=5).fit(broken)
+
+
 def test_saving_never_replaces_something_else(vectors: Vectors, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("irreplaceable")

@@ -59,6 +59,9 @@ QueryPrompt = Annotated[
 PassagePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="Text put before every document.")]
 MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest input, in tokens.")]
 BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
+Split = Annotated[str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")]
+FitOn = Annotated[str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")]
+Tables = Annotated[Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -68,16 +71,10 @@ def compare(
     encoder: EncoderOption = ["static"],  # noqa: B006
     codec: CodecOption = ["int8", "binary"],  # noqa: B006
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
-    split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")
-    ] = "test",
-    fit_on: Annotated[
-        str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")
-    ] = "cross",
+    split: Split = "test",
+    fit_on: FitOn = "cross",
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")
-    ] = None,
+    out: Tables = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what was measured before.")] = False,
     query_prompt: QueryPrompt = None,
     passage_prompt: PassagePrompt = None,
@@ -145,6 +142,62 @@ def embed(
     elif texts is not None:
         embedded = embed_texts(load_encoder(encoder, options), read_texts(texts), "passage", out)
         _say(f"Wrote {embedded!r} to {embedded.source}")
+
+
+@app.command()
+def fit(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B.")],
+    vectors: Annotated[
+        Path, typer.Option(metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet).")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+) -> None:
+    """Fit a codec to vectors and save it.
+
+    \b
+    vecsmith fit trellis48B --vectors corpus.npy --out my-codec
+    """
+    from vecsmith.codecs import Codec
+    from vecsmith.embeddings import EmbeddingSet, normalise, read_vectors
+
+    codec = Codec(spec, seed)
+    embedded = EmbeddingSet.open(vectors) if vectors.is_dir() else EmbeddingSet(*read_vectors(vectors))
+    codec.fit(normalise(embedded.vectors)).save(out)
+    _say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="quantization.")],
+    task: TaskOption = ["pydocs"],  # noqa: B006
+    encoder: EncoderOption = ["static"],  # noqa: B006
+    split: Split = "test",
+    fit_on: FitOn = "cross",
+    seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Repeatable.")] = [0, 1, 2],  # noqa: B006
+    out: Tables = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run an experiment over several seeds: means and spreads in one table.
+
+    \b
+    vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
+    """
+    from vecsmith.errors import unknown
+    from vecsmith.report import check_folder, summary_terminal, write_study
+    from vecsmith.studies import STUDIES
+
+    if name not in STUDIES:
+        raise unknown("study", name, STUDIES)
+    if out is not None:
+        check_folder(out)
+    results = STUDIES[name](task, encoder, split, fit_on, seed)
+    if as_json:
+        _print_json([asdict(result) for result in results])
+    else:
+        Console().print(summary_terminal(results))
+    if out is not None:
+        _say("Wrote " + ", ".join(map(str, write_study(out, results))))
 
 
 @app.command()

@@ -20,6 +20,8 @@ Array = TypeVar("Array", bound=NDArray[Any])
 
 FORMAT_VERSION = 1
 KIND = "codec"
+FIT_VECTORS = 100_000
+"""Vectors that a codec learns from at most, which bounds the time and memory that fitting takes."""
 BLOCK = 16_384
 """Vectors that are encoded or decoded at a time, which bounds the memory that takes."""
 
@@ -99,13 +101,19 @@ class Codec:
     def fit(self, X: Vectors) -> Self:
         """Learn from vectors (n, d) and return the codec.
 
+        Of more than `FIT_VECTORS` vectors it learns from a sample, drawn with the seed, and reads no others: they may
+        lie in a memory-mapped file.
+
         Raises
         ------
         VecsmithError
             If a value is not finite (which row), or a stage does not suit n or d.
         """
-        reduced = _as_floats(X)
-        _refuse_infinite(reduced, 0)
+        rows = np.arange(len(X))
+        if len(X) > FIT_VECTORS:
+            rows = np.sort(np.random.default_rng(self.seed).choice(len(X), FIT_VECTORS, replace=False))
+        reduced = _as_floats(X[rows] if len(rows) < len(X) else X)
+        _refuse_infinite(reduced, rows)
         for reducer in self.reducers:
             reduced = reducer.fit(reduced, self.seed).transform(reduced)
         self.quantiser.fit(reduced, self.seed)
@@ -123,7 +131,7 @@ class Codec:
 
         def encode(block: NDArray[Any], start: int) -> Codes:
             block = _as_floats(block)
-            _refuse_infinite(block, start)
+            _refuse_infinite(block, np.arange(start, start + len(block)))
             for reducer in self.reducers:
                 block = reducer.transform(block)
             return self.quantiser.encode(block)
@@ -241,12 +249,11 @@ def _as_floats(X: NDArray[Any]) -> Floats:
     return np.ascontiguousarray(X, dtype=np.float32)
 
 
-def _refuse_infinite(X: Floats, start: int) -> None:
+def _refuse_infinite(X: Floats, rows: NDArray[np.int64]) -> None:
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
-        raise VecsmithError(
-            f"The vectors have a NaN or infinite value in row {start + int(np.argmin(finite))}; embed that text again."
-        )
+        row = rows[np.argmin(finite)]
+        raise VecsmithError(f"The vectors have a NaN or infinite value in row {row}; embed that text again.")
 
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any], result: Array) -> Array:

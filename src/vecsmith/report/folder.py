@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_text
+from vecsmith.report.summary import summary_csv, summary_markdown
 from vecsmith.report.tables import csv_table, markdown_table
 from vecsmith.results import Result, write_results
 
@@ -24,9 +25,18 @@ def check_folder(folder: Path) -> None:
 
 
 def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] = ()) -> list[Path]:
-    """Write the three files, replacing those of an earlier comparison, and return their paths."""
+    """Write the three files of a comparison, replacing those of an earlier one, and return their paths."""
+    return _write(folder, results, markdown_table(results, notes), csv_table(results))
+
+
+def write_study(folder: Path, results: Sequence[Result]) -> list[Path]:
+    """Write the three files of a study, whose tables are summaries, and return their paths."""
+    return _write(folder, results, summary_markdown(results), summary_csv(results))
+
+
+def _write(folder: Path, results: Sequence[Result], markdown: str, csv: str) -> list[Path]:
     check_folder(folder)
     write_results(folder / RESULTS, results)
-    write_text(folder / "table.md", markdown_table(results, notes))
-    write_text(folder / "table.csv", csv_table(results))
+    write_text(folder / "table.md", markdown)
+    write_text(folder / "table.csv", csv)
     return [folder / "table.md", folder / "table.csv", folder / RESULTS]

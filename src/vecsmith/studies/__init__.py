@@ -1,5 +1,9 @@
 """Studies: recipes that run an experiment and return Results."""
 
 from vecsmith.studies.compare import compare
+from vecsmith.studies.quantization import quantization
 
-__all__ = ["compare"]
+STUDIES = {"quantization": quantization}
+"""What ``vecsmith study`` runs, by name."""
+
+__all__ = ["STUDIES", "compare", "quantization"]
