@@ -10,20 +10,20 @@ demo: $(VENV)/core
 		--codec int8 --codec int4 --codec truncate128,int8 --codec binary --codec median \
 		--codec faiss:PQ64x4 --codec faiss:RaBitQ --out demo
 
-test: $(VENV)/all
+test: $(VENV)/dev
 	$(BIN)/pytest
 
-check: $(VENV)/all
+check: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python docs/cli.py --check
 
-format: $(VENV)/all
+format: $(VENV)/dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/all
+docs: $(VENV)/dev
 	$(BIN)/python docs/cli.py
 
 # What a user gets who types `pip install vecsmith`.
@@ -32,10 +32,10 @@ $(VENV)/core: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# All extras, and what the tests need.
-$(VENV)/all: $(VENV)/core
+# What the tests need, and the extras that they use.
+$(VENV)/dev: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,mteb]' --group dev
 	touch $@
 
 clean:
