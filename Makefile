@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/core
 	$(BIN)/vecsmith compare --task pydocs --encoder static \
-		--codec int8 --codec int4 --codec truncate128,int8 --codec binary --codec median \
+		--codec int8 --codec int4 --codec binary --codec trellis32B --codec trellis16B \
 		--codec faiss:PQ64x4 --codec faiss:RaBitQ --out demo
 
 test: $(VENV)/dev

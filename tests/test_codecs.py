@@ -95,7 +95,9 @@ def test_bits_project_queries_as_the_affine_decoding_says(vectors: Vectors) -> N
     for spec in ("binary", "median", "pca13,median"):
         codec = vecsmith.codec(spec).fit(vectors)
         codes = codec.encode(vectors[:100])
-        weights, offset = codec.project_queries(vectors[100:120])
+        reduced, offset = codec.reduce_queries(vectors[100:120])
+        weights, shift = codec.quantiser.project_queries(reduced)
+        offset = offset + shift
         scores = weights @ signs(codes).T + offset[:, None]
         np.testing.assert_allclose(scores, vectors[100:120] @ codec.decode(codes).T, atol=1e-5)
 

@@ -111,7 +111,7 @@ def test_the_rounding_of_the_fast_scan_costs_less_than_two_thousandths(beir: Cal
     Q, query_ids = queries.vectors[judged], [queries.ids[row] for row in judged]
     codec = vecsmith.codec("binary").fit(corpus.vectors)
     codes = codec.encode(corpus.vectors)
-    weights, _ = codec.project_queries(Q)
+    weights, _ = codec.quantiser.project_queries(Q)
     refined = codec.quantiser.index(codes)
     rounded = refined.base_index.search(weights, 100)
     exact = vecsmith.Index(codec, codes, ids=corpus.ids).search(Q, 100)

@@ -156,17 +156,14 @@ class Codec:
 
         return _in_blocks(decode, codes, np.empty((len(codes), self.input_dimensions), np.float32))
 
-    def project_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
-        """Return what the quantiser's index is searched with, and offsets (n,) to add to its scores.
-
-        Together they score a float query against a code: ⟨q, decode(code)⟩ for every affine stage.
-        """
+    def reduce_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
+        """Return queries (n, k) in the space of the quantiser, and offsets (n,) to add to their scores there."""
         self._check_dimensions(Q)
-        projected, offset = _as_floats(Q), np.zeros(len(Q), np.float32)
-        for stage in self.stages:
-            projected, shift = stage.project_queries(projected)
+        reduced, offset = _as_floats(Q), np.zeros(len(Q), np.float32)
+        for reducer in self.reducers:
+            reduced, shift = reducer.project_queries(reduced)
             offset = offset + shift
-        return projected, offset
+        return reduced, offset
 
     def _check_dimensions(self, X: Vectors) -> None:
         if X.ndim != 2 or X.shape[1] != self.input_dimensions:

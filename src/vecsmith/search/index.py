@@ -58,14 +58,16 @@ class Part:
     def _inner_product_scan(self, Q: Floats, k: int, scoring: Scoring) -> tuple[Floats, Rows]:
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
-        projected, offset = self.codec.project_queries(Q)
-        if self._scales is None:
-            scores, found = self._inner_product.search(projected, k)
-            return scores + offset[:, None], found
-        scores, found = self._inner_product.search(projected, min(SCALED * k, len(self.codes)))
-        scores = np.where(found >= 0, (scores + offset[:, None]) * self._scales[found], -np.inf)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, axis=1), np.take_along_axis(found, best, axis=1)
+        reduced, offset = self.codec.reduce_queries(Q)
+        projected, shift = self.codec.quantiser.project_queries(reduced)
+        depth = k if self._scales is None else min(SCALED * k, len(self.codes))
+        scores, found = self._inner_product.search(projected, depth)
+        scores = scores + shift[:, None]
+        if self._scales is not None:
+            scores = np.where(found >= 0, scores * self._scales[found], -np.inf)
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            scores, found = np.take_along_axis(scores, best, axis=1), np.take_along_axis(found, best, axis=1)
+        return scores + offset[:, None], found
 
     @cached_property
     def _inner_product(self) -> Any:
