@@ -1,17 +1,17 @@
 """A binary auto-encoder: bits whose sum of learned directions is near the vector."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats
+from vecsmith.codecs.itq import iterative_quantisation, sign
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 
 RIDGE = 1e-3
 """Weight of ‖A‖² per training vector."""
-ITQ_ROUNDS, ROUNDS, SWEEPS = 30, 15, 3
+ROUNDS, SWEEPS = 15, 3
 ENCODING_SWEEPS = 4
 UNSHRINK = 0.5
 """The exponent p below (docs/quantisers.md)."""
@@ -75,11 +75,11 @@ class BinaryAutoencoder(BitQuantiser):
         centred = X - self.mean_
         starts, left_over = [], centred
         for first in range(0, self.n_bits, X.shape[1]):
-            starts.append(_iterative_quantisation(left_over, min(X.shape[1], self.n_bits - first), rng))
-            bits = _sign(left_over @ starts[-1])
+            starts.append(iterative_quantisation(left_over, min(X.shape[1], self.n_bits - first), rng))
+            bits = sign(left_over @ starts[-1])
             left_over = left_over - bits @ _ridge(bits, left_over)
         self.start_ = np.hstack(starts)
-        bits = _sign(centred @ self.start_)
+        bits = sign(centred @ self.start_)
         A = _ridge(bits, centred)
         for _ in range(ROUNDS):
             bits = _descend(centred, A, bits, SWEEPS)
@@ -88,7 +88,7 @@ class BinaryAutoencoder(BitQuantiser):
 
     def bits(self, X: Floats) -> Bits:
         centred = X - self.mean_
-        return _descend(centred, self.directions_, _sign(centred @ self.start_), ENCODING_SWEEPS) > 0
+        return _descend(centred, self.directions_, sign(centred @ self.start_), ENCODING_SWEEPS) > 0
 
     def from_signs(self, signs: Floats) -> Floats:
         return self.mean_ + signs @ self.decoder_
@@ -100,25 +100,10 @@ class BinaryAutoencoder(BitQuantiser):
         return np.asarray(1 / np.linalg.norm(super().decode(codes), axis=1), dtype=np.float32)
 
 
-def _sign(values: NDArray[Any]) -> Floats:
-    return np.where(values > 0, np.float32(1), np.float32(-1))
-
-
 def _ridge(bits: Floats, X: Floats) -> Floats:
     """Return the A (m, d) that minimises ‖X − BA‖² + `RIDGE` · n ‖A‖²."""
     gram = bits.T @ bits + RIDGE * len(bits) * np.eye(bits.shape[1], dtype=np.float32)
     return np.asarray(np.linalg.solve(gram, bits.T @ X), dtype=np.float32)
-
-
-def _iterative_quantisation(X: Floats, m: int, rng: np.random.Generator) -> Floats:
-    """Return a projection (d, m) of small loss under signs: principal components rotated towards a cube's corners."""
-    components = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, :m]
-    Z = X @ components
-    rotation = np.linalg.qr(rng.standard_normal((m, m)))[0].astype(np.float32)
-    for _ in range(ITQ_ROUNDS):
-        left, _, right = np.linalg.svd(Z.T @ _sign(Z @ rotation))
-        rotation = left @ right
-    return np.asarray(components @ rotation, dtype=np.float32)
 
 
 def _descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
@@ -144,7 +129,7 @@ def _descend_block(b: Floats, field: Floats, G: Floats, block: slice) -> None:
     before, inside = b[block].copy(), field[block]
     for row, diagonal in enumerate(np.diagonal(G)[block]):
         bit = b[block.start + row]
-        change = _sign(inside[row] + diagonal * bit) - bit
+        change = sign(inside[row] + diagonal * bit) - bit
         bit += change
         inside -= G[block, block.start + row, None] * change
     changes = b[block] - before

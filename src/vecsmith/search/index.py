@@ -18,7 +18,7 @@ Scoring = Literal["symmetric", "asymmetric", "rescored"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
 SHORTLIST = 100
 """Documents that `rescored` reorders with the original vectors."""
-SCALED = 8
+SCALED = 16
 """How many times k documents are looked at where scores still have to be scaled."""
 
 

@@ -1,0 +1,92 @@
+"""Codes of groups of four bits: their packing, and the FAISS scan that serves them all."""
+
+from abc import abstractmethod
+from typing import Any
+
+import faiss
+import numpy as np
+
+from vecsmith.codecs.base import REFINE, Codes, Floats, Quantiser
+from vecsmith.embeddings import normalise
+
+ENTRIES = 16
+BLOCK = 16_384
+"""Vectors whose norms are computed at a time, which bounds the memory that takes."""
+
+
+class NibbleQuantiser(Quantiser):
+    """A quantiser whose decoding is a sum over groups of four bits, x̂ = μ + Σ_g C_g[code_g], normalised.
+
+    So the score of a query is a sum of one number a group, read from a table of 16, which FAISS's 4-bit fast scan does.
+    A quantiser of fewer bits a group stores just these; its index takes four a group in memory.
+    """
+
+    group_bits = 4
+    """Bits of a group in a code."""
+
+    @property
+    @abstractmethod
+    def n_groups(self) -> int:
+        """Groups of a code, G."""
+
+    @abstractmethod
+    def groups(self, X: Floats) -> Codes:
+        """Return the entry of every group (n, G), uint8, for vectors (n, d)."""
+
+    @abstractmethod
+    def sums(self, groups: Codes) -> Floats:
+        """Return what entries (n, G) sum to, (n, d), before it is normalised."""
+
+    @property
+    @abstractmethod
+    def codebooks(self) -> Floats:
+        """What is multiplied with the projected queries, (G, 16, v): v of their values for every group."""
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return -(-self.n_groups * self.group_bits // 8)
+
+    def encode(self, X: Floats) -> Codes:
+        return pack(self.groups(X), self.group_bits)
+
+    def decode(self, codes: Codes) -> Floats:
+        return normalise(self.sums(unpack(codes, self.group_bits, self.n_groups)))
+
+    def scales(self, codes: Codes) -> Floats:
+        norms = np.empty(len(codes), np.float32)
+        for start in range(0, len(codes), BLOCK):
+            groups = unpack(codes[start : start + BLOCK], self.group_bits, self.n_groups)
+            norms[start : start + BLOCK] = np.linalg.norm(self.sums(groups), axis=1)
+        return np.asarray(1 / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
+
+    def index(self, codes: Codes) -> Any:
+        """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores."""
+        exact = product_index(unpack(codes, self.group_bits, self.n_groups), self.codebooks)
+        index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
+        index.k_factor = REFINE
+        return index
+
+
+def pack(values: Codes, bits: int) -> Codes:
+    """Pack values (n, m) of `bits` each into bytes, in little bit order; the last byte is filled up with zeros."""
+    stream = values[:, :, None] >> np.arange(bits, dtype=np.uint8) & 1
+    return np.packbits(stream.reshape(len(values), -1), axis=1, bitorder="little")
+
+
+def unpack(codes: Codes, bits: int, count: int) -> Codes:
+    """Return the `count` values that `pack` packed."""
+    stream = np.unpackbits(codes, axis=1, bitorder="little", count=bits * count).reshape(len(codes), count, bits)
+    return np.asarray((stream << np.arange(bits, dtype=np.uint8)).sum(axis=2), dtype=np.uint8)
+
+
+def product_index(groups: Codes, codebooks: Floats) -> Any:
+    """Return the FAISS ``IndexPQ`` of entries (n, G) of codebooks (G, 16, v): queries are (n, G · v)."""
+    count, _, width = codebooks.shape
+    even = count + count % 2
+    index = faiss.IndexPQ(even * width, even, 4, faiss.METRIC_INNER_PRODUCT)
+    padded = np.zeros((even, ENTRIES, width), np.float32)
+    padded[:count] = codebooks
+    faiss.copy_array_to_vector(padded.ravel(), index.pq.centroids)
+    index.is_trained = True
+    index.add_sa_codes(pack(groups, 4))
+    return index
