@@ -7,6 +7,7 @@ import numpy as np
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.hybrid import Hybrid
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
+from vecsmith.codecs.spectrum import unshrinking
 from vecsmith.errors import VecsmithError
 
 TRAINING_VECTORS = 20_000
@@ -14,8 +15,6 @@ ROUNDS, SWEEPS = 5, 2
 ENCODING_SWEEPS = 6
 RIDGE = 50.0
 """How many vectors weigh as much as an entry's start (docs/quantisers.md)."""
-UNSHRINK = 0.5
-"""The exponent p below (docs/quantisers.md)."""
 BLOCK_VECTORS, BLOCK_GROUPS = 1024, 4
 """Vectors and groups that coordinate descent works on at a time, so that they stay in the cache."""
 NONE = ENTRIES
@@ -30,7 +29,7 @@ class Additive(NibbleQuantiser):
     groups are such sums along their own principal components. A vector is encoded by the same descent, from no entries.
 
     A code stands for μ + S Σ_g C_g[code_g], normalised, where S = V g⁻ᵖ Vᵀ undoes some of what least squares shrinks
-    the principal components V by: g = E[ẑz]/E[z²].
+    the principal components V by (see `unshrinking`).
 
     Parameters
     ----------
@@ -79,7 +78,7 @@ class Additive(NibbleQuantiser):
         for _ in range(ROUNDS):
             groups = _descend(centred, self.entries_, groups, SWEEPS)
             self.entries_ = _moved(start, groups, centred)
-        self.unshrink_ = _unshrinking(_summed(self.entries_, groups), centred)
+        self.unshrink_ = unshrinking(_summed(self.entries_, groups), centred)
 
     @property
     def n_groups(self) -> int:
@@ -118,15 +117,6 @@ def _moved(start: Floats, groups: Codes, X: Floats) -> Floats:
     gram = chosen.T @ chosen + RIDGE * np.eye(chosen.shape[1], dtype=np.float32)
     move = np.linalg.solve(gram, chosen.T @ (X - _summed(start, groups)))
     return start + move.astype(np.float32).reshape(start.shape)
-
-
-def _unshrinking(reproduced: Floats, X: Floats) -> Floats:
-    """Return V g⁻ᵖ Vᵀ with g = E[ẑz]/E[z²] for every principal component."""
-    V = np.linalg.eigh(X.T @ X)[1].astype(np.float32)
-    reproduced, Z = reproduced @ V, X @ V
-    variances = np.maximum((Z**2).mean(axis=0), np.finfo(np.float32).tiny)
-    kept = np.clip((reproduced * Z).mean(axis=0) / variances, 0.2, 1.2)
-    return np.asarray((V * kept**-UNSHRINK) @ V.T, dtype=np.float32)
 
 
 def _descend(X: Floats, entries: Floats, groups: Codes, sweeps: int) -> Codes:

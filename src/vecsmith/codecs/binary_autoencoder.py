@@ -6,6 +6,7 @@ import numpy as np
 
 from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats
 from vecsmith.codecs.itq import iterative_quantisation, sign
+from vecsmith.codecs.spectrum import unshrinking
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 
@@ -13,8 +14,6 @@ RIDGE = 1e-3
 """Weight of ‖A‖² per training vector."""
 ROUNDS, SWEEPS = 15, 3
 ENCODING_SWEEPS = 4
-UNSHRINK = 0.5
-"""The exponent p below (docs/quantisers.md)."""
 BLOCK_VECTORS, BLOCK_BITS = 1024, 16
 """Vectors and bits that coordinate descent works on at a time, so that they stay in the cache."""
 
@@ -84,7 +83,7 @@ class BinaryAutoencoder(BitQuantiser):
         for _ in range(ROUNDS):
             bits = _descend(centred, A, bits, SWEEPS)
             A = _ridge(bits, centred)
-        self.directions_, self.decoder_ = A, _unshrink(A, bits, centred)
+        self.directions_, self.decoder_ = A, A @ unshrinking(bits @ A, centred)
 
     def bits(self, X: Floats) -> Bits:
         centred = X - self.mean_
@@ -135,12 +134,3 @@ def _descend_block(b: Floats, field: Floats, G: Floats, block: slice) -> None:
     changes = b[block] - before
     for others in (slice(0, block.start), slice(block.stop, len(b))):
         field[others] -= G[others, block] @ changes
-
-
-def _unshrink(A: Floats, bits: Floats, X: Floats) -> Floats:
-    """Return A V g⁻ᵖ Vᵀ."""
-    V = np.linalg.eigh(X.T @ X)[1].astype(np.float32)
-    reproduced, Z = bits @ (A @ V), X @ V
-    variances = np.maximum((Z**2).mean(axis=0), np.finfo(np.float32).tiny)
-    kept = np.clip((reproduced * Z).mean(axis=0) / variances, 0.2, 1.2)
-    return np.asarray(A @ (V * kept**-UNSHRINK) @ V.T, dtype=np.float32)

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
+from vecsmith.codecs.spectrum import principal_components
 from vecsmith.errors import VecsmithError
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the best 1, 2, 4, 8 and 16 levels for a normal value of variance 1 (Max 1960)."""
-SHRINKAGE = 0.05
-"""How far the spectrum is drawn to its mean: that of few vectors is too steep."""
 SLOTS = 4
 """Components that a group of four bits may hold."""
 
@@ -76,17 +75,13 @@ class Hybrid(NibbleQuantiser):
             raise VecsmithError(
                 f"hybrid{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 2} bytes."
             )
-        self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = X - self.mean_
-        spectrum, directions = np.linalg.eigh(centred.T @ centred / n)
-        falling = np.maximum(spectrum[::-1], 0).astype(np.float64)
-        # a spectrum that is all zero, as of one vector, still has to be coded
-        variances = (1 - SHRINKAGE) * falling + SHRINKAGE * falling.mean() + np.finfo(np.float32).tiny
+        self.mean_, variances, components = principal_components(X)
         given = allocate(variances, 8 * self.size)
         order = storage_order(given)
         self.bits_ = given[order].astype(np.uint8)
-        self.components_ = np.ascontiguousarray(directions.T[::-1][order], np.float32)
-        Z = centred[np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS]] @ self.components_.T
+        self.components_ = components[order]
+        sample = X[np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS]]
+        Z = (sample - self.mean_) @ self.components_.T
         levels = [lloyd_max(values, 2**bits) for values, bits in zip(Z.T, self.bits_, strict=True)]
         padded = [np.pad(some, (0, ENTRIES - len(some)), "edge") for some in levels]
         self.levels_ = np.stack(padded, axis=1).astype(np.float32)

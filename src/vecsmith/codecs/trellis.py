@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs.base import Codes, Floats, Quantiser
+from vecsmith.codecs.spectrum import principal_components
 from vecsmith.codecs.trellis_coding import allocate, distortions, pack, reproduce, unpack, viterbi
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 
-SHRINKAGE = 0.05
-"""How far the spectrum is drawn to its mean: that of few vectors is too steep."""
 UNSHRINK = 0.75
 """The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantisers.md)."""
 REFIT_VECTORS = 3000
@@ -73,17 +72,11 @@ class Trellis(Quantiser):
             raise VecsmithError(
                 f"trellis{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 2} bytes."
             )
-        mean = X.mean(axis=0, dtype=np.float64)
-        centred = X - mean
-        spectrum, directions = np.linalg.eigh(centred.T @ centred / n)
-        falling = np.maximum(spectrum[::-1], 0)
-        # a spectrum that is all zero, as of one vector, still has to be coded
-        variances = (1 - SHRINKAGE) * falling + SHRINKAGE * falling.mean() + np.finfo(np.float32).tiny
+        self.mean_, variances, components = principal_components(X)
         steps = allocate(variances, 8 * self.size)
         r = sum(v for _, v in steps)
         self.steps_ = np.array(steps[::-1], np.uint8)
-        self.mean_ = mean.astype(np.float32)
-        self.components_ = np.ascontiguousarray(directions[:, -r:].T, np.float32)
+        self.components_ = components[:r][::-1].copy()
         self.scale_ = np.sqrt(variances[:r][::-1]).astype(np.float32)
         self.gain_ = self.scale_ * self._gain(X[np.random.default_rng(seed).permutation(n)[:REFIT_VECTORS]])
 

@@ -52,11 +52,13 @@ def quantization(
 
 def specs(dimensions: int) -> Iterator[str]:
     """Yield the codecs for vectors of d dimensions."""
-    yield from ("int8", "int4", "faiss:RaBitQ", "binary", "median")
+    yield from ("int8", "int4", "levels4", "levels3", "faiss:RaBitQ", "binary", "median")
     for share in SHARES:
         size = dimensions // share
         if size:
-            yield from (f"trellis{size}B", f"binary-autoencoder{size}B")
+            yield from (f"trellis{size}B", f"hybrid{size}B", f"binary-autoencoder{size}B", f"additive{size}B")
+        if 0 < size <= dimensions // 8:
+            yield f"itq{size}B"
         # FAISS's product quantisers take equal parts of the dimensions
         if size and dimensions % (2 * size) == 0:
             yield f"faiss:PQ{2 * size}x4"
