@@ -9,7 +9,7 @@ data=$(realpath "$1") model=$(realpath "$2") results=$(realpath "$(dirname "$0")
 work=${WORK:-$(mktemp -d)}
 cd "$work"
 codecs="--codec float16 --codec int8 --codec int4 --codec pca192 --codec pca96 --codec pca192,int8 --codec truncate192
-  --codec binary --codec median --codec faiss:RaBitQ --codec faiss:OPQ48,PQ48"
+  --codec binary --codec median --codec hybrid48B --codec trellis48B --codec faiss:RaBitQ"
 scorings="--scoring symmetric --scoring asymmetric --scoring rescored"
 vecsmith embed --task "$data/scifact" --encoder "st:$model" --out scifact-from-texts
 # shellcheck disable=SC2086

@@ -32,7 +32,7 @@ def test_descent_is_that_of_one_bit_after_the_other(monkeypatch: pytest.MonkeyPa
     for bits, vectors in ((16, 1024), (4, 10), (19, 7)):
         monkeypatch.setattr(binary_autoencoder, "BLOCK_BITS", bits)
         monkeypatch.setattr(binary_autoencoder, "BLOCK_VECTORS", vectors)
-        assert np.array_equal(binary_autoencoder._descend(X, A, start, 3), expected)
+        assert np.array_equal(binary_autoencoder.descend(X, A, start, 3), expected)
 
 
 def test_descent_never_goes_up(vectors: Vectors) -> None:
@@ -41,7 +41,7 @@ def test_descent_never_goes_up(vectors: Vectors) -> None:
     bits = np.where(centred @ stage.start_ > 0, 1, -1).astype(np.float32)
     errors = []
     for sweeps in range(6):
-        found = binary_autoencoder._descend(centred, stage.directions_, bits, sweeps)
+        found = binary_autoencoder.descend(centred, stage.directions_, bits, sweeps)
         errors.append(((centred - found @ stage.directions_) ** 2).sum(axis=1))
     assert (np.diff(np.array(errors), axis=0) < 1e-5).all()
     assert errors[-1].mean() < 0.9 * errors[0].mean()

@@ -81,13 +81,13 @@ class BinaryAutoencoder(BitQuantiser):
         bits = sign(centred @ self.start_)
         A = _ridge(bits, centred)
         for _ in range(ROUNDS):
-            bits = _descend(centred, A, bits, SWEEPS)
+            bits = descend(centred, A, bits, SWEEPS)
             A = _ridge(bits, centred)
         self.directions_, self.decoder_ = A, A @ unshrinking(bits @ A, centred)
 
     def bits(self, X: Floats) -> Bits:
         centred = X - self.mean_
-        return _descend(centred, self.directions_, sign(centred @ self.start_), ENCODING_SWEEPS) > 0
+        return descend(centred, self.directions_, sign(centred @ self.start_), ENCODING_SWEEPS) > 0
 
     def from_signs(self, signs: Floats) -> Floats:
         return self.mean_ + signs @ self.decoder_
@@ -105,7 +105,7 @@ def _ridge(bits: Floats, X: Floats) -> Floats:
     return np.asarray(np.linalg.solve(gram, bits.T @ X), dtype=np.float32)
 
 
-def _descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
+def descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
     """Lower ‖x − Aᵀb‖² of every vector by setting its bits in turn.
 
     b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits go by blocks, within which what each leaves to the

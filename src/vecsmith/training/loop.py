@@ -1,0 +1,150 @@
+"""The one training loop: arrays in, better arrays out, the same for the same seed."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.errors import require
+from vecsmith.progress import track
+from vecsmith.training.losses import listwise
+from vecsmith.training.relaxation import hard_sign, straight_through
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = NDArray[np.float32]
+Sign = Callable[["Tensor"], "Tensor"]
+Relaxation = Callable[["Tensor", float], "Tensor"]
+Loss = Callable[["Tensor", "Tensor"], "Tensor"]
+Reconstruct = Callable[[Mapping[str, "Tensor"], "Tensor", Sign], "Tensor"]
+
+TEMPERATURE = 0.05
+"""Of the softmax over similarities."""
+SHARPNESS = (14, 20, 28, 40, 56)
+"""Inverse temperatures among which the scores of codes, whose spread is another, find theirs."""
+NOISE = 1.0
+"""Norm of the noise that makes a query of a unit vector: questions are about as far from their documents."""
+MOST, HELD_OUT, MOST_HELD_OUT = 50_000, 0.1, 1000
+"""The most vectors that are used, and how many of them do not train but say when to stop."""
+FEWEST = 20
+"""With fewer vectors nothing is held out."""
+BATCH, MOST_STEPS, EPOCHS = 512, 300, 30
+"""Few vectors are gone through this often at most."""
+CHECKS, PATIENCE = 20, 6
+"""How often the held-out vectors are looked at, and how often in vain."""
+
+
+def split(X: Floats, seed: int) -> tuple[Floats, Floats]:
+    """Return vectors that train, and vectors held out, both drawn at random from X (n, d)."""
+    if len(X) < FEWEST:
+        return X, X
+    drawn = np.random.default_rng(seed).permutation(len(X))[:MOST]
+    held_out = min(MOST_HELD_OUT, round(HELD_OUT * len(drawn)))
+    return X[drawn[held_out:]], X[drawn[:held_out]]
+
+
+def train(
+    start: Mapping[str, Floats],
+    reconstruct: Reconstruct,
+    training: Floats,
+    held_out: Floats,
+    seed: int,
+    rate: float,
+    description: str,
+    relax: Relaxation = straight_through,
+    loss: Loss = listwise,
+) -> tuple[dict[str, Floats], float]:
+    """Make codes rank as their vectors do, by Adam, and keep what does so best on held-out vectors.
+
+    Pseudo-queries are the vectors themselves with noise; how a query scores the other vectors is what it should score
+    their codes.
+
+    Parameters
+    ----------
+    start : mapping of str to ndarray
+        Parameters to start from, with entries of a size of about 1.
+    reconstruct : callable
+        From parameters, vectors (n, d) and a function that makes signs, all torch's, to what the codes of the vectors
+        stand for, (n, d).
+    training, held_out : ndarray of shape (n, d), float32
+        Unit vectors.
+    seed : int
+        Seeds the batches, the noise and the relaxation.
+    rate : float
+        Learning rate, which falls to 0.
+    description : str
+        Of the progress bar.
+    relax : callable
+        From reals and the share of training that is left, which falls from 1 to 0, to differentiable signs.
+    loss : callable
+        From scores of codes and of vectors, (n, n), each over its temperature, to what is minimised.
+
+    Returns
+    -------
+    parameters : dict of str to ndarray
+        The best seen, the start included.
+    loss : float
+        Their listwise loss on the held-out vectors, with signs as codes have them.
+
+    Raises
+    ------
+    VecsmithError
+        If torch is not installed.
+    """
+    torch = require("torch", "train")
+    rng = np.random.default_rng(seed)
+    documents, unseen = torch.from_numpy(training), torch.from_numpy(held_out)
+    parameters = {name: torch.tensor(array, dtype=torch.float32, requires_grad=True) for name, array in start.items()}
+
+    def queries(x: "Tensor") -> "Tensor":
+        noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
+        return unit_rows(x + NOISE / x.shape[1] ** 0.5 * noise)
+
+    def scores(q: "Tensor", x: "Tensor", sign: Sign) -> "Tensor":
+        decoded: Tensor = reconstruct(parameters, x, sign)
+        return q @ decoded.T
+
+    def check() -> tuple[float, float]:
+        """Return the loss on the held-out vectors, and at which sharpness."""
+        with torch.no_grad():
+            found, wanted = scores(asked, unseen, hard_sign), asked @ unseen.T / TEMPERATURE
+            return min((float(listwise(k * found, wanted)), k) for k in SHARPNESS)
+
+    asked = queries(unseen)
+    lowest, k = check()
+    best = _arrays(parameters)
+    sharpness = torch.tensor(float(np.log(k)), requires_grad=True)
+    optimiser = torch.optim.Adam([*parameters.values(), sharpness])
+    steps = min(MOST_STEPS, max(CHECKS, EPOCHS * len(training) // BATCH))
+    vain = 0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for step in track(range(steps), description, steps):
+            left = 1 - step / steps
+            optimiser.param_groups[0]["lr"] = rate * np.sin(np.pi / 2 * left)
+            x = documents[rng.permutation(len(documents))[:BATCH]]
+            q = queries(x)
+            found = scores(q, x, lambda reals, left=left: relax(reals, left))  # type: ignore[misc]
+            optimiser.zero_grad()
+            loss(sharpness.exp() * found, q @ x.T / TEMPERATURE).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            if (step + 1) % (steps // CHECKS) == 0:
+                reached, _ = check()
+                vain = 0 if reached < lowest else vain + 1
+                if reached < lowest:
+                    lowest, best = reached, _arrays(parameters)
+                if vain == PATIENCE:
+                    break
+    return best, lowest
+
+
+def unit_rows(x: "Tensor") -> "Tensor":
+    """Return the rows of x (n, d) with norm 1."""
+    norms: Tensor = x.norm(dim=1, keepdim=True)
+    return x / norms.clamp(min=1e-12)
+
+
+def _arrays(parameters: Mapping[str, "Tensor"]) -> dict[str, Floats]:
+    return {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
