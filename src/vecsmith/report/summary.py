@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from vecsmith.results import Result
 
@@ -40,13 +42,13 @@ def _cell(shares: Sequence[float]) -> str:
     return f"{fmean(shares):.1%}" + (f" ±{100 * spread:.1f}" if len(shares) > 1 else "")
 
 
-def summary_terminal(results: Sequence[Result]) -> Table:
-    """Return the summary as a rich table."""
+def summary_terminal(results: Sequence[Result]) -> RenderableType:
+    """Return the summary as a rich table under its heading."""
     columns, rows = summarise(results)
-    table = Table(*columns, box=box.SIMPLE_HEAD, padding=0, title=_heading(results), title_justify="left")
+    table = Table(*columns, box=box.SIMPLE_HEAD, padding=0)
     for row in rows:
         table.add_row(*row)
-    return table
+    return Group(Text(_heading(results)), table)
 
 
 def summary_markdown(results: Sequence[Result]) -> str:

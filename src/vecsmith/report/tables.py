@@ -91,7 +91,7 @@ def terminal_table(results: Sequence[Result]) -> RenderableType:
     """Return the results as rich tables, readable at 100 columns."""
     parts: list[RenderableType] = []
     for heading, rows in _sections(results):
-        table = Table(box=box.SIMPLE_HEAD, padding=0, title=heading, title_justify="left")
+        table = Table(box=box.SIMPLE_HEAD, padding=0)
         for number, (name, _) in enumerate(COLUMNS):
             table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number > 0, overflow="fold")
         for row, before in zip(rows, [None, *rows], strict=False):
@@ -99,7 +99,7 @@ def terminal_table(results: Sequence[Result]) -> RenderableType:
             if before is not None and before.codec == row.codec:
                 cells[0] = ""
             table.add_row(*cells, style="bold" if row.scoring == "exact" else "")
-        parts.append(table)
+        parts += [Text(heading), table]
     return Group(*parts, Text(LEGEND, style="dim"))
 
 
