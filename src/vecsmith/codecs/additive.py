@@ -4,11 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.base import Codes, Floats
+from vecsmith.codecs.base import Codes, Floats, check_range
 from vecsmith.codecs.hybrid import Hybrid
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
 from vecsmith.codecs.spectrum import unshrinking
-from vecsmith.errors import VecsmithError
 
 TRAINING_VECTORS = 20_000
 ROUNDS, SWEEPS = 5, 2
@@ -66,10 +65,7 @@ class Additive(NibbleQuantiser):
 
     def _fit(self, X: Floats, seed: int) -> None:
         n, d = X.shape
-        if not 1 <= self.size <= d // 2:
-            raise VecsmithError(
-                f"additive{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 2} bytes."
-            )
+        check_range(f"additive{self.size}B", self.size, d // 2, "bytes", f"vectors of {d} dimensions")
         hybrid = Hybrid(self.size).fit(X, seed)
         start = hybrid.entries
         X = X[np.sort(np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS])]

@@ -18,6 +18,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.errors import VecsmithError
+
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 Bits = NDArray[np.bool_]
@@ -178,6 +180,29 @@ class BitQuantiser(Quantiser):
         index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
         index.k_factor = REFINE
         return index
+
+
+def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) -> None:
+    """Refuse a parameter of a spec that does not suit the vectors.
+
+    Parameters
+    ----------
+    spec : str
+        The stage as written, such as ``"pca400"``.
+    value, largest : int
+        The parameter, which must be from 1 to `largest`.
+    unit : str
+        What it counts, such as ``"bytes"``.
+    vectors : str
+        What the vectors are, such as ``"vectors of 384 dimensions"``.
+
+    Raises
+    ------
+    VecsmithError
+        If it is not.
+    """
+    if not 1 <= value <= largest:
+        raise VecsmithError(f"{spec} does not suit {vectors}; choose from 1 to {largest} {unit}.")
 
 
 def signs(codes: Codes) -> Floats:

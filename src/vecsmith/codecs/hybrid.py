@@ -5,11 +5,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Codes, Floats
+from vecsmith.codecs.base import Codes, Floats, check_range
 from vecsmith.codecs.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
 from vecsmith.codecs.spectrum import principal_components
-from vecsmith.errors import VecsmithError
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the best 1, 2, 4, 8 and 16 levels for a normal value of variance 1 (Max 1960)."""
@@ -71,10 +70,7 @@ class Hybrid(NibbleQuantiser):
 
     def _fit(self, X: Floats, seed: int) -> None:
         n, d = X.shape
-        if not 1 <= self.size <= d // 2:
-            raise VecsmithError(
-                f"hybrid{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 2} bytes."
-            )
+        check_range(f"hybrid{self.size}B", self.size, d // 2, "bytes", f"vectors of {d} dimensions")
         self.mean_, variances, components = principal_components(X)
         given = allocate(variances, 8 * self.size)
         order = storage_order(given)

@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats
+from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats, check_range
 from vecsmith.embeddings import normalise
-from vecsmith.errors import VecsmithError
 
 ROUNDS = 30
 TRAINING_VECTORS = 20_000
@@ -58,10 +57,7 @@ class ITQ(BitQuantiser):
 
     def _fit(self, X: Floats, seed: int) -> None:
         d = X.shape[1]
-        if not 1 <= self.size <= d // 8:
-            raise VecsmithError(
-                f"itq{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 8} bytes."
-            )
+        check_range(f"itq{self.size}B", self.size, d // 8, "bytes", f"vectors of {d} dimensions")
         self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = X - self.mean_
         self.projection_ = iterative_quantisation(centred, self.n_bits, np.random.default_rng(seed))

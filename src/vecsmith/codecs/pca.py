@@ -4,9 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.base import Floats, Reducer
+from vecsmith.codecs.base import Floats, Reducer, check_range
 from vecsmith.embeddings import normalise
-from vecsmith.errors import VecsmithError
 
 
 class PCA(Reducer):
@@ -40,11 +39,8 @@ class PCA(Reducer):
         self.components = components
 
     def _fit(self, X: Floats, seed: int) -> None:
-        if not 1 <= self.components <= min(X.shape):
-            raise VecsmithError(
-                f"pca{self.components} does not suit {X.shape[0]} vectors of {X.shape[1]} dimensions; "
-                f"choose from 1 to {min(X.shape)}."
-            )
+        n, d = X.shape
+        check_range(f"pca{self.components}", self.components, min(n, d), "components", f"{n} vectors of {d} dimensions")
         exact = X.astype(np.float64)
         _, directions = np.linalg.eigh(exact.T @ exact)
         W = directions[:, ::-1][:, : self.components].T

@@ -5,11 +5,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser
+from vecsmith.codecs.base import Codes, Floats, Quantiser, check_range
 from vecsmith.codecs.spectrum import principal_components
 from vecsmith.codecs.trellis_coding import allocate, distortions, pack, reproduce, unpack, viterbi
 from vecsmith.embeddings import normalise
-from vecsmith.errors import VecsmithError
 
 UNSHRINK = 0.75
 """The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantisers.md)."""
@@ -68,10 +67,7 @@ class Trellis(Quantiser):
 
     def _fit(self, X: Floats, seed: int) -> None:
         n, d = X.shape
-        if not 1 <= self.size <= d // 2:
-            raise VecsmithError(
-                f"trellis{self.size}B does not suit vectors of {d} dimensions; choose from 1 to {d // 2} bytes."
-            )
+        check_range(f"trellis{self.size}B", self.size, d // 2, "bytes", f"vectors of {d} dimensions")
         self.mean_, variances, components = principal_components(X)
         steps = allocate(variances, 8 * self.size)
         r = sum(v for _, v in steps)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from vecsmith.codecs.base import Floats, Reducer
+from vecsmith.codecs.base import Floats, Reducer, check_range
 from vecsmith.embeddings import normalise
-from vecsmith.errors import VecsmithError
 
 
 class Truncate(Reducer):
@@ -30,11 +29,8 @@ class Truncate(Reducer):
         self.dimensions = dimensions
 
     def _fit(self, X: Floats, seed: int) -> None:
-        if not 1 <= self.dimensions <= X.shape[1]:
-            raise VecsmithError(
-                f"truncate{self.dimensions} does not suit vectors of {X.shape[1]} dimensions; "
-                f"choose from 1 to {X.shape[1]}."
-            )
+        d = X.shape[1]
+        check_range(f"truncate{self.dimensions}", self.dimensions, d, "dimensions", f"vectors of {d} dimensions")
 
     @property
     def output_dimensions(self) -> int:

@@ -12,7 +12,6 @@ Muennighoff et al. 2022, MTEB, https://arxiv.org/abs/2210.07316
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,13 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
-from vecsmith.encoders import Encoder, Side, embed_texts, load_encoder
+from vecsmith.embeddings import EmbeddingSet
+from vecsmith.encoders import Encoder, load_encoder
 from vecsmith.errors import VecsmithError, require, unknown
-from vecsmith.files import fingerprint
 from vecsmith.integrations.mteb_task import mteb_task, slug
+from vecsmith.integrations.mteb_vectors import Embedded, Ready
 from vecsmith.search import FIT_ON, SCORINGS, Index, Part, Scoring, encode_corpus
-from vecsmith.tasks import Texts
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")
@@ -38,52 +36,6 @@ __all__ = ["CodecModel", "evaluate", "model_card", "mteb_task"]
 
 FRAMEWORKS = {"static": "NumPy", "st": "Sentence Transformers", "api": "API"}
 """What mteb calls the library behind each kind of encoder."""
-
-
-@dataclass(frozen=True)
-class _Embedded:
-    """Vectors that an encoder makes when they are asked for."""
-
-    encoder: Encoder
-
-    def provenance(self, side: Side) -> Provenance:
-        return self.encoder.provenance(side)
-
-    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
-        return normalise(embed_texts(self.encoder, texts, side).vectors)
-
-    @property
-    def dimensions(self) -> int:
-        return embed_texts(self.encoder, Texts(["probe"], ["probe"], "a probe"), "query").dimensions
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """Vectors that are there already, found by their texts."""
-
-    corpus: EmbeddingSet
-    queries: EmbeddingSet
-
-    def provenance(self, side: Side) -> Provenance:
-        found = self._side(side).provenance
-        revision = fingerprint([self.corpus.fingerprint, self.queries.fingerprint])
-        # made from a model of the hub, perhaps, but not by it here
-        return replace(found, encoder=found.encoder.removeprefix("st:"), revision=revision)
-
-    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
-        found = self._side(side)
-        rows = {text: row for row, text in enumerate(found.texts or [])}
-        missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
-        if missing is not None:
-            raise VecsmithError(f"{found.source} has no vector for the text {missing!r} of {texts.source}.")
-        return normalise(found.vectors[[rows[text] for text in texts.texts]])
-
-    @property
-    def dimensions(self) -> int:
-        return self.corpus.dimensions
-
-    def _side(self, side: Side) -> EmbeddingSet:
-        return self.queries if side == "query" else self.corpus
 
 
 class CodecModel:
@@ -125,9 +77,9 @@ class CodecModel:
                 raise unknown(kind, name, known)
         self.scoring = scoring
         if isinstance(encoder, tuple):
-            self._source: _Embedded | _Ready = _Ready(*encoder)
+            self._source: Embedded | Ready = Ready(*encoder)
         else:
-            self._source = _Embedded(load_encoder(encoder) if isinstance(encoder, str) else encoder)
+            self._source = Embedded(load_encoder(encoder) if isinstance(encoder, str) else encoder)
         self._is_fitted = not isinstance(codec, str)
         if isinstance(codec, Codec):
             self.codec = codec

@@ -1,0 +1,58 @@
+"""Where a model of mteb takes its vectors from: an encoder, or a task's ready vectors."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.encoders import Encoder, Side, embed_texts
+from vecsmith.errors import VecsmithError
+from vecsmith.files import fingerprint
+from vecsmith.tasks import Texts
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Vectors that an encoder makes when they are asked for."""
+
+    encoder: Encoder
+
+    def provenance(self, side: Side) -> Provenance:
+        return self.encoder.provenance(side)
+
+    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
+        return normalise(embed_texts(self.encoder, texts, side).vectors)
+
+    @property
+    def dimensions(self) -> int:
+        return embed_texts(self.encoder, Texts(["probe"], ["probe"], "a probe"), "query").dimensions
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Vectors that are there already, found by their texts."""
+
+    corpus: EmbeddingSet
+    queries: EmbeddingSet
+
+    def provenance(self, side: Side) -> Provenance:
+        found = self._side(side).provenance
+        revision = fingerprint([self.corpus.fingerprint, self.queries.fingerprint])
+        # made from a model of the hub, perhaps, but not by it here
+        return replace(found, encoder=found.encoder.removeprefix("st:"), revision=revision)
+
+    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
+        found = self._side(side)
+        rows = {text: row for row, text in enumerate(found.texts or [])}
+        missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
+        if missing is not None:
+            raise VecsmithError(f"{found.source} has no vector for the text {missing!r} of {texts.source}.")
+        return normalise(found.vectors[[rows[text] for text in texts.texts]])
+
+    @property
+    def dimensions(self) -> int:
+        return self.corpus.dimensions
+
+    def _side(self, side: Side) -> EmbeddingSet:
+        return self.queries if side == "query" else self.corpus
