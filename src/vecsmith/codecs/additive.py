@@ -84,7 +84,7 @@ class Additive(NibbleQuantiser):
         nothing = np.full((len(X), self.n_groups), NONE, np.uint8)
         return _descend(X - self.mean_, self.entries_, nothing, ENCODING_SWEEPS)
 
-    def sums(self, groups: Codes) -> Floats:
+    def sum_groups(self, groups: Codes) -> Floats:
         return self.mean_ + _summed(self.entries_, groups) @ self.unshrink_
 
     @property

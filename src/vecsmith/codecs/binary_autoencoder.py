@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats
+from vecsmith.codecs.base import Bits, Floats
 from vecsmith.codecs.itq import iterative_quantisation, sign
 from vecsmith.codecs.spectrum import unshrinking
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.unit_length import UnitBitQuantiser
 from vecsmith.errors import VecsmithError
 
 RIDGE = 1e-3
@@ -18,7 +18,7 @@ BLOCK_VECTORS, BLOCK_BITS = 1024, 16
 """Vectors and bits that coordinate descent works on at a time, so that they stay in the cache."""
 
 
-class BinaryAutoencoder(BitQuantiser):
+class BinaryAutoencoder(UnitBitQuantiser):
     """Bits b ∈ {−1, +1}ᵐ with x ≈ μ + Aᵀb, found by coordinate descent on ‖x − μ − Aᵀb‖².
 
     A and the bits of the training vectors are fitted in turns, A by ridge regression, from a start by iterative
@@ -59,13 +59,6 @@ class BinaryAutoencoder(BitQuantiser):
     directions_: Floats
     decoder_: Floats
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    @property
-    def n_bits(self) -> int:
-        return 8 * self.size
-
     def _fit(self, X: Floats, seed: int) -> None:
         if self.size < 1:
             raise VecsmithError("binary-autoencoder0B has no bits; ask for a byte or more.")
@@ -91,12 +84,6 @@ class BinaryAutoencoder(BitQuantiser):
 
     def from_signs(self, signs: Floats) -> Floats:
         return self.mean_ + signs @ self.decoder_
-
-    def decode(self, codes: Codes) -> Floats:
-        return normalise(super().decode(codes))
-
-    def scales(self, codes: Codes) -> Floats:
-        return np.asarray(1 / np.linalg.norm(super().decode(codes), axis=1), dtype=np.float32)
 
 
 def _ridge(bits: Floats, X: Floats) -> Floats:

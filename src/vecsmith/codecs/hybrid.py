@@ -107,7 +107,7 @@ class Hybrid(NibbleQuantiser):
             result[:, groups[here]] |= found[:, here] << shifts[here].astype(np.uint8)
         return result
 
-    def sums(self, groups: Codes) -> Floats:
+    def sum_groups(self, groups: Codes) -> Floats:
         group, _, shifts = self._places
         found = groups[:, group] >> shifts & (1 << self.bits_) - 1
         values = np.take_along_axis(self.levels_, found, axis=0) * self.gain_

@@ -5,15 +5,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats, check_range
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.base import Bits, Floats, check_range
+from vecsmith.codecs.unit_length import UnitBitQuantiser
 
 ROUNDS = 30
 TRAINING_VECTORS = 20_000
 """So many are enough for a rotation."""
 
 
-class ITQ(BitQuantiser):
+class ITQ(UnitBitQuantiser):
     """Signs of principal components that are rotated so that the signs are near the values.
 
     Such bits are compared by Hamming distance. Decoded, a code stands for μ + αPb, normalised, with the P that is
@@ -48,13 +48,6 @@ class ITQ(BitQuantiser):
     projection_: Floats
     scale_: Floats
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    @property
-    def n_bits(self) -> int:
-        return 8 * self.size
-
     def _fit(self, X: Floats, seed: int) -> None:
         d = X.shape[1]
         check_range(f"itq{self.size}B", self.size, d // 8, "bytes", f"vectors of {d} dimensions")
@@ -68,12 +61,6 @@ class ITQ(BitQuantiser):
 
     def from_signs(self, signs: Floats) -> Floats:
         return np.asarray(self.mean_ + self.scale_ * signs @ self.projection_.T, dtype=np.float32)
-
-    def decode(self, codes: Codes) -> Floats:
-        return normalise(super().decode(codes))
-
-    def scales(self, codes: Codes) -> Floats:
-        return np.asarray(1 / np.linalg.norm(super().decode(codes), axis=1), dtype=np.float32)
 
 
 def sign(values: NDArray[Any]) -> Floats:

@@ -67,7 +67,7 @@ class _Levels(NibbleQuantiser):
             found[block], _ = nearest(pairs[block], self.entries_)
         return found
 
-    def sums(self, groups: Codes) -> Floats:
+    def sum_groups(self, groups: Codes) -> Floats:
         return self.entries_[np.arange(self.n_groups), groups].reshape(len(groups), -1)[:, : self.input_dimensions_]
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats
+from vecsmith.codecs.base import Bits, Floats
 from vecsmith.codecs.binary_autoencoder import BinaryAutoencoder, descend
 from vecsmith.codecs.itq import sign
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.unit_length import UnitBitQuantiser
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ START_VECTORS = 20_000
 SWEEPS = 3
 
 
-class Neural(BitQuantiser):
+class Neural(UnitBitQuantiser):
     """A binary auto-encoder whose encoder and decoder are trained to rank documents as their vectors do.
 
     A network with one hidden layer guesses the bits, b = sign(tanh(xH + h) R + xS + s), from which coordinate descent
@@ -70,13 +70,6 @@ class Neural(BitQuantiser):
     mean_: Floats
     decoder_: Floats
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    @property
-    def n_bits(self) -> int:
-        return 8 * self.size
-
     def _fit(self, X: Floats, seed: int) -> None:
         # training is to the right of codecs and needs torch: imported for fitting alone
         from vecsmith.training import split, train, unit_rows
@@ -110,12 +103,6 @@ class Neural(BitQuantiser):
 
     def from_signs(self, signs: Floats) -> Floats:
         return self.mean_ + signs @ self.decoder_
-
-    def decode(self, codes: Codes) -> Floats:
-        return normalise(super().decode(codes))
-
-    def scales(self, codes: Codes) -> Floats:
-        return np.asarray(1 / np.linalg.norm(super().decode(codes), axis=1), dtype=np.float32)
 
 
 def _start(X: Floats, size: int, seed: int) -> dict[str, Floats]:

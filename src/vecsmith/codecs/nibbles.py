@@ -6,15 +6,13 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.base import REFINE, Codes, Floats, Quantiser
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.base import REFINE, Codes, Floats
+from vecsmith.codecs.unit_length import UnitQuantiser
 
 ENTRIES = 16
-BLOCK = 16_384
-"""Vectors whose norms are computed at a time, which bounds the memory that takes."""
 
 
-class NibbleQuantiser(Quantiser):
+class NibbleQuantiser(UnitQuantiser):
     """A quantiser whose decoding is a sum over groups of four bits, x̂ = μ + Σ_g C_g[code_g], normalised.
 
     So the score of a query is a sum of one number a group, read from a table of 16, which FAISS's 4-bit fast scan does.
@@ -34,7 +32,7 @@ class NibbleQuantiser(Quantiser):
         """Return the entry of every group (n, G), uint8, for vectors (n, d)."""
 
     @abstractmethod
-    def sums(self, groups: Codes) -> Floats:
+    def sum_groups(self, groups: Codes) -> Floats:
         """Return what entries (n, G) sum to, (n, d), before it is normalised."""
 
     @property
@@ -49,15 +47,8 @@ class NibbleQuantiser(Quantiser):
     def encode(self, X: Floats) -> Codes:
         return pack(self.groups(X), self.group_bits)
 
-    def decode(self, codes: Codes) -> Floats:
-        return normalise(self.sums(unpack(codes, self.group_bits, self.n_groups)))
-
-    def scales(self, codes: Codes) -> Floats:
-        norms = np.empty(len(codes), np.float32)
-        for start in range(0, len(codes), BLOCK):
-            groups = unpack(codes[start : start + BLOCK], self.group_bits, self.n_groups)
-            norms[start : start + BLOCK] = np.linalg.norm(self.sums(groups), axis=1)
-        return np.asarray(1 / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
+    def sums(self, codes: Codes) -> Floats:
+        return self.sum_groups(unpack(codes, self.group_bits, self.n_groups))
 
     def index(self, codes: Codes) -> Any:
         """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores."""
