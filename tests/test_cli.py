@@ -245,7 +245,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_table(
 def test_a_fault_of_ours_is_one_sentence_and_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_print_listing", lambda *_: 1 / 0)
+    monkeypatch.setattr(cli.listings, "print_listing", lambda *_: 1 / 0)
     monkeypatch.setattr(sys, "argv", ["vecsmith", "codecs"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

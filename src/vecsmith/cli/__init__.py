@@ -1,0 +1,31 @@
+"""The command line: parse, call, print."""
+
+import errno
+import sys
+
+from vecsmith.cli import measure, vectors, fit, listings  # isort: skip  # noqa: F401 - in the order of the help
+from vecsmith.cli.app import app, say
+from vecsmith.errors import VecsmithError
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 2 bad usage or bad input, 1 a fault of ours."""
+    try:
+        app()
+    except VecsmithError as error:
+        sys.exit(_complain(str(error), 2))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        cure = "; make room and start again, it goes on where it was." if error.errno == errno.ENOSPC else "."
+        sys.exit(_complain(f"The system refused: {error.strerror or error}{where}{cure}", 2))
+    except MemoryError:
+        sys.exit(_complain("There is not enough memory for this; give fewer or smaller vectors.", 2))
+    except Exception as error:
+        sys.exit(_complain(f"This is a fault of vecsmith, please report it: {type(error).__name__}: {error}", 1))
+
+
+def _complain(sentence: str, code: int) -> int:
+    say(f"vecsmith: {sentence}")
+    return code

@@ -1,0 +1,84 @@
+"""The application, its shared options, and how commands print."""
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    name="vecsmith",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vecsmith {version('vecsmith')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Reshape embedding vectors after the fact, and see what it costs in retrieval quality, bytes and speed."""
+
+
+TaskOption = Annotated[
+    list[str], typer.Option("--task", metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME; repeatable.")
+]
+EncoderOption = Annotated[
+    list[str],
+    typer.Option("--encoder", metavar="ENCODER", help="static, st:MODEL, api:MODEL or vectors:NAME; repeatable."),
+]
+CodecOption = Annotated[
+    list[str],
+    typer.Option("--codec", metavar="SPEC", help="Reducers, then a quantiser, such as pca192,int8; repeatable."),
+]
+ScoringOption = Annotated[
+    list[str],
+    typer.Option("--scoring", metavar="SCORING", help="symmetric, asymmetric or rescored; repeatable."),
+]
+QueryPrompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Text put before every query; the model's own by default.")
+]
+PassagePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="Text put before every document.")]
+MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest input, in tokens.")]
+BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
+Split = Annotated[str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")]
+FitOn = Annotated[str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")]
+Tables = Annotated[Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def print_listing(entries: dict[str, Any], as_json: bool) -> None:
+    """Print names and what there is to say of them."""
+    if as_json:
+        print_json(entries)
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for name, about in entries.items():
+        table.add_row(name, str(about))
+    Console().print(table)
+
+
+def print_json(content: Any) -> None:
+    """Print what a machine reads."""
+    print(json.dumps(content, indent=2))
+
+
+def say(*sentences: str) -> None:
+    """Print to stderr, which leaves stdout to results."""
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)

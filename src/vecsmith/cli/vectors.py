@@ -1,0 +1,64 @@
+"""Commands about embedding sets and folders: embed and info."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vecsmith.cli.app import BatchSize, JsonFlag, MaxLength, PassagePrompt, QueryPrompt, app, print_listing, say
+from vecsmith.errors import VecsmithError
+
+
+@app.command()
+def embed(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME: embeds both sides.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="A file with a text a line, or JSON lines with _id and text.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL.")] = "static",
+    query_prompt: QueryPrompt = None,
+    passage_prompt: PassagePrompt = None,
+    max_length: MaxLength = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Embed a task or a file of texts; interrupted and started again, it goes on where it was.
+
+    \b
+    vecsmith embed --task beir/scifact --encoder st:all-MiniLM-L6-v2 --out scifact-minilm
+    vecsmith embed --texts products.txt --out products
+    """
+    from vecsmith.encoders import EncoderOptions, embed_task, embed_texts, load_encoder
+    from vecsmith.tasks import load_task, read_texts
+
+    if (task is None) == (texts is None):
+        raise VecsmithError("Give either --task or --texts to embed.")
+    options = EncoderOptions(query_prompt, passage_prompt, max_length, batch_size)
+    if task is not None:
+        sets = embed_task(load_task(task), encoder, options, out)
+        say(*(f"Wrote {embedded!r} to {embedded.source}" for embedded in sets))
+    elif texts is not None:
+        embedded = embed_texts(load_encoder(encoder, options), read_texts(texts), "passage", out)
+        say(f"Wrote {embedded!r} to {embedded.source}")
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="A folder that vecsmith wrote.")], as_json: JsonFlag = False
+) -> None:
+    """Say what a folder holds: an embedding set, or a codec."""
+    from vecsmith.codecs import load_codec
+    from vecsmith.embeddings import EmbeddingSet
+
+    facts: dict[str, Any]
+    if (path / "config.json").is_file():
+        codec = load_codec(path)
+        sizes = {"bytes_per_vector": codec.bytes_per_vector, "codec_bytes": codec.codec_bytes}
+        facts = {"codec": codec.spec, "seed": codec.seed, "dimensions": codec.input_dimensions, **sizes}
+    else:
+        embedded = EmbeddingSet.open(path)
+        facts = {"rows": len(embedded), "dimensions": embedded.dimensions, **asdict(embedded.provenance)}
+    print_listing(facts, as_json)
