@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import evaluate, paired_p_value
+from vecsmith.metrics import evaluate, paired_p_value, stratified_p_value
 
 IDS = ["a", "b", "c", "d"]
 
@@ -62,3 +62,17 @@ def test_p_value_of_equal_runs_is_one() -> None:
     a = np.array([0.1, 0.5, 0.9])
     assert paired_p_value(a, a) == 1
     assert paired_p_value(a[:1], a[1:2]) == 1
+
+
+def test_stratified_p_value_is_uniform_where_nothing_differs() -> None:
+    rng = np.random.default_rng(0)
+    p_values = [stratified_p_value([rng.normal(0, 1, 300), rng.normal(0, 5, 50)]) for _ in range(500)]
+    assert np.mean(np.array(p_values) < 0.1) == pytest.approx(0.1, abs=0.04)
+
+
+def test_stratified_p_value_counts_tasks_alike() -> None:
+    rng = np.random.default_rng(0)
+    large, small = rng.normal(0.1, 1, 10_000), rng.normal(-0.5, 1, 20)
+    assert stratified_p_value([large]) < 0.001
+    assert stratified_p_value([large, small]) > stratified_p_value([large])
+    assert stratified_p_value([np.zeros(5)]) == 1.0

@@ -4,13 +4,15 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vecsmith.codecs import Codec
-from vecsmith.report import write_study
-from vecsmith.report.summary import summarise, summary_markdown
+from vecsmith.report import findings_markdown, write_study
 from vecsmith.results import Result
-from vecsmith.studies.quantization import specs
+from vecsmith.studies import Findings, summary
+from vecsmith.studies.bench import Measurement
+from vecsmith.studies.quantization import rivalry, specs
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +33,35 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
 
 
 def test_summary_has_means_and_spreads_over_seeds(results: list[Result]) -> None:
-    columns, rows = summarise(results)
-    assert columns == ["encoder", "codec", "scoring", "bytes", "one", "two", "mean"]
-    assert rows == [
+    table = summary(results)
+    assert table.columns == ["encoder", "codec", "scoring", "bytes", "one", "two", "mean"]
+    assert table.rows == [
         ["static", "int8", "asymmetric", "8", "99.0%", "", ""],
         ["static", "binary", "asymmetric", "1", "85.0% ±5.0", "60.0%", "72.5%"],
     ]
 
 
-def test_summary_is_written_with_every_result(results: list[Result], tmp_path: Path) -> None:
-    page, table, lines = write_study(tmp_path / "study", results)
-    assert page.read_text() == summary_markdown(results)
+def test_tables_are_written_with_every_result(results: list[Result], tmp_path: Path) -> None:
+    findings = Findings([summary(results)], results)
+    page, table, lines = write_study(tmp_path / "study", findings)
+    assert page.read_text() == findings_markdown(findings)
     assert "seeds 0, 1" in page.read_text()
-    assert list(csv.reader(table.open()))[1:] == summarise(results)[1]
+    assert list(csv.reader(table.open()))[1:] == findings.tables[0].rows
     assert len(lines.read_text().splitlines()) == len(results)
+
+
+def test_learned_codes_are_tested_against_codes_of_their_bytes(results: list[Result]) -> None:
+    kept = {"float32": (384, 0.5), "trellis48B": (48, 0.49), "binary": (48, 0.40), "int8": (96, 0.5)}
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 100))
+    measured = [
+        Measurement(replace(results[0], codec=codec, task=task, bytes_per_vector=size), (mean + offset).tolist())
+        for codec, (size, mean) in kept.items()
+        for task, offset in zip(("one", "two"), np.vstack([noise[:1] * (codec == "binary"), noise[1:]]), strict=True)
+    ]
+    [row] = rivalry(measured).rows
+    assert row[1:6] == ["trellis48B", "48", "binary", "48", "2"]
+    assert float(row[6]) == pytest.approx(18, abs=0.5)
+    assert row[7] == "0.000"
 
 
 @pytest.mark.parametrize("dimensions", [24, 256, 384, 768])

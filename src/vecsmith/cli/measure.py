@@ -86,17 +86,17 @@ def study(
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
     """
     from vecsmith.errors import unknown
-    from vecsmith.report import check_folder, summary_terminal, write_study
+    from vecsmith.report import check_folder, findings_terminal, write_study
     from vecsmith.studies import STUDIES
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
     if out is not None:
         check_folder(out)
-    results = STUDIES[name](task, encoder, split, fit_on, seed)
+    findings = STUDIES[name](task, encoder, split, fit_on, seed)
     if as_json:
-        print_json([asdict(result) for result in results])
+        print_json(asdict(findings))
     else:
-        Console().print(summary_terminal(results))
+        Console().print(findings_terminal(findings))
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_study(out, results))))
+        say("Wrote " + ", ".join(map(str, write_study(out, findings))))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs.base import Floats
 
-SHRINKAGE = 0.05
+SHRINKAGE = 0.15
 """How far a spectrum is drawn to its mean: that of few vectors is too steep."""
 UNSHRINK = 0.5
 """The exponent p of `unshrinking` (docs/quantisers.md)."""

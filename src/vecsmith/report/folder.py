@@ -1,13 +1,14 @@
-"""The folder that a comparison writes: ``table.md``, ``table.csv`` and ``results.jsonl``."""
+"""The folder that a comparison or a study writes: tables, and ``results.jsonl``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_text
-from vecsmith.report.summary import summary_csv, summary_markdown
+from vecsmith.report.findings import findings_markdown, table_csv
 from vecsmith.report.tables import csv_table, markdown_table
 from vecsmith.results import Result, write_results
+from vecsmith.studies import Findings
 
 RESULTS = "results.jsonl"
 
@@ -26,17 +27,18 @@ def check_folder(folder: Path) -> None:
 
 def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] = ()) -> list[Path]:
     """Write the three files of a comparison, replacing those of an earlier one, and return their paths."""
-    return _write(folder, results, markdown_table(results, notes), csv_table(results))
+    return _write(folder, results, {"table.md": markdown_table(results, notes), "table.csv": csv_table(results)})
 
 
-def write_study(folder: Path, results: Sequence[Result]) -> list[Path]:
-    """Write the three files of a study, whose tables are summaries, and return their paths."""
-    return _write(folder, results, summary_markdown(results), summary_csv(results))
+def write_study(folder: Path, findings: Findings) -> list[Path]:
+    """Write a study's tables, in markdown together and as CSV each, and its results, and return the paths."""
+    tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
+    return _write(folder, findings.results, {"table.md": findings_markdown(findings), **tables})
 
 
-def _write(folder: Path, results: Sequence[Result], markdown: str, csv: str) -> list[Path]:
+def _write(folder: Path, results: Sequence[Result], texts: Mapping[str, str]) -> list[Path]:
     check_folder(folder)
     write_results(folder / RESULTS, results)
-    write_text(folder / "table.md", markdown)
-    write_text(folder / "table.csv", csv)
-    return [folder / "table.md", folder / "table.csv", folder / RESULTS]
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in (*texts, RESULTS)]

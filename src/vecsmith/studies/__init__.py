@@ -1,9 +1,10 @@
-"""Studies: recipes that run an experiment and return Results."""
+"""Studies: recipes that run an experiment and return what it finds."""
 
 from vecsmith.studies.compare import compare
+from vecsmith.studies.findings import Findings, Table, summary
 from vecsmith.studies.quantization import quantization
 
 STUDIES = {"quantization": quantization}
 """What ``vecsmith study`` runs, by name."""
 
-__all__ = ["STUDIES", "compare", "quantization"]
+__all__ = ["STUDIES", "Findings", "Table", "compare", "quantization", "summary"]

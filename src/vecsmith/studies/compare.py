@@ -58,6 +58,22 @@ def compare(
     VecsmithError
         If a name is unknown or an input is bad; names are checked before anything is embedded.
     """
+    measured = measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force)
+    return [against(measurement, bench[0]) for bench in measured for measurement in bench]
+
+
+def measure(
+    tasks: Sequence[Task | str],
+    encoders: Sequence[str],
+    codecs: Sequence[str],
+    scorings: Sequence[Scoring] = ("asymmetric",),
+    split: str = "test",
+    fit_on: str = "cross",
+    seed: int = 0,
+    options: EncoderOptions | None = None,
+    force: bool = False,
+) -> list[list[Measurement]]:
+    """Return the measurements behind `compare`: a list per task and encoder, float32 first."""
     for scoring in scorings:
         if scoring not in SCORINGS:
             raise unknown("scoring", scoring, SCORINGS)
@@ -67,21 +83,23 @@ def compare(
     loaded = [load_task(task) if isinstance(task, str) else task for task in tasks]
     for task in loaded:
         task.judgements(split)
-    results: list[Result] = []
+    measured = []
     for task in loaded:
         for encoder in encoders:
             corpus, queries = embed_task(task, encoder, options or EncoderOptions())
             bench = Bench(task, split, encoder, corpus, queries, fit_on, training_set(fit_on, corpus), seed)
-            measurements = [
-                measurement
-                for spec in track(specs, f"{task.name}, {encoder}", len(specs))
-                for measurement in bench.measure(spec, scorings, force)
-            ]
-            results += [_against(measurement, measurements[0]) for measurement in measurements]
-    return results
+            measured.append(
+                [
+                    measurement
+                    for spec in track(specs, f"{task.name}, {encoder}", len(specs))
+                    for measurement in bench.measure(spec, scorings, force)
+                ]
+            )
+    return measured
 
 
-def _against(measurement: Measurement, baseline: Measurement) -> Result:
+def against(measurement: Measurement, baseline: Measurement) -> Result:
+    """Return a measurement as a result, compared with its baseline."""
     reference = baseline.result.ndcg_at_10
     return replace(
         measurement.result,

@@ -1,0 +1,83 @@
+"""What a study finds: measured results, and tables made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from vecsmith.results import Result
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a study, ready to be read.
+
+    Attributes
+    ----------
+    name : str
+        What its file is called.
+    title : str
+        What it shows, and how that was measured.
+    columns : list of str
+        Names of the columns.
+    rows : list of list of str
+        Cells.
+    """
+
+    name: str
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study finds.
+
+    Attributes
+    ----------
+    tables : list of Table
+        The main one first.
+    results : list of Result
+        Every line that was measured.
+    """
+
+    tables: list[Table]
+    results: list[Result] = field(default_factory=list)
+
+
+def summary(results: Sequence[Result]) -> Table:
+    """Return a row per encoder, codec and scoring, and a column per task.
+
+    A cell is the mean retention over the seeds, and half of what lies between the smallest and the largest; the last
+    column is the mean of the tasks' means, for codecs that were measured on all of them.
+    """
+    tasks = list(dict.fromkeys(result.task for result in results))
+    groups: dict[tuple[str, str, str], dict[str, list[Result]]] = {}
+    for result in results:
+        lines = groups.setdefault((result.encoder, result.codec, result.scoring), {})
+        lines.setdefault(result.task, []).append(result)
+    rows = []
+    for names, lines in groups.items():
+        shares = {task: [line.retention for line in lines[task]] for task in tasks if task in lines}
+        mean = f"{fmean(map(fmean, shares.values())):.1%}" if len(shares) == len(tasks) else ""
+        size = next(iter(lines.values()))[0].bytes_per_vector
+        rows.append([*names, str(size), *(_cell(shares.get(task, [])) for task in tasks), mean])
+    rows.sort(key=lambda row: (row[0], -int(row[3])))
+    return Table("summary", _title(results), ["encoder", "codec", "scoring", "bytes", *tasks, "mean"], rows)
+
+
+def _cell(shares: Sequence[float]) -> str:
+    if not shares:
+        return ""
+    spread = (max(shares) - min(shares)) / 2
+    return f"{fmean(shares):.1%}" + (f" ±{100 * spread:.1f}" if len(shares) > 1 else "")
+
+
+def _title(results: Sequence[Result]) -> str:
+    fit_on = next((result.fit_on for result in results if result.fit_on != "nothing"), "nothing")
+    seeds = sorted({result.seed for result in results})
+    splits = sorted({result.split for result in results})
+    return (
+        f"nDCG@10 over that of float32 (splits {', '.join(splits)}), mean and half the range of seeds "
+        f"{', '.join(map(str, seeds))}; fit on {fit_on}"
+    )
