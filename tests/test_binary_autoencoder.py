@@ -1,5 +1,8 @@
 """The binary auto-encoder: its descent, its search, and its place among the codes of its bytes."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -45,6 +48,25 @@ def test_descent_never_goes_up(vectors: Vectors) -> None:
         errors.append(((centred - found @ stage.directions_) ** 2).sum(axis=1))
     assert (np.diff(np.array(errors), axis=0) < 1e-5).all()
     assert errors[-1].mean() < 0.9 * errors[0].mean()
+
+
+def test_fitting_reports_a_falling_loss_and_ends_when_it_falls_no_more(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    @contextmanager
+    def recorded(description: str, total: int) -> Iterator[Callable[[float], None]]:
+        yield seen.append
+
+    monkeypatch.setattr(binary_autoencoder, "losses", recorded)
+    stage = vecsmith.codec("binary-autoencoder5B").fit(vectors).quantiser
+    assert 2 < len(seen) < binary_autoencoder.ROUNDS
+    assert (np.diff(seen) < 0).all()
+    centred = vectors - stage.mean_
+    left = centred - (2.0 * stage.bits(vectors) - 1) @ stage.directions_
+    # the bits of the last round went down for longer than those of a new vector
+    assert 0.9 < seen[-1] / ((left**2).sum() / (centred**2).sum()) < 1
 
 
 def test_nearer_than_what_it_starts_from_and_than_signs(vectors: Vectors) -> None:

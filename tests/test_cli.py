@@ -115,6 +115,34 @@ def test_fit_a_codec_to_a_file_or_a_set(task: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "three").exists()
 
 
+def test_encode_and_search(tmp_path: Path) -> None:
+    texts, codes = tmp_path / "texts.txt", tmp_path / "codes"
+    texts.write_text("the cat sat on the mat\nstock markets fell\na recipe for [b]lentil soup\nthe train was late\n")
+    run("embed", "--texts", texts, "--out", tmp_path / "set")
+    run("fit", "int8", "--vectors", tmp_path / "set", "--out", tmp_path / "codec")
+    result = run("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--out", codes)
+    assert result.returncode == 0, result.stderr
+    assert "4 codes of 256 bytes" in result.stderr
+    facts = json.loads(run("info", codes, "--json").stdout)
+    assert (facts["codes"], facts["rows"], facts["bytes_per_vector"], facts["encoder"]) == ("int8", 4, 256, "static")
+    table = run("search", codes, "--query", "soup recipes", "-k", 2).stdout.splitlines()
+    assert re.search(r"0\.\d+ +2 +a recipe for \[b\]lentil soup", table[2])
+    found = json.loads(run("search", codes, "--queries", texts, "-k", 1, "--json").stdout)
+    assert [query["results"][0]["text"] for query in found] == texts.read_text().splitlines()
+    assert found[3]["results"][0]["score"] == pytest.approx(1, abs=0.01)
+    assert "Give either --query or --queries" in refused("search", codes)
+
+
+def test_search_codes_of_ready_vectors(task: Path, tmp_path: Path) -> None:
+    ready, codes = task / "vectors" / "toy", tmp_path / "codes"
+    run("fit", "float16", "--vectors", ready / "corpus.npy", "--out", tmp_path / "codec")
+    run("encode", tmp_path / "codec", "--vectors", ready / "corpus.npy", "--out", codes)
+    found = json.loads(run("search", codes, "--queries", ready / "queries.npy", "-k", 1, "--json").stdout)
+    assert [query["results"] for query in found] == [[{"score": 1, "id": id_, "text": None}] for id_ in ("0", "2")]
+    assert "give --encoder" in refused("search", codes, "--query", "cats")
+    assert "of 8 dimensions" in refused("search", codes, "--query", "cats", "--encoder", "static")
+
+
 def test_listings() -> None:
     codecs = json.loads(run("codecs", "--json").stdout)
     assert set(codecs) == set(STAGES)

@@ -69,6 +69,24 @@ def test_encode_learns_nothing(spec: str, vectors: Vectors) -> None:
     assert np.array_equal(codec.encode(vectors[:50]), before)
 
 
+def test_recentred_follows_a_corpus_that_has_moved(spec: str, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    moved = vectors + np.linspace(-0.5, 0.5, vectors.shape[1], dtype=np.float32)
+    if not codec.keeps_mean:
+        with pytest.raises(VecsmithError, match="keeps no mean"):
+            codec.recentred(moved)
+        return
+    here, recentred = codec.recentred(vectors), codec.recentred(moved)
+    codes = here.encode(vectors)
+    # the exact same values on another mean, but for rounding
+    assert (recentred.encode(moved) == codes).all(axis=1).mean() > 0.9
+    assert not np.allclose(recentred.decode(codes), here.decode(codes), atol=0.01)
+    assert np.array_equal(here.encode(vectors), codes)
+    reduced, offset = recentred.reduce_queries(moved[:5])
+    projected, shift = recentred.quantiser.project_queries(reduced)
+    assert projected.shape[0] == len(offset) == len(shift) == 5
+
+
 def test_round_trip_through_disk(spec: str, vectors: Vectors, tmp_path: Path) -> None:
     codec = vecsmith.codec(spec, seed=1).fit(vectors)
     codec.save(tmp_path / "codec")

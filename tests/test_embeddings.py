@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, content_hash, normalise, writer
+from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import read_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_manifest
@@ -126,6 +127,61 @@ def test_ids_must_be_there_and_unique(X, ids, message):
 def test_what_is_no_table_of_floats_is_refused(array, message):
     with pytest.raises(VecsmithError, match=message):
         EmbeddingSet(array)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_unit_vectors_are_read_by_slices_and_by_rows_across_shards(X, tmp_path, dtype):
+    EmbeddingSet(X.astype(dtype)).save(tmp_path / "set")
+    unit, expected = EmbeddingSet.open(tmp_path / "set").unit, normalise(X.astype(dtype))
+    assert (len(unit), unit.shape, unit.ndim) == (ROWS, (ROWS, 6), 2)
+    scattered = np.array([19, 0, 8, 7, 8])
+    for chosen in (slice(None), slice(5, 18), slice(18, 99), slice(3, 3), slice(15, 2, -3), scattered, scattered[:0]):
+        found = unit[chosen]
+        assert found.dtype == np.float32
+        assert np.array_equal(found, expected[chosen])
+    with pytest.raises(IndexError):
+        unit[np.array([3, ROWS])]
+
+
+def test_ids_and_texts_on_disk_are_read_when_they_are_asked_for(X, ids, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows_module, "BLOCK", 8)
+    EmbeddingSet(X, ids, [f"text {id_}" for id_ in ids]).save(tmp_path / "set")
+    opened = EmbeddingSet.open(tmp_path / "set")
+    assert pq.ParquetFile(tmp_path / "set" / "rows.parquet").num_row_groups == 3
+    assert not {"ids", "texts"} & set(vars(opened.rows))
+    assert opened.rows[13] == ("d13", "text d13")
+    assert opened.ids == ids
+    assert opened.texts == [f"text {id_}" for id_ in ids]
+    assert pq.read_table(tmp_path / "set" / "rows.parquet")["offset"].to_pylist()[7:10] == [7, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [(["a", "b", "a"], "the id 'a' twice, again at row 2"), (["a", None, "c"], "no id for row 1"), (["a"], "1 ids")],
+)
+def test_wrong_ids_on_disk_are_refused(X, ids, message, tmp_path):
+    EmbeddingSet(X[:3]).save(tmp_path / "set")
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    pq.write_table(pa.table({"id": pa.array(ids, pa.string())}), tmp_path / "set" / "rows.parquet")
+    content = {"provenance": manifest["provenance"]}
+    write_manifest(tmp_path / "set" / "manifest.json", writer.KIND, 1, content, sorted(manifest["files"]))
+    with pytest.raises(VecsmithError, match=message):
+        EmbeddingSet.open(tmp_path / "set")
+
+
+def test_ids_of_one_hash_are_still_different(X, monkeypatch):
+    monkeypatch.setattr(rows_module, "hash", lambda id_: 0, raising=False)
+    assert EmbeddingSet(X[:3], ["a", "b", "c"]).ids == ["a", "b", "c"]
+    with pytest.raises(VecsmithError, match="the id 'a' twice, again at row 2"):
+        EmbeddingSet(X[:3], ["a", "b", "a"])
+
+
+def test_there_are_never_more_shards_than_files_may_be_open(X, tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "MOST_SHARDS", 2)
+    EmbeddingSet(X).save(tmp_path / "set")
+    opened = EmbeddingSet.open(tmp_path / "set")
+    assert [len(shard) for shard in opened.shards] == [10, 10]
+    assert np.array_equal(opened.vectors, X)
 
 
 @pytest.mark.parametrize("name", ["vectors-00001.npy", "rows.parquet", "manifest.json"])

@@ -53,7 +53,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         beside.mkdir()
         yield beside
-        for file in beside.iterdir():
+        for file in filter(Path.is_file, beside.rglob("*")):
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
         if path.exists():
@@ -132,7 +132,7 @@ def read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VecsmithError(f"{path} is damaged or is not a manifest of vecsmith; write it again.") from error
     if found_kind != kind:
-        raise VecsmithError(f"{path.parent} holds a {found_kind}, not a {kind}.")
+        raise VecsmithError(f"{path.parent} is of kind {found_kind!r}, not {kind!r}.")
     if isinstance(found_version, int) and found_version > version:
         raise VecsmithError(
             f"{path} has format version {found_version}, but this vecsmith reads versions up to {version}; "

@@ -1,31 +1,100 @@
 """Commands that make and apply codecs."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from vecsmith.cli.app import app, say
+from vecsmith.cli.app import JsonFlag, app, print_json, say
+from vecsmith.errors import VecsmithError
+
+VectorsOption = Annotated[
+    Path,
+    typer.Option("--vectors", metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet)."),
+]
 
 
 @app.command()
 def fit(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B.")],
-    vectors: Annotated[
-        Path, typer.Option(metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet).")
-    ],
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B, or auto.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    vectors: Annotated[
+        Path | None,
+        typer.Option("--vectors", metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet)."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="Fit on its documents instead; auto measures on its queries.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(metavar="ENCODER", help="Of the task's documents and queries.")] = "static",
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="Judgements that auto may choose by.")] = "dev",
+    size: Annotated[
+        int | None, typer.Option("--bytes", metavar="N", help="auto: what keeps most in N bytes a vector.")
+    ] = None,
+    keep: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="auto: the smallest that keeps this share of nDCG@10.")
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Fit a codec to vectors and save it.
+    """Fit a codec to vectors and save it; auto chooses one for a size or a quality, and shows the trade-off.
 
     \b
     vecsmith fit trellis48B --vectors corpus.npy --out my-codec
+    vecsmith fit auto --bytes 48 --vectors corpus.npy --out my-codec
+    vecsmith fit auto --keep 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     """
     from vecsmith.codecs import Codec
-    from vecsmith.embeddings import EmbeddingSet, normalise, read_vectors
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.encoders import embed_task
+    from vecsmith.report import findings_terminal
+    from vecsmith.studies import Findings
+    from vecsmith.studies.choice import Judged, Prediction, choose, trade_off
+    from vecsmith.tasks import load_task
 
-    codec = Codec(spec, seed)
-    embedded = EmbeddingSet.open(vectors) if vectors.is_dir() else EmbeddingSet(*read_vectors(vectors))
-    codec.fit(normalise(embedded.vectors)).save(out)
+    if (spec == "auto") != (size is not None or keep is not None):
+        raise VecsmithError("fit auto takes --bytes or --keep, and no other codec does; name one or the other.")
+    judged = None
+    if task is not None and vectors is None:
+        judged = Judged(load_task(task), encoder, split)
+        embedded = embed_task(judged.task, encoder)[0]
+    elif vectors is not None and task is None:
+        embedded = EmbeddingSet.open(vectors)
+    else:
+        raise VecsmithError("Give either --vectors or --task to fit on.")
+    predictions: list[Prediction] = []
+    if spec == "auto":
+        chosen, predictions = choose(embedded.unit, size, keep, seed, judged)
+        spec = chosen.codec
+    codec = Codec(spec, seed).fit(embedded.unit)
+    codec.save(out)
+    if as_json:
+        tried = [asdict(prediction) for prediction in predictions]
+        print_json({"codec": spec, "seed": seed, "bytes_per_vector": codec.bytes_per_vector, "tried": tried})
+    elif predictions:
+        Console().print(findings_terminal(Findings([trade_off(predictions)])))
     say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")
+
+
+@app.command()
+def encode(
+    codec: Annotated[Path, typer.Argument(metavar="CODEC", help="A folder that fit wrote.")],
+    vectors: VectorsOption,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; codes that it holds are replaced.")],
+    recenter: Annotated[
+        bool, typer.Option("--recenter", help="Give the codec the mean of these vectors, unlike those it learned from.")
+    ] = False,
+) -> None:
+    """Encode vectors with a fitted codec, for search.
+
+    \b
+    vecsmith encode my-codec --vectors corpus.npy --out my-codes
+    """
+    from vecsmith.codecs import load_codec
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.search import CodeSet
+
+    fitted, embedded = load_codec(codec), EmbeddingSet.open(vectors)
+    encoded = CodeSet.encode(fitted.recentred(embedded.unit) if recenter else fitted, embedded, out)
+    say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")

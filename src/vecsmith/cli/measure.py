@@ -33,6 +33,9 @@ def compare(
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
     split: Split = "test",
     fit_on: FitOn = "cross",
+    recenter: Annotated[
+        bool, typer.Option("--recenter", help="Give codecs that keep a mean that of the corpus they encode.")
+    ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
     out: Tables = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what was measured before.")] = False,
@@ -60,7 +63,7 @@ def compare(
     notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
     say(*notes)
     options = EncoderOptions(query_prompt, passage_prompt, max_length, batch_size)
-    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, force)  # type: ignore[arg-type]
+    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, force, recenter)  # type: ignore[arg-type]
     if as_json:
         print_json([asdict(result) for result in results])
     else:

@@ -49,15 +49,20 @@ def embed(
 def info(
     path: Annotated[Path, typer.Argument(help="A folder that vecsmith wrote.")], as_json: JsonFlag = False
 ) -> None:
-    """Say what a folder holds: an embedding set, or a codec."""
+    """Say what a folder holds: an embedding set, a codec, or codes."""
     from vecsmith.codecs import load_codec
     from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.search import CodeSet
 
     facts: dict[str, Any]
     if (path / "config.json").is_file():
         codec = load_codec(path)
         sizes = {"bytes_per_vector": codec.bytes_per_vector, "codec_bytes": codec.codec_bytes}
         facts = {"codec": codec.spec, "seed": codec.seed, "dimensions": codec.input_dimensions, **sizes}
+    elif (path / "codes.npy").is_file():
+        codes = CodeSet.open(path)
+        sizes = {"bytes_per_vector": codes.codec.bytes_per_vector, "codec_bytes": codes.codec.codec_bytes}
+        facts = {"codes": codes.codec.spec, "rows": len(codes), **sizes, **asdict(codes.provenance)}
     else:
         embedded = EmbeddingSet.open(path)
         facts = {"rows": len(embedded), "dimensions": embedded.dimensions, **asdict(embedded.provenance)}

@@ -8,6 +8,7 @@ from vecsmith.codecs.base import Codes, Floats, check_range
 from vecsmith.codecs.hybrid import Hybrid
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
 from vecsmith.codecs.spectrum import unshrinking
+from vecsmith.progress import losses
 
 TRAINING_VECTORS = 20_000
 ROUNDS, SWEEPS = 5, 2
@@ -71,10 +72,14 @@ class Additive(NibbleQuantiser):
         X = X[np.sort(np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS])]
         self.mean_, centred, groups = hybrid.mean_, X - hybrid.mean_, hybrid.groups(X)
         self.entries_ = _moved(start, groups, centred)
-        for _ in range(ROUNDS):
-            groups = _descend(centred, self.entries_, groups, SWEEPS)
-            self.entries_ = _moved(start, groups, centred)
-        self.unshrink_ = unshrinking(_summed(self.entries_, groups), centred)
+        power = max(float(np.vdot(centred, centred)), float(np.finfo(np.float32).tiny))
+        with losses(f"additive{self.size}B", ROUNDS) as report:
+            for _ in range(ROUNDS):
+                groups = _descend(centred, self.entries_, groups, SWEEPS)
+                self.entries_ = _moved(start, groups, centred)
+                summed = _summed(self.entries_, groups)
+                report(float(((centred - summed) ** 2).sum()) / power)
+        self.unshrink_ = unshrinking(summed, centred)
 
     @property
     def n_groups(self) -> int:

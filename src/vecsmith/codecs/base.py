@@ -11,6 +11,7 @@ declares is all that parsing, saving, loading, searching and the contract tests 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -42,6 +43,7 @@ class Stage(ABC):
     state: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     input_dimensions_: int
+    mean_: Floats
 
     def __init_subclass__(cls) -> None:
         if "usage" in vars(cls):
@@ -62,6 +64,14 @@ class Stage(ABC):
     @abstractmethod
     def _fit(self, X: Floats, seed: int) -> None:
         """Set the attributes of `state`."""
+
+    def recentred(self, mean: Floats) -> Self:
+        """Return a copy for vectors whose mean is `mean` (d,); a stage that keeps no mean is returned as it is."""
+        if "mean_" not in self.state:
+            return self
+        stage = copy(self)
+        stage.mean_ = mean
+        return stage
 
     @property
     def output_dimensions(self) -> int:
@@ -155,8 +165,14 @@ class BitQuantiser(Quantiser):
         return decoded[0] - A.sum(axis=0), A
 
     def fit(self, X: Floats, seed: int = 0) -> Self:
-        self.__dict__.pop("_affine", None)
+        vars(self).pop("_affine", None)
         return super().fit(X, seed)
+
+    def recentred(self, mean: Floats) -> Self:
+        stage = super().recentred(mean)
+        if stage is not self:
+            vars(stage).pop("_affine", None)
+        return stage
 
     def encode(self, X: Floats) -> Codes:
         return np.packbits(self.bits(X), axis=1, bitorder="little")

@@ -9,12 +9,15 @@ from vecsmith.codecs.itq import iterative_quantisation, sign
 from vecsmith.codecs.spectrum import unshrinking
 from vecsmith.codecs.unit_length import UnitBitQuantiser
 from vecsmith.errors import VecsmithError
+from vecsmith.progress import losses
 
 RIDGE = 1e-3
 """Weight of ‖A‖² per training vector."""
 ROUNDS, SWEEPS = 15, 3
+TOLERANCE = 1e-3
+"""A round that lowers the loss by a smaller share is the last."""
 ENCODING_SWEEPS = 4
-BLOCK_VECTORS, BLOCK_BITS = 1024, 16
+BLOCK_VECTORS, BLOCK_BITS = 1024, 24
 """Vectors and bits that coordinate descent works on at a time, so that they stay in the cache."""
 
 
@@ -69,13 +72,18 @@ class BinaryAutoencoder(UnitBitQuantiser):
         for first in range(0, self.n_bits, X.shape[1]):
             starts.append(iterative_quantisation(left_over, min(X.shape[1], self.n_bits - first), rng))
             bits = sign(left_over @ starts[-1])
-            left_over = left_over - bits @ _ridge(bits, left_over)
+            left_over = left_over - bits @ _ridge(bits, left_over)[0]
         self.start_ = np.hstack(starts)
         bits = sign(centred @ self.start_)
-        A = _ridge(bits, centred)
-        for _ in range(ROUNDS):
-            bits = descend(centred, A, bits, SWEEPS)
-            A = _ridge(bits, centred)
+        A, lowest = _ridge(bits, centred)
+        with losses(f"binary-autoencoder{self.size}B", ROUNDS) as report:
+            for _ in range(ROUNDS):
+                bits = descend(centred, A, bits, SWEEPS)
+                A, loss = _ridge(bits, centred)
+                report(loss)
+                if loss > (1 - TOLERANCE) * lowest:
+                    break
+                lowest = loss
         self.directions_, self.decoder_ = A, A @ unshrinking(bits @ A, centred)
 
     def bits(self, X: Floats) -> Bits:
@@ -86,38 +94,36 @@ class BinaryAutoencoder(UnitBitQuantiser):
         return self.mean_ + signs @ self.decoder_
 
 
-def _ridge(bits: Floats, X: Floats) -> Floats:
-    """Return the A (m, d) that minimises ‖X − BA‖² + `RIDGE` · n ‖A‖²."""
-    gram = bits.T @ bits + RIDGE * len(bits) * np.eye(bits.shape[1], dtype=np.float32)
-    return np.asarray(np.linalg.solve(gram, bits.T @ X), dtype=np.float32)
+def _ridge(bits: Floats, X: Floats) -> tuple[Floats, float]:
+    """Return the A (m, d) that minimises ‖X − BA‖² + `RIDGE` · n ‖A‖², and that minimum over ‖X‖²."""
+    products, weight = bits.T @ X, np.float32(RIDGE * len(bits))
+    A = np.linalg.solve(bits.T @ bits + weight * np.eye(bits.shape[1], dtype=np.float32), products)
+    return A, 1 - float(np.vdot(A, products) / max(np.vdot(X, X), np.finfo(np.float32).tiny))
 
 
 def descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
     """Lower ‖x − Aᵀb‖² of every vector by setting its bits in turn.
 
-    b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits go by blocks, within which what each leaves to the
-    others is kept up to date; the other blocks learn of the changes in one product.
+    b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits go by blocks: one product says what the others
+    leave to a block, and small ones, within the cache, what the block's own bits leave to each.
     """
     G = A @ A.T
+    blocks = [slice(start, start + BLOCK_BITS) for start in range(0, len(A), BLOCK_BITS)]
+    inside = [G[block, block].copy() for block in blocks]
+    for block, coupling in zip(blocks, inside, strict=True):
+        np.fill_diagonal(coupling, 0)
+        G[block, block] = 0
     result = np.empty_like(bits)
     for first in range(0, len(X), BLOCK_VECTORS):
         chosen = slice(first, first + BLOCK_VECTORS)
-        b = np.ascontiguousarray(bits[chosen].T)
-        field = np.asarray(A @ X[chosen].T - G @ b, dtype=np.float32)
+        b, h = np.ascontiguousarray(bits[chosen].T), A @ X[chosen].T
         for _ in range(sweeps):
-            for start in range(0, len(b), BLOCK_BITS):
-                _descend_block(b, field, G, slice(start, start + BLOCK_BITS))
+            for block, coupling in zip(blocks, inside, strict=True):
+                _descend_block(b[block], np.subtract(h[block], G[block] @ b, dtype=np.float32), coupling)
         result[chosen] = b.T
     return result
 
 
-def _descend_block(b: Floats, field: Floats, G: Floats, block: slice) -> None:
-    before, inside = b[block].copy(), field[block]
-    for row, diagonal in enumerate(np.diagonal(G)[block]):
-        bit = b[block.start + row]
-        change = sign(inside[row] + diagonal * bit) - bit
-        bit += change
-        inside -= G[block, block.start + row, None] * change
-    changes = b[block] - before
-    for others in (slice(0, block.start), slice(block.stop, len(b))):
-        field[others] -= G[others, block] @ changes
+def _descend_block(b: Floats, field: Floats, coupling: Floats) -> None:
+    for bit, own, others in zip(b, field, coupling, strict=True):
+        np.copysign(np.float32(1), own - others @ b, out=bit)

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer, Stage
 from vecsmith.codecs.spec import parse
-from vecsmith.embeddings import Vectors
+from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, replacing_folder, write_manifest
 
@@ -70,6 +70,11 @@ class Codec:
         return any(stage.learns for stage in self.stages)
 
     @property
+    def keeps_mean(self) -> bool:
+        """Whether a stage keeps the mean of what it was fitted on, which `recentred` replaces."""
+        return any("mean_" in stage.state for stage in self.stages)
+
+    @property
     def _fitted(self) -> list[Reducer | Quantiser]:
         if not hasattr(self.quantiser, "input_dimensions_"):
             raise VecsmithError(f"{self!r} is not fitted; call fit with the vectors it should learn from.")
@@ -98,29 +103,60 @@ class Codec:
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())
 
-    def fit(self, X: Vectors) -> Self:
+    def fit(self, X: Vectors | UnitVectors) -> Self:
         """Learn from vectors (n, d) and return the codec.
 
         Of more than `FIT_VECTORS` vectors it learns from a sample, drawn with the seed, and reads no others: they may
-        lie in a memory-mapped file.
+        lie in memory-mapped files, as those of `EmbeddingSet.unit`.
 
         Raises
         ------
         VecsmithError
             If a value is not finite (which row), or a stage does not suit n or d.
         """
-        rows = np.arange(len(X))
         if len(X) > FIT_VECTORS:
             rows = np.sort(np.random.default_rng(self.seed).choice(len(X), FIT_VECTORS, replace=False))
-        reduced = _as_floats(X[rows] if len(rows) < len(X) else X)
+            reduced = _as_floats(X[rows])
+        else:
+            rows, reduced = np.arange(len(X)), _as_floats(X[:])
         _refuse_infinite(reduced, rows)
         for reducer in self.reducers:
             reduced = reducer.fit(reduced, self.seed).transform(reduced)
         self.quantiser.fit(reduced, self.seed)
         return self
 
-    def encode(self, X: Vectors) -> Codes:
-        """Turn vectors (n, d) into codes (n, bytes_per_vector), uint8.
+    def recentred(self, X: Vectors | UnitVectors) -> "Codec":
+        """Return a copy for a corpus unlike the one fitted on, whose means are those of its vectors `X` (n, d).
+
+        Nothing else is learned from them.
+
+        Raises
+        ------
+        VecsmithError
+            If the dimensions differ from those fitted, or no stage keeps a mean.
+        """
+        self._check_dimensions(X)
+        if not self.keeps_mean:
+            raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is.")
+        codec = Codec(self.spec, self.seed)
+        reducers: list[Reducer] = []
+        for position, stage in enumerate(self.stages):
+            total = np.zeros(stage.input_dimensions_)
+            for start in range(0, len(X), BLOCK):
+                reduced = _as_floats(X[start : start + BLOCK])
+                for reducer in reducers:
+                    reduced = reducer.transform(reduced)
+                total += reduced.sum(axis=0, dtype=np.float64)
+            stage = stage.recentred((total / len(X)).astype(np.float32))
+            if isinstance(stage, Reducer):
+                reducers.append(stage)
+                codec.reducers[position] = stage
+            else:
+                codec.quantiser = stage
+        return codec
+
+    def encode(self, X: Vectors | UnitVectors) -> Codes:
+        """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8.
 
         Raises
         ------
@@ -165,7 +201,7 @@ class Codec:
             offset = offset + shift
         return reduced, offset
 
-    def _check_dimensions(self, X: Vectors) -> None:
+    def _check_dimensions(self, X: Vectors | UnitVectors) -> None:
         if X.ndim != 2 or X.shape[1] != self.input_dimensions:
             raise VecsmithError(
                 f"{self!r} takes vectors of {self.input_dimensions} dimensions, but got an array of shape {X.shape}; "
@@ -253,7 +289,7 @@ def _refuse_infinite(X: Floats, rows: NDArray[np.int64]) -> None:
         raise VecsmithError(f"The vectors have a NaN or infinite value in row {row}; embed that text again.")
 
 
-def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any], result: Array) -> Array:
+def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:
     """Fill `result` with what `function` makes of blocks of `rows`, each given with the number of its first row."""
     for start in range(0, len(rows), BLOCK):
         result[start : start + BLOCK] = function(rows[start : start + BLOCK], start)

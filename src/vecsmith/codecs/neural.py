@@ -44,7 +44,7 @@ class Neural(UnitBitQuantiser):
         R.
     skip_, bias_ : ndarray of shape (d, m) and (m,)
         S and s.
-    mean_, decoder_ : ndarray of shape (d,) and (m, d)
+    offset_, decoder_ : ndarray of shape (d,) and (m, d)
         μ and D.
     """
 
@@ -58,7 +58,7 @@ class Neural(UnitBitQuantiser):
         "feedback_": ("*", "*"),
         "skip_": ("d", "*"),
         "bias_": ("*",),
-        "mean_": ("d",),
+        "offset_": ("d",),
         "decoder_": ("*", "d"),
     }
 
@@ -67,7 +67,7 @@ class Neural(UnitBitQuantiser):
     feedback_: Floats
     skip_: Floats
     bias_: Floats
-    mean_: Floats
+    offset_: Floats
     decoder_: Floats
 
     def _fit(self, X: Floats, seed: int) -> None:
@@ -81,13 +81,13 @@ class Neural(UnitBitQuantiser):
         # Adam moves every entry alike, so all are brought to a size of about 1
         units = {name: max(float(np.abs(array).mean()), 1e-6) for name, array in start.items()}
         # biases add up with what they are beside; the reconstruction is free in scale, but only as a whole
-        units |= {"hidden_bias": 1.0, "bias": 1.0, "mean": units["decoder"]}
+        units |= {"hidden_bias": 1.0, "bias": 1.0, "offset": units["decoder"]}
 
         def reconstruct(p: "Mapping[str, Tensor]", x: "Tensor", sign: "Sign") -> "Tensor":
             p = {name: tensor * units[name] for name, tensor in p.items()}
             hidden = (x @ p["hidden"] + p["hidden_bias"]).tanh()
             signs = sign(hidden @ p["feedback"] + x @ p["skip"] + p["bias"])
-            return unit_rows(p["mean"] + signs @ p["decoder"])
+            return unit_rows(p["offset"] + signs @ p["decoder"])
 
         scaled = {name: array / units[name] for name, array in start.items()}
         found, _ = train(scaled, reconstruct, training, held_out, seed, RATE, "neural")
@@ -99,10 +99,10 @@ class Neural(UnitBitQuantiser):
         return np.asarray(hidden @ self.feedback_ + X @ self.skip_ + self.bias_, dtype=np.float32)
 
     def bits(self, X: Floats) -> Bits:
-        return descend(X - self.mean_, self.decoder_, sign(self._guess(X)), SWEEPS) > 0
+        return descend(X - self.offset_, self.decoder_, sign(self._guess(X)), SWEEPS) > 0
 
     def from_signs(self, signs: Floats) -> Floats:
-        return self.mean_ + signs @ self.decoder_
+        return self.offset_ + signs @ self.decoder_
 
 
 def _start(X: Floats, size: int, seed: int) -> dict[str, Floats]:
@@ -121,6 +121,6 @@ def _start(X: Floats, size: int, seed: int) -> dict[str, Floats]:
         "feedback": -G / unit,
         "skip": A.T / unit,
         "bias": -mean @ A.T / unit,
-        "mean": mean,
+        "offset": mean,
         "decoder": fitted.decoder_,
     }

@@ -3,6 +3,8 @@
 from vecsmith.embeddings.checks import Vectors, normalise
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.provenance import Provenance, content_hash
+from vecsmith.embeddings.rows import Rows, StoredRows
+from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
 
@@ -13,6 +15,9 @@ __all__ = [
     "EmbeddingSet",
     "EmbeddingWriter",
     "Provenance",
+    "Rows",
+    "StoredRows",
+    "UnitVectors",
     "Vectors",
     "content_hash",
     "normalise",

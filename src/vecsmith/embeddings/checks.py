@@ -1,6 +1,6 @@
 """Vectors, and what makes them fit to be searched."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +41,9 @@ def check_shapes(shards: Sequence[Vectors], source: str) -> None:
         raise VecsmithError(f"{source} has shards of different dimensions or dtypes; write it again.")
 
 
-def check_rows(count: int, ids: list[str], texts: list[str] | None, source: str) -> None:
-    """Refuse ids that are missing or occur twice, and ids or texts that are not one a vector."""
-    for name, values in (("id", ids), ("text", texts)):
-        if values is not None and len(values) != count:
-            raise VecsmithError(f"{source} has {count} vectors but {len(values)} {name}s; there must be one each.")
-    seen: set[str] = set()
-    for row, id_ in enumerate(ids):
-        if not id_:
-            raise VecsmithError(f"{source} has no id for row {row}.")
-        if id_ in seen:
-            raise VecsmithError(f"{source} has the id {id_!r} twice, again at row {row}; ids must be unique.")
-        seen.add(id_)
-
-
-def check_values(shards: Sequence[Vectors], source: str, texts: Sequence[str] | None = None, start: int = 0) -> bool:
+def check_values(
+    shards: Sequence[Vectors], source: str, text_of: Callable[[int], str | None] | None = None, start: int = 0
+) -> bool:
     """Refuse vectors that are not finite, or all zero although their text is not empty.
 
     Parameters
@@ -64,8 +52,8 @@ def check_values(shards: Sequence[Vectors], source: str, texts: Sequence[str] | 
         The vectors, from row `start` on.
     source : str
         What to call them in an error.
-    texts : sequence of str, optional
-        The text of every row; only an empty text may have no direction.
+    text_of : callable, optional
+        Returns the text of a row; only an empty text may have no direction.
     start : int
         Row of the first vector.
 
@@ -85,7 +73,7 @@ def check_values(shards: Sequence[Vectors], source: str, texts: Sequence[str] | 
                 raise VecsmithError(f"{source} has a NaN or infinite value in row {row}; embed that text again.")
             for zero in np.flatnonzero(norms == 0):
                 row = start + begin + int(zero)
-                if texts is None or texts[row].strip():
+                if text_of is None or (text_of(row) or "").strip():
                     raise VecsmithError(
                         f"{source} has an all-zero vector in row {row}, which has no direction; embed that text again."
                     )

@@ -4,14 +4,17 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from vecsmith.embeddings.checks import Vectors, check_rows, check_shapes, check_values, open_npy
+from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, open_npy
 from vecsmith.embeddings.provenance import Provenance, content_hash
+from vecsmith.embeddings.rows import Rows, StoredRows
+from vecsmith.embeddings.unit import UnitVectors
+from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter, occupied
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint, read_manifest, replacing_folder
@@ -33,6 +36,13 @@ class EmbeddingSet:
     source : str, optional
         What to call the set in errors, such as its path.
 
+    Attributes
+    ----------
+    shards : list of ndarray of shape (rows, d)
+        The vectors, as they came or lie on disk.
+    rows : Rows
+        The ids and texts, block by block.
+
     Raises
     ------
     VecsmithError
@@ -50,18 +60,26 @@ class EmbeddingSet:
     ) -> None:
         shards = [vectors] if isinstance(vectors, np.ndarray) else list(vectors)
         check_shapes(shards, source)
+        count = sum(map(len, shards))
+        for name, values in (("id", ids), ("text", texts)):
+            if values is not None and len(values) != count:
+                raise VecsmithError(f"{source} has {count} vectors but {len(values)} {name}s; there must be one each.")
+        rows = Rows(count, ids, texts)
+        if ids is not None:
+            rows.check(source)
+        self._set_up(shards, rows, provenance or Provenance(), source)
+
+    def _set_up(self, shards: list[Vectors], rows: Rows, provenance: Provenance, source: str) -> None:
         self.shards = shards
+        self.rows = rows
         self.source = source
-        self.ids = [str(row) for row in range(len(self))] if ids is None else list(ids)
-        self.texts = None if texts is None else list(texts)
-        check_rows(len(self), self.ids, self.texts, source)
-        unit_length = check_values(shards, source, self.texts)
-        provenance = provenance or Provenance()
+        unit_length = check_values(shards, source, (lambda row: rows[row][1]) if rows.has_texts else None)
+        texts = rows.each("text") if rows.has_texts else repeat("", len(rows))
         self.provenance = replace(
             provenance,
             normalised=provenance.normalised or unit_length,
             dtype=shards[0].dtype.name,
-            content_hash=provenance.content_hash or content_hash(self.ids, self.texts or [""] * len(self)),
+            content_hash=provenance.content_hash or content_hash(rows.each("id"), texts),
         )
 
     def __len__(self) -> int:
@@ -72,6 +90,16 @@ class EmbeddingSet:
         return f"EmbeddingSet({len(self)} × {self.dimensions} {self.provenance.dtype}, {encoder})"
 
     @property
+    def ids(self) -> list[str]:
+        """All ids, one a row; in a set on disk they are read when they are asked for."""
+        return self.rows.ids
+
+    @property
+    def texts(self) -> list[str] | None:
+        """All texts, read as the ids are; None where there are none."""
+        return self.rows.texts
+
+    @property
     def dimensions(self) -> int:
         """Dimensions of a vector, d."""
         return int(self.shards[0].shape[1])
@@ -80,6 +108,11 @@ class EmbeddingSet:
     def vectors(self) -> Vectors:
         """All vectors, (n, d), in the set's dtype; memory-mapped where they lie in one shard."""
         return self.shards[0] if len(self.shards) == 1 else np.concatenate(self.shards)
+
+    @property
+    def unit(self) -> UnitVectors:
+        """All vectors scaled to unit length, (n, d) float32, read block by block as they are asked for."""
+        return UnitVectors(self.shards)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -115,23 +148,31 @@ class EmbeddingSet:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open a folder written by `save` or ``vecsmith embed``; the vectors stay on disk.
+        """Open a folder written by `save` or ``vecsmith embed``, whose vectors stay on disk, or a file of vectors.
 
         Raises
         ------
         VecsmithError
-            If the folder is unfinished, damaged, or from a newer version of the format.
+            If the folder is unfinished, damaged, or from a newer version of the format; for a file, as `read_vectors`.
         """
         folder = Path(path)
+        if folder.suffix in SUFFIXES and not folder.is_dir():
+            return cls(*read_vectors(folder), source=str(folder))
         if (folder / MARKER).is_file() and not (folder / "manifest.json").exists():
             raise VecsmithError(f"{folder} is unfinished; run the command that writes it again, and it goes on.")
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION)
         try:
-            rows = pq.read_table(folder / "rows.parquet")
             names = sorted(name for name in manifest["files"] if name.startswith("vectors-"))
-            shards = [open_npy(folder / name) for name in names]
-            texts = rows["text"].to_pylist() if "text" in rows.column_names else None
-            return cls(shards, rows["id"].to_pylist(), texts, Provenance(**manifest["provenance"]), str(folder))
+            shards, rows = [open_npy(folder / name) for name in names], StoredRows(folder / "rows.parquet")
+            check_shapes(shards, str(folder))
+            if len(rows) != sum(map(len, shards)):
+                raise VecsmithError(
+                    f"{folder} has {sum(map(len, shards))} vectors but {len(rows)} ids; write it again."
+                )
+            rows.check(str(folder))
+            opened = cls.__new__(cls)
+            opened._set_up(shards, rows, Provenance(**manifest["provenance"]), str(folder))
+            return opened
         except VecsmithError:
             raise
         except Exception as error:  # on broken files NumPy's and Arrow's readers raise almost anything

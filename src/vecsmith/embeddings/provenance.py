@@ -1,7 +1,7 @@
 """Where vectors came from."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from vecsmith.files import fingerprint
@@ -49,7 +49,7 @@ class Provenance:
         return fingerprint(asdict(replace(self, dataset="")))
 
 
-def content_hash(ids: Sequence[str], texts: Sequence[str]) -> str:
+def content_hash(ids: Iterable[str], texts: Iterable[str]) -> str:
     """Return the SHA-256 of rows of ids and texts, each ended by a byte that UTF-8 does not use."""
     digest = hashlib.sha256()
     for id_, text in zip(ids, texts, strict=True):

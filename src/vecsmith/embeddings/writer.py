@@ -1,20 +1,18 @@
 """The files of an embedding set, written shard by shard.
 
-A folder holds ``vectors-00000.npy`` … (shards of `SHARD_ROWS` rows), ``rows.parquet`` (id, text, shard, offset) and
+A folder holds ``vectors-00000.npy`` … (shards of as many rows), ``rows.parquet`` (id, text, shard, offset) and
 ``manifest.json`` (provenance and a SHA-256 per file), which is written last: a folder without it is unfinished.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, open_npy
 from vecsmith.embeddings.provenance import Provenance
+from vecsmith.embeddings.rows import Rows
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint, replacing, write_manifest, write_text
 
@@ -23,6 +21,8 @@ KIND = "embedding set"
 MARKER = "unfinished"
 SHARD_ROWS = 2048
 """Rows of a shard: what an interrupted embedding loses at most."""
+MOST_SHARDS = 256
+"""Shards of larger sets have more rows: every open shard is an open file, of which systems allow 1,024 or fewer."""
 
 
 class EmbeddingWriter:
@@ -46,7 +46,8 @@ class EmbeddingWriter:
     def __init__(self, path: Path, ids: Sequence[str], texts: Sequence[str] | None, provenance: Provenance) -> None:
         self.path = path
         self.provenance = provenance
-        self._ids, self._texts = ids, texts
+        self._rows = Rows(len(ids), ids, texts)
+        self._shard_rows = max(SHARD_ROWS, -(-len(ids) // MOST_SHARDS))
         self._marker = path / MARKER
         self._key = fingerprint([provenance.key, len(ids)])
         if self._marker.is_file():
@@ -55,14 +56,14 @@ class EmbeddingWriter:
         elif path.exists() and (not path.is_dir() or any(not _is_partial(file) for file in path.iterdir())):
             raise occupied(path)
         self._shards_done = 0
-        while self._rows_of(self._shards_done) == SHARD_ROWS:
+        while self._rows_of(self._shards_done) == self._shard_rows:
             self._shards_done += 1
 
     @property
     def remaining(self) -> list[slice]:
         """Rows that are still to be written, one slice a shard."""
-        starts = range(self._shards_done * SHARD_ROWS, len(self._ids), SHARD_ROWS)
-        return [slice(start, start + SHARD_ROWS) for start in starts]
+        starts = range(self._shards_done * self._shard_rows, len(self._rows), self._shard_rows)
+        return [slice(start, start + self._shard_rows) for start in starts]
 
     def write(self, vectors: Vectors) -> None:
         """Write the next shard: the vectors, (rows, d), of the first slice in `remaining`.
@@ -74,7 +75,8 @@ class EmbeddingWriter:
         """
         before = [open_npy(self._shard(0))] if self._shards_done else []
         check_shapes([*before, vectors], str(self.path))
-        check_values([vectors], str(self.path), self._texts, self._shards_done * SHARD_ROWS)
+        text_of = (lambda row: self._rows[row][1]) if self._rows.has_texts else None
+        check_values([vectors], str(self.path), text_of, self._shards_done * self._shard_rows)
         if not self._shards_done:
             self._begin()
         with replacing(self._shard(self._shards_done)) as beside, beside.open("wb") as file:
@@ -87,13 +89,14 @@ class EmbeddingWriter:
             leftover.unlink()
         names = [self._shard(number).name for number in range(self._shards_done)]
         provenance = asdict(replace(self.provenance, dtype=open_npy(self._shard(0)).dtype.name))
-        content = {"rows": len(self._ids), "provenance": provenance}
+        content = {"rows": len(self._rows), "provenance": provenance}
         write_manifest(self.path / "manifest.json", KIND, FORMAT_VERSION, content, [*names, "rows.parquet"])
         self._marker.unlink()
 
     def _begin(self) -> None:
         write_text(self._marker, self._key)
-        _write_rows(self.path / "rows.parquet", self._ids, self._texts)
+        with replacing(self.path / "rows.parquet") as beside:
+            self._rows.write(beside, self._shard_rows)
 
     def _shard(self, number: int) -> Path:
         return self.path / f"vectors-{number:05d}.npy"
@@ -113,13 +116,3 @@ def _is_partial(file: Path) -> bool:
 def occupied(path: Path) -> VecsmithError:
     """Return the error for a folder that holds something else."""
     return VecsmithError(f"{path} already holds something else; give another folder or remove it.")
-
-
-def _write_rows(path: Path, ids: Sequence[str], texts: Sequence[str] | None) -> None:
-    numbers = np.arange(len(ids))
-    columns: dict[str, Any] = {"id": pa.array(ids, pa.string())}
-    if texts is not None:
-        columns["text"] = pa.array(texts, pa.string())
-    columns |= {"shard": (numbers // SHARD_ROWS).astype(np.int32), "offset": (numbers % SHARD_ROWS).astype(np.int32)}
-    with replacing(path) as beside:
-        pq.write_table(pa.table(columns), beside)

@@ -1,5 +1,6 @@
 """Search: codes → rankings."""
 
+from vecsmith.search.codes import CodeSet
 from vecsmith.search.index import SCORINGS, SHORTLIST, Index, Part, Scoring
 from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
 
@@ -7,6 +8,7 @@ __all__ = [
     "FIT_ON",
     "SCORINGS",
     "SHORTLIST",
+    "CodeSet",
     "Encoded",
     "Index",
     "Part",

@@ -64,7 +64,7 @@ class Part:
         scores, found = self._inner_product.search(projected, depth)
         scores = scores + shift[:, None]
         if self._scales is not None:
-            scores = np.where(found >= 0, scores * self._scales[found], -np.inf)
+            scores = np.where(found >= 0, scores, -np.inf) * self._scales[found]
             best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
             scores, found = np.take_along_axis(scores, best, axis=1), np.take_along_axis(found, best, axis=1)
         return scores + offset[:, None], found
@@ -174,9 +174,13 @@ class Index:
         Q = np.ascontiguousarray(Q, dtype=np.float32)
         wanted = depth = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, len(self))
         scores, rows, unseen = self._scan(Q, depth)
-        while (unseen >= scores[:, wanted - 1]).any():
+        scores, rows = scores[:, :wanted], rows[:, :wanted]
+        tied = np.flatnonzero(unseen >= scores[:, -1])
+        while len(tied):
             depth *= 2
-            scores, rows, unseen = self._scan(Q, depth)
+            deeper, deeper_rows, unseen = self._scan(Q[tied], depth)
+            scores[tied], rows[tied] = deeper[:, :wanted], deeper_rows[:, :wanted]
+            tied = tied[unseen >= scores[tied, -1]]
         if self.originals is not None and self.scoring == "rescored":
             scores, rows = self._rescore(Q, self.originals, scores, rows)
         return scores[:, :k], rows[:, :k]

@@ -55,7 +55,12 @@ def training_set(fit_on: str, corpus: EmbeddingSet) -> EmbeddingSet | None:
 
 
 def encode_corpus(
-    spec: str, X: NDArray[np.float32], fit_on: str = "cross", seed: int = 0, other: EmbeddingSet | None = None
+    spec: str,
+    X: NDArray[np.float32],
+    fit_on: str = "cross",
+    seed: int = 0,
+    other: EmbeddingSet | None = None,
+    recenter: bool = False,
 ) -> Encoded:
     """Fit a codec under a protocol and encode a corpus with it.
 
@@ -73,6 +78,8 @@ def encode_corpus(
         Seeds the codec and the halves.
     other : EmbeddingSet, optional
         The vectors to fit on under transfer.
+    recenter : bool
+        Give a codec that keeps a mean that of what it encodes.
     """
     everything = np.arange(len(X))
     if other is not None:
@@ -86,6 +93,8 @@ def encode_corpus(
     for train, rows in folds:
         start = time.perf_counter()
         codec = Codec(spec, seed).fit(train)
+        if recenter and codec.keeps_mean:
+            codec = codec.recentred(X[rows])
         fitted = time.perf_counter()
         codes = codec.encode(X[rows])
         fit_seconds += (fitted - start) / len(folds)

@@ -14,6 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.metrics import DEPTH, evaluate
@@ -60,6 +61,8 @@ class Bench:
         The other set that `fit_on` names.
     seed : int
         Seeds codecs and halves.
+    recenter : bool
+        Whether codecs are given the mean of the corpus.
     """
 
     task: Task
@@ -70,6 +73,7 @@ class Bench:
     fit_on: str
     training: EmbeddingSet | None
     seed: int
+    recenter: bool = False
 
     def measure(self, spec: str, scorings: Sequence[Scoring], force: bool = False) -> Iterator[Measurement]:
         """Yield a measurement per scoring, and one for float32, whose scorings are all the same.
@@ -82,7 +86,9 @@ class Bench:
             path = cache_folder() / "results" / f"{fingerprint([self._key, spec, name])}.json"
             measurement = None if force else _read_cached(path)
             if measurement is None:
-                encoded = encoded or encode_corpus(spec, self._documents, self.fit_on, self.seed, self.training)
+                encoded = encoded or encode_corpus(
+                    spec, self._documents, self.fit_on, self.seed, self.training, self.recenter
+                )
                 measurement = self._measure(spec, name, scoring, encoded)
                 write_text(path, json.dumps(asdict(measurement)))
             yield measurement
@@ -92,7 +98,7 @@ class Bench:
         """All that a measurement depends on, besides codec and scoring."""
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
-        names = [self.task.name, self.encoder, self.fit_on]
+        names = [self.task.name, self.encoder, self.fit_on, self.recenter]
         return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, _versions(), _code_hash()]
 
     @cached_property
@@ -125,7 +131,7 @@ class Bench:
             encoder=self.encoder,
             codec=spec,
             scoring=name,
-            fit_on=self.fit_on if codec.learns else "nothing",
+            fit_on=self._fit_on(codec),
             n_docs=n_docs,
             n_queries=len(quality.query_ids),
             dimensions=codec.dimensions,
@@ -145,6 +151,11 @@ class Bench:
             versions=_versions(),
         )
         return Measurement(result, quality.ndcg_at_10.tolist())
+
+    def _fit_on(self, codec: Codec) -> str:
+        if not codec.learns:
+            return "nothing"
+        return f"{self.fit_on}, re-centred" if self.recenter and codec.keeps_mean else self.fit_on
 
 
 @cache

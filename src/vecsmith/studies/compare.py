@@ -26,6 +26,7 @@ def compare(
     seed: int = 0,
     options: EncoderOptions | None = None,
     force: bool = False,
+    recenter: bool = False,
 ) -> list[Result]:
     """Measure what codecs cost and keep.
 
@@ -47,6 +48,8 @@ def compare(
         Prompts, length and batch size of the encoders.
     force : bool
         Measure again what has been measured before on the same inputs.
+    recenter : bool
+        Give codecs that keep a mean that of the corpus they encode.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def compare(
     VecsmithError
         If a name is unknown or an input is bad; names are checked before anything is embedded.
     """
-    measured = measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force)
+    measured = measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter)
     return [against(measurement, bench[0]) for bench in measured for measurement in bench]
 
 
@@ -72,6 +75,7 @@ def measure(
     seed: int = 0,
     options: EncoderOptions | None = None,
     force: bool = False,
+    recenter: bool = False,
 ) -> list[list[Measurement]]:
     """Return the measurements behind `compare`: a list per task and encoder, float32 first."""
     for scoring in scorings:
@@ -87,7 +91,8 @@ def measure(
     for task in loaded:
         for encoder in encoders:
             corpus, queries = embed_task(task, encoder, options or EncoderOptions())
-            bench = Bench(task, split, encoder, corpus, queries, fit_on, training_set(fit_on, corpus), seed)
+            training = training_set(fit_on, corpus)
+            bench = Bench(task, split, encoder, corpus, queries, fit_on, training, seed, recenter)
             measured.append(
                 [
                     measurement

@@ -1,0 +1,43 @@
+"""The command that says what vectors are like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vecsmith.cli.app import JsonFlag, app, print_json, say
+
+
+@app.command()
+def inspect(
+    vectors: Annotated[
+        Path, typer.Argument(metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet).")
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as a page of its own (.html).")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what vectors are like, and which codec that speaks for.
+
+    \b
+    vecsmith inspect corpus.npy
+    vecsmith inspect corpus.npy --out corpus.html
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.metrics.inspection import inspect
+    from vecsmith.metrics.suggestions import suggest
+    from vecsmith.report.inspection import check_picture, inspection_terminal, write_picture
+
+    if out is not None:
+        check_picture(out)
+    embedded = EmbeddingSet.open(vectors)
+    inspection = inspect(embedded)
+    suggestions = suggest(inspection)
+    if as_json:
+        speaks_for = [suggestion._asdict() for suggestion in suggestions]
+        print_json({"source": embedded.source, **inspection.to_dict(), "speaks_for": speaks_for})
+    else:
+        Console().print(inspection_terminal(embedded.source, inspection, suggestions))
+    if out is not None:
+        write_picture(out, embedded.source, inspection, suggestions)
+        say(f"Wrote {out}")

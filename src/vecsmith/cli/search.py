@@ -1,0 +1,87 @@
+"""The command that searches codes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vecsmith.cli.app import JsonFlag, QueryPrompt, app, print_json
+from vecsmith.errors import VecsmithError
+
+if TYPE_CHECKING:
+    from vecsmith.codecs.base import Floats
+    from vecsmith.search import CodeSet
+
+
+@app.command()
+def search(
+    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A folder that encode wrote.")],
+    query: Annotated[str | None, typer.Option(metavar="TEXT", help="What to search for.")] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Texts as for embed, or vectors (.npy, .npz, .parquet)."),
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; that of the codes by default.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
+    query_prompt: QueryPrompt = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Search codes with float queries.
+
+    \b
+    vecsmith search my-codes --query "how to tie a bowline"
+    vecsmith search my-codes --queries queries.npy -k 100 --json
+    """
+    from vecsmith.embeddings import SUFFIXES, normalise, read_vectors
+    from vecsmith.search import CodeSet
+    from vecsmith.tasks import read_texts
+
+    if (query is None) == (queries is None):
+        raise VecsmithError("Give either --query or --queries to search for.")
+    opened = CodeSet.open(codes)
+    if queries is not None and queries.suffix in SUFFIXES:
+        vectors, ids = read_vectors(queries)
+        names, Q = ids or [str(row) for row in range(len(vectors))], normalise(vectors)
+    else:
+        names = [query] if query is not None else read_texts(queries).texts if queries else []
+        Q = _embed(names, encoder or opened.provenance.encoder, query_prompt, codes)
+    found = _search(opened, names, Q, k)
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _embed(texts: Sequence[str], encoder: str, prompt: str | None, codes: Path) -> "Floats":
+    from vecsmith.encoders import EncoderOptions, load_encoder
+
+    if not encoder:
+        raise VecsmithError(f"{codes} does not say which encoder its vectors are from; give --encoder.")
+    return load_encoder(encoder, EncoderOptions(query_prompt=prompt)).encode(texts, "query")
+
+
+def _search(codes: "CodeSet", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
+    """Return the best documents of every query: score, id and text."""
+    found = []
+    for name, scores, rows in zip(names, *codes.index().search(Q, k), strict=True):
+        documents = [dict(zip(("id", "text"), codes.rows[row], strict=True)) for row in rows.tolist()]
+        results = [{"score": score, **document} for score, document in zip(scores.tolist(), documents, strict=True)]
+        found.append({"query": name, "results": results})
+    return found
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    for query in found:
+        table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left")
+        for name in ("score", "id", "text"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis", header_style="")
+        for result in query["results"]:
+            text = " ".join((result["text"] or "").split())
+            table.add_row(f"{result['score']:.4f}", Text(result["id"]), Text(text))
+        Console().print(table)

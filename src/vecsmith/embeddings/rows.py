@@ -1,0 +1,150 @@
+"""What stands beside vectors: an id each and perhaps a text, in memory or in a Parquet file."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vecsmith.errors import VecsmithError
+
+Column = Literal["id", "text"]
+
+BLOCK = 65_536
+"""Rows that are read or written at a time."""
+
+
+class Rows:
+    """The ids and texts of n rows, as a whole, one by one, or by blocks, which take little memory.
+
+    Parameters
+    ----------
+    count : int
+        n.
+    ids : sequence of str, optional
+        The row numbers by default, which are made when they are asked for.
+    texts : sequence of str, optional
+        The texts.
+    """
+
+    def __init__(self, count: int, ids: Sequence[str] | None = None, texts: Sequence[str] | None = None) -> None:
+        self._given = {
+            "id": None if ids is None else list(ids),
+            "text": None if texts is None else list(texts),
+        }
+        self._starts: list[int] = [*range(0, count, BLOCK), count]
+        self.has_texts = texts is not None
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, row: int) -> tuple[str, str | None]:
+        """Return the id and the text of a row; None where there are no texts."""
+        number = bisect_right(self._starts, row) - 1
+        place = row - self._starts[number]
+        return self._block(number, "id")[place], self._block(number, "text")[place] if self.has_texts else None
+
+    def each(self, column: Column) -> Iterator[str]:
+        """Yield every id, or every text."""
+        for number in range(len(self._starts) - 1):
+            yield from self._block(number, column)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """All ids."""
+        return list(self.each("id"))
+
+    @cached_property
+    def texts(self) -> list[str] | None:
+        """All texts; None where there are none."""
+        return list(self.each("text")) if self.has_texts else None
+
+    def _block(self, number: int, column: Column) -> Sequence[str]:
+        block, given = slice(*self._starts[number : number + 2]), self._given[column]
+        return [str(row) for row in range(block.start, block.stop)] if given is None else given[block]
+
+    def check(self, source: str) -> None:
+        """Refuse ids that are missing or occur twice.
+
+        Raises
+        ------
+        VecsmithError
+            Which, and in which row.
+        """
+        hashes = np.fromiter(self._hashes(source), np.int64, len(self))
+        hashes.sort()
+        if (hashes[1:] != hashes[:-1]).all():
+            return
+        # the same id twice, or else two ids of one hash
+        seen: set[str] = set()
+        for row, id_ in enumerate(self.each("id")):
+            if id_ in seen:
+                raise VecsmithError(f"{source} has the id {id_!r} twice, again at row {row}; ids must be unique.")
+            seen.add(id_)
+
+    def _hashes(self, source: str) -> Iterator[int]:
+        for row, id_ in enumerate(self.each("id")):
+            if not id_:
+                raise VecsmithError(f"{source} has no id for row {row}.")
+            yield hash(id_)
+
+    def write(self, path: Path, shard_rows: int | None = None) -> None:
+        """Write the rows as Parquet, with the shard and the offset of each where shards have `shard_rows` rows."""
+        names: list[Column] = ["id", "text"] if self.has_texts else ["id"]
+        places = [("shard", pa.int32()), ("offset", pa.int32())] if shard_rows else []
+        with pq.ParquetWriter(path, pa.schema([*((name, pa.string()) for name in names), *places])) as file:
+            for number in range(len(self._starts) - 1):
+                columns: list[Any] = [pa.array(self._block(number, name), pa.string()) for name in names]
+                if shard_rows:
+                    rows = np.arange(self._starts[number], self._starts[number + 1])
+                    columns += [pa.array(part, pa.int32()) for part in np.divmod(rows, shard_rows)]
+                file.write_table(pa.table(columns, schema=file.schema))
+
+
+class StoredRows(Rows):
+    """Rows in a Parquet file with a column ``id`` and perhaps ``text``; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    VecsmithError
+        If the file is broken or has no ids.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._latest: dict[Column, tuple[int, list[str]]] = {}
+        with self._opened() as file:
+            names, metadata = file.schema_arrow.names, file.metadata
+            sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+        if "id" not in names:
+            raise VecsmithError(f"{path} has no column 'id'; write it again.")
+        self._starts = list(accumulate(sizes, initial=0))
+        self.has_texts = "text" in names
+
+    def _opened(self) -> Any:
+        try:
+            return pq.ParquetFile(self._path)
+        except pa.ArrowException as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> VecsmithError:
+        return VecsmithError(f"{self._path} is broken ({error}); write it again.")
+
+    def _block(self, number: int, column: Column) -> Sequence[str]:
+        if self._latest.get(column, (None,))[0] != number:
+            try:
+                with self._opened() as file:
+                    self._latest[column] = number, file.read_row_group(number, columns=[column])[column].to_pylist()
+            except pa.ArrowException as error:
+                raise self._broken(error) from error
+        return self._latest[column][1]

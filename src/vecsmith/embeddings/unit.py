@@ -1,0 +1,52 @@
+"""Vectors of a set at unit length, read as they are asked for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings.checks import Vectors, normalise
+
+
+class UnitVectors:
+    """All vectors of shards (n, d), scaled to unit length when they are read; a codec fits on and encodes them.
+
+    Parameters
+    ----------
+    shards : sequence of ndarray of shape (rows, d)
+        Memory-mapped or not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> view = UnitVectors([np.array([[3.0, 4.0]]), np.array([[0.0, 2.0], [1.0, 0.0]])])
+    >>> view[1:]
+    array([[0., 1.],
+           [1., 0.]], dtype=float32)
+    """
+
+    ndim = 2
+
+    def __init__(self, shards: Sequence[Vectors]) -> None:
+        self._shards = shards
+        self._starts = np.cumsum([0, *map(len, shards)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Vectors n and dimensions d."""
+        return len(self), int(self._shards[0].shape[1])
+
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the unit vectors (m, d) of a slice, or of row numbers (m,) from 0 on; no others are read."""
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        shard_of = np.searchsorted(self._starts, rows, side="right") - 1
+        result = np.empty((len(rows), self.shape[1]), np.float32)
+        for number in np.unique(shard_of):
+            here = shard_of == number
+            result[here] = self._shards[number][rows[here] - self._starts[number]]
+        return normalise(result)
