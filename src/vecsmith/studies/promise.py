@@ -1,10 +1,10 @@
 """`study promise`: how what ``vecsmith fit auto`` predicts turns out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from vecsmith.embeddings import UnitVectors
 from vecsmith.encoders import embed_task
 from vecsmith.results import Result
 from vecsmith.studies.choice import Prediction, predict, sampling_error
@@ -13,6 +13,34 @@ from vecsmith.studies.findings import Findings, Table
 from vecsmith.tasks import load_task
 
 SHARES = (4, 8, 16, 32)
+"""Sizes of codes: d/4, d/8, d/16 and d/32 bytes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A prediction, and what was measured then.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        From documents alone.
+    result : Result
+        On judged queries.
+    error : float
+        What other queries would change of the measured retention in 90 % of cases.
+    """
+
+    prediction: Prediction
+    result: Result
+    error: float
+
+    @property
+    def inside(self) -> str:
+        """Whether the measured retention lies inside the interval: ``yes``, ``but for sampling`` or ``no``."""
+        measured, low, high = self.result.retention, self.prediction.low, self.prediction.high
+        if low <= measured <= high:
+            return "yes"
+        return "but for sampling" if low - self.error <= measured <= high + self.error else "no"
 
 
 def promise(
@@ -34,39 +62,27 @@ def promise(
     Findings
         How often, per task and encoder, and every prediction beside what was measured.
     """
-    counts, lines, results = [], [], []
+    return findings(outcomes(tasks, encoders, split, fit_on, seeds))
+
+
+def outcomes(
+    tasks: Sequence[str], encoders: Sequence[str], split: str, fit_on: str, seeds: Sequence[int]
+) -> list[Outcome]:
+    """Return an outcome per task, encoder, seed and codec."""
+    found = []
     for spec in tasks:
         task = load_task(spec)
         present = "+".join(name for name in split.split("+") if name in task.qrels) or split
         for encoder in encoders:
             corpus, _ = embed_task(task, encoder)
             codecs = specs(corpus.dimensions)
-            rows = []
             for seed in seeds:
                 [[baseline, *measured]] = measure([task], [encoder], codecs, split=present, fit_on=fit_on, seed=seed)
-                predictions = predict(codecs, UnitVectors(corpus.shards), seed)
-                results += [against(measurement, baseline) for measurement in (baseline, *measured)]
-                rows += [
-                    _line(prediction, against(measurement, baseline), sampling_error(measurement, baseline))
-                    for prediction, measurement in zip(predictions, measured, strict=True)
+                found += [
+                    Outcome(prediction, against(measurement, baseline), sampling_error(measurement, baseline))
+                    for prediction, measurement in zip(predict(codecs, corpus.unit, seed), measured, strict=True)
                 ]
-            lines += rows
-            counts.append(_count(task.name, encoder, rows))
-    counts.append(_count("all", "all", lines))
-    kept = ["task", "encoder", "codec", "bytes", "seed", "predicted", "low", "high", "measured", "90 % of queries"]
-    return Findings(
-        [
-            Table(
-                "coverage",
-                "How often the measured retention lies inside the predicted interval; or inside it but for the "
-                "sampling error of the test queries (90 %); mean of measured less predicted, in points",
-                ["task", "encoder", "predictions", "inside", "inside but for sampling", "measured − predicted"],
-                counts,
-            ),
-            Table("predictions", "Every prediction", [*kept, "inside"], lines),
-        ],
-        results,
-    )
+    return found
 
 
 def specs(dimensions: int) -> list[str]:
@@ -75,17 +91,32 @@ def specs(dimensions: int) -> list[str]:
     return ["int8", "int4", *(f"{family}{size}B" for size in sizes for family in ("trellis", "hybrid"))]
 
 
-def _line(prediction: Prediction, result: Result, error: float) -> list[str]:
-    below = result.retention < prediction.low, result.retention + error < prediction.low
-    above = result.retention > prediction.high, result.retention - error > prediction.high
-    inside = "no" if below[1] or above[1] else "but for sampling" if below[0] or above[0] else "yes"
+def findings(found: Sequence[Outcome]) -> Findings:
+    """Return the tables of what `outcomes` returned, of one call or several."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in found:
+        groups.setdefault((outcome.result.task, outcome.result.encoder), []).append(outcome)
+    coverage = Table(
+        "coverage",
+        "How often the measured retention lies inside the predicted interval; or inside it but for the sampling error "
+        "of the test queries (90 %); mean of measured less predicted, in points",
+        ["task", "encoder", "predictions", "inside", "inside but for sampling", "measured − predicted"],
+        [_count(*names, group) for names, group in groups.items()] + [_count("all", "all", found)],
+    )
+    columns = ["task", "encoder", "codec", "bytes", "seed", "predicted", "low", "high", "measured", "90 % of queries"]
+    predictions = Table("predictions", "Every prediction", [*columns, "inside"], [_line(each) for each in found])
+    return Findings([coverage, predictions], [outcome.result for outcome in found])
+
+
+def _line(outcome: Outcome) -> list[str]:
+    prediction, result = outcome.prediction, outcome.result
     shares = (prediction.retention, prediction.low, prediction.high, result.retention)
     names = [result.task, result.encoder, result.codec, str(result.bytes_per_vector), str(result.seed)]
-    return [*names, *(f"{share:.2%}" for share in shares), f"±{100 * error:.2f}", inside]
+    return [*names, *(f"{share:.1%}" for share in shares), f"±{100 * outcome.error:.1f}", outcome.inside]
 
 
-def _count(task: str, encoder: str, lines: Sequence[Sequence[str]]) -> list[str]:
-    inside = [line[-1] for line in lines]
-    differences = [float(line[8].rstrip("%")) - float(line[5].rstrip("%")) for line in lines]
-    shares = [np.mean([each == "yes" for each in inside]), np.mean([each != "no" for each in inside])]
-    return [task, encoder, str(len(lines)), *(f"{share:.0%}" for share in shares), f"{np.mean(differences):+.1f}"]
+def _count(task: str, encoder: str, group: Sequence[Outcome]) -> list[str]:
+    inside = [outcome.inside for outcome in group]
+    shares = [inside.count("yes") / len(inside), 1 - inside.count("no") / len(inside)]
+    differences = [100 * (outcome.result.retention - outcome.prediction.retention) for outcome in group]
+    return [task, encoder, str(len(group)), *(f"{share:.0%}" for share in shares), f"{np.mean(differences):+.1f}"]

@@ -1,7 +1,18 @@
-"""Training: one seeded loop, its loss and its relaxation, for codecs whose signs are learned (extra ``train``)."""
+"""Training: one seeded loop, its loss and its relaxation, for what is learned by gradients (extra ``train``)."""
 
 from vecsmith.training.loop import split, train, unit_rows
 from vecsmith.training.losses import listwise
+from vecsmith.training.reduction import Training, principal_directions, train_reducer
 from vecsmith.training.relaxation import hard_sign, straight_through
 
-__all__ = ["hard_sign", "listwise", "split", "straight_through", "train", "unit_rows"]
+__all__ = [
+    "Training",
+    "hard_sign",
+    "listwise",
+    "principal_directions",
+    "split",
+    "straight_through",
+    "train",
+    "train_reducer",
+    "unit_rows",
+]

@@ -13,9 +13,9 @@ def listwise(scores: "Tensor", targets: "Tensor") -> "Tensor":
 
     Parameters
     ----------
-    scores, targets : Tensor of shape (n, n)
-        Of n pseudo-queries and the n documents that they were made from, each over its temperature. A query's own
-        document does not count.
+    scores, targets : Tensor of shape (m, n)
+        Of m pseudo-queries and n documents, of which the first m are those that they were made from, each over its
+        temperature. A query's own document does not count.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def listwise(scores: "Tensor", targets: "Tensor") -> "Tensor":
     Cao et al. 2007, Learning to rank: from pairwise approach to listwise approach, ICML.
     """
     torch = require("torch", "train")
-    own = torch.eye(len(scores), dtype=torch.bool)
+    own = torch.eye(*scores.shape, dtype=torch.bool)
     # finite, so that the only document of a query does not give NaN
     predicted, wanted = (torch.log_softmax(x.masked_fill(own, -1e4), dim=1) for x in (scores, targets))
     return (wanted.exp() * (wanted - predicted)).sum(dim=1).mean()  # type: ignore[no-any-return]  # torch comes late

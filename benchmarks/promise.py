@@ -1,0 +1,29 @@
+"""How what `vecsmith fit auto` predicts turns out, on every task and encoder at hand: benchmarks/results/promise.md.
+
+python benchmarks/promise.py DATA [SEED …]     DATA: BEIR folders with ready vectors
+
+The constants of the prediction were set on the three BEIR tasks and four encoders; pydocs took no part in that.
+"""
+
+import sys
+from pathlib import Path
+
+from vecsmith.report import findings_markdown
+from vecsmith.studies.promise import findings, outcomes
+
+RESULTS = Path(__file__).parent / "results" / "promise.md"
+SPLITS = {"hotpotqa-2k": "train+test", "scifact": "train+test", "cranfield": "test"}
+ENCODERS = [f"vectors:{name}" for name in ("minilm", "mpnet", "potion", "wordllama")]
+
+
+def main(data: str, *seeds: str) -> None:
+    """Predict, measure, from the cache where that was done before, and write the tables."""
+    numbers = [int(seed) for seed in seeds] or [0]
+    found = outcomes(["pydocs", "pydocs:numpy,scipy"], ["static"], "train+dev+test", "cross", numbers)
+    for task, split in SPLITS.items():
+        found += outcomes([f"{data}/{task}"], ENCODERS, split, "cross", numbers)
+    RESULTS.write_text(findings_markdown(findings(found)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,196 @@
+"""Training of reducers: where they start, and the loop that improves them (torch is imported for the loop alone)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import cos, pi
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.errors import require
+from vecsmith.progress import losses
+from vecsmith.training.loop import CHECKS, EPOCHS, NOISE, unit_rows
+from vecsmith.training.losses import listwise
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = NDArray[np.float32]
+Parameters = Mapping[str, "Tensor"]
+Encode = Callable[[Parameters, "Tensor"], "Tensor"]
+Decoder = Callable[[Parameters], "Tensor"]
+
+SHRINKAGE = 0.05
+"""How far a spectrum is drawn to its mean: that of few vectors is too steep."""
+QUERIES, DOCUMENTS = 128, 2048
+"""Of a batch for the similarity loss; the queries are made from the first documents."""
+SHARPNESS_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a reducer is trained.
+
+    Attributes
+    ----------
+    loss : {"similarity", "mse", "cosine"}
+        Of how documents rank, or of the reconstruction.
+    steps : int
+        At most; with 0 the start is what is used.
+    rate : float
+        Learning rate of AdamW.
+    schedule : {"cosine", "step"}
+        The rate falls to 0 like a cosine, or to a tenth after two thirds of the steps.
+    decay : float
+        Weight decay.
+    temperature : float
+        Of the softmax over similarities that are to be kept.
+    patience : int
+        Training ends when the held-out loss has not fallen in so many of 20 checks.
+    """
+
+    loss: Literal["similarity", "mse", "cosine"] = "similarity"
+    steps: int = 200
+    rate: float = 3e-3
+    schedule: Literal["cosine", "step"] = "cosine"
+    decay: float = 0.0
+    temperature: float = 0.1
+    patience: int = 6
+
+
+def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
+    """Return the directions of X (n, d), by falling second moment λ, as columns (d, d), and their weights λ⁻ᵖ (d,).
+
+    The second moments are drawn to their mean first, and the weights are relative to that mean.
+    """
+    exact = X.astype(np.float64)
+    moments, V = np.linalg.eigh(exact.T @ exact)
+    V = V[:, ::-1]
+    largest = np.take_along_axis(V, np.abs(V).argmax(axis=0, keepdims=True), axis=0)
+    falling = np.maximum(moments[::-1], 0)
+    relative = (1 - SHRINKAGE) * falling / max(falling.mean(), np.finfo(np.float64).tiny) + SHRINKAGE
+    return np.ascontiguousarray(V * np.sign(largest), np.float32), (relative**-power).astype(np.float32)
+
+
+def train_reducer(
+    start: Mapping[str, Floats],
+    encode: Encode,
+    decoder: Decoder,
+    training: Floats,
+    held_out: Floats,
+    weights: Floats,
+    widths: Sequence[int],
+    how: Training,
+    seed: int,
+    description: str,
+    constrain: Callable[[Parameters], None] | None = None,
+) -> dict[str, Floats]:
+    """Improve a reducer, and keep what has the lowest loss on held-out vectors, the start included.
+
+    A prefix of w values stands for D_wᵀz_w/‖z_w‖. The loss is the mean of those of all prefixes in `widths`.
+
+    Parameters
+    ----------
+    start : mapping of str to ndarray
+        Parameters to start from, with entries of a size of about 1.
+    encode, decoder : callable
+        From parameters and vectors (n, d) to z (n, k); from parameters to D (k, d). All are torch's.
+    training, held_out : ndarray of shape (n, d), float32
+        Unit vectors.
+    weights : ndarray of shape (d,)
+        Of the dimensions in the similarities that are to be kept.
+    widths : sequence of int
+        At most k.
+    how : Training
+        Loss, steps, rates.
+    seed : int
+        Seeds the batches and the noise.
+    description : str
+        Of the progress bar.
+    constrain : callable, optional
+        Changes parameters in place after a step, so that they keep what is asked of them.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The parameters.
+
+    Raises
+    ------
+    VecsmithError
+        If torch is not installed.
+    """
+    if not how.steps:
+        return dict(start)
+    torch = require("torch", "train")
+    rng = np.random.default_rng(seed)
+    parameters = {name: torch.tensor(array, dtype=torch.float32, requires_grad=True) for name, array in start.items()}
+    sharpness = torch.tensor(-float(np.log(how.temperature)), requires_grad=True)
+    documents, unseen, equal = (torch.from_numpy(np.ascontiguousarray(a)) for a in (training, held_out, weights))
+
+    def queries(x: "Tensor") -> "Tensor":
+        return unit_rows(x + NOISE / x.shape[1] ** 0.5 * torch.from_numpy(rng.standard_normal(x.shape, np.float32)))
+
+    def loss(x: "Tensor", q: "Tensor") -> "Tensor":
+        z, D = encode(parameters, x), decoder(parameters)
+        wanted = unit_rows(q * equal) @ unit_rows(x * equal).T / how.temperature
+        total: Tensor = torch.zeros(())
+        for width in widths:
+            unit, rows = unit_rows(z[:, :width]), D[:width]
+            if how.loss == "similarity":
+                total = total + listwise(sharpness.exp() * (q @ rows.T) @ unit.T, wanted)
+            elif how.loss == "mse":
+                total = total + ((x - unit @ rows) ** 2).sum(dim=1).mean()
+            else:
+                total = total + 1 - (unit_rows(x) * unit_rows(unit @ rows)).sum(dim=1).mean()
+        return total / len(widths)
+
+    def check() -> float:
+        with torch.no_grad():
+            return float(loss(unseen, asked))
+
+    asked = queries(unseen)
+    lowest = reached = check()
+    best, vain = _arrays(parameters), 0
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": list(parameters.values()), "weight_decay": how.decay},
+            {"params": [sharpness], "weight_decay": 0.0},
+        ]
+    )
+    steps = min(how.steps, max(CHECKS, EPOCHS * len(training) // DOCUMENTS))
+    every = max(1, steps // CHECKS)
+    with losses(description, steps) as report:
+        for step in range(steps):
+            share = _share(how, step / steps)
+            for group, rate in zip(optimiser.param_groups, (how.rate, SHARPNESS_RATE), strict=True):
+                group["lr"] = rate * share
+            x = documents[rng.permutation(len(documents))[:DOCUMENTS]]
+            found = loss(x, queries(x[:QUERIES]))
+            optimiser.zero_grad()
+            found.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            if constrain:
+                with torch.no_grad():
+                    constrain(parameters)
+            report(float(found.detach()), reached)
+            if (step + 1) % every == 0:
+                reached = check()
+                vain = 0 if reached < lowest else vain + 1
+                if reached < lowest:
+                    lowest, best = reached, _arrays(parameters)
+                if vain == how.patience:
+                    break
+    return best
+
+
+def _share(how: Training, done: float) -> float:
+    """Return which share of its learning rate a step has when the share `done` of training is over."""
+    if how.schedule == "step":
+        return 1.0 if done < 2 / 3 else 0.1
+    return (1 + cos(pi * done)) / 2
+
+
+def _arrays(parameters: Parameters) -> dict[str, Floats]:
+    return {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
