@@ -50,19 +50,20 @@ def search(
         names, Q = ids or [str(row) for row in range(len(vectors))], normalise(vectors)
     else:
         names = [query] if query is not None else read_texts(queries).texts if queries else []
-        Q = _embed(names, encoder or opened.provenance.encoder, query_prompt, codes)
+        Q = embed_queries(names, encoder or opened.provenance.encoder, query_prompt, codes)
     found = _search(opened, names, Q, k)
     if as_json:
         print_json(found)
     else:
-        _print(found)
+        print_found(found)
 
 
-def _embed(texts: Sequence[str], encoder: str, prompt: str | None, codes: Path) -> "Floats":
+def embed_queries(texts: Sequence[str], encoder: str, prompt: str | None, source: object) -> "Floats":
+    """Return queries (n, d), embedded by the model that made what is searched."""
     from vecsmith.encoders import EncoderOptions, load_encoder
 
     if not encoder:
-        raise VecsmithError(f"{codes} does not say which encoder its vectors are from; give --encoder.")
+        raise VecsmithError(f"{source} does not say which encoder its vectors are from; give --encoder.")
     return load_encoder(encoder, EncoderOptions(query_prompt=prompt)).encode(texts, "query")
 
 
@@ -76,7 +77,8 @@ def _search(codes: "CodeSet", names: Sequence[str], Q: "Floats", k: int) -> list
     return found
 
 
-def _print(found: list[dict[str, Any]]) -> None:
+def print_found(found: list[dict[str, Any]]) -> None:
+    """Print the best documents of every query."""
     for query in found:
         table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left")
         for name in ("score", "id", "text"):

@@ -1,0 +1,103 @@
+"""Commands that keep embedding sets in ChromaDB."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vecsmith.cli.app import JsonFlag, app, print_json, say
+from vecsmith.cli.search import embed_queries, print_found
+from vecsmith.errors import VecsmithError
+
+store = typer.Typer(no_args_is_help=True, help="Keep embedding sets in ChromaDB: a folder, or a server by its URL.")
+app.add_typer(store, name="store")
+
+StoreOption = Annotated[str, typer.Option("--store", metavar="WHERE", help="A folder, or the URL of a Chroma server.")]
+SetArgument = Annotated[str, typer.Argument(metavar="NAME", help="As list shows it.")]
+
+
+@store.command("put")
+def put(
+    vectors: Annotated[Path, typer.Argument(metavar="SET", help="An embedding set, or a file of vectors.")],
+    where: StoreOption = "vecsmith-store",
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="The part of the dataset that it is.")] = "",
+) -> None:
+    """Store a set, in a collection that is named after its dataset and models; interrupted, it goes on.
+
+    \b
+    vecsmith store put scifact-minilm/corpus --store http://localhost:8000
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.search.embedding_store import EmbeddingStore
+
+    embedded = EmbeddingSet.open(vectors)
+    say(f"Stored {embedded!r} in {where} as {EmbeddingStore(where).put(embedded, split)}")
+
+
+@store.command("list")
+def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) -> None:
+    """List the sets of a store."""
+    from vecsmith.search.embedding_store import EmbeddingStore, description
+
+    sets = EmbeddingStore(where).sets()
+    if as_json:
+        print_json([asdict(each) for each in sets])
+        return
+    table = Table("name", "rows", "dimensions", "what", box=None, padding=(0, 2, 0, 0))
+    for each in sets:
+        what = description(each.provenance, each.split) + ("" if each.complete else " (unfinished)")
+        table.add_row(each.name, f"{each.rows:,}", str(each.dimensions), what)
+    Console().print(table)
+
+
+@store.command("get")
+def get(
+    name: SetArgument,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    where: StoreOption = "vecsmith-store",
+) -> None:
+    """Write a set of a store to a folder, as it was put."""
+    from vecsmith.search.embedding_store import EmbeddingStore
+
+    embedded = EmbeddingStore(where).get(name)
+    embedded.save(out)
+    say(f"Wrote {embedded!r} to {out}")
+
+
+@store.command("query")
+def query(
+    name: SetArgument,
+    text: Annotated[str | None, typer.Option("--query", metavar="TEXT", help="What to look for.")] = None,
+    vectors: Annotated[Path | None, typer.Option("--vectors", metavar="SET", help="Queries as vectors.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="ENCODER", help="Of the query; that of the set by default.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
+    where: StoreOption = "vecsmith-store",
+    as_json: JsonFlag = False,
+) -> None:
+    """Find what is nearest to a text, or to vectors.
+
+    \b
+    vecsmith store query scifact-minilm-1f0a… --query "vitamin D and bones"
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.search.embedding_store import EmbeddingStore
+
+    opened = EmbeddingStore(where)
+    if text is not None and vectors is None:
+        names, Q = [text], embed_queries([text], encoder or opened.about(name).provenance.encoder, None, name)
+    elif vectors is not None and text is None:
+        embedded = EmbeddingSet.open(vectors)
+        names, Q = embedded.ids, embedded.unit[:]
+    else:
+        raise VecsmithError("Give either --query or --vectors to look for.")
+    hits = zip(names, opened.query(name, Q, k), strict=True)
+    found = [{"query": each, "results": [asdict(hit) for hit in results]} for each, results in hits]
+    if as_json:
+        print_json(found)
+    else:
+        print_found(found)

@@ -1,0 +1,252 @@
+"""Embedding sets kept in ChromaDB, a collection each."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.base import Floats
+from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
+from vecsmith.errors import VecsmithError, require, unknown
+from vecsmith.files import fingerprint
+from vecsmith.progress import track
+
+BATCH = 1000
+"""Rows that are sent or fetched at a time."""
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StoredSet:
+    """An embedding set in a store.
+
+    Attributes
+    ----------
+    name : str
+        Of its collection.
+    rows, dimensions : int
+        n and d.
+    split : str
+        The part of the dataset that it is, such as ``documents`` or ``test``; ``""`` for all of it.
+    provenance : Provenance
+        Where its vectors came from.
+    complete : bool
+        Whether it was put to the end; if not, putting it again goes on.
+    """
+
+    name: str
+    rows: int
+    dimensions: int
+    split: str
+    provenance: Provenance
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A vector that a query found.
+
+    Attributes
+    ----------
+    score : float
+        The inner product.
+    id : str
+        Of its row.
+    text : str or None
+        What was embedded.
+    """
+
+    score: float
+    id: str
+    text: str | None
+
+
+class EmbeddingStore:
+    """Embedding sets in ChromaDB: in a folder of this machine, or on a server.
+
+    Vectors are always given to ChromaDB, with inner product as the space, so it never loads a model.
+
+    Parameters
+    ----------
+    where : str or Path
+        A folder, which is made if there is none, or the URL of a server, such as ``http://localhost:8000``.
+
+    Raises
+    ------
+    VecsmithError
+        If chromadb is not installed, or there is no server at the URL.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        chromadb = require("chromadb", "stores")
+        settings = chromadb.config.Settings(anonymized_telemetry=False)
+        self.where = str(where)
+        if not self.where.startswith(("http://", "https://")):
+            self._client = chromadb.PersistentClient(self.where, settings=settings)
+            return
+        try:
+            url = urlsplit(self.where)
+            secure = url.scheme == "https"
+            port = url.port or (443 if secure else 80)
+            self._client = chromadb.HttpClient(url.hostname or "", port, ssl=secure, settings=settings)
+        except (ValueError, OSError) as error:
+            raise VecsmithError(
+                f"There is no Chroma server at {self.where} ({error}); start one, or name a folder."
+            ) from error
+
+    def put(self, embedded: EmbeddingSet, split: str = "") -> str:
+        """Store a set, and return the name of its collection; a set that is there already is left as it is.
+
+        Interrupted and called again, it goes on with the rows that are missing.
+
+        Parameters
+        ----------
+        embedded : EmbeddingSet
+            The set; its dataset, models and translator name the collection.
+        split : str
+            The part of the dataset that it is.
+        """
+        name = collection_name(embedded.provenance, split)
+        about = {
+            "vecsmith": FORMAT_VERSION,
+            "provenance": json.dumps(asdict(embedded.provenance)),
+            "description": description(embedded.provenance, split),
+            "split": split,
+            "rows": len(embedded),
+            "dimensions": embedded.dimensions,
+        }
+        collection = self._client.get_or_create_collection(
+            name,
+            embedding_function=None,
+            metadata={**about, "complete": False},
+            configuration={"hnsw": {"space": "ip"}},
+        )
+        if collection.metadata.get("complete"):
+            return name
+        batches = range(collection.count() // BATCH * BATCH, len(embedded), BATCH)
+        for start in track(batches, f"Storing {name}", len(batches)):
+            rows = np.arange(start, min(start + BATCH, len(embedded)))
+            ids, texts = zip(*(embedded.rows[int(row)] for row in rows), strict=True)
+            collection.upsert(
+                ids=list(ids),
+                embeddings=np.asarray(_read(embedded, rows), np.float32),
+                documents=None if texts[0] is None else list(texts),
+                metadatas=[{"row": int(row)} for row in rows],
+            )
+        collection.modify(metadata={**about, "complete": True})
+        return name
+
+    def sets(self) -> list[StoredSet]:
+        """Return the sets of the store, by name; other collections are not listed."""
+        stored = [_stored(collection) for collection in self._collections()]
+        return sorted((each for each in stored if each is not None), key=lambda each: each.name)
+
+    def _collections(self) -> Iterator[Any]:
+        offset = 0
+        while page := self._client.list_collections(limit=BATCH, offset=offset):
+            yield from page
+            offset += len(page)
+
+    def get(self, name: str) -> EmbeddingSet:
+        """Return a set as it was put, in its dtype and the order of its rows.
+
+        Raises
+        ------
+        VecsmithError
+            If there is no such set, or it was not put to the end.
+        """
+        stored, collection = self._find(name)
+        vectors = np.empty((stored.rows, stored.dimensions), stored.provenance.dtype)
+        ids, texts = [""] * stored.rows, [""] * stored.rows
+        has_texts = False
+        for start in track(range(0, stored.rows, BATCH), f"Fetching {name}", -(-stored.rows // BATCH)):
+            page = collection.get(limit=BATCH, offset=start, include=["embeddings", "documents", "metadatas"])
+            for id_, vector, text, about in zip(
+                page["ids"], page["embeddings"], page["documents"], page["metadatas"], strict=True
+            ):
+                row = about["row"]
+                vectors[row], ids[row], texts[row] = vector, id_, text or ""
+                has_texts = has_texts or text is not None
+        return EmbeddingSet(vectors, ids, texts if has_texts else None, stored.provenance, f"{self.where}, {name}")
+
+    def query(self, name: str, Q: Vectors, k: int = 10) -> list[list[Hit]]:
+        """Return the k nearest of each query (n, d), best first.
+
+        The score is the inner product; ChromaDB's graph finds nearly all of the nearest.
+
+        Raises
+        ------
+        VecsmithError
+            If there is no such set, or the queries have other dimensions.
+        """
+        stored, collection = self._find(name)
+        queries: Floats = np.asarray(Q, np.float32)
+        if queries.ndim != 2 or queries.shape[1] != stored.dimensions:
+            raise VecsmithError(
+                f"{name} has vectors of {stored.dimensions} dimensions, but the queries have shape {queries.shape}; "
+                f"embed them with {stored.provenance.encoder or 'its model'}."
+            )
+        found = collection.query(
+            query_embeddings=queries, n_results=min(k, stored.rows), include=["distances", "documents"]
+        )
+        return [
+            [Hit(1 - distance, id_, text) for distance, id_, text in zip(*columns, strict=True)]
+            for columns in zip(found["distances"], found["ids"], found["documents"], strict=True)
+        ]
+
+    def about(self, name: str) -> StoredSet:
+        """Return what is known of a set.
+
+        Raises
+        ------
+        VecsmithError
+            If there is no such set, or it was not put to the end.
+        """
+        return self._find(name)[0]
+
+    def _find(self, name: str) -> tuple[StoredSet, Any]:
+        for collection in self._collections():
+            stored = _stored(collection)
+            if stored is not None and stored.name == name:
+                if not stored.complete:
+                    raise VecsmithError(f"{name} in {self.where} is unfinished; put the set again, and it goes on.")
+                return stored, collection
+        raise unknown("embedding set", name, [each.name for each in self.sets()])
+
+
+def collection_name(provenance: Provenance, split: str = "") -> str:
+    """Return a name of the letters that ChromaDB takes, which differs for sets that differ."""
+    readable = "-".join(filter(None, (provenance.dataset, provenance.encoder, split)))
+    slug = re.sub(r"[^a-zA-Z0-9]+", "-", readable).strip("-")[-80:].strip("-") or "vectors"
+    return f"{slug}-{fingerprint([provenance.key, split])[:8]}"
+
+
+def description(provenance: Provenance, split: str = "") -> str:
+    """Return what a set is, in words."""
+    part = f", {split}" if split else ""
+    return f"{provenance.dataset or 'texts'}{part}, by {provenance.encoder or 'an unknown model'}"
+
+
+def _stored(collection: Any) -> StoredSet | None:
+    about = collection.metadata or {}
+    if about.get("vecsmith") != FORMAT_VERSION:
+        return None
+    provenance = Provenance(**json.loads(about["provenance"]))
+    sizes = (about["rows"], about["dimensions"])
+    return StoredSet(collection.name, *sizes, about["split"], provenance, about["complete"])
+
+
+def _read(embedded: EmbeddingSet, rows: NDArray[np.int64]) -> Vectors:
+    """Return the vectors of consecutive rows as they are stored."""
+    parts, start, stop = [], int(rows[0]), int(rows[-1]) + 1
+    for shard in embedded.shards:
+        if start < len(shard) and stop > 0:
+            parts.append(shard[max(start, 0) : stop])
+        start, stop = start - len(shard), stop - len(shard)
+    return np.concatenate(parts)

@@ -1,0 +1,151 @@
+"""Embedding sets in ChromaDB: the embedded one, and a server on loopback."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from vecsmith.cli import app
+from vecsmith.embeddings import EmbeddingSet, Provenance
+from vecsmith.errors import VecsmithError
+
+pytest.importorskip("chromadb")
+
+from vecsmith.search import embedding_store
+from vecsmith.search.embedding_store import EmbeddingStore, collection_name
+
+Vectors = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the URL of a real Chroma server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    chroma = Path(sys.executable).with_name("chroma")
+    command = [str(chroma) if chroma.exists() else shutil.which("chroma") or "chroma", "run", "--host", "127.0.0.1"]
+    folder = tmp_path_factory.mktemp("server")
+    with subprocess.Popen(
+        [*command, "--port", str(port), "--path", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.fixture(params=["folder", "server"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "store") if request.param == "folder" else str(request.getfixturevalue("server"))
+
+
+def embedded(vectors: Vectors, dataset: str = "letters") -> EmbeddingSet:
+    ids = [f"d{row}" for row in range(len(vectors))]
+    return EmbeddingSet(vectors, ids, [f"text {id_}" for id_ in ids], Provenance(encoder="static", dataset=dataset))
+
+
+def test_a_set_comes_back_as_it_was_put(where: str, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_store, "BATCH", 64)
+    original = embedded(vectors.astype("float16"))
+    store = EmbeddingStore(where)
+    name = store.put(original)
+    assert store.put(original) == name
+    back = EmbeddingStore(where).get(name)
+    assert back.ids == original.ids
+    assert back.texts == original.texts
+    assert back.provenance == original.provenance
+    assert back.vectors.dtype == np.float16
+    assert np.array_equal(back.vectors, original.vectors)
+
+
+def test_an_interrupted_put_goes_on(tmp_path: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_store, "BATCH", 100)
+    original, store = embedded(vectors), EmbeddingStore(tmp_path)
+    read, calls = embedding_store._read, []
+
+    def failing(of: EmbeddingSet, rows: NDArray[np.int64]) -> Vectors:
+        calls.append(int(rows[0]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return read(of, rows)
+
+    monkeypatch.setattr(embedding_store, "_read", failing)
+    with pytest.raises(KeyboardInterrupt):
+        store.put(original)
+    name = collection_name(original.provenance)
+    assert not store.sets()[0].complete
+    with pytest.raises(VecsmithError, match="unfinished"):
+        store.get(name)
+    store.put(original)
+    assert calls == [0, 100, 200, 200, 300, 400, 500]
+    assert np.array_equal(store.get(name).vectors, original.vectors)
+
+
+def test_query_finds_the_nearest(where: str, vectors: Vectors) -> None:
+    store = EmbeddingStore(where)
+    name = store.put(embedded(vectors, "for queries"))
+    found = store.query(name, vectors[:20], 5)
+    exact = vectors[:20] @ vectors.T
+    for row, hits in enumerate(found):
+        assert hits[0].id == f"d{row}"
+        assert hits[0].text == f"text d{row}"
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert hits[0].score == pytest.approx(exact[row, row], abs=1e-5)
+
+
+def test_sets_that_differ_have_names_that_differ() -> None:
+    names = {
+        collection_name(Provenance(encoder=encoder, content_hash=content), split)
+        for encoder in ("st:a/b", "st:a-b", "Ünïcode " * 100)
+        for content in ("1", "2")
+        for split in ("", "test")
+    }
+    assert len(names) == 12
+    for name in names:
+        assert 3 <= len(name) <= 100
+        assert name.replace("-", "").isascii()
+        assert name.replace("-", "").isalnum()
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
+    store = EmbeddingStore(tmp_path)
+    name = store.put(embedded(vectors))
+    with pytest.raises(VecsmithError, match="did you mean"):
+        store.get(name[:-1])
+    with pytest.raises(VecsmithError, match="40 dimensions"):
+        store.query(name, vectors[:2, :7])
+    with pytest.raises(VecsmithError, match="no Chroma server"):
+        EmbeddingStore("http://127.0.0.1:9")
+
+
+def test_as_typed(tmp_path: Path, vectors: Vectors) -> None:
+    run = CliRunner().invoke
+    source, where = tmp_path / "set", ["--store", str(tmp_path / "store")]
+    embedded(vectors).save(source)
+    assert run(app, ["store", "put", str(source), "--split", "all", *where]).exit_code == 0
+    [listed] = json.loads(run(app, ["store", "list", "--json", *where]).stdout)
+    assert (listed["rows"], listed["dimensions"], listed["split"]) == (600, 40, "all")
+    shown = run(app, ["store", "list", *where]).stdout
+    assert "letters, all, by static" in " ".join(shown.split())
+    out = tmp_path / "back"
+    assert run(app, ["store", "get", listed["name"], "--out", str(out), *where]).exit_code == 0
+    assert EmbeddingSet.open(out).fingerprint == EmbeddingSet.open(source).fingerprint
+    np.save(tmp_path / "queries.npy", vectors[:2])
+    queries = ["--vectors", str(tmp_path / "queries.npy")]
+    found = json.loads(run(app, ["store", "query", listed["name"], *queries, "-k", "3", "--json", *where]).stdout)
+    assert [query["results"][0]["id"] for query in found] == ["d0", "d1"]
+    assert "d0" in run(app, ["store", "query", listed["name"], *queries, *where]).stdout
+    assert "either --query or --vectors" in str(run(app, ["store", "query", listed["name"], *where]).exception)
