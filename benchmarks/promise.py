@@ -19,7 +19,7 @@ ENCODERS = [f"vectors:{name}" for name in ("minilm", "mpnet", "potion", "wordlla
 def main(data: str, *seeds: str) -> None:
     """Predict, measure, from the cache where that was done before, and write the tables."""
     numbers = [int(seed) for seed in seeds] or [0]
-    found = outcomes(["pydocs", "pydocs:numpy,scipy"], ["static"], "train+dev+test", "cross", numbers)
+    found = outcomes(["pydocs"], ["static"], "train+dev+test", "cross", numbers)
     for task, split in SPLITS.items():
         found += outcomes([f"{data}/{task}"], ENCODERS, split, "cross", numbers)
     RESULTS.write_text(findings_markdown(findings(found)), encoding="utf-8")

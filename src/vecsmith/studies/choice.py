@@ -10,6 +10,7 @@ from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Quantiser
 from vecsmith.embeddings import UnitVectors
 from vecsmith.errors import VecsmithError
+from vecsmith.metrics.expected_gain import DEPTH, ExpectedGain
 from vecsmith.progress import track
 from vecsmith.search import Encoded, Index, encode_corpus
 from vecsmith.search.exact import score_shortlist
@@ -24,10 +25,6 @@ DOCUMENTS = 50_000
 """Vectors that candidates are tried on at most."""
 PSEUDO_QUERIES = 1000
 """Documents that are taken for queries."""
-DEPTH = 10
-"""Ranks that count, as in nDCG@10."""
-TEMPERATURE = 0.4
-"""Of a gain, in mean differences between a query's first and tenth score: with it, losses come true on the average."""
 SPREAD = 1.75
 """How many times smaller or larger than predicted nine of ten losses are, at most (docs/choosing.md)."""
 FLOOR = 0.002
@@ -96,10 +93,7 @@ def ladder(dimensions: int) -> list[str]:
 def predict(specs: Sequence[str], vectors: UnitVectors | Floats, seed: int = 0) -> list[Prediction]:
     """Predict what codecs keep from documents alone, cross-fitted.
 
-    Documents are taken for queries, and the other documents' float scores s for how likely they are to be relevant:
-    the gain of one is exp((s − s₁)/τ), s₁ being the best score of the query, and τ 0.4 times the mean of s₁ − s₁₀. The
-    predicted retention is the mean over queries of the discounted gains of the first ten documents that the codec
-    finds, over those of the ten that float32 finds.
+    Documents are taken for queries, and what a codec finds for them among the others is judged by `ExpectedGain`.
 
     Parameters
     ----------
@@ -122,17 +116,11 @@ def predict(specs: Sequence[str], vectors: UnitVectors | Floats, seed: int = 0) 
     X = vectors[np.sort(rng.permutation(n)[:DOCUMENTS])]
     # the vector of an empty text is zero and ranks nothing
     queries = np.sort(rng.permutation(np.flatnonzero(X.any(axis=1)))[:PSEUDO_QUERIES])
-    best = _scores(X, queries, encode_corpus("float32", X, seed=seed))
-    temperature = TEMPERATURE * float((best[:, 0] - best[:, -1]).mean()) or 1.0
-    discounts = 1 / np.log2(np.arange(DEPTH) + 2)
-
-    def gained(scores: Floats) -> NDArray[np.float64]:
-        return np.asarray(np.exp((scores - best[:, :1]) / temperature) @ discounts)
-
+    gain = ExpectedGain(_scores(X, queries, encode_corpus("float32", X, seed=seed)))
     predictions = []
     for spec in track(specs, "Trying codecs", len(specs)):
         encoded = encode_corpus(spec, X, seed=seed)
-        loss = 1 - float((gained(_scores(X, queries, encoded)) / gained(best)).mean())
+        loss = 1 - float(gain.retention(_scores(X, queries, encoded)).mean())
         interval = (1 - SPREAD * loss - FLOOR, 1 - loss / SPREAD + FLOOR)
         predictions.append(_prediction(spec, encoded, len(X), 1 - loss, interval))
     return predictions
