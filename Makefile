@@ -1,9 +1,10 @@
-# `make demo` and `make test` set up all they need in .venv; `make check` is what CI runs besides the tests.
+# `make demo` and `make test` set up all they need in .venv; `make check` is what CI runs besides the tests;
+# `make bench VECTORS=…` measures search.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format docs bench clean
 
 demo: $(VENV)/core
 	$(BIN)/vecsmith compare --task pydocs --encoder static \
@@ -26,6 +27,10 @@ format: $(VENV)/dev
 docs: $(VENV)/dev
 	$(BIN)/python docs/cli.py
 
+# VECTORS is a folder with corpus.npy and queries.npy of one model.
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/search.py --vectors $(VECTORS)
+
 # What a user gets who types `pip install vecsmith`.
 $(VENV)/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -35,7 +40,7 @@ $(VENV)/core: pyproject.toml constraints.txt
 # What the tests need, and the extras that they use.
 $(VENV)/dev: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,mteb,report]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,mteb,report,stores]' --group dev
 	touch $@
 
 clean:

@@ -45,7 +45,8 @@ def test_codes_are_those_of_the_unit_vectors_and_come_back_with_all_that_a_searc
     assert np.isclose(opened.codec.decode(opened.codes), whole.decode(whole.encode(vectors)), atol=1e-5).mean() > 0.99
     assert (opened.ids, opened.texts, opened.rows[71]) == (embedded.ids, embedded.texts, ("d71", "text d71"))
     assert opened.provenance == embedded.provenance
-    scores, found = opened.index().search(vectors[:20], 5)
+    assert (opened.scales is None) == (spec != "hybrid5B")
+    scores, found = vecsmith.Index.load(tmp_path / "codes").search(vectors[:20], 5)
     expected = vecsmith.Index(codec, codec.encode(embedded.unit)).search(vectors[:20], 5)
     assert np.array_equal(found, expected[1])
     np.testing.assert_allclose(scores, expected[0], atol=1e-5)
@@ -83,6 +84,19 @@ def test_damaged_codes_are_refused(name: str, embedded: EmbeddingSet, tmp_path: 
     (tmp_path / "codes" / name).write_bytes(data)
     with pytest.raises(VecsmithError, match="is damaged"):
         CodeSet.open(tmp_path / "codes")
+
+
+def test_an_index_is_loaded_without_reading_its_codes_unless_asked(embedded: EmbeddingSet, tmp_path: Path) -> None:
+    CodeSet.encode(vecsmith.codec("hybrid5B").fit(embedded.unit), embedded, tmp_path / "codes")
+    data = bytearray((tmp_path / "codes" / "codes.npy").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "codes" / "codes.npy").write_bytes(data)
+    assert len(vecsmith.Index.load(tmp_path / "codes")) == len(embedded)
+    with pytest.raises(VecsmithError, match="is damaged"):
+        vecsmith.Index.load(tmp_path / "codes", mmap=False)
+    (tmp_path / "codes" / "codes.npy").write_bytes(data[:-10])
+    with pytest.raises(VecsmithError, match="valid codes"):
+        vecsmith.Index.load(tmp_path / "codes")
 
 
 def test_another_folder_is_refused(embedded: EmbeddingSet, tmp_path: Path) -> None:

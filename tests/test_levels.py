@@ -57,7 +57,7 @@ def test_product_index_adds_the_entries_of_all_groups(count: int, width: int) ->
     codebooks = rng.standard_normal((count, 16, width)).astype(np.float32)
     groups = rng.integers(16, size=(70, count)).astype(np.uint8)
     queries = rng.standard_normal((4, count * width)).astype(np.float32)
-    index = product_index(groups, codebooks)
+    index = product_index(pack(groups, 4), codebooks)
     padded = np.pad(queries, ((0, 0), (0, index.d - queries.shape[1])))
     scores, rows = index.search(padded, 70)
     expected = queries @ codebooks[np.arange(count), groups].reshape(70, -1).T

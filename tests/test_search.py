@@ -1,6 +1,10 @@
 """Rankings of `Index` against exact oracles."""
 
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith.errors import VecsmithError
 from vecsmith.metrics import evaluate
-from vecsmith.search import SHORTLIST, Part
+from vecsmith.search import SHORTLIST, Decoded, Part
 from vecsmith.search.exact import asymmetric_scores, hamming_distances
 
 Vectors = NDArray[np.float32]
@@ -123,3 +127,216 @@ def test_the_rounding_of_the_fast_scan_costs_less_than_two_thousandths(beir: Cal
     )
     assert by_index == pytest.approx(by_oracle, abs=1e-6)
     assert by_tables == pytest.approx(by_oracle, abs=0.002)
+
+
+SPECS = ["binary", "int8", "float16", "hybrid8B", "levels3", "trellis6B", "pca13,median", "float32"]
+
+
+def oracle(
+    codec: vecsmith.Codec, codes: NDArray[np.uint8], Q: Vectors, allowed: NDArray[np.bool_], k: int
+) -> NDArray[np.float32]:
+    scores = np.where(allowed, asymmetric_scores(codec, Q, codes), -np.inf)
+    return -np.sort(-scores, axis=1)[:, :k]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.95])
+def test_a_filter_finds_the_best_of_what_it_allows(spec: str, share: float, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    codes = codec.encode(vectors)
+    mask = np.random.default_rng(0).random(len(vectors)) < share
+    index, expected = vecsmith.Index(codec, codes), oracle(codec, codes, vectors[:9], mask, 10)
+    for allowed in (mask, np.flatnonzero(mask), [str(row) for row in np.flatnonzero(mask)]):
+        scores, rows = index.search(vectors[:9], 10, allowed)
+        np.testing.assert_allclose(scores, expected, atol=1e-4)
+        assert mask[rows].all()
+
+
+@pytest.mark.parametrize("scoring", ["symmetric", "asymmetric", "rescored"])
+def test_a_filter_that_allows_few_or_none(scoring: str, vectors: Vectors) -> None:
+    codec = vecsmith.codec("binary").fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors), scoring, vectors)
+    assert np.array_equal(np.sort(index.search(vectors[:4], 10, [3, 599])[1]), [[3, 599]] * 4)
+    assert index.search(vectors[:4], 10, [])[1].shape == (4, 0)
+    for allowed, complaint in (([600], "no row 600"), (["x"], "no id 'x'"), (np.ones(5, bool), "600 values")):
+        with pytest.raises(VecsmithError, match=complaint):
+            index.search(vectors[:4], 10, allowed)
+
+
+def test_a_far_filter_among_many_documents() -> None:
+    rng = np.random.default_rng(0)
+    documents = rng.standard_normal((20_000, 32)).astype(np.float32)
+    codec = vecsmith.codec("median").fit(documents)
+    codes = codec.encode(documents)
+    Q = rng.standard_normal((5, 32)).astype(np.float32)
+    far = asymmetric_scores(codec, Q, codes)[0] < -1
+    scores, rows = vecsmith.Index(codec, codes).search(Q, 100, far)
+    np.testing.assert_allclose(scores, oracle(codec, codes, Q, far, 100), atol=1e-4)
+    assert far[rows].all()
+
+
+@pytest.mark.parametrize("scoring", ["symmetric", "asymmetric", "rescored", "finer"])
+@pytest.mark.parametrize("spec", ["binary", "hybrid8B", "int8"])
+def test_what_is_added_deleted_and_saved_is_searched_as_if_made_at_once(
+    spec: str, scoring: str, vectors: Vectors, tmp_path: Path
+) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    finer = vecsmith.codec("int4").fit(vectors)
+
+    def index_of(X: Vectors, ids: list[str]) -> vecsmith.Index:
+        if scoring == "finer":
+            return vecsmith.Index(codec, codec.encode(X), "rescored", Decoded(finer, finer.encode(X)), ids)
+        return vecsmith.Index(codec, codec.encode(X), scoring, X, ids)  # type: ignore[arg-type]
+
+    ids = [f"d{row}" for row in range(len(vectors))]
+    index = index_of(vectors[:300], ids[:300])
+    for start, stop in ((300, 301), (301, 350), (350, 360), (360, 600)):
+        index.add(vectors[start:stop], ids[start:stop])
+    gone = np.random.default_rng(1).random(len(vectors)) < 0.3
+    index.delete([id_ for id_, out in zip(ids, gone, strict=True) if out])
+    kept = [id_ for id_, out in zip(ids, gone, strict=True) if not out]
+    whole = index_of(vectors[~gone], kept)
+    assert len(index) == len(whole) == len(kept)
+    scores, rows = whole.search(vectors[:25], 120)
+    ours, our_rows = index.search(vectors[:25], 120)
+    np.testing.assert_allclose(ours, scores, atol=1e-5)
+    assert [[index.rows[row][0] for row in line] for line in our_rows] == [[kept[row] for row in line] for line in rows]
+
+    index.save(tmp_path / "index")
+    loaded = vecsmith.Index.load(tmp_path / "index")
+    assert (loaded.scoring, loaded.rows.ids) == (index.scoring, kept)
+    assert all(isinstance(part.codes, np.memmap) for part in loaded.parts)
+    np.testing.assert_allclose(loaded.search(vectors[:25], 120)[0], scores, atol=1e-5)
+    loaded.add(vectors[gone], [id_ for id_, out in zip(ids, gone, strict=True) if out])
+    loaded.save(tmp_path / "index")
+    again = vecsmith.Index.load(tmp_path / "index", mmap=False)
+    assert sorted(again.rows.ids) == sorted(ids)
+    np.testing.assert_allclose(
+        again.search(vectors[:25], 50)[0], index_of(vectors, ids).search(vectors[:25], 50)[0], atol=1e-5
+    )
+
+
+def test_ids_are_checked_and_may_come_back(vectors: Vectors) -> None:
+    codec = vecsmith.codec("int8").fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors[:3]), ids=["a", "b", "c"])
+    for ids, complaint in ((["a"], "'a' is in the index"), (["x", "y"], "1 vectors but 2 ids")):
+        with pytest.raises(VecsmithError, match=complaint):
+            index.add(vectors[3:4], ids)
+    with pytest.raises(VecsmithError, match="no id 'z'"):
+        index.delete(["z"])
+    index.delete(["a"])
+    index.add(vectors[9:10], ["a"])
+    assert len(index) == 3
+    assert index.rows[index.search(vectors[9:10], 3)[1][0, 0]][0] == "a"
+    assert index.search(vectors[9:10], 3, ["a"])[1].tolist() == [[3]]
+    index.delete(["a", "b", "c"])
+    assert index.search(vectors[:2])[0].shape == (2, 0)
+    with pytest.raises(VecsmithError, match="nothing in the index"):
+        index.save("nowhere")
+    parts = [Part(codec, codec.encode(vectors[:2]), np.arange(2)), Part(codec, codec.encode(vectors[2:4]), np.r_[2, 3])]
+    with pytest.raises(VecsmithError, match="several codecs"):
+        vecsmith.Index.of_parts(parts).add(vectors[:1])
+
+
+def test_finer_codes_reorder_the_shortlist_and_float16_vectors_too(vectors: Vectors) -> None:
+    documents, queries = vectors[:500], vectors[500:]
+    codec, finer = vecsmith.codec("pca8,binary").fit(documents), vecsmith.codec("int8").fit(documents)
+    codes, exact = codec.encode(documents), queries @ documents.T
+    best = np.argsort(-exact, axis=1)[:, :10]
+
+    def recall(index: vecsmith.Index) -> float:
+        return float(np.mean([len(set(a) & set(b)) for a, b in zip(index.search(queries, 10)[1], best, strict=True)]))
+
+    coarse = recall(vecsmith.Index(codec, codes))
+    two_stages = recall(vecsmith.Index(codec, codes, "rescored", Decoded(finer, finer.encode(documents))))
+    halves = recall(vecsmith.Index(codec, codes, "rescored", documents.astype(np.float16)))
+    floats = recall(vecsmith.Index(codec, codes, "rescored", documents))
+    assert coarse + 1 < two_stages
+    assert halves == pytest.approx(floats, abs=0.1)
+    assert two_stages == pytest.approx(floats, abs=0.2)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_codes_in_a_file_are_searched_where_they_are(spec: str, vectors: Vectors, tmp_path: Path) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    codes = codec.encode(vectors)
+    np.save(tmp_path / "codes.npy", codes)
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    for scoring in ("symmetric", "asymmetric"):
+        expected = vecsmith.Index(codec, codes, scoring).search(vectors[:30], 20)
+        scores, rows = vecsmith.Index(codec, mapped, scoring).search(vectors[:30], 20)
+        assert np.array_equal(rows, expected[1])
+        assert np.array_equal(scores, expected[0])
+
+
+def test_a_thousand_documents_a_query(vectors: Vectors) -> None:
+    X = np.random.default_rng(0).standard_normal((5000, 40)).astype(np.float32) + vectors[0]
+    for spec in ("hybrid10B", "binary"):
+        codec = vecsmith.codec(spec).fit(X)
+        codes = codec.encode(X)
+        scores, _ = vecsmith.Index(codec, codes).search(X[:3], 1000)
+        np.testing.assert_allclose(scores, oracle(codec, codes, X[:3], np.ones(5000, bool), 1000), atol=1e-4)
+
+
+def test_threads_search_while_another_changes_and_saves(vectors: Vectors, tmp_path: Path) -> None:
+    codec = vecsmith.codec("int8").fit(vectors)
+    codes = codec.encode(vectors)
+    exact = asymmetric_scores(codec, vectors, codes)
+    index = vecsmith.Index(codec, codes[:300], ids=[str(row) for row in range(300)])
+    done = threading.Event()
+
+    def search(seed: int) -> list[tuple[int, list[int]]]:
+        rng, failures = np.random.default_rng(seed), []
+        while not done.is_set():
+            query = int(rng.integers(len(vectors)))
+            current = vecsmith.Index.load(tmp_path / "index") if (tmp_path / "index").exists() else index
+            scores, rows = current.search(vectors[query : query + 1], 10)
+            # every score is that of its row's document, and even ids are always there
+            found = [int(current.rows[row][0]) for row in rows[0]]
+            always = np.sort(exact[query, :300:2])[::-1][:10]
+            if not np.allclose(scores[0], exact[query, found], atol=1e-5) or (scores[0] < always - 1e-5).any():
+                failures.append((query, found))
+        return failures
+
+    with ThreadPoolExecutor(3) as threads:
+        searches = [threads.submit(search, seed) for seed in range(3)]
+        for row in range(300, 420):
+            index.add(vectors[row : row + 1], [str(row)])
+            if row % 2:
+                index.delete([str(row)])
+            if row % 10 == 0:
+                index.save(tmp_path / "index")
+        done.set()
+    assert not any(found.result() for found in searches)
+    assert len(index) == 360
+
+
+KILLED = """
+import os, sys, threading, time
+import numpy as np, vecsmith
+path, after = sys.argv[1], float(sys.argv[2])
+index = vecsmith.Index.load(path)
+X = index.originals[np.arange(len(index))]
+threading.Thread(target=lambda: (time.sleep(after), os._exit(9)), daemon=True).start()
+while True:
+    index.add(X[:50], [f"{len(index)}-{row}" for row in range(50)])
+    index.save(path)
+    print(len(index), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_saving_the_last_saved_index_is_there(vectors: Vectors, tmp_path: Path) -> None:
+    codec = vecsmith.codec("hybrid8B").fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors), "rescored", vectors)
+    index.save(tmp_path / "index")
+    rng, acknowledged = np.random.default_rng(0), len(vectors)
+    for _ in range(12):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / "index"), str(rng.uniform(0, 0.15))]
+        printed = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert printed.returncode == 9, printed.stderr
+        acknowledged = max([acknowledged, *map(int, printed.stdout.split())])
+        loaded = vecsmith.Index.load(tmp_path / "index", mmap=False)
+        assert len(loaded) in (acknowledged, acknowledged + 50)
+        acknowledged = len(loaded)
+        assert loaded.search(vectors[:1], 5)[0][0, 0] == pytest.approx(1, abs=1e-5)

@@ -10,6 +10,7 @@ from vecsmith.results import Result
 from vecsmith.search import Index
 from vecsmith.studies import compare
 from vecsmith.tasks import Task, load_task
+from vecsmith.translators import Translator, load_translator, translator
 
 __version__ = version("vecsmith")
 
@@ -23,6 +24,7 @@ __all__ = [
     "Index",
     "Result",
     "Task",
+    "Translator",
     "VecsmithError",
     "codec",
     "compare",
@@ -30,4 +32,6 @@ __all__ = [
     "load_codec",
     "load_encoder",
     "load_task",
+    "load_translator",
+    "translator",
 ]

@@ -3,7 +3,7 @@
 import errno
 import sys
 
-from vecsmith.cli import measure, vectors, inspect, fit, search, store, listings  # isort: skip  # noqa: F401 - in the order of the help
+from vecsmith.cli import measure, vectors, inspect, fit, search, stores, store, translate, migrate, listings  # isort: skip  # noqa: F401 - in the order of the help
 from vecsmith.cli.app import app, say
 from vecsmith.errors import VecsmithError
 

@@ -39,7 +39,11 @@ TaskOption = Annotated[
 ]
 EncoderOption = Annotated[
     list[str],
-    typer.Option("--encoder", metavar="ENCODER", help="static, st:MODEL, api:MODEL or vectors:NAME; repeatable."),
+    typer.Option(
+        "--encoder",
+        metavar="ENCODER",
+        help="static, st:MODEL, api:MODEL, vectors:NAME, or several joined by +; repeatable.",
+    ),
 ]
 CodecOption = Annotated[
     list[str],

@@ -11,8 +11,10 @@ from vecsmith.cli.app import JsonFlag, app, print_json, say
 from vecsmith.errors import VecsmithError
 
 VectorsOption = Annotated[
-    Path,
-    typer.Option("--vectors", metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet)."),
+    list[Path],
+    typer.Option(
+        "--vectors", metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet); one a model."
+    ),
 ]
 
 
@@ -20,15 +22,12 @@ VectorsOption = Annotated[
 def fit(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B, or auto.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
-    vectors: Annotated[
-        Path | None,
-        typer.Option("--vectors", metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet)."),
-    ] = None,
+    vectors: VectorsOption = [],  # noqa: B006
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Fit on its documents instead; auto measures on its queries.")
+        str | None, typer.Option(metavar="TASK", help="Fit on its documents instead; auto and fuse choose by queries.")
     ] = None,
     encoder: Annotated[str, typer.Option(metavar="ENCODER", help="Of the task's documents and queries.")] = "static",
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="Judgements that auto may choose by.")] = "dev",
+    split: Annotated[str, typer.Option(metavar="SPLIT", help="Judgements that auto and fuse may choose by.")] = "dev",
     size: Annotated[
         int | None, typer.Option("--bytes", metavar="N", help="auto: what keeps most in N bytes a vector.")
     ] = None,
@@ -44,36 +43,45 @@ def fit(
     vecsmith fit trellis48B --vectors corpus.npy --out my-codec
     vecsmith fit auto --bytes 48 --vectors corpus.npy --out my-codec
     vecsmith fit auto --keep 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
+    vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
     from vecsmith.codecs import Codec
-    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.codecs.fuse import FittedFuse
+    from vecsmith.embeddings import EmbeddingSet, fuse
     from vecsmith.encoders import embed_task
     from vecsmith.report import findings_terminal
     from vecsmith.studies import Findings
     from vecsmith.studies.choice import Judged, Prediction, choose, trade_off
+    from vecsmith.studies.fusion_weights import on_queries
     from vecsmith.tasks import load_task
 
     if (spec == "auto") != (size is not None or keep is not None):
         raise VecsmithError("fit auto takes --bytes or --keep, and no other codec does; name one or the other.")
     judged = None
-    if task is not None and vectors is None:
+    if task is not None and not vectors:
         judged = Judged(load_task(task), encoder, split)
         embedded = embed_task(judged.task, encoder)[0]
-    elif vectors is not None and task is None:
-        embedded = EmbeddingSet.open(vectors)
+    elif vectors and task is None:
+        embedded = fuse([EmbeddingSet.open(path) for path in vectors])
     else:
         raise VecsmithError("Give either --vectors or --task to fit on.")
     predictions: list[Prediction] = []
     if spec == "auto":
         chosen, predictions = choose(embedded.unit, size, keep, seed, judged)
         spec = chosen.codec
-    codec = Codec(spec, seed).fit(embedded.unit)
-    codec.save(out)
+    codec = Codec(spec, seed)
+    fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
+    if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
+        fusion.judged = on_queries(judged, seed)
+    codec.fit(embedded.unit).save(out)
     if as_json:
         tried = [asdict(prediction) for prediction in predictions]
-        print_json({"codec": spec, "seed": seed, "bytes_per_vector": codec.bytes_per_vector, "tried": tried})
+        weights = {"weights": fusion.relative_weights} if fusion else {}
+        print_json({"codec": spec, "seed": seed, "bytes_per_vector": codec.bytes_per_vector, "tried": tried, **weights})
     elif predictions:
         Console().print(findings_terminal(Findings([trade_off(predictions)])))
+    if fusion:
+        say(fusion.verdict())
     say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")
 
 
@@ -92,9 +100,10 @@ def encode(
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
     """
     from vecsmith.codecs import load_codec
-    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.embeddings import EmbeddingSet, check_blocks, fuse
     from vecsmith.search import CodeSet
 
-    fitted, embedded = load_codec(codec), EmbeddingSet.open(vectors)
+    fitted, embedded = load_codec(codec), fuse([EmbeddingSet.open(path) for path in vectors])
+    check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
     encoded = CodeSet.encode(fitted.recentred(embedded.unit) if recenter else fitted, embedded, out)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")

@@ -74,7 +74,7 @@ def compare(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="quantization.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as quantization, fusion or promise.")],
     task: TaskOption = ["pydocs"],  # noqa: B006
     encoder: EncoderOption = ["static"],  # noqa: B006
     split: Split = "test",
@@ -90,6 +90,7 @@ def study(
     """
     from vecsmith.errors import unknown
     from vecsmith.report import check_folder, findings_terminal, write_study
+    from vecsmith.report.plots import HOW_TO, can_plot
     from vecsmith.studies import STUDIES
 
     if name not in STUDIES:
@@ -103,3 +104,5 @@ def study(
         Console().print(findings_terminal(findings))
     if out is not None:
         say("Wrote " + ", ".join(map(str, write_study(out, findings))))
+        if findings.plots and not can_plot():
+            say(HOW_TO)

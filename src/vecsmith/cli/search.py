@@ -14,7 +14,7 @@ from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
     from vecsmith.codecs.base import Floats
-    from vecsmith.search import CodeSet
+    from vecsmith.search import Index
 
 
 @app.command()
@@ -39,12 +39,12 @@ def search(
     vecsmith search my-codes --queries queries.npy -k 100 --json
     """
     from vecsmith.embeddings import SUFFIXES, normalise, read_vectors
-    from vecsmith.search import CodeSet
+    from vecsmith.search import Index
     from vecsmith.tasks import read_texts
 
     if (query is None) == (queries is None):
         raise VecsmithError("Give either --query or --queries to search for.")
-    opened = CodeSet.open(codes)
+    opened = Index.load(codes)
     if queries is not None and queries.suffix in SUFFIXES:
         vectors, ids = read_vectors(queries)
         names, Q = ids or [str(row) for row in range(len(vectors))], normalise(vectors)
@@ -67,10 +67,10 @@ def embed_queries(texts: Sequence[str], encoder: str, prompt: str | None, source
     return load_encoder(encoder, EncoderOptions(query_prompt=prompt)).encode(texts, "query")
 
 
-def _search(codes: "CodeSet", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
+def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
     """Return the best documents of every query: score, id and text."""
     found = []
-    for name, scores, rows in zip(names, *codes.index().search(Q, k), strict=True):
+    for name, scores, rows in zip(names, *codes.search(Q, k), strict=True):
         documents = [dict(zip(("id", "text"), codes.rows[row], strict=True)) for row in rows.tolist()]
         results = [{"score": score, **document} for score, document in zip(scores.tolist(), documents, strict=True)]
         found.append({"query": name, "results": results})

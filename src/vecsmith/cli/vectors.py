@@ -19,7 +19,9 @@ def embed(
     texts: Annotated[
         Path | None, typer.Option(help="A file with a text a line, or JSON lines with _id and text.")
     ] = None,
-    encoder: Annotated[str, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL.")] = "static",
+    encoder: Annotated[
+        str, typer.Option(metavar="ENCODER", help="static, st:MODEL, api:MODEL, or several joined by +.")
+    ] = "static",
     query_prompt: QueryPrompt = None,
     passage_prompt: PassagePrompt = None,
     max_length: MaxLength = None,
@@ -49,16 +51,27 @@ def embed(
 def info(
     path: Annotated[Path, typer.Argument(help="A folder that vecsmith wrote.")], as_json: JsonFlag = False
 ) -> None:
-    """Say what a folder holds: an embedding set, a codec, or codes."""
+    """Say what a folder holds: an embedding set, a codec, codes, or a translator."""
     from vecsmith.codecs import load_codec
+    from vecsmith.codecs.fuse import Fuse
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.search import CodeSet
+    from vecsmith.translators import is_translator, load_translator
 
     facts: dict[str, Any]
-    if (path / "config.json").is_file():
+    if is_translator(path):
+        fitted = load_translator(path)
+        sizes = {"dimensions": fitted.input_dimensions_, "target_dimensions": fitted.output_dimensions_}
+        models = {"source": fitted.source, "target": fitted.target, "pairs": fitted.pairs_}
+        facts = {"translator": fitted.spec, "seed": fitted.seed, **sizes, **models, "bytes": fitted.translator_bytes}
+    elif (path / "config.json").is_file():
         codec = load_codec(path)
         sizes = {"bytes_per_vector": codec.bytes_per_vector, "codec_bytes": codec.codec_bytes}
         facts = {"codec": codec.spec, "seed": codec.seed, "dimensions": codec.input_dimensions, **sizes}
+        if codec.blocks:
+            facts["models"] = dict(codec.blocks)
+        if isinstance(codec.stages[0], Fuse):
+            facts["weights"] = codec.stages[0].relative_weights
     elif (path / "codes.npy").is_file():
         codes = CodeSet.open(path)
         sizes = {"bytes_per_vector": codes.codec.bytes_per_vector, "codec_bytes": codes.codec.codec_bytes}

@@ -1,5 +1,6 @@
 """An auto-encoder: a linear map or a small network down to k dimensions, and a linear decoder."""
 
+from copy import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -91,6 +92,8 @@ class Autoencoder(Reducer):
         O and c.
     decoder_ : ndarray of shape (k, d)
         D.
+    watch : callable or None
+        Set before `fit`, is given a copy of the stage, and its held-out loss, at every check of the training.
 
     References
     ----------
@@ -124,6 +127,7 @@ class Autoencoder(Reducer):
     def __init__(self, widths: str | int, preset: str = "") -> None:
         self.widths = [int(width) for width in str(widths).split("/")]
         self.preset = preset
+        self.watch: Callable[[Autoencoder, float], None] | None = None
         if self.widths != sorted(set(self.widths), reverse=True):
             raise VecsmithError(f"autoencoder{widths} has widths that do not fall; write the largest first.")
         if preset and preset[1:] not in PRESETS:
@@ -160,8 +164,15 @@ class Autoencoder(Reducer):
             Training(**dict(preset.training)),
             seed,
             f"autoencoder{self.widths[0]}",
+            watch=self.watch and (lambda found, loss: self._show(found, loss, V, mean, spread)),
         )
         self._fold(found, V, mean, spread)
+
+    def _show(self, found: "Mapping[str, Floats]", loss: float, V: Floats, mean: Floats, spread: Floats) -> None:
+        checkpoint = copy(self)
+        checkpoint._fold(found, V, mean, spread)
+        if self.watch:
+            self.watch(checkpoint, loss)
 
     def _fold(self, found: "Mapping[str, Floats]", V: Floats, mean: Floats, spread: Floats) -> None:
         """Set the attributes from parameters that apply to principal components, standardised for hidden layers."""

@@ -233,5 +233,22 @@ def sign_index(codes: Codes) -> Any:
     codebook = signs(np.arange(16, dtype=np.uint8)[:, None])[:, :4]
     faiss.copy_array_to_vector(np.tile(codebook, (bits // 4, 1)).ravel(), index.pq.centroids)
     index.is_trained = True
-    index.add_sa_codes(np.ascontiguousarray(codes))
+    return hold(index, codes)
+
+
+def hold(index: Any, codes: Codes) -> Any:
+    """Give codes (n, bytes) to an empty FAISS index that keeps them as they are, and return it.
+
+    Codes that nobody may write to, such as those of a memory-mapped file, are not copied: FAISS looks at them where
+    they are, as it does in a file that it maps itself.
+    """
+    binary = isinstance(index, faiss.IndexBinaryFlat)
+    if codes.flags.writeable or not codes.flags.c_contiguous:
+        (index.add if binary else index.add_sa_codes)(np.ascontiguousarray(codes))
+        return index
+    view, start = index.xb if binary else index.codes, faiss.swig_ptr(codes)
+    view.is_owned = False
+    view.view_data = view.c_ptr = start
+    view.view_size = view.c_size = codes.size
+    index.ntotal, index.referenced_objects = len(codes), [codes]
     return index

@@ -1,6 +1,6 @@
 """A codec: reducers, then one quantiser, fitted, applied and saved as one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -11,8 +11,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer, Stage
+from vecsmith.codecs.fuse import Fuse
 from vecsmith.codecs.spec import parse
-from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.embeddings import Several, UnitVectors, Vectors, as_one, check_blocks
 from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, replacing_folder, write_manifest
 
@@ -37,6 +38,11 @@ class Codec:
     seed : int
         Seeds everything random in `fit`; the same seed gives the same codes.
 
+    Attributes
+    ----------
+    blocks : mapping of str to int
+        Names and dimensions of the models whose fused vectors it was fitted on; empty for those of one model.
+
     Raises
     ------
     VecsmithError
@@ -55,6 +61,7 @@ class Codec:
         self.reducers, self.quantiser = parse(spec)
         self.spec = spec
         self.seed = seed
+        self.blocks: Mapping[str, int] = {}
 
     def __repr__(self) -> str:
         return f"Codec({self.spec!r}, seed={self.seed})"
@@ -103,8 +110,11 @@ class Codec:
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())
 
-    def fit(self, X: Vectors | UnitVectors) -> Self:
+    def fit(self, X: Vectors | UnitVectors | Several, blocks: Mapping[str, int] | None = None) -> Self:
         """Learn from vectors (n, d) and return the codec.
+
+        `X` may be a list of `EmbeddingSet` or arrays, one a model, which are fused. Of an array whose columns are fused
+        already, `blocks` says the names and dimensions.
 
         Of more than `FIT_VECTORS` vectors it learns from a sample, drawn with the seed, and reads no others: they may
         lie in memory-mapped files, as those of `EmbeddingSet.unit`.
@@ -114,6 +124,10 @@ class Codec:
         VecsmithError
             If a value is not finite (which row), or a stage does not suit n or d.
         """
+        X = as_one(X)
+        self.blocks = dict(blocks or getattr(X, "blocks", {}))
+        if isinstance(self.stages[0], Fuse):
+            self.stages[0].take(self.blocks)
         if len(X) > FIT_VECTORS:
             rows = np.sort(np.random.default_rng(self.seed).choice(len(X), FIT_VECTORS, replace=False))
             reduced = _as_floats(X[rows])
@@ -139,6 +153,7 @@ class Codec:
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is.")
         codec = Codec(self.spec, self.seed)
+        codec.blocks = self.blocks
         reducers: list[Reducer] = []
         for position, stage in enumerate(self.stages):
             total = np.zeros(stage.input_dimensions_)
@@ -155,14 +170,15 @@ class Codec:
                 codec.quantiser = stage
         return codec
 
-    def encode(self, X: Vectors | UnitVectors) -> Codes:
-        """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8.
+    def encode(self, X: Vectors | UnitVectors | Several) -> Codes:
+        """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8; `X` as of `fit`.
 
         Raises
         ------
         VecsmithError
             If the dimensions differ from those fitted, or a value is not finite (which row).
         """
+        X = as_one(X)
         self._check_dimensions(X)
 
         def encode(block: NDArray[Any], start: int) -> Codes:
@@ -208,6 +224,8 @@ class Codec:
                 "use vectors of the model it was fitted on."
             )
 
+        check_blocks(self.blocks, getattr(X, "blocks", {}), repr(self))
+
     def _check_codes(self, codes: Codes) -> None:
         if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
             raise VecsmithError(
@@ -237,6 +255,7 @@ class Codec:
             "spec": self.spec,
             "seed": self.seed,
             "input_dimensions": [stage.input_dimensions_ for stage in self.stages],
+            **({"blocks": dict(self.blocks)} if self.blocks else {}),
             "versions": {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu")},
         }
         with replacing_folder(folder) as beside:
@@ -259,13 +278,16 @@ def load_codec(path: str | Path) -> Codec:
     config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)
     try:
         codec = Codec(config["spec"], config["seed"])
+        codec.blocks = {str(name): int(width) for name, width in config.get("blocks", {}).items()}
+        if isinstance(codec.stages[0], Fuse):
+            codec.stages[0].take(codec.blocks)
         weights = load_file(folder / "weights.safetensors")
         for position, (stage, d) in enumerate(zip(codec.stages, config["input_dimensions"], strict=True)):
             stage.input_dimensions_ = d
             for name, shape in stage.state.items():
                 setattr(stage, name, _checked(weights[f"{position}.{name}"], shape, stage))
         return codec
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise VecsmithError(f"{folder} is not a valid codec ({error}); save it again.") from error
 
 

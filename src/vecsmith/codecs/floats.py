@@ -6,7 +6,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser
+from vecsmith.codecs.base import Codes, Floats, Quantiser, hold
 
 
 class _Float(Quantiser):
@@ -40,6 +40,9 @@ class Float32(_Float):
     summary = "the vectors as they are; the baseline of every comparison"
     _dtype = np.dtype("<f4")
 
+    def index(self, codes: Codes) -> Any:
+        return hold(faiss.IndexFlatIP(self.input_dimensions_), codes)
+
 
 class Float16(_Float):
     """IEEE half precision: two bytes a dimension."""
@@ -53,5 +56,4 @@ class Float16(_Float):
             self.input_dimensions_, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
         index.is_trained = True
-        index.add_sa_codes(np.ascontiguousarray(codes))
-        return index
+        return hold(index, codes)

@@ -6,7 +6,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.base import REFINE, Codes, Floats
+from vecsmith.codecs.base import REFINE, Codes, Floats, hold
 from vecsmith.codecs.unit_length import UnitQuantiser
 
 ENTRIES = 16
@@ -52,7 +52,9 @@ class NibbleQuantiser(UnitQuantiser):
 
     def index(self, codes: Codes) -> Any:
         """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores."""
-        exact = product_index(unpack(codes, self.group_bits, self.n_groups), self.codebooks)
+        if self.group_bits != 4:
+            codes = pack(unpack(codes, self.group_bits, self.n_groups), 4)
+        exact = product_index(codes, self.codebooks)
         index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
         index.k_factor = REFINE
         return index
@@ -70,8 +72,8 @@ def unpack(codes: Codes, bits: int, count: int) -> Codes:
     return np.asarray((stream << np.arange(bits, dtype=np.uint8)).sum(axis=2), dtype=np.uint8)
 
 
-def product_index(groups: Codes, codebooks: Floats) -> Any:
-    """Return the FAISS ``IndexPQ`` of entries (n, G) of codebooks (G, 16, v): queries are (n, G · v)."""
+def product_index(codes: Codes, codebooks: Floats) -> Any:
+    """Return the FAISS ``IndexPQ`` of four bits a group (n, ⌈G/2⌉) and codebooks (G, 16, v): queries are (n, G · v)."""
     count, _, width = codebooks.shape
     even = count + count % 2
     index = faiss.IndexPQ(even * width, even, 4, faiss.METRIC_INNER_PRODUCT)
@@ -79,5 +81,4 @@ def product_index(groups: Codes, codebooks: Floats) -> Any:
     padded[:count] = codebooks
     faiss.copy_array_to_vector(padded.ravel(), index.pq.centroids)
     index.is_trained = True
-    index.add_sa_codes(pack(groups, 4))
-    return index
+    return hold(index, codes)

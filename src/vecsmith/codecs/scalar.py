@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import faiss
 import numpy as np
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser
+from vecsmith.codecs.base import Codes, Floats, Quantiser, hold
 
 
 class _Scalar(Quantiser):
@@ -44,9 +44,7 @@ class _Scalar(Quantiser):
         return np.asarray(self._index().sa_decode(np.ascontiguousarray(codes)))
 
     def index(self, codes: Codes) -> Any:
-        index = self._index()
-        index.add_sa_codes(np.ascontiguousarray(codes))
-        return index
+        return hold(self._index(), codes)
 
     def _index(self) -> Any:
         index = faiss.IndexScalarQuantizer(self.input_dimensions_, self._type, faiss.METRIC_INNER_PRODUCT)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vecsmith.codecs.base import STAGES, Quantiser, Reducer
 from vecsmith.codecs.floats import Float32
+from vecsmith.codecs.fuse import Fuse
 from vecsmith.errors import VecsmithError, unknown
 
 # every module of this package registers the stages that it defines
@@ -21,7 +22,7 @@ def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
     Raises
     ------
     VecsmithError
-        If a part is unknown (with the nearest known one), or comes after the quantiser.
+        If a part is unknown (with the nearest known one), or comes after the quantiser, or a fusion is not the first.
     """
     stages = [_stage(part) for part in _split(spec)]
     reducers = [stage for stage in stages[:-1] if isinstance(stage, Reducer)]
@@ -29,14 +30,16 @@ def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
         raise VecsmithError(
             f"The codec {spec!r} goes on after its quantiser; write reducers first, then at most one quantiser."
         )
+    if any(isinstance(stage, Fuse) for stage in stages[1:]):
+        raise VecsmithError(f"The codec {spec!r} fuses what was reduced before; write fuse(…) first.")
     last = stages[-1]
     return (reducers, last) if isinstance(last, Quantiser) else ([*reducers, last], Float32())
 
 
 def _split(spec: str) -> list[str]:
-    """Split at commas, but not behind ``faiss:``, whose factory strings have commas of their own."""
+    """Split at commas, but not in parentheses, nor behind ``faiss:``, whose factory strings have their own."""
     head, faiss, factory = spec.partition("faiss:")
-    parts = head.split(",")
+    parts = re.split(r",(?![^()]*\))", head)
     return [*parts[:-1], parts[-1] + faiss + factory]
 
 

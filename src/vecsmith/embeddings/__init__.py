@@ -2,6 +2,7 @@
 
 from vecsmith.embeddings.checks import Vectors, normalise
 from vecsmith.embeddings.embedding_set import EmbeddingSet
+from vecsmith.embeddings.fusion import Several, as_one, check_blocks, fuse
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
@@ -16,10 +17,14 @@ __all__ = [
     "EmbeddingWriter",
     "Provenance",
     "Rows",
+    "Several",
     "StoredRows",
     "UnitVectors",
     "Vectors",
+    "as_one",
+    "check_blocks",
     "content_hash",
+    "fuse",
     "normalise",
     "read_vectors",
 ]

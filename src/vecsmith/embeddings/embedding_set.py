@@ -1,7 +1,7 @@
 """`EmbeddingSet`: vectors, their row ids, optional texts, and where they came from."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import repeat
@@ -104,15 +104,26 @@ class EmbeddingSet:
         """Dimensions of a vector, d."""
         return int(self.shards[0].shape[1])
 
+    @property
+    def name(self) -> str:
+        """A short name of the model, or of where the vectors lie if that is unknown."""
+        return self.provenance.encoder.rpartition(":")[2].rpartition("/")[2] or Path(self.source).stem
+
+    @property
+    def blocks(self) -> Mapping[str, int]:
+        """Names and widths of the blocks that `fuse` put side by side; empty for the vectors of one model."""
+        return self.provenance.blocks
+
     @cached_property
     def vectors(self) -> Vectors:
         """All vectors, (n, d), in the set's dtype; memory-mapped where they lie in one shard."""
-        return self.shards[0] if len(self.shards) == 1 else np.concatenate(self.shards)
+        is_array = len(self.shards) == 1 and isinstance(self.shards[0], np.ndarray)
+        return self.shards[0] if is_array else np.concatenate(self.shards)
 
     @property
     def unit(self) -> UnitVectors:
         """All vectors scaled to unit length, (n, d) float32, read block by block as they are asked for."""
-        return UnitVectors(self.shards)
+        return UnitVectors(self.shards, self.blocks)
 
     @cached_property
     def fingerprint(self) -> str:

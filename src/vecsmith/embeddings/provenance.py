@@ -1,8 +1,8 @@
 """Where vectors came from."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
 from vecsmith.files import fingerprint
 
@@ -31,6 +31,12 @@ class Provenance:
         The task or file that the texts came from.
     content_hash : str
         SHA-256 of the ids and texts.
+    translated_from : str
+        The model whose vectors were translated into the space of `encoder`; ``""`` where nothing was translated.
+    translator : str
+        Spec and SHA-256 of the translator.
+    blocks : mapping of str to int
+        Of fused vectors, the names and widths of the models' unit vectors, side by side; else empty.
     """
 
     encoder: str = ""
@@ -42,6 +48,9 @@ class Provenance:
     dtype: str = "float32"
     dataset: str = ""
     content_hash: str = ""
+    translated_from: str = ""
+    translator: str = ""
+    blocks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

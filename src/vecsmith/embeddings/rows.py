@@ -109,6 +109,8 @@ class Rows:
 class StoredRows(Rows):
     """Rows in a Parquet file with a column ``id`` and perhaps ``text``; nothing is read before it is asked for.
 
+    The file is mapped, so that it stays what it was when another takes its place; threads may share the rows.
+
     Parameters
     ----------
     path : Path
@@ -122,6 +124,7 @@ class StoredRows(Rows):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._mapped = pa.memory_map(str(path))
         self._latest: dict[Column, tuple[int, list[str]]] = {}
         with self._opened() as file:
             names, metadata = file.schema_arrow.names, file.metadata
@@ -133,7 +136,7 @@ class StoredRows(Rows):
 
     def _opened(self) -> Any:
         try:
-            return pq.ParquetFile(self._path)
+            return pq.ParquetFile(self._mapped)
         except pa.ArrowException as error:
             raise self._broken(error) from error
 
@@ -141,10 +144,12 @@ class StoredRows(Rows):
         return VecsmithError(f"{self._path} is broken ({error}); write it again.")
 
     def _block(self, number: int, column: Column) -> Sequence[str]:
-        if self._latest.get(column, (None,))[0] != number:
+        latest = self._latest.get(column)
+        if latest is None or latest[0] != number:
             try:
                 with self._opened() as file:
-                    self._latest[column] = number, file.read_row_group(number, columns=[column])[column].to_pylist()
+                    latest = number, file.read_row_group(number, columns=[column])[column].to_pylist()
             except pa.ArrowException as error:
                 raise self._broken(error) from error
-        return self._latest[column][1]
+            self._latest[column] = latest
+        return latest[1]

@@ -1,6 +1,6 @@
 """Vectors of a set at unit length, read as they are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ class UnitVectors:
     ----------
     shards : sequence of ndarray of shape (rows, d)
         Memory-mapped or not.
+    blocks : mapping of str to int, optional
+        Names and widths of what lies side by side in fused vectors.
 
     Examples
     --------
@@ -28,8 +30,9 @@ class UnitVectors:
 
     ndim = 2
 
-    def __init__(self, shards: Sequence[Vectors]) -> None:
+    def __init__(self, shards: Sequence[Vectors], blocks: Mapping[str, int] | None = None) -> None:
         self._shards = shards
+        self.blocks = blocks or {}
         self._starts = np.cumsum([0, *map(len, shards)])
 
     def __len__(self) -> int:

@@ -8,9 +8,10 @@ from typing import Literal
 
 from filelock import FileLock
 
-from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, EmbeddingWriter, Provenance
+from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, EmbeddingWriter, Provenance, fuse
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
-from vecsmith.encoders.load import load_encoder
+from vecsmith.encoders.fused import FusedEncoder
+from vecsmith.encoders.load import load_encoder, split_spec
 from vecsmith.encoders.vectors import check_same_space, ready_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, fingerprint
@@ -48,6 +49,9 @@ def embed_texts(
     VecsmithError
         If `path` holds something else, which is left alone, or a text gets no usable vector (which row).
     """
+    if isinstance(encoder, FusedEncoder):
+        fused = fuse([embed_texts(part, texts, side, None, dtype) for part in encoder.parts])
+        return fused if path is None else _stored(fused, Path(path))
     if path is None:
         return _embed_cached(encoder, texts, side, dtype)
     path = Path(path)
@@ -76,7 +80,8 @@ def embed_task(
     task : Task
         The task.
     spec : str
-        The encoder, as of `load_encoder`, or ``vectors:WHERE`` for ready vectors, as of `ready_vectors`.
+        The encoder, as of `load_encoder`, or ``vectors:WHERE`` for ready vectors, as of `ready_vectors`; several
+        joined by ``+`` give their unit vectors side by side, as of `vecsmith.embeddings.fuse`.
     options : EncoderOptions, optional
         Prompts, length and batch size.
     out : str or Path, optional
@@ -94,13 +99,14 @@ def embed_task(
     """
     options = options or EncoderOptions()
     out = _checked(Path(out)) if out is not None else None
+    parts = split_spec(spec)
+    if len(parts) > 1:
+        corpora, questions = zip(*(embed_task(task, part, options) for part in parts), strict=True)
+        return _placed(fuse(corpora), fuse(questions), out)
     if spec.startswith("vectors:"):
         if replace(options, batch_size=None) != EncoderOptions():
             raise VecsmithError(f"Ready vectors ({spec}) take no prompt and no --max-length; leave them out.")
-        corpus, queries = ready_vectors(task, spec.removeprefix("vectors:"))
-        return (
-            (corpus, queries) if out is None else (_stored(corpus, out / "corpus"), _stored(queries, out / "queries"))
-        )
+        return _placed(*ready_vectors(task, spec.removeprefix("vectors:")), out)
     encoder = load_encoder(spec, options)
     # the few queries first: what is wrong shows soon
     queries = embed_texts(encoder, task.queries, "query", out and out / "queries")
@@ -132,6 +138,15 @@ def _checked(out: Path) -> Path:
     return out
 
 
+def _placed(corpus: EmbeddingSet, queries: EmbeddingSet, out: Path | None) -> tuple[EmbeddingSet, EmbeddingSet]:
+    return (corpus, queries) if out is None else (_stored(corpus, out / "corpus"), _stored(queries, out / "queries"))
+
+
 def _stored(embedded: EmbeddingSet, path: Path) -> EmbeddingSet:
+    """Save a set where it is not saved already, and open it."""
+    if (path / "manifest.json").is_file():
+        finished = EmbeddingSet.open(path)
+        if finished.provenance.key == embedded.provenance.key:
+            return finished
     embedded.save(path)
     return EmbeddingSet.open(path)

@@ -1,5 +1,7 @@
 """Encoders by what a user writes."""
 
+import re
+
 from vecsmith.encoders.base import Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown
 
@@ -8,6 +10,7 @@ ENCODERS = {
     "st:NAME_OR_DIR": "a sentence-transformers model, by its name on the Hugging Face hub or its folder",
     "api:MODEL[@DIMENSIONS]": "an OpenAI-compatible endpoint; OPENAI_BASE_URL and OPENAI_API_KEY say where",
     "vectors:NAME": "ready vectors: vectors/NAME in the task's folder, a folder, or CORPUS_FILE,QUERIES_FILE",
+    "ENCODER+ENCODER": "the unit vectors of several side by side, such as st:all-MiniLM-L6-v2+static",
 }
 """What a user may write for an encoder, and what it is."""
 
@@ -18,7 +21,7 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
     Parameters
     ----------
     spec : str
-        ``"static"``, ``"st:NAME_OR_DIR"`` or ``"api:MODEL[@DIMENSIONS]"``.
+        ``"static"``, ``"st:NAME_OR_DIR"`` or ``"api:MODEL[@DIMENSIONS]"``, or several of them joined by ``+``.
     options : EncoderOptions, optional
         Prompts, length and batch size.
 
@@ -28,6 +31,11 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
         If there is no such encoder, or it cannot do what `options` ask.
     """
     options = options or EncoderOptions()
+    parts = split_spec(spec)
+    if len(parts) > 1:
+        from vecsmith.encoders.fused import FusedEncoder
+
+        return FusedEncoder([load_encoder(part, options) for part in parts])
     kind, _, name = spec.partition(":")
     if spec == "static":
         from vecsmith.encoders.static import StaticEncoder
@@ -44,3 +52,8 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
     if kind == "vectors":
         raise VecsmithError(f"{spec} are ready vectors of a task, which embed no texts; give another encoder.")
     raise unknown("encoder", spec, ENCODERS)
+
+
+def split_spec(spec: str) -> list[str]:
+    """Return the encoders that a spec joins by ``+``; one inside a name or path stays."""
+    return re.split(r"\+(?=static(?:\+|$)|st:|api:|vectors:)", spec)

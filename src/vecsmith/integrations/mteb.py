@@ -259,7 +259,7 @@ def _among(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
         inside = np.isin(part.rows, rows)
         if inside.any():
             parts.append(Part(part.codec, part.codes[inside], np.searchsorted(rows, part.rows[inside])))
-    originals = None if index.originals is None else index.originals[rows]
+    originals = None if index.originals is None else index.originals[np.asarray(rows)]
     return Index.of_parts(parts, index.scoring, originals, ids)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_text
 from vecsmith.report.findings import findings_markdown, table_csv
+from vecsmith.report.plots import can_plot, write_plots
 from vecsmith.report.tables import csv_table, markdown_table
 from vecsmith.results import Result, write_results
 from vecsmith.studies import Findings
@@ -31,9 +32,16 @@ def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] =
 
 
 def write_study(folder: Path, findings: Findings) -> list[Path]:
-    """Write a study's tables, in markdown together and as CSV each, and its results, and return the paths."""
+    """Write a study's tables, in markdown together and as CSV each, its results and, by plotly, its plots.
+
+    Returns
+    -------
+    list of Path
+        What was written; plots are left out where plotly is missing.
+    """
     tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
-    return _write(folder, findings.results, {"table.md": findings_markdown(findings), **tables})
+    written = _write(folder, findings.results, {"table.md": findings_markdown(findings), **tables})
+    return [*written, *(write_plots(folder, findings.plots) if can_plot() else [])]
 
 
 def _write(folder: Path, results: Sequence[Result], texts: Mapping[str, str]) -> list[Path]:

@@ -1,7 +1,9 @@
 """Search: codes → rankings."""
 
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.index import SCORINGS, SHORTLIST, Index, Part, Scoring
+from vecsmith.search.exact import SCORINGS, Decoded, Scoring
+from vecsmith.search.index import SHORTLIST, Index
+from vecsmith.search.part import Part
 from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
 
 __all__ = [
@@ -9,6 +11,7 @@ __all__ = [
     "SCORINGS",
     "SHORTLIST",
     "CodeSet",
+    "Decoded",
     "Encoded",
     "Index",
     "Part",

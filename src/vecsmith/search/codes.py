@@ -1,19 +1,22 @@
 """Codes on disk, with the codec that made them: all that a search needs."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.base import Codes
+from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, replacing_folder, write_manifest
 from vecsmith.progress import track
-from vecsmith.search.index import Index
+from vecsmith.search.exact import Decoded, Originals, Scoring
 
 FORMAT_VERSION = 1
 KIND = "codes"
@@ -34,12 +37,21 @@ class CodeSet:
         The ids and texts, read when they are asked for.
     provenance : Provenance
         Where the vectors came from.
+    scales : ndarray of shape (n,), float32, or None
+        What the quantiser's `scales` returns for the codes.
+    scoring : {"symmetric", "asymmetric", "rescored"}
+        How an index of them scores.
+    originals : ndarray of shape (n, d), float16 or float32, or Decoded, or None
+        What ``rescored`` reorders a shortlist with.
     """
 
     codec: Codec
     codes: Codes
     rows: Rows
     provenance: Provenance
+    scales: Floats | None = None
+    scoring: Scoring = "asymmetric"
+    originals: Originals | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -53,10 +65,6 @@ class CodeSet:
     def texts(self) -> list[str] | None:
         """All texts; None where there are none."""
         return self.rows.texts
-
-    def index(self) -> Index:
-        """Return an index for float queries; ties break by row."""
-        return Index(self.codec, self.codes)
 
     @classmethod
     def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path) -> Self:
@@ -76,26 +84,23 @@ class CodeSet:
         VecsmithError
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
-        folder, X = Path(path), embedded.unit
-        if folder.exists() and not (folder / "codes.npy").is_file():
-            raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
-        blocks = range(0, len(X), BLOCK)
-        with replacing_folder(folder) as beside:
-            codes = np.lib.format.open_memmap(
-                beside / "codes.npy", mode="w+", dtype=np.uint8, shape=(len(X), codec.bytes_per_vector)
-            )
-            for start in track(blocks, f"{codec.spec}, {len(X)} vectors", len(blocks)):
-                codes[start : start + BLOCK] = codec.encode(X[start : start + BLOCK])
-            codes.flush()
-            embedded.rows.write(beside / "rows.parquet")
-            codec.save(beside / "codec")
-            content = {"rows": len(X), "provenance": asdict(embedded.provenance)}
-            write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, content, FILES)
-        return cls.open(folder)
+        X = embedded.unit
+        starts = range(0, len(X), BLOCK)
+        tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
+        blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
+        write_codes(path, codec, blocks, embedded.rows, embedded.provenance)
+        return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
-        """Open a folder written by `encode`; the codes, ids and texts stay on disk.
+    def open(cls, path: str | Path, trusting: bool = False) -> Self:
+        """Open a folder written by `encode` or `Index.save`; the codes, ids and texts stay on disk.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder.
+        trusting : bool
+            Leave out the check of every file's hash, which reads them all: it takes seconds for gigabytes.
 
         Raises
         ------
@@ -103,12 +108,114 @@ class CodeSet:
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
         folder = Path(path)
-        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION)
+        before = _manifest_bytes(folder)
+        try:
+            opened = cls._open(folder, trusting)
+        except VecsmithError:
+            if _manifest_bytes(folder) == before:
+                raise
+        else:
+            if _manifest_bytes(folder) == before:
+                return opened
+        # the folder was replaced while its files were opened one by one
+        return cls.open(path, trusting)
+
+    @classmethod
+    def _open(cls, folder: Path, trusting: bool) -> Self:
+        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, trusting)
         try:
             codec, rows = load_codec(folder / "codec"), StoredRows(folder / "rows.parquet")
-            codes = np.lib.format.open_memmap(folder / "codes.npy", mode="r")
-            if codes.dtype != np.uint8 or codes.shape != (len(rows), codec.bytes_per_vector):
-                raise VecsmithError(f"{folder} has codes that do not fit its codec and rows; write it again.")
-            return cls(codec, codes, rows, Provenance(**manifest["provenance"]))
+            codes = _open_array(folder / "codes.npy")
+            refined = "originals.npy" in manifest["files"]
+            originals: Any = _open_array(folder / "originals.npy") if refined else None
+            scales = _open_array(folder / "scales.npy") if "scales.npy" in manifest["files"] else None
+            for array, width in ((codes, codec.bytes_per_vector), (scales, None), (originals, None)):
+                if array is not None and (len(array) != len(rows) or (width and array.shape[1] != width)):
+                    raise VecsmithError(f"{folder} has codes that do not fit its codec and rows; write it again.")
+            if "finer/config.json" in manifest["files"]:
+                originals = Decoded(load_codec(folder / "finer"), originals)
+            scoring = manifest.get("scoring", "asymmetric")
+            return cls(codec, codes, rows, Provenance(**manifest["provenance"]), scales, scoring, originals)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
+
+
+def write_codes(
+    path: str | Path,
+    codec: Codec,
+    blocks: Iterable[Codes],
+    rows: Rows,
+    provenance: Provenance,
+    scoring: Scoring = "asymmetric",
+    originals: Iterable[NDArray[Any]] | None = None,
+    finer: Codec | None = None,
+) -> None:
+    """Write a folder for `CodeSet.open`, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; codes that it holds already are replaced.
+    codec : Codec
+        The fitted codec.
+    blocks : iterable of ndarray of shape (rows, bytes_per_vector), uint8
+        The codes, a block at a time.
+    rows : Rows
+        The ids and texts.
+    provenance : Provenance
+        Where the vectors came from.
+    scoring : {"symmetric", "asymmetric", "rescored"}
+        How an index of them scores.
+    originals : iterable of ndarray of shape (rows, d), optional
+        The vectors to reorder a shortlist with, or their codes by `finer`.
+    finer : Codec, optional
+        The codec of `originals`, where these are codes.
+
+    Raises
+    ------
+    VecsmithError
+        If `path` holds something else.
+    """
+    folder, names, count = Path(path), list(FILES), len(rows)
+    if folder.exists() and not (folder / "codes.npy").is_file():
+        raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+    with replacing_folder(folder) as beside:
+        codes = _write_array(beside / "codes.npy", count, blocks)
+        scales = (codec.quantiser.scales(codes[start : start + BLOCK]) for start in range(0, count, BLOCK))
+        if (first := next(scales, None)) is not None:
+            _write_array(beside / "scales.npy", count, chain([first], scales))
+            names.append("scales.npy")
+        if originals is not None:
+            _write_array(beside / "originals.npy", count, originals)
+            names.append("originals.npy")
+        if finer is not None:
+            finer.save(beside / "finer")
+            names += ["finer/config.json", "finer/weights.safetensors"]
+        rows.write(beside / "rows.parquet")
+        codec.save(beside / "codec")
+        content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
+        write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, content, names)
+
+
+def _write_array(path: Path, count: int, blocks: Iterable[NDArray[Any] | None]) -> NDArray[Any]:
+    """Write `count` rows, which come in blocks, as one array."""
+    array, start = np.empty(0), 0
+    for block in blocks:
+        if block is not None:
+            if not start:
+                shape = (count, *block.shape[1:])
+                array = np.lib.format.open_memmap(path, mode="w+", dtype=block.dtype, shape=shape)
+            array[start : start + len(block)] = block
+            start += len(block)
+    if isinstance(array, np.memmap):
+        array.flush()
+    return array
+
+
+def _open_array(path: Path) -> NDArray[Any]:
+    return np.lib.format.open_memmap(path, mode="r")
+
+
+def _manifest_bytes(folder: Path) -> bytes | None:
+    path = folder / "manifest.json"
+    return path.read_bytes() if path.is_file() else None

@@ -1,17 +1,48 @@
 """Exact scores: of every document, and of a shortlist."""
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import BitQuantiser, Codes, Floats
+from vecsmith.embeddings import UnitVectors, Vectors
 
 Rows = NDArray[np.int64]
+Scoring = Literal["symmetric", "asymmetric", "rescored"]
+SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
 
 BLOCK_FLOATS = 1 << 25
 """Floats that are gathered at a time for a shortlist: 128 MiB."""
+
+
+class Decoded:
+    """Vectors (n, d) that are kept as codes and decoded when they are read, as finer codes to reorder a shortlist with.
+
+    Parameters
+    ----------
+    codec : Codec
+        A fitted codec.
+    codes : ndarray of shape (n, bytes_per_vector), uint8
+        What it made of the vectors; memory-mapped or not.
+    """
+
+    def __init__(self, codec: Codec, codes: Codes) -> None:
+        self.codec = codec
+        self.codes = codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Rows) -> Floats:
+        """Return the decoded vectors (m, d) of rows (m,)."""
+        return self.codec.decode(self.codes[rows])
+
+
+Originals = Vectors | UnitVectors | Decoded
+"""What `rescored` reorders a shortlist with; rows of it are read as ``originals[rows]``."""
 
 
 def asymmetric_scores(codec: Codec, Q: Floats, codes: Codes) -> Floats:

@@ -1,87 +1,26 @@
 """`Index`: codes, the codec that made them, and a FAISS scan."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import Any, Self
 
-import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Codes, Floats
-from vecsmith.embeddings import Vectors
+from vecsmith.embeddings import Provenance, Vectors
+from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.search.exact import Rows, is_bit_code, score_shortlist
+from vecsmith.search.codes import CodeSet, write_codes
+from vecsmith.search.exact import SCORINGS, Decoded, Originals, Rows, Scoring, score_shortlist
+from vecsmith.search.part import Mask, Part, ScanScoring
+from vecsmith.search.segments import Segment, State
 
-Scoring = Literal["symmetric", "asymmetric", "rescored"]
-SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
 SHORTLIST = 100
 """Documents that `rescored` reorders with the original vectors."""
-SCALED = 16
-"""How many times k documents are looked at where scores still have to be scaled."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Codes of one codec, and where their documents stand in the corpus.
-
-    Attributes
-    ----------
-    codec : Codec
-        The fitted codec.
-    codes : ndarray of shape (n, bytes_per_vector), uint8
-        What it made of the documents.
-    rows : ndarray of shape (n,), int64
-        The documents' rows in the corpus.
-    """
-
-    codec: Codec
-    codes: Codes
-    rows: Rows
-
-    def scan(self, Q: Floats, k: int, scoring: Scoring) -> tuple[Floats, Rows]:
-        """Return the scores (n, k) and corpus rows of each query's best k documents here, best first.
-
-        Ties at the cut are broken as FAISS happens to.
-        """
-        if scoring == "symmetric" and is_bit_code(self.codec):
-            scores, found = self._hamming_scan(Q, k)
-        else:
-            scores, found = self._inner_product_scan(Q, k, scoring)
-        return scores, np.where(found >= 0, self.rows[found], -1)
-
-    def _hamming_scan(self, Q: Floats, k: int) -> tuple[Floats, Rows]:
-        distances, found = self._hamming.search(self.codec.encode(Q), k)
-        return -distances.astype(np.float32), found
-
-    def _inner_product_scan(self, Q: Floats, k: int, scoring: Scoring) -> tuple[Floats, Rows]:
-        if scoring == "symmetric":
-            Q = self.codec.decode(self.codec.encode(Q))
-        reduced, offset = self.codec.reduce_queries(Q)
-        projected, shift = self.codec.quantiser.project_queries(reduced)
-        depth = k if self._scales is None else min(SCALED * k, len(self.codes))
-        scores, found = self._inner_product.search(projected, depth)
-        scores = scores + shift[:, None]
-        if self._scales is not None:
-            scores = np.where(found >= 0, scores, -np.inf) * self._scales[found]
-            best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-            scores, found = np.take_along_axis(scores, best, axis=1), np.take_along_axis(found, best, axis=1)
-        return scores + offset[:, None], found
-
-    @cached_property
-    def _inner_product(self) -> Any:
-        return self.codec.quantiser.index(self.codes)
-
-    @cached_property
-    def _scales(self) -> Floats | None:
-        return self.codec.quantiser.scales(self.codes)
-
-    @cached_property
-    def _hamming(self) -> Any:
-        index = faiss.IndexBinaryFlat(8 * self.codes.shape[1])
-        index.add(np.ascontiguousarray(self.codes))
-        return index
 
 
 class Index:
@@ -91,18 +30,23 @@ class Index:
     (for codes of bits: minus the Hamming distance), and ⟨q, d⟩ with the original vectors for the first documents of
     ``rescored``.
 
+    Many threads may search while another adds, deletes or saves: a search goes on with what was there when it began.
+    A single query runs on one core, a batch on as many as ``faiss.omp_set_num_threads`` says.
+
     Parameters
     ----------
     codec : Codec
         A fitted codec.
     codes : ndarray of shape (n, bytes_per_vector), uint8
-        What `codec` made of the documents.
+        What `codec` made of the documents; memory-mapped or not.
     scoring : {"symmetric", "asymmetric", "rescored"}
         How a query is scored against a code.
-    originals : ndarray of shape (n, d), optional
-        The documents' float vectors, memory-mapped or not; needed by ``rescored``, of which only the shortlist is read.
+    originals : ndarray of shape (n, d) or Decoded, optional
+        The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, of which
+        only the shortlist is read.
     ids : sequence of str, optional
-        Document ids; ties break by falling id, as in trec_eval. Without them, by rising row.
+        Document ids, all different; ties break by falling id, as in trec_eval. Without them, ids are row numbers, and
+        ties break by rising row.
 
     Raises
     ------
@@ -114,9 +58,13 @@ class Index:
     >>> import numpy as np, vecsmith
     >>> X = np.random.default_rng(0).standard_normal((1000, 64)).astype("float32")
     >>> codec = vecsmith.codec("binary").fit(X)
-    >>> scores, rows = vecsmith.Index(codec, codec.encode(X)).search(X[:3], k=5)
+    >>> index = vecsmith.Index(codec, codec.encode(X))
+    >>> scores, rows = index.search(X[:3], k=5)
     >>> rows[:, 0]
     array([0, 1, 2])
+    >>> index.delete([0])
+    >>> index.search(X[:3], k=5, allowed=range(10))[1][:, 0]
+    array([9, 1, 2])
     """
 
     def __init__(
@@ -124,17 +72,17 @@ class Index:
         codec: Codec,
         codes: Codes,
         scoring: Scoring = "asymmetric",
-        originals: Vectors | None = None,
+        originals: Originals | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
-        self._set_up([Part(codec, codes, np.arange(len(codes)))], scoring, originals, ids)
+        self._set_up([Part(codec, codes, range(len(codes)))], scoring, originals, ids)
 
     @classmethod
     def of_parts(
         cls,
         parts: Sequence[Part],
         scoring: Scoring = "asymmetric",
-        originals: Vectors | None = None,
+        originals: Originals | None = None,
         ids: Sequence[str] | None = None,
     ) -> Self:
         """Make an index over documents that several codecs encoded, as cross-fitting does; their scores are merged."""
@@ -142,69 +90,224 @@ class Index:
         index._set_up(list(parts), scoring, originals, ids)
         return index
 
+    @classmethod
+    def load(cls, path: str | Path, mmap: bool = True) -> Self:
+        """Open what `save` or ``vecsmith encode`` wrote; ties break by rising row.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder.
+        mmap : bool
+            Leave codes, ids and originals on disk and read what a search needs, which takes milliseconds; if not, read
+            the codes and check every file's hash. Either way the fast scan of 4-bit groups is laid out in memory by
+            the first search.
+
+        Raises
+        ------
+        VecsmithError
+            As `CodeSet.open`.
+        """
+        stored = CodeSet.open(path, trusting=mmap)
+        codes = stored.codes if mmap else np.array(stored.codes)
+        part = Part(stored.codec, codes, range(len(codes)), stored.scales)
+        index = cls.of_parts([part], stored.scoring, stored.originals)
+        index._state = replace(index._state, segments=(Segment((part,), stored.rows, stored.originals),))
+        index.provenance = stored.provenance
+        return index
+
     def _set_up(
-        self, parts: list[Part], scoring: Scoring, originals: Vectors | None, ids: Sequence[str] | None
+        self, parts: list[Part], scoring: Scoring, originals: Originals | None, ids: Sequence[str] | None
     ) -> None:
         if scoring not in SCORINGS:
             raise unknown("scoring", scoring, SCORINGS)
         if scoring == "rescored" and originals is None:
             raise VecsmithError("Scoring 'rescored' reorders with the original vectors; give them as `originals`.")
-        self.parts = parts
+        names = Names(sum(len(part.codes) for part in parts), ids)
         self.scoring = scoring
-        self.originals = originals
-        # a row of rising rank comes first among equals
-        by_id = range(len(self)) if ids is None else sorted(range(len(self)), key=lambda row: ids[row], reverse=True)
-        self._rank = np.argsort(np.fromiter(by_id, np.int64))
+        self.provenance = Provenance()
+        self._state = State((Segment(tuple(parts), names, originals),), None, ids is not None)
+        self._changing = Lock()
 
     def __len__(self) -> int:
-        return sum(len(part.codes) for part in self.parts)
+        return self._state.count
 
-    def search(self, Q: Vectors, k: int = 10) -> tuple[Floats, Rows]:
+    @property
+    def parts(self) -> list[Part]:
+        """Codes that are scanned one after the other."""
+        return self._state.parts
+
+    @property
+    def originals(self) -> Originals | None:
+        """What ``rescored`` reorders with, of the documents that were there at first."""
+        return self._state.segments[0].originals
+
+    @property
+    def rows(self) -> Names:
+        """The ids and texts of every row that a search may return, and of those deleted."""
+        return self._state.names
+
+    def search(
+        self, Q: Vectors, k: int = 10, allowed: Sequence[Any] | NDArray[Any] | None = None
+    ) -> tuple[Floats, Rows]:
         """Return the scores (n, k), float32, and rows (n, k), int64, of the best documents of queries (n, d).
 
         There are fewer columns where there are fewer documents. Ties break by id, also at the cut.
 
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d)
+            Queries.
+        k : int
+            Documents a query.
+        allowed : sequence of str, of int, or ndarray of shape (rows,), bool, optional
+            Ids, row numbers, or a mask of the documents that may be found.
+
         Raises
         ------
         VecsmithError
-            If `k` is not positive, or the queries have other dimensions than the codec's.
+            If `k` is not positive, the queries have other dimensions than the codec's, or an id is unknown.
         """
         if k < 1:
             raise VecsmithError(f"k must be at least 1, not {k}.")
-        Q = np.ascontiguousarray(Q, dtype=np.float32)
-        wanted = depth = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, len(self))
-        scores, rows, unseen = self._scan(Q, depth)
+        state, Q = self._state, np.ascontiguousarray(Q, dtype=np.float32)
+        mask, count = _mask(state, allowed)
+        wanted = depth = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
+        if not wanted or not len(Q):
+            return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
+        scores, rows, unseen = self._scan(state, Q, depth, mask)
         scores, rows = scores[:, :wanted], rows[:, :wanted]
         tied = np.flatnonzero(unseen >= scores[:, -1])
         while len(tied):
             depth *= 2
-            deeper, deeper_rows, unseen = self._scan(Q[tied], depth)
+            deeper, deeper_rows, unseen = self._scan(state, Q[tied], depth, mask)
             scores[tied], rows[tied] = deeper[:, :wanted], deeper_rows[:, :wanted]
             tied = tied[unseen >= scores[tied, -1]]
-        if self.originals is not None and self.scoring == "rescored":
-            scores, rows = self._rescore(Q, self.originals, scores, rows)
+        if self.scoring == "rescored":
+            scores, rows = _rescore(state, Q, scores, rows)
         return scores[:, :k], rows[:, :k]
 
-    def _scan(self, Q: Floats, depth: int) -> tuple[Floats, Rows, Floats]:
+    def _scan(self, state: State, Q: Floats, depth: int, mask: Mask | None) -> tuple[Floats, Rows, Floats]:
         """Return scores and rows in order, and the best score (n,) that a document not among them may have."""
-        scoring: Scoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
-        # one more than asked for shows whether documents beyond the cut tie with those before it
-        found = [part.scan(Q, min(depth + 1, len(part.codes)), scoring) for part in self.parts]
+        scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
         unseen = np.full(len(Q), -np.inf, np.float32)
-        for part, (scores, _) in zip(self.parts, found, strict=True):
-            if scores.shape[1] < len(part.codes):
-                unseen = np.maximum(unseen, scores[:, -1])
-        scores, rows = (np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True))
-        return *self._order(scores, rows), unseen
+        found = []
+        for part in state.parts:
+            allowed, count = _of_part(part, mask)
+            if count:
+                # one more than asked for shows whether documents beyond the cut tie with those before it
+                scores, rows = part.scan(Q, min(depth + 1, count), scoring, allowed)
+                if scores.shape[1] < count:
+                    np.maximum(unseen, scores[:, -1], out=unseen)
+                found.append((scores, rows))
+        scores, rows = found[0] if len(found) == 1 else (np.hstack(arrays) for arrays in zip(*found, strict=True))
+        return *_order(state, scores, rows), unseen
 
-    def _order(self, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
-        order = np.lexsort((self._rank[rows], -scores), axis=1)
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    def add(self, X: Vectors, ids: Sequence[str] | None = None) -> None:
+        """Add vectors (n, d), of unit length where the others are, as the last rows.
 
-    def _rescore(self, Q: Floats, originals: Vectors, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
-        """Reorder the shortlist with the original vectors, and shift the scores of the rest below it."""
-        short = rows[:, :SHORTLIST]
-        exact = score_shortlist(Q, short, lambda wanted: np.asarray(originals[wanted], dtype=np.float32))
-        exact, short = self._order(exact, short)
-        rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
-        return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            The vectors; ``rescored`` keeps them too, as it keeps those that are there.
+        ids : sequence of str
+            Their ids, different from all that are there; may be left out where ids are row numbers.
+
+        Raises
+        ------
+        VecsmithError
+            If an id is there already, the ids are missing or too many, or the index is of several codecs.
+        """
+        codec = self._codec
+        codes, originals = codec.encode(X), self.originals
+        if isinstance(originals, Decoded):
+            originals = Decoded(originals.codec, originals.codec.encode(X))
+        elif originals is not None:
+            originals = np.asarray(X, getattr(originals, "dtype", np.float32))
+        with self._changing:
+            state = self._state
+            if ids is None:
+                ids = [str(row) for row in range(state.total, state.total + len(codes))]
+            if len(ids) != len(codes):
+                raise VecsmithError(f"There are {len(codes)} vectors but {len(ids)} ids; there must be one each.")
+            names = Names(len(codes), ids)
+            names.check("add")
+            for id_ in ids:
+                row = state.find(id_)
+                if row is not None and (state.deleted is None or not state.deleted[row]):
+                    raise VecsmithError(f"The id {id_!r} is in the index already; delete it first.")
+            part = Part(codec, codes, range(state.total, state.total + len(codes)))
+            self._state = state.added(Segment((part,), names, originals))
+
+    def delete(self, ids: Sequence[Any] | NDArray[Any]) -> None:
+        """Delete documents, given as ids, row numbers or a mask; the rows of the others stay what they are.
+
+        Raises
+        ------
+        VecsmithError
+            If there is no such document.
+        """
+        with self._changing:
+            self._state = self._state.without(self._state.rows_of(ids))
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder for `load`, whole or not at all, without what is deleted: the rows are numbered anew there.
+
+        This index goes on as it is; who searches the folder's former content goes on too.
+
+        Raises
+        ------
+        VecsmithError
+            If `path` holds something else, nothing is left, or the index is of several codecs.
+        """
+        codec, state = self._codec, self._state
+        if not state.count:
+            raise VecsmithError("There is nothing in the index to save; remove its folder instead.")
+        originals = self.originals if self.scoring == "rescored" else None
+        blocks = None if originals is None else state.original_blocks()
+        finer = originals.codec if isinstance(originals, Decoded) else None
+        write_codes(path, codec, state.code_blocks(), state.kept, self.provenance, self.scoring, blocks, finer)
+
+    @property
+    def _codec(self) -> Codec:
+        parts = self._state.segments[0].parts
+        if len(parts) > 1:
+            raise VecsmithError("An index of several codecs, as cross-fitting makes, can neither be changed nor saved.")
+        return parts[0].codec
+
+
+def _mask(state: State, allowed: Sequence[Any] | NDArray[Any] | None) -> tuple[Mask | None, int]:
+    """Return which rows may be found, None for all, and how many."""
+    if allowed is None:
+        return state.alive, state.count
+    mask = np.zeros(state.total, np.bool_)
+    mask[state.rows_of(allowed)] = True
+    if state.deleted is not None:
+        mask &= ~state.deleted
+    return mask, int(np.count_nonzero(mask))
+
+
+def _of_part(part: Part, mask: Mask | None) -> tuple[Mask | None, int]:
+    """Return which documents of a part may be found, None for all, and how many."""
+    if mask is None:
+        return None, len(part.codes)
+    rows = part.rows
+    here = mask[rows.start : rows.stop] if isinstance(rows, range) else mask[rows]
+    count = int(np.count_nonzero(here))
+    return None if count == len(here) else here, count
+
+
+def _order(state: State, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
+    """Sort the documents of every query by falling score, ties as the index breaks them."""
+    if (scores[:, 1:] < scores[:, :-1]).all():
+        return scores, rows
+    order = np.lexsort((rows if state.rank is None else state.rank[rows], -scores), axis=1)
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def _rescore(state: State, Q: Floats, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
+    """Reorder the shortlist with the original vectors, and shift the scores of the rest below it."""
+    short = rows[:, :SHORTLIST]
+    exact, short = _order(state, score_shortlist(Q, short, state.vectors), short)
+    rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
+    return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])

@@ -1,7 +1,7 @@
 """What may be fitted on what: cross-fitting, fitting on the corpus, and transfer from another set."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.errors import VecsmithError
-from vecsmith.search.index import Part
+from vecsmith.search.part import Part
 
 FIT_ON = ("cross", "corpus")
 
@@ -61,6 +61,7 @@ def encode_corpus(
     seed: int = 0,
     other: EmbeddingSet | None = None,
     recenter: bool = False,
+    blocks: Mapping[str, int] | None = None,
 ) -> Encoded:
     """Fit a codec under a protocol and encode a corpus with it.
 
@@ -80,6 +81,8 @@ def encode_corpus(
         The vectors to fit on under transfer.
     recenter : bool
         Give a codec that keeps a mean that of what it encodes.
+    blocks : mapping of str to int, optional
+        Names and dimensions of what lies side by side in fused vectors, as of `EmbeddingSet.blocks`.
     """
     everything = np.arange(len(X))
     if other is not None:
@@ -92,7 +95,7 @@ def encode_corpus(
     parts, fit_seconds, encode_seconds = [], 0.0, 0.0
     for train, rows in folds:
         start = time.perf_counter()
-        codec = Codec(spec, seed).fit(train)
+        codec = Codec(spec, seed).fit(train, blocks)
         if recenter and codec.keeps_mean:
             codec = codec.recentred(X[rows])
         fitted = time.perf_counter()

@@ -1,11 +1,38 @@
 """Studies: recipes that run an experiment and return what it finds."""
 
+from vecsmith.studies.autoencoder_dimensions import autoencoder_dimensions
 from vecsmith.studies.compare import compare
-from vecsmith.studies.findings import Findings, Table, summary
+from vecsmith.studies.findings import Findings, Plot, Table, summary
+from vecsmith.studies.fusion import fusion
+from vecsmith.studies.matryoshka import matryoshka
 from vecsmith.studies.promise import promise
 from vecsmith.studies.quantization import quantization
+from vecsmith.studies.small_to_large import small_to_large
+from vecsmith.studies.translators import translators
 
-STUDIES = {"quantization": quantization, "promise": promise}
+STUDIES = {
+    "quantization": quantization,
+    "promise": promise,
+    "autoencoder-dimensions": autoencoder_dimensions,
+    "fusion": fusion,
+    "small-to-large": small_to_large,
+    "matryoshka-versus-autoencoder": matryoshka,
+    "translators": translators,
+}
 """What ``vecsmith study`` runs, by name."""
 
-__all__ = ["STUDIES", "Findings", "Table", "compare", "promise", "quantization", "summary"]
+__all__ = [
+    "STUDIES",
+    "Findings",
+    "Plot",
+    "Table",
+    "autoencoder_dimensions",
+    "compare",
+    "fusion",
+    "matryoshka",
+    "promise",
+    "quantization",
+    "small_to_large",
+    "summary",
+    "translators",
+]

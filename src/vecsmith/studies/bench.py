@@ -87,7 +87,7 @@ class Bench:
             measurement = None if force else _read_cached(path)
             if measurement is None:
                 encoded = encoded or encode_corpus(
-                    spec, self._documents, self.fit_on, self.seed, self.training, self.recenter
+                    spec, self._documents, self.fit_on, self.seed, self.training, self.recenter, self.corpus.blocks
                 )
                 measurement = self._measure(spec, name, scoring, encoded)
                 write_text(path, json.dumps(asdict(measurement)))

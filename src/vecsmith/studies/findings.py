@@ -1,6 +1,6 @@
 """What a study finds: measured results, and tables made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -30,6 +30,30 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """A plot of a study: lines, or points where a line has no order.
+
+    Attributes
+    ----------
+    name : str
+        What its file is called.
+    title, x_label, y_label : str
+        What it shows.
+    lines : mapping of str to list of (x, y)
+        Points by the name of their line.
+    joined : bool
+        Whether points of a line are joined.
+    """
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    lines: Mapping[str, list[tuple[float, float]]]
+    joined: bool = True
+
+
+@dataclass(frozen=True)
 class Findings:
     """What a study finds.
 
@@ -39,10 +63,13 @@ class Findings:
         The main one first.
     results : list of Result
         Every line that was measured.
+    plots : list of Plot
+        What the tables say, to be seen.
     """
 
     tables: list[Table]
     results: list[Result] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
 
 
 def summary(results: Sequence[Result]) -> Table:
@@ -61,12 +88,13 @@ def summary(results: Sequence[Result]) -> Table:
         shares = {task: [line.retention for line in lines[task]] for task in tasks if task in lines}
         mean = f"{fmean(map(fmean, shares.values())):.1%}" if len(shares) == len(tasks) else ""
         size = next(iter(lines.values()))[0].bytes_per_vector
-        rows.append([*names, str(size), *(_cell(shares.get(task, [])) for task in tasks), mean])
+        rows.append([*names, str(size), *(cell(shares.get(task, [])) for task in tasks), mean])
     rows.sort(key=lambda row: (row[0], -int(row[3])))
     return Table("summary", _title(results), ["encoder", "codec", "scoring", "bytes", *tasks, "mean"], rows)
 
 
-def _cell(shares: Sequence[float]) -> str:
+def cell(shares: Sequence[float]) -> str:
+    """Return a mean retention as text, with half of what lies between the smallest and the largest."""
     if not shares:
         return ""
     spread = (max(shares) - min(shares)) / 2

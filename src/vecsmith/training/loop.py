@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vecsmith.errors import require
 from vecsmith.progress import track
+from vecsmith.training.descent import CHECKS
 from vecsmith.training.losses import listwise
 from vecsmith.training.relaxation import hard_sign, straight_through
 
@@ -32,8 +33,8 @@ FEWEST = 20
 """With fewer vectors nothing is held out."""
 BATCH, MOST_STEPS, EPOCHS = 512, 300, 30
 """Few vectors are gone through this often at most."""
-CHECKS, PATIENCE = 20, 6
-"""How often the held-out vectors are looked at, and how often in vain."""
+PATIENCE = 6
+"""Training ends after so many checks in vain."""
 
 
 def split(X: Floats, seed: int) -> tuple[Floats, Floats]:

@@ -1,23 +1,20 @@
 """Training of reducers: where they start, and the loop that improves them (torch is imported for the loop alone)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import cos, pi
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.errors import require
-from vecsmith.progress import losses
-from vecsmith.training.loop import CHECKS, EPOCHS, NOISE, unit_rows
+from vecsmith.training.descent import CHECKS, Parameters, Training, Watch, descend
+from vecsmith.training.loop import EPOCHS, NOISE, unit_rows
 from vecsmith.training.losses import listwise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float32]
-Parameters = Mapping[str, "Tensor"]
 Encode = Callable[[Parameters, "Tensor"], "Tensor"]
 Decoder = Callable[[Parameters], "Tensor"]
 
@@ -25,38 +22,6 @@ SHRINKAGE = 0.05
 """How far a spectrum is drawn to its mean: that of few vectors is too steep."""
 QUERIES, DOCUMENTS = 128, 2048
 """Of a batch for the similarity loss; the queries are made from the first documents."""
-SHARPNESS_RATE = 0.01
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a reducer is trained.
-
-    Attributes
-    ----------
-    loss : {"similarity", "mse", "cosine"}
-        Of how documents rank, or of the reconstruction.
-    steps : int
-        At most; with 0 the start is what is used.
-    rate : float
-        Learning rate of AdamW.
-    schedule : {"cosine", "step"}
-        The rate falls to 0 like a cosine, or to a tenth after two thirds of the steps.
-    decay : float
-        Weight decay.
-    temperature : float
-        Of the softmax over similarities that are to be kept.
-    patience : int
-        Training ends when the held-out loss has not fallen in so many of 20 checks.
-    """
-
-    loss: Literal["similarity", "mse", "cosine"] = "similarity"
-    steps: int = 200
-    rate: float = 3e-3
-    schedule: Literal["cosine", "step"] = "cosine"
-    decay: float = 0.0
-    temperature: float = 0.1
-    patience: int = 6
 
 
 def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
@@ -85,6 +50,7 @@ def train_reducer(
     seed: int,
     description: str,
     constrain: Callable[[Parameters], None] | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, Floats]:
     """Improve a reducer, and keep what has the lowest loss on held-out vectors, the start included.
 
@@ -110,6 +76,8 @@ def train_reducer(
         Of the progress bar.
     constrain : callable, optional
         Changes parameters in place after a step, so that they keep what is asked of them.
+    watch : callable, optional
+        Is told the parameters at the start and at every check, and their held-out loss.
 
     Returns
     -------
@@ -150,47 +118,10 @@ def train_reducer(
         with torch.no_grad():
             return float(loss(unseen, asked))
 
+    def batch_loss() -> "Tensor":
+        x = documents[rng.permutation(len(documents))[:DOCUMENTS]]
+        return loss(x, queries(x[:QUERIES]))
+
     asked = queries(unseen)
-    lowest = reached = check()
-    best, vain = _arrays(parameters), 0
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": list(parameters.values()), "weight_decay": how.decay},
-            {"params": [sharpness], "weight_decay": 0.0},
-        ]
-    )
     steps = min(how.steps, max(CHECKS, EPOCHS * len(training) // DOCUMENTS))
-    every = max(1, steps // CHECKS)
-    with losses(description, steps) as report:
-        for step in range(steps):
-            share = _share(how, step / steps)
-            for group, rate in zip(optimiser.param_groups, (how.rate, SHARPNESS_RATE), strict=True):
-                group["lr"] = rate * share
-            x = documents[rng.permutation(len(documents))[:DOCUMENTS]]
-            found = loss(x, queries(x[:QUERIES]))
-            optimiser.zero_grad()
-            found.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            if constrain:
-                with torch.no_grad():
-                    constrain(parameters)
-            report(float(found.detach()), reached)
-            if (step + 1) % every == 0:
-                reached = check()
-                vain = 0 if reached < lowest else vain + 1
-                if reached < lowest:
-                    lowest, best = reached, _arrays(parameters)
-                if vain == how.patience:
-                    break
-    return best
-
-
-def _share(how: Training, done: float) -> float:
-    """Return which share of its learning rate a step has when the share `done` of training is over."""
-    if how.schedule == "step":
-        return 1.0 if done < 2 / 3 else 0.1
-    return (1 + cos(pi * done)) / 2
-
-
-def _arrays(parameters: Parameters) -> dict[str, Floats]:
-    return {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
+    return descend(parameters, sharpness, batch_loss, check, how, steps, description, constrain, watch)

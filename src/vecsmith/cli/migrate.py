@@ -1,0 +1,66 @@
+"""Commands for the switch from one embedding model to another."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vecsmith.cli.app import JsonFlag, app, print_json, say
+
+migrate = typer.Typer(
+    no_args_is_help=True, help="Switch to another embedding model without embedding everything again."
+)
+app.add_typer(migrate, name="migrate")
+
+OldOption = Annotated[Path, typer.Option("--old", metavar="SET", help="The documents' vectors of the old model.")]
+NewOption = Annotated[
+    Path, typer.Option("--new", metavar="SET", help="Some of the documents, by id, embedded by the new model.")
+]
+MethodOption = Annotated[str, typer.Option("--method", metavar="SPEC", help="The translator.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seeds everything random.")]
+
+
+@migrate.command("plan")
+def plan(
+    old: OldOption,
+    new: NewOption,
+    method: MethodOption = "canonical",
+    seed: SeedOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what each way to switch keeps, from a sample of texts embedded by both models.
+
+    \b
+    vecsmith migrate plan --old corpus-minilm --new sample-mpnet
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.report import findings_terminal
+    from vecsmith.studies.migration import findings, plan
+
+    planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), method, seed)
+    if as_json:
+        print_json(asdict(planned) | {"intervals": [way.interval for way in planned.ways]})
+    else:
+        Console().print(findings_terminal(findings(planned)))
+
+
+@migrate.command("apply")
+def apply(
+    old: OldOption,
+    new: NewOption,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; one that was interrupted goes on.")],
+    method: MethodOption = "canonical",
+    seed: SeedOption = 0,
+) -> None:
+    """Write all documents in the new model's space: embedded where they are, translated where they are not.
+
+    \b
+    vecsmith migrate apply --old corpus-minilm --new sample-mpnet --out corpus-mpnet
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.studies.migration import apply
+
+    written, translated = apply(EmbeddingSet.open(old), EmbeddingSet.open(new), out, method, seed)
+    say(f"Wrote {written!r} to {out}: {translated:,} documents translated, {len(written) - translated:,} as embedded")

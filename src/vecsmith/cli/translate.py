@@ -1,0 +1,71 @@
+"""Commands that translate one model's vectors into another's space."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vecsmith.cli.app import JsonFlag, app, print_json, print_listing, say
+
+translate = typer.Typer(no_args_is_help=True, help="Translate one model's vectors into another's space.")
+app.add_typer(translate, name="translate")
+
+
+@translate.command("fit")
+def fit(
+    source: Annotated[
+        Path, typer.Option(metavar="SET", help="Vectors of the model to translate from: a set or a file of vectors.")
+    ],
+    target: Annotated[Path, typer.Option(metavar="SET", help="The same texts by the model to translate to.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; a translator that it holds is replaced.")],
+    method: Annotated[str, typer.Option(metavar="SPEC", help="As `translate methods` lists them.")] = "canonical",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Learn a map from one model's space to another's, from texts embedded by both; they are joined by id.
+
+    \b
+    vecsmith translate fit --source old/corpus --target new/corpus --method canonical --out old-to-new
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.translators import fit_sets, translator
+
+    fitted = translator(method, seed)
+    source_set, target_set = EmbeddingSet.open(source), EmbeddingSet.open(target)
+    pairs = fit_sets(fitted, source_set, target_set)
+    fitted.save(out)
+    if as_json:
+        counts = {"pairs": len(pairs), "only_source": pairs.only_source, "only_target": pairs.only_target}
+        print_json({"translator": method, "seed": seed, "fitted_on": fitted.pairs_, **counts})
+    for path, only in ((source, pairs.only_source), (target, pairs.only_target)):
+        if only:
+            say(f"{only} rows of {path} have an id that the other set does not have; they were left out.")
+    say(f"Wrote {fitted!r}, fitted on {fitted.pairs_} pairs, to {out}")
+
+
+@translate.command("apply")
+def apply(
+    translator: Annotated[Path, typer.Argument(metavar="TRANSLATOR", help="A folder that translate fit wrote.")],
+    vectors: Annotated[
+        Path, typer.Option("--vectors", metavar="SET", help="Vectors of the model that it translates from.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+) -> None:
+    """Translate a set; interrupted and started again, it goes on where it was.
+
+    \b
+    vecsmith translate apply old-to-new --vectors old/corpus --out translated
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.translators import load_translator, translate_set
+
+    translated = translate_set(load_translator(translator), EmbeddingSet.open(vectors), out)
+    say(f"Wrote {translated!r} to {translated.source}")
+
+
+@translate.command("methods")
+def methods(as_json: JsonFlag = False) -> None:
+    """List the translators."""
+    from vecsmith.translators import TRANSLATORS
+
+    print_listing({usage: method.summary for usage, method in TRANSLATORS.items()}, as_json)

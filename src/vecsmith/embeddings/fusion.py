@@ -1,0 +1,190 @@
+"""Vectors of several models as one: unit blocks side by side, aligned by id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from vecsmith.embeddings.checks import Vectors
+from vecsmith.embeddings.embedding_set import EmbeddingSet
+from vecsmith.embeddings.provenance import Provenance
+from vecsmith.embeddings.unit import UnitVectors
+from vecsmith.errors import VecsmithError
+
+Several = Sequence[EmbeddingSet | Vectors]
+"""Vectors of several models, of the same rows."""
+
+NAMED = 3
+"""Ids that an error names."""
+
+
+def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
+    """Return sets of the same rows as one, whose vectors are their unit vectors side by side.
+
+    The rows are in the order of the first set, which gives the texts too. Nothing is copied: a row is put together when
+    it is read.
+
+    Parameters
+    ----------
+    sets : sequence of EmbeddingSet
+        Of m models, with vectors (n, d₁) … (n, dₘ) and the same ids.
+
+    Returns
+    -------
+    EmbeddingSet
+        With vectors (n, d₁ + … + dₘ), float32, every block of which has norm 1; `EmbeddingSet.blocks` has the names and
+        widths.
+
+    Raises
+    ------
+    VecsmithError
+        If the ids differ (which, and how many).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> a = EmbeddingSet(np.array([[3.0, 4.0], [1.0, 0.0]]), ["x", "y"])
+    >>> b = EmbeddingSet(np.array([[2.0], [5.0]]), ["y", "x"])
+    >>> fuse([a, b]).vectors[:]
+    array([[0.6, 0.8, 1. ],
+           [1. , 0. , 1. ]], dtype=float32)
+    """
+    if not sets:
+        raise VecsmithError("There is no embedding set to fuse; give two or more.")
+    if len(sets) == 1:
+        return sets[0]
+    first = sets[0]
+    vectors = SideBySide([Block(each.unit, _order(first, each)) for each in sets])
+    source = " + ".join(each.source for each in sets)
+    return EmbeddingSet([cast("Vectors", vectors)], first.ids, first.texts, _provenance(sets), source)
+
+
+def as_one(X: Vectors | UnitVectors | Several) -> Vectors | UnitVectors:
+    """Return vectors as they are, and those of several models fused; an array among these is a model of its own."""
+    if not isinstance(X, Sequence):
+        return X
+    named = [
+        each if isinstance(each, EmbeddingSet) else EmbeddingSet(each, source=f"vectors {number}")
+        for number, each in enumerate(X, start=1)
+    ]
+    return fuse(named).unit
+
+
+def check_blocks(expected: Mapping[str, int], blocks: Mapping[str, int], user: str) -> None:
+    """Refuse blocks of other dimensions, or of the same models in another order; unknown ones pass.
+
+    Parameters
+    ----------
+    expected, blocks : mapping of str to int
+        Names and dimensions.
+    user : str
+        Who expects them.
+
+    Raises
+    ------
+    VecsmithError
+        If they differ.
+    """
+    if not (expected and blocks):
+        return
+    widths = list(blocks.values()) == list(expected.values())
+    if widths and (list(blocks) == list(expected) or blocks.keys() != expected.keys()):
+        return
+    ours, theirs = (", ".join(f"{name} ({d})" for name, d in each.items()) for each in (expected, blocks))
+    raise VecsmithError(f"{user} is fitted on {ours}, but got {theirs}; give the same models in that order.")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Unit vectors of one model.
+
+    Attributes
+    ----------
+    unit : UnitVectors
+        (n, d).
+    order : ndarray of shape (n,) or None
+        In which its rows are read; None for their own.
+    """
+
+    unit: UnitVectors
+    order: NDArray[np.int64] | None = None
+
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return rows (m, d)."""
+        return self.unit[rows if self.order is None else self.order[rows]]
+
+
+class SideBySide:
+    """Rows of unit blocks, (n, d₁ + … + dₘ) float32, put together as they are read: a shard of a fused set.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        Of as many rows each.
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._blocks = blocks
+
+    def __len__(self) -> int:
+        return len(self._blocks[0].unit)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows n and dimensions d₁ + … + dₘ."""
+        return len(self), sum(block.unit.shape[1] for block in self._blocks)
+
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the rows of a slice, or of row numbers (m,); no others are read."""
+        return np.hstack([block[rows] for block in self._blocks])
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or np.float32, copy=False)
+
+
+def _order(first: EmbeddingSet, other: EmbeddingSet) -> NDArray[np.int64] | None:
+    """Return in which order the rows of `other` have the ids of `first`; None where they have it already."""
+    if len(first) == len(other) and all(map(str.__eq__, first.rows.each("id"), other.rows.each("id"))):
+        return None
+    rows = {id_: row for row, id_ in enumerate(other.ids)}
+    ids = set(first.ids)
+    missing, strange = [id_ for id_ in first.ids if id_ not in rows], [id_ for id_ in other.ids if id_ not in ids]
+    if missing or strange:
+        raise VecsmithError(
+            f"{other.source} lacks {_count(missing)} of {first.source} and has {_count(strange)} besides; "
+            "fuse sets of the same rows."
+        )
+    return np.array([rows[id_] for id_ in first.ids])
+
+
+def _count(ids: Sequence[str]) -> str:
+    if not ids:
+        return "no id"
+    named = ", ".join(map(repr, ids[:NAMED])) + (", …" if len(ids) > NAMED else "")
+    return f"{len(ids)} id{'s' * (len(ids) > 1)} ({named})"
+
+
+def _provenance(sets: Sequence[EmbeddingSet]) -> Provenance:
+    """Return where fused vectors came from: what the models agree in, else all of it, joined."""
+    origins = [each.provenance for each in sets]
+    lengths = {origin.max_length for origin in origins}
+    blocks: dict[str, int] = {}
+    for each in sets:
+        for name, width in (each.blocks or {each.name: each.dimensions}).items():
+            taken = sum(known.partition("#")[0] == name for known in blocks)
+            blocks[f"{name}#{taken + 1}" if taken else name] = width
+    return Provenance(
+        encoder="+".join(origin.encoder for origin in origins) if all(origin.encoder for origin in origins) else "",
+        revision="+".join(origin.revision for origin in origins).strip("+"),
+        prompt=" + ".join(dict.fromkeys(origin.prompt for origin in origins)),
+        pooling="+".join(dict.fromkeys(origin.pooling for origin in origins)).strip("+"),
+        max_length=lengths.pop() if len(lengths) == 1 else None,
+        dataset=origins[0].dataset,
+        content_hash=origins[0].content_hash,
+        blocks=blocks,
+    )

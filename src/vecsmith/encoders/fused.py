@@ -1,0 +1,35 @@
+"""Several encoders as one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings import Provenance, normalise
+from vecsmith.encoders.base import Encoder, Side
+
+
+class FusedEncoder(Encoder):
+    """The unit vectors of several encoders side by side, as `vecsmith.embeddings.fuse` puts them.
+
+    Parameters
+    ----------
+    parts : sequence of Encoder
+        Two or more.
+    """
+
+    def __init__(self, parts: Sequence[Encoder]) -> None:
+        self.parts = parts
+        self.spec = "+".join(part.spec for part in parts)
+
+    def provenance(self, side: Side) -> Provenance:
+        origins = [part.provenance(side) for part in self.parts]
+        return Provenance(
+            encoder=self.spec,
+            revision="+".join(origin.revision for origin in origins),
+            prompt=" + ".join(dict.fromkeys(origin.prompt for origin in origins)),
+            pooling="+".join(dict.fromkeys(origin.pooling for origin in origins)),
+        )
+
+    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+        return np.hstack([normalise(part.encode(texts, side)) for part in self.parts])

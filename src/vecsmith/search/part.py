@@ -1,0 +1,126 @@
+"""`Part`: the codes of one codec, scanned by FAISS."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs import Codec
+from vecsmith.codecs.base import Codes, Floats, hold
+from vecsmith.search.exact import Rows, is_bit_code
+
+Mask = NDArray[np.bool_]
+ScanScoring = Literal["symmetric", "asymmetric"]
+
+SCALED, SCALED_WIDE, SPARE = 4, 16, 32
+"""Where scores are to be scaled, so many times k + `SPARE` documents are looked at; more if scales differ much."""
+WIDE = 1.25
+"""What the 99.9 % quantile of scales that differ much is above their median: of real embeddings it is up to 1.2."""
+SAMPLE = 10_000
+ONCE = faiss.IndexRefineSearchParameters(k_factor=1.0)  # type: ignore[call-arg]  # FAISS wraps it at import
+"""These are enough for the rounding of the fast scan too."""
+DEEPEST = 4096
+"""Documents that are looked at, at most, for those that a filter allows; beyond, only the allowed are scanned."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Codes of one codec, and where their documents stand in the corpus.
+
+    Attributes
+    ----------
+    codec : Codec
+        The fitted codec.
+    codes : ndarray of shape (n, bytes_per_vector), uint8
+        What it made of the documents; memory-mapped or not.
+    rows : ndarray of shape (n,), int64, or range
+        The documents' rows in the corpus.
+    scales : ndarray of shape (n,), float32, optional
+        What the quantiser's `scales` returns, where it is known already.
+    """
+
+    codec: Codec
+    codes: Codes
+    rows: Rows | range
+    scales: Floats | None = None
+
+    def scan(self, Q: Floats, k: int, scoring: ScanScoring, allowed: Mask | None = None) -> tuple[Floats, Rows]:
+        """Return the scores (n, k) and corpus rows of each query's best k documents here, best first.
+
+        Ties at the cut are broken as FAISS happens to.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d)
+            Queries.
+        k : int
+            Documents a query, at most as many as may be found.
+        scoring : {"symmetric", "asymmetric"}
+            How a query is scored against a code.
+        allowed : ndarray of shape (documents here,), bool, optional
+            Which documents may be found; all by default.
+        """
+        scores, found = self._scan(Q, k, scoring) if allowed is None else self._filtered(Q, k, scoring, allowed)
+        if isinstance(self.rows, range):
+            return scores, found + np.where(found >= 0, self.rows.start, 0) if self.rows.start else found
+        return scores, np.where(found >= 0, self.rows[found], -1)
+
+    def _filtered(self, Q: Floats, k: int, scoring: ScanScoring, allowed: Mask) -> tuple[Floats, Rows]:
+        """Scan as deep as it takes to find k allowed documents; where few are allowed, scan only these.
+
+        FAISS's fast scan takes no ``IDSelector``, and the indexes that do are several times slower with one.
+        """
+        depth = 2 * k * len(self.codes) // int(np.count_nonzero(allowed))
+        while depth <= DEEPEST:
+            scores, found = self._scan(Q, min(depth, len(self.codes)), scoring)
+            inside = allowed[found] & (found >= 0)
+            if np.count_nonzero(inside, axis=1).min(initial=k) >= k:
+                first = np.argsort(~inside, axis=1, kind="stable")[:, :k]
+                return np.take_along_axis(scores, first, axis=1), np.take_along_axis(found, first, axis=1)
+            depth *= 4
+        places = np.flatnonzero(allowed)
+        scales = None if self._scales is None else self._scales[places]
+        return Part(self.codec, self.codes[places], places, scales).scan(Q, k, scoring)
+
+    def _scan(self, Q: Floats, k: int, scoring: ScanScoring) -> tuple[Floats, Rows]:
+        """Return the scores and places here, −1 for none."""
+        if scoring == "symmetric" and is_bit_code(self.codec):
+            distances, found = self._hamming.search(self.codec.encode(Q), k)
+            return -distances.astype(np.float32), found
+        if scoring == "symmetric":
+            Q = self.codec.decode(self.codec.encode(Q))
+        reduced, offset = self.codec.reduce_queries(Q)
+        projected, shift = self.codec.quantiser.project_queries(reduced)
+        scales = self._scales
+        if scales is None:
+            scores, found = self._inner_product.search(projected, k)
+            scores += (shift + offset)[:, None]
+            return scores, found
+        depth = min(self._scaled * (k + SPARE), len(self.codes))
+        scores, found = self._inner_product.search(projected, depth, params=ONCE)
+        scores += shift[:, None]
+        scores = np.where(found >= 0, scores * scales[found], -np.inf)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, best, axis=1) + offset[:, None], np.take_along_axis(found, best, axis=1)
+
+    @cached_property
+    def _inner_product(self) -> Any:
+        return self.codec.quantiser.index(self.codes)
+
+    @cached_property
+    def _scales(self) -> Floats | None:
+        return self.codec.quantiser.scales(self.codes) if self.scales is None else self.scales
+
+    @cached_property
+    def _scaled(self) -> int:
+        """How many times k + `SPARE` documents are looked at."""
+        assert self._scales is not None
+        middle, high = np.quantile(self._scales[:: -(-len(self._scales) // SAMPLE)], [0.5, 0.999])
+        return SCALED if high < WIDE * middle else SCALED_WIDE
+
+    @cached_property
+    def _hamming(self) -> Any:
+        return hold(faiss.IndexBinaryFlat(8 * self.codes.shape[1]), self.codes)

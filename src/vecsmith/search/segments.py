@@ -1,0 +1,218 @@
+"""What an index holds at one moment: segments of documents, which of them are deleted, and what they are called."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate, compress, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.base import Codes, Floats
+from vecsmith.codecs.codec import BLOCK
+from vecsmith.embeddings import Rows as Names
+from vecsmith.errors import VecsmithError
+from vecsmith.search.exact import Decoded, Originals, Rows
+from vecsmith.search.part import Mask, Part
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Documents that came together: their codes, names, and what their scores are refined with."""
+
+    parts: tuple[Part, ...]
+    names: Names
+    originals: Originals | None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """The row, from 0 in this segment, of every id."""
+        return {id_: row for row, id_ in enumerate(self.names.each("id"))}
+
+    def followed_by(self, other: "Segment") -> "Segment":
+        """Return one segment for two, each of one part, in memory."""
+        (a,), (b,) = self.parts, other.parts
+        rows = range(a.rows[0], a.rows[0] + len(self) + len(other))
+        part = Part(a.codec, np.concatenate([a.codes, b.codes]), rows)
+        originals: Originals | None = None
+        if isinstance(self.originals, Decoded) and isinstance(other.originals, Decoded):
+            finer = np.concatenate([self.originals.codes, other.originals.codes])
+            originals = Decoded(self.originals.codec, finer)
+        elif isinstance(self.originals, np.ndarray) and isinstance(other.originals, np.ndarray):
+            originals = np.concatenate([self.originals, other.originals])
+        return Segment((part,), Names(len(rows), [*self.names.ids, *other.names.ids]), originals)
+
+
+@dataclass(frozen=True)
+class State:
+    """Segments, one after the other, and their deleted rows; it never changes.
+
+    Attributes
+    ----------
+    segments : tuple of Segment
+        What there was at first, and what was added.
+    deleted : ndarray of shape (n,), bool, or None
+        Rows that are not found any more.
+    by_id : bool
+        Whether ties break by falling id rather than by rising row.
+    """
+
+    segments: tuple[Segment, ...]
+    deleted: Mask | None
+    by_id: bool
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The first row of every segment, and the number of all rows."""
+        return list(accumulate(map(len, self.segments), initial=0))
+
+    @property
+    def total(self) -> int:
+        """Rows, the deleted included."""
+        return self.starts[-1]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The parts of all segments."""
+        return [part for segment in self.segments for part in segment.parts]
+
+    @cached_property
+    def alive(self) -> Mask | None:
+        """Which rows (n,) are not deleted; None where all are there."""
+        return None if self.deleted is None else ~self.deleted
+
+    @cached_property
+    def count(self) -> int:
+        """Rows that are not deleted."""
+        return self.total if self.deleted is None else self.total - int(np.count_nonzero(self.deleted))
+
+    @cached_property
+    def rank(self) -> Rows | None:
+        """The place (n,) of every row among equals; None where that is the row itself."""
+        if not self.by_id:
+            return None
+        ids = [id_ for segment in self.segments for id_ in segment.names.each("id")]
+        by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
+        return np.argsort(np.fromiter(by_id, np.int64))
+
+    def vectors(self, rows: Rows) -> Floats:
+        """Return the vectors (m, d) that scores of rows (m,) are refined with."""
+        numbers = np.searchsorted(self.starts, rows, side="right") - 1
+        pieces = [(numbers == number, segment) for number, segment in enumerate(self.segments)]
+        result: Floats | None = None
+        for here, segment in pieces:
+            if here.any() and segment.originals is not None:
+                found = segment.originals[rows[here] - self.starts[numbers[here][0]]]
+                if result is None:
+                    result = np.empty((len(rows), found.shape[1]), np.float32)
+                result[here] = found
+        if result is None:
+            raise VecsmithError("Scoring 'rescored' reorders with the original vectors; give them as `originals`.")
+        return result
+
+    def rows_of(self, names: Sequence[Any] | NDArray[Any]) -> Rows:
+        """Return the rows of ids (m,), of row numbers (m,), or of a mask (n,).
+
+        Raises
+        ------
+        VecsmithError
+            If there is no such id or row.
+        """
+        given = np.asarray(names)
+        if given.dtype == np.bool_:
+            if given.shape != (self.total,):
+                raise VecsmithError(f"A mask must have {self.total} values, one a row, not shape {given.shape}.")
+            return np.flatnonzero(given)
+        if given.dtype.kind in "iu":
+            if len(given) and not (0 <= given.min() and given.max() < self.total):
+                raise VecsmithError(f"There is no row {given.max()}; rows are from 0 to {self.total - 1}.")
+            return given.astype(np.int64)
+        return np.fromiter((self._row_of(str(name)) for name in names), np.int64, len(given))
+
+    def _row_of(self, name: str) -> int:
+        row = self.find(name)
+        if row is None:
+            raise VecsmithError(f"There is no id {name!r} in the index.")
+        return row
+
+    def find(self, name: str) -> int | None:
+        """Return the row of an id, or None; of an id that was deleted and added again, the new one."""
+        for start, segment in zip(reversed(self.starts[:-1]), reversed(self.segments), strict=True):
+            if (row := segment.row_of.get(name)) is not None:
+                return start + row
+        return None
+
+    def added(self, segment: Segment) -> "State":
+        """Return the state with one more segment, which is joined with the latest ones where these are no larger."""
+        segments = [*self.segments, segment]
+        # so there are about as many segments as the number of additions has digits
+        while len(segments) > 2 and len(segments[-2]) <= len(segments[-1]):
+            segments[-2:] = [segments[-2].followed_by(segments[-1])]
+        deleted = None if self.deleted is None else np.concatenate([self.deleted, np.zeros(len(segment), np.bool_)])
+        return replace(self, segments=tuple(segments), deleted=deleted)
+
+    def without(self, rows: Rows) -> "State":
+        """Return the state without rows."""
+        deleted = np.zeros(self.total, np.bool_) if self.deleted is None else self.deleted.copy()
+        deleted[rows] = True
+        return replace(self, deleted=deleted)
+
+    @cached_property
+    def names(self) -> Names:
+        """The ids and texts of all rows, the deleted included."""
+        return KeptNames([segment.names for segment in self.segments])
+
+    @property
+    def kept(self) -> "KeptNames":
+        """The ids and texts of the rows that are not deleted."""
+        return KeptNames([segment.names for segment in self.segments], self.alive)
+
+    def code_blocks(self) -> Iterator[Codes]:
+        """Yield the codes of the rows that are not deleted, in order; every segment must have one part."""
+        for start, segment in zip(self.starts, self.segments, strict=False):
+            for block, places in self._blocks(start, len(segment)):
+                yield segment.parts[0].codes[block][places]
+
+    def original_blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield the originals likewise, or their codes."""
+        for start, segment in zip(self.starts, self.segments, strict=False):
+            originals: Any = segment.originals
+            for block, places in self._blocks(start, len(segment)):
+                yield (originals.codes if isinstance(originals, Decoded) else originals)[block][places]
+
+    def _blocks(self, start: int, count: int) -> Iterator[tuple[slice, Any]]:
+        """Yield the blocks of a segment, and which of their rows are kept."""
+        for first in range(0, count, BLOCK):
+            block = slice(first, min(first + BLOCK, count))
+            alive = self.alive
+            yield block, slice(None) if alive is None else alive[start + block.start : start + block.stop]
+
+
+class KeptNames(Names):
+    """The ids and texts of several sets of rows, one after the other, of which some may be left out.
+
+    Parameters
+    ----------
+    several : sequence of Rows
+        The rows.
+    kept : ndarray of shape (n,), bool, optional
+        Which of them to keep.
+    """
+
+    def __init__(self, several: Sequence[Names], kept: Mask | None = None) -> None:
+        self._blocks = [(rows, number) for rows in several for number in range(len(rows._starts) - 1)]
+        sizes = [rows._starts[number + 1] - rows._starts[number] for rows, number in self._blocks]
+        starts = list(accumulate(sizes, initial=0))
+        self._masks = None if kept is None else [kept[a:b] for a, b in pairwise(starts)]
+        self._starts = starts if self._masks is None else [0, *accumulate(int(mask.sum()) for mask in self._masks)]
+        self.has_texts = any(rows.has_texts for rows in several)
+
+    def _block(self, number: int, column: Any) -> Sequence[str]:
+        rows, place = self._blocks[number]
+        texts_missing = column == "text" and not rows.has_texts
+        values = [""] * (rows._starts[place + 1] - rows._starts[place]) if texts_missing else rows._block(place, column)
+        return values if self._masks is None else list(compress(values, self._masks[number]))

@@ -1,0 +1,57 @@
+"""Chroma: decoded vectors, for it has no codes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from vecsmith.embeddings import Vectors
+from vecsmith.errors import VecsmithError, require
+from vecsmith.search.codes import CodeSet
+from vecsmith.search.stores.base import BLOCK, Collection, named_blocks
+
+
+def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+    """Write a collection of decoded vectors under cosine distance; texts become its documents."""
+    client = _client(where)
+    if table in {collection.name for collection in client.list_collections()}:
+        raise VecsmithError(f"{where} has a collection {table!r} already; give another --table.")
+    # without an embedding function: Chroma's default one downloads a model
+    collection = client.create_collection(table, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None)
+    most = client.get_max_batch_size()
+    try:
+        for ids, texts, block in named_blocks(codes, "rows to chroma"):
+            vectors = codes.codec.decode(block)
+            for start in range(0, len(ids), most):
+                part = slice(start, start + most)
+                collection.add(ids=ids[part], embeddings=vectors[part], documents=texts and texts[part])
+    except BaseException:
+        client.delete_collection(table)
+        raise
+
+
+def read(where: str, table: str) -> Collection:
+    """Read a collection's ids, embeddings, and documents where every row has one."""
+    client = _client(where)
+    names = [collection.name for collection in client.list_collections()]
+    if table not in names:
+        raise VecsmithError(
+            f"{where} has no collection {table!r}, but {', '.join(names) or 'none'}; give one of them as --table."
+        )
+    collection = client.get_collection(table, embedding_function=None)
+    starts = range(0, collection.count(), BLOCK)
+    named = [collection.get(limit=BLOCK, offset=start, include=["documents"]) for start in starts]
+    texts = [text for block in named for text in block["documents"]]
+
+    def blocks() -> Iterator[Vectors]:
+        for start in starts:
+            found = collection.get(limit=BLOCK, offset=start, include=["embeddings"])
+            yield np.asarray(found["embeddings"], dtype=np.float32)
+
+    ids = [id_ for block in named for id_ in block["ids"]]
+    return Collection(ids, None if None in texts else texts, blocks())
+
+
+def _client(where: str) -> Any:
+    settings = require("chromadb.config", "stores").Settings(anonymized_telemetry=False)
+    return require("chromadb", "stores").PersistentClient(where, settings=settings)

@@ -1,0 +1,109 @@
+"""FAISS: a file that takes plain float queries."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from vecsmith.codecs import Codec
+from vecsmith.codecs.base import Floats, Quantiser
+from vecsmith.errors import VecsmithError
+from vecsmith.files import replacing
+from vecsmith.search.codes import CodeSet
+from vecsmith.search.stores.base import BLOCK, Collection, decoded_blocks
+
+REFINE = 32
+"""How many times k documents are scored by their decoded vectors, where the scan knows no norms."""
+
+
+def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+    """Write an index whose ids are the rows, and which finds what `Index` finds."""
+    index = _decoded(codes) if decoded else scan(codes)
+    with replacing(Path(where)) as beside:
+        faiss.write_index(index, str(beside))
+
+
+def scan(codes: CodeSet) -> Any:
+    """Return an index of the codes for float queries; scores lack what is the same for all documents of a query.
+
+    The query's projection is an ``IndexPreTransform``. FAISS cannot divide by a norm that follows from the code, as
+    codes of unit length need; nor can it scan codes that are searched decoded, such as those of a trellis: the file
+    has their decoded vectors in half precision too, 2 d bytes each.
+    """
+    quantiser = codes.codec.quantiser
+    projection = linear_projection(codes.codec)
+    if type(quantiser).index is Quantiser.index:
+        return _decoded(codes)
+    scanned = quantiser.index(codes.codes)
+    if quantiser.scales(codes.codes[:1]) is None:
+        return _transformed(projection, scanned)
+    index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded(codes))
+    index.k_factor = REFINE
+    index.referenced_objects.append(scanned)  # type: ignore[attr-defined]  # FAISS sets it; this owns `base_index`
+    return index
+
+
+def linear_projection(codec: Codec) -> Floats:
+    """Return the A (m, d) that queries are multiplied with.
+
+    Raises
+    ------
+    VecsmithError
+        If queries take another way, such as through a network.
+    """
+
+    def project(Q: Floats) -> Floats:
+        return codec.quantiser.project_queries(codec.reduce_queries(Q)[0])[0]
+
+    A = project(np.eye(codec.input_dimensions, dtype=np.float32)).T
+    Q = np.random.default_rng(0).standard_normal((8, codec.input_dimensions)).astype(np.float32)
+    if not np.allclose(project(Q), Q @ A.T, atol=1e-3 * np.abs(A).max() * np.sqrt(len(A[0]))):
+        raise VecsmithError(
+            f"FAISS cannot project the queries of {codec.spec}, which are not multiplied with a matrix; "
+            "export --decoded instead."
+        )
+    return np.ascontiguousarray(A, dtype=np.float32)
+
+
+def _transformed(A: Floats, index: Any) -> Any:
+    if A.shape[0] == A.shape[1] and np.array_equal(A, np.eye(len(A))):
+        return index
+    transform = faiss.LinearTransform(A.shape[1], A.shape[0], False)
+    faiss.copy_array_to_vector(A.ravel(), transform.A)
+    transform.is_trained = True
+    return faiss.IndexPreTransform(transform, index)
+
+
+def _decoded(codes: CodeSet) -> Any:
+    index = faiss.IndexScalarQuantizer(
+        codes.codec.input_dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    index.is_trained = True
+    for block in decoded_blocks(codes):
+        index.add(block)
+    return index
+
+
+def read(where: str, table: str) -> Collection:
+    """Read an index that keeps its vectors or can reconstruct them, such as a flat one."""
+    try:
+        whole = index = faiss.read_index(where, faiss.IO_FLAG_MMAP_IFC)
+        ids = [str(row) for row in range(index.ntotal)]
+        if isinstance(index, faiss.IndexIDMap):
+            ids = [str(id_) for id_ in faiss.vector_to_array(index.id_map).tolist()]
+            index = faiss.downcast_index(index.index)
+        index.reconstruct_n(0, min(1, index.ntotal))
+    except RuntimeError as error:
+        raise VecsmithError(
+            f"{where} is no FAISS index that can give its vectors back "
+            f"({str(error).rsplit('Error: ')[-1].strip()}); give a flat one."
+        ) from error
+
+    def blocks() -> Iterator[Floats]:
+        # `whole` owns `index`
+        for start in range(0, whole.ntotal, BLOCK):
+            yield index.reconstruct_n(start, min(BLOCK, whole.ntotal - start))
+
+    return Collection(ids, None, blocks())

@@ -1,0 +1,69 @@
+"""LanceDB: codes in a column of bytes under Hamming distance, or decoded vectors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from vecsmith.codecs.base import Codes, Floats
+from vecsmith.embeddings import Vectors
+from vecsmith.errors import VecsmithError, require
+from vecsmith.search.codes import CodeSet
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks
+
+
+def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+    """Write a table with columns ``id``, perhaps ``text``, and ``code`` (uint8) or ``vector`` (float32).
+
+    Codes are searched as ``table.search(codec.encode(q)[0], "code").distance_type("hamming")``.
+    """
+    if not decoded:
+        check_bits(codes, "lancedb")
+    database = require("lancedb", "stores").connect(where)
+    width = codes.codec.input_dimensions if decoded else codes.codes.shape[1]
+    name, kind = ("vector", pa.float32()) if decoded else ("code", pa.uint8())
+    columns = [("id", pa.string()), *([("text", pa.string())] if codes.rows.has_texts else [])]
+    schema = pa.schema([*columns, (name, pa.list_(kind, width))])
+
+    def batches() -> Iterator[Any]:
+        for ids, texts, block in named_blocks(codes, "rows to lancedb"):
+            values: Codes | Floats = codes.codec.decode(block) if decoded else block
+            lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), width)
+            names = [pa.array(column, pa.string()) for column in (ids, texts) if column is not None]
+            yield pa.RecordBatch.from_arrays([*names, lists], schema=schema)
+
+    if table in database.list_tables().tables:
+        raise VecsmithError(f"{where} has a table {table!r} already; give another --table.")
+    database.create_table(table, batches(), schema=schema)
+
+
+def read(where: str, table: str) -> Collection:
+    """Read a table with one column of float vectors, and perhaps ``id`` and ``text``."""
+    database = require("lancedb", "stores").connect(where)
+    if table not in database.list_tables().tables:
+        tables = ", ".join(database.list_tables().tables) or "none"
+        raise VecsmithError(f"{where} has no table {table!r}, but {tables}; give one of them as --table.")
+    opened = database.open_table(table)
+    vectors = [field.name for field in opened.schema if _is_vector(field.type)]
+    if len(vectors) != 1:
+        raise VecsmithError(f"The table {table!r} should have one column of float vectors, but has {len(vectors)}.")
+
+    def column(name: str) -> Iterator[Any]:
+        return (batch[name] for batch in opened.search(None).select([name]).to_batches(BLOCK))
+
+    def strings(name: str) -> list[str] | None:
+        if name not in opened.schema.names:
+            return None
+        return [str(value) if value is not None else "" for part in column(name) for value in part.to_pylist()]
+
+    def blocks() -> Iterator[Vectors]:
+        for part in column(vectors[0]):
+            yield np.asarray(part.flatten()).reshape(len(part), -1)
+
+    ids = strings("id") or [str(row) for row in range(opened.count_rows())]
+    return Collection(ids, strings("text"), blocks())
+
+
+def _is_vector(kind: Any) -> bool:
+    return bool(pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type))

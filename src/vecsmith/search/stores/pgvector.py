@@ -1,0 +1,91 @@
+"""PostgreSQL with pgvector: codes in a column of bits under Hamming distance, or decoded vectors."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from vecsmith.codecs.base import Codes
+from vecsmith.embeddings import Vectors
+from vecsmith.errors import VecsmithError, require
+from vecsmith.search.codes import CodeSet
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks
+
+VECTOR_TYPES = ("vector", "halfvec")
+
+
+def bit_strings(codes: Codes) -> list[str]:
+    """Return codes (n, bytes) as pgvector's ``bit`` values, the lowest bit of the first byte first."""
+    return ["".join("01"[bit] for bit in row) for row in np.unpackbits(codes, axis=1, bitorder="little").tolist()]
+
+
+def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+    """Write a table with columns ``id``, perhaps ``text``, and ``code`` (bit) or ``embedding`` (vector).
+
+    Codes are searched as ``ORDER BY code <~> B'0110…'``; the shortlist's codes, packed again, give exact scores.
+    """
+    if not decoded:
+        check_bits(codes, "pgvector")
+    sql = require("psycopg.sql", "stores")
+    name, kind = ("embedding", "vector") if decoded else ("code", "bit")
+    width = codes.codec.input_dimensions if decoded else 8 * codes.codes.shape[1]
+    columns = ["id text PRIMARY KEY", *(["text text"] if codes.rows.has_texts else []), f"{name} {kind}({width})"]
+    with _connected(where) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        cursor.execute("SELECT to_regclass(%s)", [table])
+        if cursor.fetchone()[0] is not None:
+            raise VecsmithError(f"The database has a table {table!r} already; give another --table.")
+        cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({', '.join(columns)})").format(sql.Identifier(table)))
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
+            for ids, texts, block in named_blocks(codes, "rows to pgvector"):
+                values = _vector_strings(codes.codec.decode(block)) if decoded else bit_strings(block)
+                for row in zip(*(column for column in (ids, texts, values) if column is not None), strict=True):
+                    copy.write_row(row)
+
+
+def read(where: str, table: str) -> Collection:
+    """Read a table with one column of vectors, and perhaps ``id`` and ``text``, as it is at this moment."""
+    sql = require("psycopg.sql", "stores")
+    connection = _connected(where)
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    of_table = "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+    found = connection.execute(f"SELECT attname, format_type(atttypid, NULL) {of_table}", [table]).fetchall()
+    kinds = dict(found)
+    vectors = [name for name, kind in found if kind in VECTOR_TYPES]
+    if len(vectors) != 1:
+        connection.close()
+        raise VecsmithError(f"The database has no table {table!r} with one column of type vector or halfvec.")
+
+    def column(expression: str, name: str) -> Iterator[list[Any]]:
+        order = sql.Identifier("id") if "id" in kinds else sql.SQL("ctid")
+        query = sql.SQL(f"SELECT {expression} FROM {{}} ORDER BY {{}}")
+        with connection.cursor(f"vecsmith_{name}") as cursor:
+            cursor.execute(query.format(sql.Identifier(name), sql.Identifier(table), order))
+            while rows := cursor.fetchmany(BLOCK):
+                yield [row[0] for row in rows]
+
+    def strings(name: str) -> list[str] | None:
+        return None if name not in kinds else [text or "" for block in column("{}::text", name) for text in block]
+
+    def blocks() -> Iterator[Vectors]:
+        with connection:
+            for block in column("{}::real[]", vectors[0]):
+                yield np.asarray(block, dtype=np.float32)
+
+    ids, texts = strings("id"), strings("text")
+    if ids is None:
+        count = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+        ids = [str(row) for row in range(count[0] if count else 0)]
+    return Collection(ids, texts, blocks())
+
+
+def _connected(where: str) -> Any:
+    psycopg = require("psycopg", "stores")
+    try:
+        return psycopg.connect(where)
+    except psycopg.OperationalError as error:
+        raise VecsmithError(f"PostgreSQL does not answer ({str(error).strip()}); check how to connect.") from error
+
+
+def _vector_strings(vectors: Vectors) -> list[str]:
+    return [f"[{','.join(map(repr, row))}]" for row in vectors.tolist()]

@@ -1,0 +1,185 @@
+"""`study small-to-large`: small models' vectors side by side, translated into a large model's compressed space."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs import Codec
+from vecsmith.embeddings import EmbeddingSet, normalise
+from vecsmith.encoders import embed_task
+from vecsmith.errors import VecsmithError
+from vecsmith.metrics import evaluate
+from vecsmith.search import training_set
+from vecsmith.studies.findings import Findings, Plot, Table, cell
+from vecsmith.studies.widths import present
+from vecsmith.tasks import Task, load_task
+from vecsmith.translators import translator
+
+Floats = NDArray[np.float32]
+
+TRANSLATORS = ("linear", "mlp1", "mlp2", "mlp1:retrieval")
+QUERIES_ONLY = ", queries only"
+SHARE = 1 / 2
+"""Of the large model's width, to which it is auto-encoded."""
+DEPTH = 101
+"""Documents of a ranking: a hundred count, and one may be the query itself."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """A task embedded by small models and a large one, side by side; the large one is the last block.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    split : str
+        Its judgements that count.
+    corpus, queries : EmbeddingSet
+        Fused vectors of all models.
+    training : EmbeddingSet or None
+        The fused vectors to fit on under transfer.
+    """
+
+    task: Task
+    split: str
+    corpus: EmbeddingSet
+    queries: EmbeddingSet
+    training: EmbeddingSet | None
+
+    def parts(self, vectors: Floats) -> tuple[Floats, Floats]:
+        """Return the small models' unit vectors, side by side, and the large one's."""
+        width = list(self.corpus.blocks.values())[-1]
+        return normalise(vectors[:, :-width]), normalise(vectors[:, -width:])
+
+    @cached_property
+    def documents(self) -> tuple[Floats, Floats]:
+        """Vectors of the corpus."""
+        return self.parts(self.corpus.unit[:])
+
+    @cached_property
+    def asked(self) -> tuple[list[str], tuple[Floats, Floats]]:
+        """Ids and vectors of the judged queries."""
+        judgements = self.task.judgements(self.split)
+        rows = np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
+        return [self.queries.ids[row] for row in rows], self.parts(self.queries.unit[rows])
+
+    def folds(self, fit_on: str, seed: int) -> Iterator[tuple[tuple[Floats, Floats], NDArray[np.int64]]]:
+        """Yield what is fitted on, and the rows of the documents that are encoded then (see `encode_corpus`)."""
+        small, large = self.documents
+        everything = np.arange(len(small))
+        if self.training is not None:
+            yield self.parts(self.training.unit[:]), everything
+        elif fit_on == "corpus":
+            yield (small, large), everything
+        else:
+            order = np.random.default_rng(seed).permutation(len(small))
+            halves = np.sort(order[: len(small) // 2]), np.sort(order[len(small) // 2 :])
+            for rows, others in (halves, halves[::-1]):
+                yield (small[others], large[others]), rows
+
+    def ndcg(self, scores: Floats) -> float:
+        """Return the mean nDCG@10 of scores (n_queries, n_docs)."""
+        depth = min(DEPTH, scores.shape[1])
+        top = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+        best = np.take_along_axis(scores, top, axis=1)
+        names, identical = self.asked[0], self.task.ignore_identical_ids
+        judgements = self.task.judgements(self.split)
+        return float(evaluate(best, top, names, self.corpus.ids, judgements, identical).ndcg_at_10.mean())
+
+
+def small_to_large(
+    tasks: Sequence[str],
+    encoders: Sequence[str],
+    split: str = "test",
+    fit_on: str = "cross",
+    seeds: Sequence[int] = (0, 1, 2),
+) -> Findings:
+    """Measure small models' vectors that are translated into those of a large one: both sides, or queries only.
+
+    Parameters
+    ----------
+    tasks, split, seeds
+        As of `quantization`.
+    encoders : sequence of str
+        The small ones, and last the large one.
+    fit_on : {"cross", "corpus"} or str
+        As of `quantization`; a folder must be of all encoders, joined by ``+`` in this order.
+
+    Returns
+    -------
+    Findings
+        nDCG@10 over that of the large model, and which share of the gap between the small models side by side and the
+        large one is closed, where there is a gap; and a plot.
+
+    Raises
+    ------
+    VecsmithError
+        If there are fewer than two encoders.
+    """
+    if len(encoders) < 2:
+        raise VecsmithError("The study needs small encoders and a large one; give --encoder two or more times.")
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in tasks:
+        task = load_task(name)
+        corpus, queries = embed_task(task, "+".join(encoders))
+        models = Models(task, present(task, split), corpus, queries, training_set(fit_on, corpus))
+        for seed in seeds:
+            for line, ndcg in _measure(models, fit_on, seed).items():
+                found.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
+    return _findings(found, encoders, fit_on, seeds)
+
+
+def _measure(models: Models, fit_on: str, seed: int) -> dict[str, float]:
+    """Return nDCG@10 by line: the small models, the large one, the large one auto-encoded, and every translator."""
+    (small, large), (small_queries, large_queries) = models.documents, models.asked[1]
+    width = round(large.shape[1] * SHARE)
+    scores = {
+        "small, side by side": small_queries @ small.T,
+        "large": large_queries @ large.T,
+        f"large, autoencoder{width}": np.empty((len(large_queries), len(large)), np.float32),
+        **{
+            name + which: np.empty((len(large_queries), len(large)), np.float32)
+            for name in TRANSLATORS
+            for which in ("", QUERIES_ONLY)
+        },
+    }
+    for (X, Y), rows in models.folds(fit_on, seed):
+        space = Codec(f"autoencoder{width}", seed).fit(Y).reducers[0]
+        documents = space.transform(large[rows])
+        scores[f"large, autoencoder{width}"][:, rows] = space.transform(large_queries) @ documents.T
+        for name in TRANSLATORS:
+            fitted = translator(name, seed).fit(X, space.transform(Y))
+            queries = fitted.transform(small_queries)
+            scores[name][:, rows] = queries @ fitted.transform(small[rows]).T
+            scores[name + QUERIES_ONLY][:, rows] = queries @ documents.T
+    return {name: models.ndcg(each) for name, each in scores.items()}
+
+
+def _findings(
+    found: dict[str, dict[str, list[float]]], encoders: Sequence[str], fit_on: str, seeds: Sequence[int]
+) -> Findings:
+    naive, large = found["small, side by side"], found["large"]
+    rows, lines = [], dict[str, list[tuple[float, float]]]()
+    for number, (line, measured) in enumerate(found.items()):
+        shares = {task: [x / fmean(large[task]) for x in values] for task, values in measured.items()}
+        gaps = {task: fmean(large[task]) - fmean(naive[task]) for task in measured}
+        closed = {
+            task: f"{(fmean(values) - fmean(naive[task])) / gaps[task]:.0%}" if gaps[task] > 0 else "no gap"
+            for task, values in measured.items()
+        }
+        mean = fmean(map(fmean, shares.values()))
+        rows.append([line, *(cell(shares[task]) for task in measured), f"{mean:.1%}", *closed.values()])
+        lines[line] = [(float(number), 100 * mean)]
+    small = " and ".join(encoders[:-1])
+    title = (
+        f"nDCG@10 over that of {encoders[-1]}, of {small} translated to its auto-encoded space, and the share of the "
+        f"gap that is closed; seeds {', '.join(map(str, seeds))}; fit on {fit_on}"
+    )
+    columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
+    plot = Plot("small-to-large", title, "line", "nDCG@10, % of the large model", lines, joined=False)
+    return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])

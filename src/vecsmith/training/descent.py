@@ -1,0 +1,136 @@
+"""The one descent: steps, checks on held-out data, and the best state kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import cos, pi
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.errors import require
+from vecsmith.progress import losses
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = NDArray[np.float32]
+Parameters = Mapping[str, "Tensor"]
+Watch = Callable[[Mapping[str, Floats], float], None]
+
+CHECKS = 20
+"""How often the held-out loss is looked at."""
+SHARPNESS_RATE = 0.01
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a reducer or a translator is trained.
+
+    Attributes
+    ----------
+    loss : {"similarity", "mse", "cosine"}
+        Of how documents rank, or of the reconstruction.
+    steps : int
+        At most; with 0 the start is what is used.
+    rate : float
+        Learning rate of AdamW.
+    schedule : {"cosine", "step"}
+        The rate falls to 0 like a cosine, or to a tenth after two thirds of the steps.
+    decay : float
+        Weight decay.
+    temperature : float
+        Of the softmax over similarities that are to be kept.
+    patience : int
+        Training ends when the held-out loss has not fallen in so many of 20 checks.
+    """
+
+    loss: Literal["similarity", "mse", "cosine"] = "similarity"
+    steps: int = 200
+    rate: float = 3e-3
+    schedule: Literal["cosine", "step"] = "cosine"
+    decay: float = 0.0
+    temperature: float = 0.1
+    patience: int = 6
+
+
+def descend(
+    parameters: Parameters,
+    sharpness: "Tensor",
+    batch_loss: Callable[[], "Tensor"],
+    check: Callable[[], float],
+    how: Training,
+    steps: int,
+    description: str,
+    constrain: Callable[[Parameters], None] | None = None,
+    watch: Watch | None = None,
+) -> dict[str, Floats]:
+    """Lower a loss by AdamW, and keep what has the lowest held-out loss, the start included.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Tensor
+        What is trained, in place.
+    sharpness : Tensor
+        Logarithm of an inverse temperature, trained too, at a rate of its own.
+    batch_loss : callable
+        Draws a batch and returns its loss.
+    check : callable
+        Returns the held-out loss.
+    how : Training
+        Rate, schedule, decay and patience.
+    steps : int
+        At most.
+    description : str
+        Of the progress bar.
+    constrain : callable, optional
+        Changes parameters in place after a step, so that they keep what is asked of them.
+    watch : callable, optional
+        Is told the parameters at the start and at every check, and their held-out loss.
+    """
+    torch = require("torch", "train")
+    lowest = reached = check()
+    best, vain = _arrays(parameters), 0
+    if watch:
+        watch(best, lowest)
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": list(parameters.values()), "weight_decay": how.decay},
+            {"params": [sharpness], "weight_decay": 0.0},
+        ]
+    )
+    every = max(1, steps // CHECKS)
+    with losses(description, steps) as report:
+        for step in range(steps):
+            share = _share(how, step / steps)
+            for group, rate in zip(optimiser.param_groups, (how.rate, SHARPNESS_RATE), strict=True):
+                group["lr"] = rate * share
+            found = batch_loss()
+            optimiser.zero_grad()
+            found.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            if constrain:
+                with torch.no_grad():
+                    constrain(parameters)
+            report(float(found.detach()), reached)
+            if (step + 1) % every == 0:
+                reached = check()
+                if watch:
+                    watch(_arrays(parameters), reached)
+                vain = 0 if reached < lowest else vain + 1
+                if reached < lowest:
+                    lowest, best = reached, _arrays(parameters)
+                if vain == how.patience:
+                    break
+    return best
+
+
+def _share(how: Training, done: float) -> float:
+    """Return which share of its learning rate a step has when the share `done` of training is over."""
+    if how.schedule == "step":
+        return 1.0 if done < 2 / 3 else 0.1
+    return (1 + cos(pi * done)) / 2
+
+
+def _arrays(parameters: Parameters) -> dict[str, Floats]:
+    return {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}

@@ -1,0 +1,17 @@
+"""Translators: vectors of one model's space → vectors of another's."""
+
+from vecsmith.translators.base import TRANSLATORS, Translator
+from vecsmith.translators.sets import Pairs, fit_sets, join, translate_set
+from vecsmith.translators.spec import is_translator, load_translator, translator
+
+__all__ = [
+    "TRANSLATORS",
+    "Pairs",
+    "Translator",
+    "fit_sets",
+    "is_translator",
+    "join",
+    "load_translator",
+    "translate_set",
+    "translator",
+]

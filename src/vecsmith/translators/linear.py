@@ -1,0 +1,73 @@
+"""Ridge regression, of full or low rank."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.errors import VecsmithError
+from vecsmith.translators.affine import Affine, cross_moments, hold_out
+from vecsmith.translators.base import Floats
+
+RIDGES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+"""λ over n and the mean squared norm of the source vectors, among which held-out pairs choose."""
+
+
+class Linear(Affine):
+    """W = (XᵀX + λI)⁻¹XᵀY, with the λ under which held-out pairs are predicted with the smallest squared error.
+
+    At low rank r, W is multiplied by VVᵀ, where V are the r leading eigenvectors of (XW)ᵀXW: reduced-rank regression.
+
+    Parameters
+    ----------
+    rank : int, optional
+        r; 0 for full rank.
+
+    Attributes
+    ----------
+    ridge_ : float
+        λ, relative as in `RIDGES`.
+
+    References
+    ----------
+    Hoerl and Kennard 1970, Ridge regression, Technometrics 12. Izenman 1975, Reduced-rank regression for the
+    multivariate linear model, Journal of Multivariate Analysis 5.
+    """
+
+    usage = "linear[:rankR]"
+    pattern = r"linear(?::rank(?P<rank>\d+))?"
+    example = "linear"
+    summary = "ridge regression, λ by validation; of rank R: reduced-rank regression"
+    state: ClassVar = Affine.state
+
+    ridge_: float
+
+    def __init__(self, rank: int | None = None) -> None:
+        self.rank = rank
+
+    def _solve(self, X: Floats, Y: Floats) -> Floats:
+        full = min(X.shape[1], Y.shape[1])
+        if self.rank is not None and not 1 <= self.rank <= full:
+            raise VecsmithError(f"{self.spec} does not suit vectors of {full} dimensions; choose from 1 to {full}.")
+        training, held_out = hold_out(len(X), self.seed)
+        unseen, wanted = X[held_out], Y[held_out]
+        errors = [np.square(unseen @ W - wanted).sum() for W in _ridge(X[training], Y[training], RIDGES)]
+        self.ridge_ = RIDGES[int(np.argmin(errors))]
+        [W] = _ridge(X, Y, [self.ridge_])
+        return W if self.rank is None else _reduced(W, X, self.rank)
+
+
+def _ridge(X: Floats, Y: Floats, ridges: list[float] | tuple[float, ...]) -> Iterator[Floats]:
+    """Yield W for each λ; the eigenvectors of XᵀX are those of all of them."""
+    spectrum, U = np.linalg.eigh(cross_moments(X, X))
+    projected = U.T @ cross_moments(X, Y)
+    scale = max(float(spectrum.sum()), np.finfo(np.float64).tiny)
+    for ridge in ridges:
+        yield np.asarray(U @ (projected / (np.maximum(spectrum, 0) + ridge * scale)[:, None]), dtype=np.float32)
+
+
+def _reduced(W: Floats, X: Floats, rank: int) -> Floats:
+    moments: NDArray[np.float64] = W.T.astype(np.float64) @ cross_moments(X, X) @ W
+    V = np.linalg.eigh(moments)[1][:, -rank:]
+    return np.asarray(W @ V @ V.T, dtype=np.float32)

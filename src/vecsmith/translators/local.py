@@ -1,0 +1,117 @@
+"""A mixture of local maps: what a cluster's pairs add to the map of all."""
+
+from typing import ClassVar
+
+import faiss
+import numpy as np
+
+from vecsmith.errors import VecsmithError
+from vecsmith.translators.affine import hold_out
+from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.linear import Linear
+
+SHARPNESS = 20.0
+"""Inverse temperature of the softmax over a vector's cosines with the centres."""
+RIDGES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""λ of the local maps, over n and the mean squared norm of the source vectors; held-out pairs choose."""
+
+
+class Local(Translator):
+    """y = f(x) + Σ_k p_k(x) (x − μ)W_k, where f is `Linear` and p the softmax of the cosines with K centres.
+
+    The centres are those of spherical k-means on the source. Each W_k is a ridge regression, weighted by p_k, of what
+    f leaves; where held-out pairs are not predicted better with any λ, they are 0 and f remains.
+
+    Parameters
+    ----------
+    clusters : int
+        K.
+
+    Attributes
+    ----------
+    mean_, offset_, weights_ : ndarray of shape (a,), (b,) and (a, b)
+        Of f.
+    centres_ : ndarray of shape (K, a)
+        Of unit length.
+    corrections_ : ndarray of shape (K, a, b)
+        W_k.
+
+    References
+    ----------
+    Jacobs, Jordan, Nowlan and Hinton 1991, Adaptive mixtures of local experts, Neural Computation 3.
+    """
+
+    usage = "localK"
+    pattern = r"local(?P<clusters>\d+)"
+    example = "local4"
+    summary = "linear, and K local corrections, softly mixed"
+    state: ClassVar = {**Linear.state, "centres_": ("*", "a"), "corrections_": ("*", "a", "b")}
+
+    mean_: Floats
+    offset_: Floats
+    weights_: Floats
+    centres_: Floats
+    corrections_: Floats
+
+    def __init__(self, clusters: int) -> None:
+        self.clusters = clusters
+
+    def _fit(self, X: Floats, Y: Floats) -> None:
+        if not 1 <= self.clusters <= len(X):
+            raise VecsmithError(f"{self.spec} does not suit {len(X)} pairs; choose from 1 to {len(X)} clusters.")
+        training, held_out = hold_out(len(X), self.seed)
+        self._start(X[training], Y[training])
+        errors = {0.0: self._error(X[held_out], Y[held_out])}
+        local = self._moments(X[training], Y[training])
+        for ridge in RIDGES:
+            self.corrections_ = _solve(local, ridge)
+            errors[ridge] = self._error(X[held_out], Y[held_out])
+        best = min(errors, key=lambda ridge: errors[ridge])
+        self._start(X, Y)
+        if best:
+            self.corrections_ = _solve(self._moments(X, Y), best)
+
+    def _error(self, X: Floats, Y: Floats) -> float:
+        return float(np.square(Y - self._map(X)).sum())
+
+    def _start(self, X: Floats, Y: Floats) -> None:
+        linear = Linear()
+        linear.spec, linear.seed = "linear", self.seed
+        linear.fit(X, Y)
+        self.mean_, self.offset_, self.weights_ = linear.mean_, linear.offset_, linear.weights_
+        clustering = faiss.Kmeans(
+            X.shape[1], self.clusters, seed=self.seed + 1, spherical=True, min_points_per_centroid=1
+        )
+        clustering.train(X)
+        self.centres_ = np.asarray(clustering.centroids, dtype=np.float32)
+        self.corrections_ = np.zeros((self.clusters, *self.weights_.shape), np.float32)
+
+    def _moments(self, X: Floats, Y: Floats) -> list[tuple[Floats, Floats]]:
+        """Return XᵀPX / s and XᵀPR / s for each cluster: X centred, P the shares, R what f leaves, s = ‖X‖²."""
+        centred, left = X - self.mean_, Y - self._linear(X)
+        size = max(float(np.square(centred).sum()), float(np.finfo(np.float32).tiny))
+        weighted = (centred.T * (share / size) for share in self._shares(X).T)
+        return [(each @ centred, each @ left) for each in weighted]
+
+    def _linear(self, X: Floats) -> Floats:
+        return np.asarray((X - self.mean_) @ self.weights_ + self.offset_, dtype=np.float32)
+
+    def _shares(self, X: Floats) -> Floats:
+        """Return p (n, K)."""
+        lengths = np.maximum(np.linalg.norm(X, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        logits = SHARPNESS * (X / lengths) @ self.centres_.T
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def _map(self, X: Floats) -> Floats:
+        result, centred = self._linear(X), X - self.mean_
+        for share, W in zip(self._shares(X).T, self.corrections_, strict=True):
+            result += share[:, None] * (centred @ W)
+        return result
+
+
+def _solve(local: list[tuple[Floats, Floats]], ridge: float) -> Floats:
+    """Return W_k (K, a, b) for moments and λ."""
+    return np.asarray(
+        [np.linalg.solve(square + ridge * np.eye(len(square)), cross) for square, cross in local], np.float32
+    )

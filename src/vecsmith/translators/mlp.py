@@ -1,0 +1,183 @@
+"""Small networks on top of the linear map."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.errors import VecsmithError, require
+from vecsmith.translators.affine import Affine, hold_out
+from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.canonical import Canonical
+from vecsmith.translators.linear import Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    Parameters = Mapping[str, Tensor]
+
+LOSSES = {"": "mse", "cosine": "cosine", "retrieval": "similarity"}
+"""Losses of `vecsmith.training.Training`, by what follows the colon in a spec."""
+RATE, DECAY, TEMPERATURE = 1e-3, 0.01, 0.05
+STEPS, EPOCHS = 600, 30
+"""Few pairs are gone through this often at most."""
+BATCH, QUERIES = 1024, 256
+"""Pairs of a batch; for the retrieval loss the first are queries too."""
+
+
+class MLP(Translator):
+    """y = f(x) + GELU(GELU(zH + h)K + k)O, with standardised principal components z of the source.
+
+    f is `Linear`, or `Canonical` under the retrieval loss. The network starts as f alone, O = 0, and what has the
+    lowest loss on held-out pairs is kept, f included. The loss is the squared error; ``cosine``, one minus the cosine;
+    or ``retrieval``: how far the ranking of a batch's texts by translated vectors, as queries and as documents, is from
+    that by the target's own.
+
+    Parameters
+    ----------
+    layers : int
+        1 or 2 hidden layers.
+    width : int
+        Of each, as a multiple of the full rank, min(a, b).
+    loss : str
+        ``""``, ``"cosine"`` or ``"retrieval"``.
+
+    Attributes
+    ----------
+    mean_, offset_, weights_ : ndarray of shape (a,), (b,) and (a, b)
+        Of f.
+    components_ : ndarray of shape (a, r)
+        z = (x − μ) components.
+    first_, first_bias_, second_, second_bias_ : ndarray
+        H, h, K and k; K and k are without entries in a network of one layer.
+    out_ : ndarray of shape (*, b)
+        O.
+
+    References
+    ----------
+    Cao et al. 2007, Learning to rank: from pairwise approach to listwise approach, ICML. Hinton, Vinyals and Dean 2015,
+    Distilling the knowledge in a neural network, https://arxiv.org/abs/1503.02531.
+    """
+
+    usage = "mlp1|mlp2[xW][:cosine|:retrieval]"
+    pattern = r"mlp(?P<layers>[12])(?:x(?P<width>\d+))?(?::(?P<loss>cosine|retrieval))?"
+    example = "mlp1"
+    summary = "linear, and a network of one or two hidden layers of W times full rank (needs torch to fit)"
+    state: ClassVar = {
+        **Linear.state,
+        "components_": ("a", "*"),
+        "first_": ("*", "*"),
+        "first_bias_": ("*",),
+        "second_": ("*", "*"),
+        "second_bias_": ("*",),
+        "out_": ("*", "b"),
+    }
+
+    mean_: Floats
+    offset_: Floats
+    weights_: Floats
+    components_: Floats
+    first_: Floats
+    first_bias_: Floats
+    second_: Floats
+    second_bias_: Floats
+    out_: Floats
+
+    def __init__(self, layers: int, width: int = 1, loss: str = "") -> None:
+        self.layers = layers
+        self.width = width
+        self.loss = loss
+
+    def _fit(self, X: Floats, Y: Floats) -> None:
+        if not self.width:
+            raise VecsmithError(f"{self.spec} has hidden layers without entries; ask for a width of 1 or more.")
+        torch = require("torch", "train")
+        from vecsmith.training import Training, descend, listwise, unit_rows
+
+        def gelu(x: "Tensor") -> "Tensor":
+            return torch.nn.functional.gelu(x, approximate="tanh")  # type: ignore[no-any-return]
+
+        training, held_out = hold_out(len(X), self.seed)
+        self._start(X, Y, training)
+        rng = np.random.default_rng(self.seed)
+        parameters = {name: torch.tensor(array, requires_grad=True) for name, array in self._weights(rng).items()}
+        sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
+        sources, lines, targets = map(torch.from_numpy, ((X - self.mean_) @ self.components_, self._linear(X), Y))
+        how = Training(LOSSES[self.loss], STEPS, RATE, decay=DECAY, temperature=TEMPERATURE)  # type: ignore[arg-type]
+
+        def loss(rows: "Tensor") -> "Tensor":
+            found, wanted = lines[rows] + _network(parameters, sources[rows], gelu), targets[rows]
+            if how.loss == "mse":
+                return torch.square(found - wanted).sum(dim=1).mean()  # type: ignore[no-any-return]
+            found, wanted = unit_rows(found), unit_rows(wanted)
+            if how.loss == "cosine":
+                return 1 - (found * wanted).sum(dim=1).mean()
+            ranked = wanted[:QUERIES] @ wanted.T / TEMPERATURE
+            return listwise(sharpness.exp() * found[:QUERIES] @ wanted.T, ranked) + listwise(
+                sharpness.exp() * wanted[:QUERIES] @ found.T, ranked
+            )
+
+        def check() -> float:
+            with torch.no_grad():
+                return float(loss(torch.from_numpy(held_out)))
+
+        def batch_loss() -> "Tensor":
+            return loss(torch.from_numpy(rng.permutation(training)[:BATCH]))
+
+        steps = min(STEPS, max(20, EPOCHS * len(training) // BATCH))
+        for name, array in descend(parameters, sharpness, batch_loss, check, how, steps, self.spec).items():
+            setattr(self, f"{name}_", array)
+        # judged, f may learn from all pairs
+        line = self._line(X, Y)
+        self.weights_, self.offset_ = line.weights_, line._map(self.mean_)
+
+    @property
+    def hidden(self) -> int:
+        """Entries of a hidden layer."""
+        return self.width * min(self.input_dimensions_, self.output_dimensions_)
+
+    def _start(self, X: Floats, Y: Floats, training: NDArray[np.int64]) -> None:
+        """Set f and the components; f sees no held-out pair, for it is judged by them."""
+        line = self._line(X[training], Y[training])
+        self.mean_, self.offset_, self.weights_ = line.mean_, line.offset_, line.weights_
+        centred = (X - self.mean_).astype(np.float64)
+        spectrum, V = np.linalg.eigh(centred.T @ centred / len(X))
+        spread = np.sqrt(np.maximum(spectrum, 1e-3 * spectrum.max()))
+        self.components_ = np.asarray(V / spread, dtype=np.float32)
+
+    def _line(self, X: Floats, Y: Floats) -> Affine:
+        line = Canonical() if self.loss == "retrieval" else Linear()
+        line.spec, line.seed = line.usage, self.seed
+        return line.fit(X, Y)
+
+    def _weights(self, rng: np.random.Generator) -> dict[str, Floats]:
+        """Return where the layers start: He et al. 2015, and an O of zeros."""
+        sizes = [self.input_dimensions_, *([self.hidden] * self.layers)]
+        layers = [(rng.standard_normal((m, n)) * np.sqrt(2 / m)).astype(np.float32) for m, n in pairwise(sizes)]
+        start = {"first": layers[0], "first_bias": np.zeros(self.hidden, np.float32)}
+        second = layers[1] if self.layers == 2 else np.zeros((0, 0), np.float32)
+        start |= {"second": second, "second_bias": np.zeros(second.shape[1], np.float32)}
+        return start | {"out": np.zeros((self.hidden, self.output_dimensions_), np.float32)}
+
+    def _linear(self, X: Floats) -> Floats:
+        return np.asarray((X - self.mean_) @ self.weights_ + self.offset_, dtype=np.float32)
+
+    def _map(self, X: Floats) -> Floats:
+        layers = {name: getattr(self, f"{name}_") for name in ("first", "first_bias", "second", "second_bias", "out")}
+        return self._linear(X) + np.asarray(_network(layers, (X - self.mean_) @ self.components_, _gelu), np.float32)
+
+
+def _network(p: "Mapping[str, Any]", z: Any, activation: Callable[[Any], Any]) -> Any:
+    """Return what the network adds, (n, b), for components z (n, a): torch's or NumPy's."""
+    hidden = activation(z @ p["first"] + p["first_bias"])
+    if p["second"].shape[0]:
+        hidden = activation(hidden @ p["second"] + p["second_bias"])
+    return hidden @ p["out"]
+
+
+def _gelu(x: Floats) -> Floats:
+    return np.asarray(x / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))), dtype=np.float32)

@@ -1,0 +1,29 @@
+"""Orthogonal Procrustes: a rotation from one space to the other."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from vecsmith.translators.affine import Affine, cross_moments
+from vecsmith.translators.base import Floats
+
+
+class Procrustes(Affine):
+    """W = UVᵀ, where USVᵀ is the singular value decomposition of XᵀY: the rotation with the least ‖XW − Y‖².
+
+    Of unequal dimensions, W is semi-orthogonal: its rows are orthonormal where a ≤ b, its columns where a ≥ b.
+
+    References
+    ----------
+    Schönemann 1966, A generalized solution of the orthogonal Procrustes problem, Psychometrika 31.
+    """
+
+    usage = "procrustes"
+    pattern = "procrustes"
+    example = "procrustes"
+    summary = "a rotation, semi-orthogonal where the dimensions differ"
+    state: ClassVar = Affine.state
+
+    def _solve(self, X: Floats, Y: Floats) -> Floats:
+        U, _, Vt = np.linalg.svd(cross_moments(X, Y), full_matrices=False)
+        return np.asarray(U @ Vt, dtype=np.float32)

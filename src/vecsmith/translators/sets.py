@@ -1,0 +1,140 @@
+"""Sets and translators: pairs of texts that two models embedded, and translated sets on disk."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter
+from vecsmith.errors import VecsmithError
+from vecsmith.progress import track
+from vecsmith.translators.base import Translator
+
+MOST_PAIRS = 100_000
+"""Pairs that a translator learns from at most, which bounds the time and memory that fitting takes."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of two sets that have the same id.
+
+    Attributes
+    ----------
+    source, target : ndarray of shape (n,), int64
+        Rows of the two sets.
+    only_source, only_target : int
+        How many rows have an id that the other set does not have.
+    """
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    only_source: int
+    only_target: int
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def join(source: EmbeddingSet, target: EmbeddingSet) -> Pairs:
+    """Join two sets by id, in the order of the source.
+
+    Raises
+    ------
+    VecsmithError
+        If they have no id in common, or different texts of an id (which).
+    """
+    place = {id_: row for row, id_ in enumerate(target.ids)}
+    rows = [(row, place[id_]) for row, id_ in enumerate(source.ids) if id_ in place]
+    if not rows:
+        raise VecsmithError(f"{source.source} and {target.source} have no id in common; embed the same texts.")
+    if source.texts is not None and target.texts is not None:
+        for row, other in rows:
+            if source.texts[row] != target.texts[other]:
+                raise VecsmithError(
+                    f"{source.source} and {target.source} have different texts of the id {source.ids[row]!r}; "
+                    "embed the same texts."
+                )
+    pairs = np.array(rows, dtype=np.int64)
+    return Pairs(pairs[:, 0], pairs[:, 1], len(source) - len(rows), len(target) - len(rows))
+
+
+def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> Pairs:
+    """Fit a translator to the unit vectors of two sets, joined by id, and return the pairs.
+
+    Of more than `MOST_PAIRS` pairs it learns from a sample, drawn with the translator's seed.
+
+    Raises
+    ------
+    VecsmithError
+        As `join` and `Translator.fit`.
+    """
+    pairs = join(source, target)
+    rows = np.sort(np.random.default_rng(fitted.seed).permutation(len(pairs))[:MOST_PAIRS])
+    fitted.fit(source.unit[pairs.source[rows]], target.unit[pairs.target[rows]])
+    fitted.source, fitted.target = source.provenance.encoder, target.provenance.encoder
+    return pairs
+
+
+def translate_set(
+    fitted: Translator, embedded: EmbeddingSet, path: str | Path, known: EmbeddingSet | None = None
+) -> EmbeddingSet:
+    """Translate the unit vectors of a set into a folder, block by block; interrupted and called again, it goes on.
+
+    Parameters
+    ----------
+    fitted : Translator
+        A fitted translator.
+    embedded : EmbeddingSet
+        Vectors of the model that it translates from.
+    path : str or Path
+        The folder: new, or with what this call wrote before.
+    known : EmbeddingSet, optional
+        Texts that the target model did embed: rows of their ids get these vectors.
+
+    Returns
+    -------
+    EmbeddingSet
+        The translated set; its provenance names both models and the translator.
+
+    Raises
+    ------
+    VecsmithError
+        If the set is known to be another model's, or `path` holds something else.
+    """
+    folder, model = Path(path), embedded.provenance.encoder
+    if model and fitted.source and model != fitted.source:
+        raise VecsmithError(
+            f"{embedded.source} has vectors of {model}, but the translator is from {fitted.source}; "
+            "use vectors of that model."
+        )
+    provenance = replace(
+        embedded.provenance,
+        encoder=fitted.target,
+        revision="",
+        prompt="",
+        pooling="",
+        max_length=None,
+        normalised=fitted.normalised_,
+        dtype="float32",
+        translated_from=model or fitted.source,
+        translator=f"{fitted.spec} {fitted.fingerprint}",
+    )
+    if (folder / "manifest.json").is_file():
+        finished = EmbeddingSet.open(folder)
+        if finished.provenance != provenance:
+            raise VecsmithError(f"{folder} already holds other vectors; give another folder.")
+        return finished
+    writer = EmbeddingWriter(folder, embedded.ids, embedded.texts, provenance)
+    ids = embedded.ids if known else []
+    place = {id_: row for row, id_ in enumerate(known.ids)} if known else {}
+    for rows in track(writer.remaining, f"Translating {len(embedded)} vectors", len(writer.remaining)):
+        translated = fitted.transform(embedded.unit[rows])
+        if known:
+            here = [(at, place[id_]) for at, id_ in enumerate(ids[rows]) if id_ in place]
+            if here:
+                at, embedded_rows = np.array(here).T
+                translated[at] = known.unit[embedded_rows]
+        writer.write(translated)
+    writer.finish()
+    return EmbeddingSet.open(folder)

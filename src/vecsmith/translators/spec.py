@@ -1,0 +1,67 @@
+"""Specs: what a user writes to name a translator."""
+
+import importlib
+import json
+import pkgutil
+import re
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from vecsmith.errors import VecsmithError, unknown
+from vecsmith.files import read_manifest
+from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
+
+# every module of this package registers the translators that it defines
+for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+    if _module.name != "spec":
+        importlib.import_module(f"vecsmith.translators.{_module.name}")
+
+
+def translator(spec: str, seed: int = 0) -> Translator:
+    """Return the translator that a spec such as ``"linear"`` or ``"mlp1x8:cosine"`` names, not yet fitted.
+
+    Parameters
+    ----------
+    spec : str
+        One of `TRANSLATORS`, with its parameters.
+    seed : int
+        Seeds everything random in `Translator.fit`.
+
+    Raises
+    ------
+    VecsmithError
+        If there is no such translator (with the nearest that there is).
+    """
+    for method in TRANSLATORS.values():
+        if match := re.fullmatch(method.pattern, spec):
+            given = {name: text for name, text in match.groupdict().items() if text is not None}
+            made = method(**{name: int(text) if text.isdigit() else text for name, text in given.items()})
+            made.spec, made.seed = spec, seed
+            return made
+    raise unknown("translator", spec, TRANSLATORS)
+
+
+def is_translator(path: str | Path) -> bool:
+    """Whether a folder says that it holds a translator, and no other artefact with a ``config.json``."""
+    try:
+        return bool(json.loads((Path(path) / "config.json").read_text(encoding="utf-8")).get("kind") == KIND)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def load_translator(path: str | Path) -> Translator:
+    """Load a translator that `Translator.save` wrote; no code in the files is executed.
+
+    Raises
+    ------
+    VecsmithError
+        If the folder holds no translator, is damaged, or comes from a newer version of the format.
+    """
+    folder = Path(path)
+    config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)
+    try:
+        return translator(config["spec"], config["seed"]).restore(config, load_file(folder / "weights.safetensors"))
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise VecsmithError(f"{folder} is not a valid translator ({error}); save it again.") from error

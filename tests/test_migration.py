@@ -1,0 +1,110 @@
+"""Planning and carrying out the switch of models."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from vecsmith.cli import app
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.errors import VecsmithError
+from vecsmith.studies.migration import findings, plan
+
+Vectors = NDArray[np.float32]
+
+
+def two_models(vectors: Vectors, noise: float, dimensions: int = 30) -> tuple[EmbeddingSet, EmbeddingSet]:
+    """Return the same texts by an old model, and by a new one that sees them otherwise."""
+    rng = np.random.default_rng(0)
+    rotation = rng.standard_normal((vectors.shape[1], dimensions))
+    other = vectors @ rotation / vectors.shape[1] ** 0.5 + noise * rng.standard_normal((len(vectors), dimensions))
+    ids = [f"d{row}" for row in range(len(vectors))]
+    texts = [f"text {id_}" for id_ in ids]
+    new = EmbeddingSet(normalise(other.astype("float32")), ids, texts, Provenance(encoder="new"))
+    return EmbeddingSet(vectors, ids, texts, Provenance(encoder="old")), new
+
+
+def sample(embedded: EmbeddingSet, rows: int) -> EmbeddingSet:
+    chosen = np.sort(np.random.default_rng(1).permutation(len(embedded))[:rows])
+    ids = [embedded.ids[row] for row in chosen]
+    return EmbeddingSet(embedded.vectors[chosen], ids, [f"text {id_}" for id_ in ids], embedded.provenance)
+
+
+def test_more_noise_between_the_models_keeps_less(vectors: Vectors) -> None:
+    kept = []
+    for noise in (0.0, 0.05, 0.2):
+        planned = plan(*two_models(vectors, noise), method="linear")
+        kept.append([way.retention for way in planned.ways])
+    documents = [ways[1] for ways in kept]
+    assert documents == sorted(documents, reverse=True)
+    assert documents[0] > 0.97
+    assert documents[2] < 0.9
+
+
+def test_what_is_embedded_again_keeps_more(vectors: Vectors) -> None:
+    planned = plan(*two_models(vectors, 0.1))
+    translated, shortlist = planned.ways[1], planned.ways[2]
+    assert shortlist.retention > translated.retention
+    assert planned.ways[-1].re_embedded == 0.5
+    assert planned.ways[-1].retention > translated.retention
+    for way in planned.ways:
+        low, high = way.interval
+        assert low < way.retention < high
+
+
+def test_more_pairs_keep_more_and_the_weakest_cluster_comes_first(vectors: Vectors) -> None:
+    planned = plan(*two_models(vectors, 0.02))
+    pairs, queries, documents = zip(*planned.learning, strict=True)
+    assert pairs == tuple(sorted(pairs))
+    assert queries[-1] > queries[0]
+    assert documents[-1] > documents[0]
+    kept = [cluster.retention for cluster in planned.clusters]
+    assert kept == sorted(kept)
+    assert sum(cluster.rows for cluster in planned.clusters) <= len(vectors)
+    assert planned.clusters[0].example.startswith("text d")
+
+
+def test_a_plan_is_the_same_for_a_seed(vectors: Vectors) -> None:
+    sets = two_models(vectors, 0.05)
+    assert plan(*sets, seed=2) == plan(*sets, seed=2)
+
+
+def test_too_few_pairs_are_refused(vectors: Vectors) -> None:
+    old, new = two_models(vectors, 0.1)
+    with pytest.raises(VecsmithError, match="150 texts"):
+        plan(old, sample(new, 150))
+
+
+def test_tables_show_every_way(vectors: Vectors) -> None:
+    planned = plan(*two_models(vectors, 0.05))
+    ways, learning, clusters = findings(planned).tables
+    assert [row[0] for row in ways.rows] == [way.name for way in planned.ways]
+    assert len(learning.rows) == 3
+    assert len(clusters.rows) == len(planned.clusters)
+
+
+def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
+    old, new = two_models(vectors, 0.05)
+    old.save(tmp_path / "old")
+    sample(new, 300).save(tmp_path / "sample")
+    sets = ["--old", str(tmp_path / "old"), "--new", str(tmp_path / "sample")]
+    run = CliRunner().invoke
+    planned = json.loads(run(app, ["migrate", "plan", *sets, "--json"]).stdout)
+    assert (planned["pairs"], planned["documents"]) == (300, 600)
+    assert "queries translated" in run(app, ["migrate", "plan", *sets]).stdout
+    out = tmp_path / "switched"
+    result = run(app, ["migrate", "apply", *sets, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    switched = EmbeddingSet.open(out)
+    assert switched.ids == old.ids
+    assert switched.dimensions == new.dimensions
+    assert switched.provenance.encoder == "new"
+    part = EmbeddingSet.open(tmp_path / "sample")
+    embedded = np.isin(switched.ids, part.ids)
+    assert np.allclose(switched.vectors[embedded], part.vectors, atol=1e-6)
+    cosine = (switched.vectors[~embedded] * new.vectors[~embedded]).sum(axis=1)
+    assert cosine.mean() > 0.8
+    assert run(app, ["migrate", "apply", *sets, "--out", str(out)]).exit_code == 0

@@ -1,0 +1,120 @@
+"""The commands of translators: fit, apply, and what they say of what they leave out."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vecsmith.cli import main
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+
+
+@pytest.fixture
+def folder(tmp_path: Path, vectors: NDArray[np.float32]) -> Path:
+    """Return a folder with 600 texts by one model, ``a``, and 590 of them and 5 others by another, ``b``."""
+    rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((40, 40)))[0]
+    rotated = normalise(vectors @ rotation[:, :30])
+    ids = [f"text{row}" for row in range(600)]
+    texts = [f"this is text {row}" for row in range(600)]
+    EmbeddingSet(vectors, ids, texts, Provenance(encoder="st:a", dataset="notes")).save(tmp_path / "a")
+    others = [f"other{row}" for row in range(5)]
+    rows = np.r_[10:600, :5]
+    EmbeddingSet(
+        rotated[rows], ids[10:] + others, texts[10:] + others, Provenance(encoder="st:b", dataset="notes")
+    ).save(tmp_path / "b")
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["vecsmith", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+def fit(monkeypatch: pytest.MonkeyPatch, folder: Path, *more: object) -> int:
+    sets = ["--source", folder / "a", "--target", folder / "b"]
+    return run(monkeypatch, "translate", "fit", *sets, "--out", folder / "t", *more)
+
+
+def test_fit_and_apply(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], vectors: NDArray[np.float32]
+) -> None:
+    assert fit(monkeypatch, folder, "--method", "linear", "--json") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["pairs"] == 590
+    assert "10 rows of" in said.err
+    assert "5 rows of" in said.err
+    apply = ["translate", "apply", folder / "t", "--vectors", folder / "a", "--out", folder / "c"]
+    assert run(monkeypatch, *apply) == 0
+    assert run(monkeypatch, *apply) == 0
+    translated, target = EmbeddingSet.open(folder / "c"), EmbeddingSet.open(folder / "b")
+    assert translated.ids == [f"text{row}" for row in range(600)]
+    assert translated.texts == [f"this is text {row}" for row in range(600)]
+    made = translated.provenance
+    assert (made.encoder, made.translated_from, made.dataset) == ("st:b", "st:a", "notes")
+    assert made.translator.startswith("linear ")
+    assert made.normalised
+    cosines = (translated.unit[10:600] * target.unit[:590]).sum(axis=1)
+    assert cosines.mean() > 0.95
+
+
+def test_info_shows_a_translator(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(monkeypatch, folder, "--method", "procrustes")
+    capsys.readouterr()
+    assert run(monkeypatch, "info", folder / "t", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["translator"], facts["source"], facts["target"]) == ("procrustes", "st:a", "st:b")
+    assert (facts["dimensions"], facts["target_dimensions"], facts["pairs"]) == (40, 30, 590)
+
+
+def test_files_of_vectors_are_joined_by_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], vectors: NDArray[np.float32]
+) -> None:
+    np.save(tmp_path / "a.npy", vectors)
+    np.save(tmp_path / "b.npy", vectors[:500, ::-1])
+    sets = ["--source", tmp_path / "a.npy", "--target", tmp_path / "b.npy"]
+    assert run(monkeypatch, "translate", "fit", *sets, "--out", tmp_path / "t") == 0
+    assert "100 rows of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["fit", "--source", "a", "--target", "b", "--out", "t", "--method", "liner"], "did you mean 'linear"),
+        (["fit", "--source", "a", "--target", "nothing", "--out", "t"], "holds no embedding set"),
+        (["fit", "--source", "a", "--target", "b", "--out", "a"], "already holds something else"),
+        (["apply", "a", "--vectors", "a", "--out", "c"], "holds no translator"),
+    ],
+)
+def test_bad_use_is_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    assert run(monkeypatch, "translate", *arguments) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (folder / "t").exists()
+    assert not (folder / "c").exists()
+
+
+def test_vectors_of_another_model_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(monkeypatch, folder)
+    apply = ["translate", "apply", folder / "t", "--vectors", folder / "b", "--out", folder / "c"]
+    assert run(monkeypatch, *apply) == 2
+    assert "has vectors of st:b, but the translator is from st:a" in capsys.readouterr().err
+    apply[-3:] = [folder / "a", "--out", folder / "b"]
+    assert run(monkeypatch, *apply) == 2
+    assert "already holds other vectors" in capsys.readouterr().err
