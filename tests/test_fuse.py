@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 import vecsmith
+from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, fuse, normalise
 from vecsmith.encoders import embed_task, embed_texts, load_encoder
 from vecsmith.encoders.load import split_spec
@@ -177,6 +179,24 @@ def test_joined_encoders_are_written_once(tmp_path: Path) -> None:
     first = embed_texts(encoder, texts, "passage", tmp_path / "out")
     assert embed_texts(encoder, texts, "passage", tmp_path / "out").fingerprint == first.fingerprint
     assert list(first.blocks.values()) == [256, 256]
+
+
+def test_commands_take_a_set_per_model(models: Models, tmp_path: Path) -> None:
+    files = [tmp_path / "large.npy", tmp_path / "small.npy"]
+    for file, each in zip(files, models, strict=True):
+        np.save(file, each.vectors)
+    vectors = ["--vectors", str(files[0]), "--vectors", str(files[1])]
+    codec, codes = str(tmp_path / "codec"), str(tmp_path / "codes")
+    spec = "fuse(large,small):fit,pca16,int8"
+    fitted = CliRunner().invoke(app, ["fit", spec, *vectors, "--out", codec])
+    assert "Weights of the models: large 1, small 0." in fitted.output
+    assert CliRunner().invoke(app, ["encode", codec, *vectors, "--out", codes]).exit_code == 0
+    assert np.array_equal(np.load(tmp_path / "codes" / "codes.npy"), vecsmith.codec(spec).fit(models).encode(models))
+    shown = json.loads(CliRunner().invoke(app, ["info", codec, "--json"]).stdout)
+    assert shown["models"] == {"large": 40, "small": 16}
+    assert 0 < shown["weights"]["small"] < 1
+    swapped = CliRunner().invoke(app, ["encode", codec, *vectors[2:], *vectors[:2], "--out", codes])
+    assert "in that order" in str(swapped.exception)
 
 
 @pytest.mark.data

@@ -29,7 +29,7 @@ from vecsmith.translators import Translator, translator
 
 Floats = NDArray[np.float32]
 
-METHODS = ("procrustes", "linear", "linear:rank64", "canonical", "kernel", "local8", "mlp1", "mlp1x8", "mlp2")
+METHODS = ("procrustes", "linear", "linear:rank64", "canonical", "local8", "mlp1", "mlp1x8", "mlp2")
 FOLDS = 5
 """Every text is translated by a translator that was fitted on the other four fifths."""
 NEIGHBOURS = 10
