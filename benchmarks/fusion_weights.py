@@ -28,8 +28,8 @@ PAIRS = (
     ("mpnet", "potion"),
     ("minilm", "mpnet"),
 )
-SETTINGS = ((0, 0), (1 / 8, 0), (1 / 8, 1), (1 / 8, 5), (1 / 8, 10), (1 / 6, 5), (1 / 4, 5))
-WEIGHTS = (0.15, 0.3, 0.5, 0.7, 1)
+SETTINGS = ((0, 0), (1 / 8, 0), (1 / 8, 5), (1 / 4, 5))
+WEIGHTS = (0.3, 0.5, 1)
 Floats = NDArray[np.float32]
 
 

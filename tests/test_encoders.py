@@ -66,7 +66,7 @@ def test_ready_vectors_are_no_encoder_of_texts():
 
 
 def test_every_kind_of_encoder_is_listed():
-    assert {usage.partition(":")[0] for usage in ENCODERS} == {"static", "st", "api", "vectors"}
+    assert {usage.partition(":")[0] for usage in ENCODERS} == {"static", "st", "api", "vectors", "ENCODER+ENCODER"}
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"max_length": -1}])

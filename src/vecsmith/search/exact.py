@@ -1,7 +1,7 @@
 """Exact scores: of every document, and of a shortlist."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ Rows = NDArray[np.int64]
 Scoring = Literal["symmetric", "asymmetric", "rescored"]
 SCORINGS: tuple[Scoring, ...] = get_args(Scoring)
 
+ROUNDING = 1e-6
+"""Scores of the same document that were computed in different batches differ by less, times the query's length."""
 BLOCK_FLOATS = 1 << 25
 """Floats that are gathered at a time for a shortlist: 128 MiB."""
 
@@ -82,6 +84,44 @@ def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], 
         products = np.matmul(vectors, projected[start : start + step, :, None])[:, :, 0]
         scores[start : start + step] = np.where(block >= 0, products, -np.inf)
     return scores
+
+
+def order(
+    scores: Floats, rows: Rows, rank: Rows | None, slack: Floats, content_of: Callable[[int], object]
+) -> tuple[Floats, Rows]:
+    """Sort the documents of every query by falling score, ties by rank.
+
+    Documents of the same content tie: how their scores are rounded depends on where they lie and in what batch they were
+    decoded, so those within the rounding are made equal first.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, k)
+        The scores.
+    rows : ndarray of shape (n, k)
+        The documents.
+    rank : ndarray of shape (documents,), optional
+        The place of every document among equals; the row itself by default.
+    slack : ndarray of shape (n,)
+        What scores that should be equal may differ by.
+    content_of : callable
+        Returns what the score of a row follows from, such as its code.
+    """
+
+    def in_order(scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
+        places = np.lexsort((rows if rank is None else rank[rows], -scores), axis=1)
+        return np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
+
+    if not (scores[:, 1:] < scores[:, :-1]).all():
+        scores, rows = in_order(scores, rows)
+    gaps = scores[:, :-1] - scores[:, 1:]
+    for query in np.flatnonzero(((gaps > 0) & (gaps <= slack[:, None])).any(axis=1)):
+        line, best = scores[query].copy(), dict[object, Any]()
+        runs = np.concatenate([[0], np.cumsum(gaps[query] > slack[query])])
+        for place in np.flatnonzero(np.bincount(runs)[runs] > 1):
+            line[place] = best.setdefault((runs[place], content_of(int(rows[query, place]))), line[place])
+        scores[query], rows[query] = (found[0] for found in in_order(line[None], rows[None, query]))
+    return scores, rows
 
 
 def is_bit_code(codec: Codec) -> bool:

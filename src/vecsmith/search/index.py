@@ -15,7 +15,7 @@ from vecsmith.embeddings import Provenance, Vectors
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.search.codes import CodeSet, write_codes
-from vecsmith.search.exact import SCORINGS, Decoded, Originals, Rows, Scoring, score_shortlist
+from vecsmith.search.exact import ROUNDING, SCORINGS, Decoded, Originals, Rows, Scoring, order, score_shortlist
 from vecsmith.search.part import Mask, Part, ScanScoring
 from vecsmith.search.segments import Segment, State
 
@@ -171,7 +171,7 @@ class Index:
         if k < 1:
             raise VecsmithError(f"k must be at least 1, not {k}.")
         state, Q = self._state, np.ascontiguousarray(Q, dtype=np.float32)
-        mask, count = _mask(state, allowed)
+        mask, count = state.mask(allowed)
         wanted = depth = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
         if not wanted or not len(Q):
             return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
@@ -188,12 +188,13 @@ class Index:
         return scores[:, :k], rows[:, :k]
 
     def _scan(self, state: State, Q: Floats, depth: int, mask: Mask | None) -> tuple[Floats, Rows, Floats]:
-        """Return scores and rows in order, and the best score (n,) that a document not among them may have."""
+        """Return scores and rows in order, and what the score (n,) of a document not among them may be taken for."""
+        slack = _slack(Q)
         scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
         unseen = np.full(len(Q), -np.inf, np.float32)
         found = []
         for part in state.parts:
-            allowed, count = _of_part(part, mask)
+            allowed, count = part.allowed(mask)
             if count:
                 # one more than asked for shows whether documents beyond the cut tie with those before it
                 scores, rows = part.scan(Q, min(depth + 1, count), scoring, allowed)
@@ -201,7 +202,7 @@ class Index:
                     np.maximum(unseen, scores[:, -1], out=unseen)
                 found.append((scores, rows))
         scores, rows = found[0] if len(found) == 1 else (np.hstack(arrays) for arrays in zip(*found, strict=True))
-        return *_order(state, scores, rows), unseen
+        return *order(scores, rows, state.rank, slack, state.code_of), unseen + slack
 
     def add(self, X: Vectors, ids: Sequence[str] | None = None) -> None:
         """Add vectors (n, d), of unit length where the others are, as the last rows.
@@ -276,38 +277,15 @@ class Index:
         return parts[0].codec
 
 
-def _mask(state: State, allowed: Sequence[Any] | NDArray[Any] | None) -> tuple[Mask | None, int]:
-    """Return which rows may be found, None for all, and how many."""
-    if allowed is None:
-        return state.alive, state.count
-    mask = np.zeros(state.total, np.bool_)
-    mask[state.rows_of(allowed)] = True
-    if state.deleted is not None:
-        mask &= ~state.deleted
-    return mask, int(np.count_nonzero(mask))
-
-
-def _of_part(part: Part, mask: Mask | None) -> tuple[Mask | None, int]:
-    """Return which documents of a part may be found, None for all, and how many."""
-    if mask is None:
-        return None, len(part.codes)
-    rows = part.rows
-    here = mask[rows.start : rows.stop] if isinstance(rows, range) else mask[rows]
-    count = int(np.count_nonzero(here))
-    return None if count == len(here) else here, count
-
-
-def _order(state: State, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
-    """Sort the documents of every query by falling score, ties as the index breaks them."""
-    if (scores[:, 1:] < scores[:, :-1]).all():
-        return scores, rows
-    order = np.lexsort((rows if state.rank is None else state.rank[rows], -scores), axis=1)
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+def _slack(Q: Floats) -> Floats:
+    """Return what scores (n,) that should be equal may differ by."""
+    return np.asarray(ROUNDING * np.linalg.norm(Q, axis=1), dtype=np.float32)
 
 
 def _rescore(state: State, Q: Floats, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
     """Reorder the shortlist with the original vectors, and shift the scores of the rest below it."""
     short = rows[:, :SHORTLIST]
-    exact, short = _order(state, score_shortlist(Q, short, state.vectors), short)
+    exact = score_shortlist(Q, short, state.vectors)
+    exact, short = order(exact, short, state.rank, _slack(Q), state.original_of)
     rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
     return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])

@@ -68,6 +68,14 @@ class Part:
             return scores, found + np.where(found >= 0, self.rows.start, 0) if self.rows.start else found
         return scores, np.where(found >= 0, self.rows[found], -1)
 
+    def allowed(self, mask: Mask | None) -> tuple[Mask | None, int]:
+        """Return which documents here a mask of the corpus allows, None for all, and how many."""
+        if mask is None:
+            return None, len(self.codes)
+        here = mask[self.rows.start : self.rows.stop] if isinstance(self.rows, range) else mask[self.rows]
+        count = int(np.count_nonzero(here))
+        return None if count == len(here) else here, count
+
     def _filtered(self, Q: Floats, k: int, scoring: ScanScoring, allowed: Mask) -> tuple[Floats, Rows]:
         """Scan as deep as it takes to find k allowed documents; where few are allowed, scan only these.
 

@@ -1,5 +1,6 @@
 """What an index holds at one moment: segments of documents, which of them are deleted, and what they are called."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -114,6 +115,32 @@ class State:
             raise VecsmithError("Scoring 'rescored' reorders with the original vectors; give them as `originals`.")
         return result
 
+    def code_of(self, row: int) -> object:
+        """Return what the score of a row follows from: its code, or the row itself where there are several codecs."""
+        segment, place = self._place_of(row)
+        return segment.parts[0].codes[place].tobytes() if len(segment.parts) == 1 else row
+
+    def original_of(self, row: int) -> bytes:
+        """Return what the refined score of a row follows from: the bytes of its original, or their code."""
+        segment, place = self._place_of(row)
+        originals: Any = segment.originals
+        codes = originals.codes if isinstance(originals, Decoded) else originals
+        return np.asarray(codes[place : place + 1]).tobytes()
+
+    def _place_of(self, row: int) -> tuple[Segment, int]:
+        number = bisect_right(self.starts, row) - 1
+        return self.segments[number], row - self.starts[number]
+
+    def mask(self, allowed: Sequence[Any] | NDArray[Any] | None) -> tuple[Mask | None, int]:
+        """Return which rows (n,) may be found, None for all, and how many."""
+        if allowed is None:
+            return self.alive, self.count
+        mask = np.zeros(self.total, np.bool_)
+        mask[self.rows_of(allowed)] = True
+        if self.deleted is not None:
+            mask &= ~self.deleted
+        return mask, int(np.count_nonzero(mask))
+
     def rows_of(self, names: Sequence[Any] | NDArray[Any]) -> Rows:
         """Return the rows of ids (m,), of row numbers (m,), or of a mask (n,).
 
@@ -128,8 +155,9 @@ class State:
                 raise VecsmithError(f"A mask must have {self.total} values, one a row, not shape {given.shape}.")
             return np.flatnonzero(given)
         if given.dtype.kind in "iu":
-            if len(given) and not (0 <= given.min() and given.max() < self.total):
-                raise VecsmithError(f"There is no row {given.max()}; rows are from 0 to {self.total - 1}.")
+            beyond = given[(given < 0) | (given >= self.total)]
+            if len(beyond):
+                raise VecsmithError(f"There is no row {beyond[0]}; rows are from 0 to {self.total - 1}.")
             return given.astype(np.int64)
         return np.fromiter((self._row_of(str(name)) for name in names), np.int64, len(given))
 

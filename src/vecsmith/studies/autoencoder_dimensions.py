@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.autoencoder import Autoencoder
+from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import embed_task
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Table
@@ -43,10 +44,11 @@ def autoencoder_dimensions(
     results = measure_widths(tasks, encoders, METHODS, widths, split, fit_on, seeds)
     title = f"nDCG@10 over that of float32, by width; fit on {fit_on}"
     rows = [
-        [encoder, str(width), task, *_losses(task, encoder, width, fit_on, seeds[0])]
+        [encoder, str(width), task.name, *_losses(corpus, width, fit_on, seeds[0])]
         for encoder in encoders
-        for task in tasks
-        for width in widths(embed_task(load_task(task), encoder)[0].dimensions)
+        for task in map(load_task, tasks)
+        for corpus in embed_task(task, encoder)[:1]
+        for width in widths(corpus.dimensions)
     ]
     losses = Table(
         "losses",
@@ -64,8 +66,8 @@ def widths(dimensions: int) -> list[int]:
     return list(dict.fromkeys(max(1, round(dimensions * share)) for share in SHARES))
 
 
-def _losses(task: str, encoder: str, width: int, fit_on: str, seed: int) -> list[str]:
-    corpus, _ = embed_task(load_task(task), encoder)
+def _losses(corpus: EmbeddingSet, width: int, fit_on: str, seed: int) -> list[str]:
+    """Return the held-out loss at the start of training and at its best."""
     other = training_set(fit_on, corpus)
     codec = Codec(TRAINED.format(width), seed)
     seen: list[float] = []

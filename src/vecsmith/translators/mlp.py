@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 LOSSES = {"": "mse", "cosine": "cosine", "retrieval": "similarity"}
 """Losses of `vecsmith.training.Training`, by what follows the colon in a spec."""
-RATE, DECAY, TEMPERATURE = 1e-3, 0.01, 0.05
-STEPS, EPOCHS = 600, 30
+RATE, DECAY, TEMPERATURE = 3e-3, 0.01, 0.05
+FLOOR = 0.1
+"""The least variance of a component, over the largest, that is standardised to 1."""
+STEPS, EPOCHS = 1000, 60
 """Few pairs are gone through this often at most."""
 BATCH, QUERIES = 1024, 256
 """Pairs of a batch; for the retrieval loss the first are queries too."""
@@ -104,13 +106,15 @@ class MLP(Translator):
         training, held_out = hold_out(len(X), self.seed)
         self._start(X, Y, training)
         rng = np.random.default_rng(self.seed)
+        # a step moves every entry of O alike, and all h · b of them add up
+        scale = (self.hidden * Y.shape[1]) ** -0.5
         parameters = {name: torch.tensor(array, requires_grad=True) for name, array in self._weights(rng).items()}
         sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
         sources, lines, targets = map(torch.from_numpy, ((X - self.mean_) @ self.components_, self._linear(X), Y))
         how = Training(LOSSES[self.loss], STEPS, RATE, decay=DECAY, temperature=TEMPERATURE)  # type: ignore[arg-type]
 
         def loss(rows: "Tensor") -> "Tensor":
-            found, wanted = lines[rows] + _network(parameters, sources[rows], gelu), targets[rows]
+            found, wanted = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
             if how.loss == "mse":
                 return torch.square(found - wanted).sum(dim=1).mean()  # type: ignore[no-any-return]
             found, wanted = unit_rows(found), unit_rows(wanted)
@@ -130,7 +134,7 @@ class MLP(Translator):
 
         steps = min(STEPS, max(20, EPOCHS * len(training) // BATCH))
         for name, array in descend(parameters, sharpness, batch_loss, check, how, steps, self.spec).items():
-            setattr(self, f"{name}_", array)
+            setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # judged, f may learn from all pairs
         line = self._line(X, Y)
         self.weights_, self.offset_ = line.weights_, line._map(self.mean_)
@@ -146,7 +150,7 @@ class MLP(Translator):
         self.mean_, self.offset_, self.weights_ = line.mean_, line.offset_, line.weights_
         centred = (X - self.mean_).astype(np.float64)
         spectrum, V = np.linalg.eigh(centred.T @ centred / len(X))
-        spread = np.sqrt(np.maximum(spectrum, 1e-3 * spectrum.max()))
+        spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()))
         self.components_ = np.asarray(V / spread, dtype=np.float32)
 
     def _line(self, X: Floats, Y: Floats) -> Affine:

@@ -1,0 +1,368 @@
+"""Searches while the index changes: every answer of every thread is checked against brute force.
+
+    python benchmarks/soak.py [--minutes 10] [--seed 0]
+
+A round takes some seconds and one codec. One thread adds and deletes rows, saves versions over one folder, loads them
+and puts what it loaded in the place of the index; others search what is there, with and without a filter; another loads
+the folder and searches that. An answer must be right, all of it, for one version that was there between the search's
+begin and its end; a folder must hold a version that is not older than the last one saved. The first wrong answer ends
+the run with status 1, naming the seed, round, version and query.
+"""
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import vecsmith
+from vecsmith.embeddings import Provenance
+from vecsmith.search import SHORTLIST, Decoded
+from vecsmith.search.exact import is_bit_code
+
+DIMENSIONS, POOL, QUERIES = 64, 3000, 64
+FEWEST, MOST = 500, 4000
+"""Rows of an index that are not deleted."""
+SEARCHERS = 2
+TOLERANCE = 1e-4
+KINDS = {
+    "binary, symmetric": ("binary", "symmetric", None),
+    "binary": ("binary", "asymmetric", None),
+    "hybrid16B": ("hybrid16B", "asymmetric", None),
+    "int8": ("int8", "asymmetric", None),
+    "trellis8B": ("trellis8B", "asymmetric", None),
+    "float32": ("float32", "asymmetric", None),
+    "hybrid8B, symmetric": ("hybrid8B", "symmetric", None),
+    "binary, rescored by float16": ("binary", "rescored", "float16"),
+    "hybrid8B, rescored by int8": ("hybrid8B", "rescored", "int8"),
+}
+"""Codecs that are searched in different ways: codec, scoring, and what a shortlist is scored by."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """What an index holds at one moment, its rows (n) decoded; the deleted rows keep their place.
+
+    ``better`` orders equals, best first: it is lower for the row that is to come first.
+    """
+
+    number: int
+    codes: NDArray[np.uint8]
+    decoded: NDArray[np.float32]
+    finer: NDArray[np.float32] | None
+    ids: tuple[str, ...]
+    alive: NDArray[np.bool_]
+    by_id: bool
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """A number (n,) that rows of the same code share."""
+        return np.unique(self.codes, axis=0, return_inverse=True)[1].reshape(-1)
+
+    @cached_property
+    def better(self) -> NDArray[np.int64]:
+        rows = np.arange(len(self.ids))
+        return np.argsort(sorted(rows, key=lambda row: self.ids[row], reverse=True)) if self.by_id else rows
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        return {id_: row for row, id_ in enumerate(self.ids)}
+
+    def compacted(self, by_id: bool) -> "Version":
+        """Return what a folder holds after `save`."""
+        finer = None if self.finer is None else self.finer[self.alive]
+        ids = tuple(id_ for id_, alive in zip(self.ids, self.alive, strict=True) if alive)
+        return Version(
+            self.number + 1,
+            self.codes[self.alive],
+            self.decoded[self.alive],
+            finer,
+            ids,
+            np.ones(len(ids), np.bool_),
+            by_id,
+        )
+
+
+def same_scores(version: Version, vectors: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the inner products (n,) in double precision, exactly equal for rows of the same code."""
+    _, first = np.unique(version.group, return_index=True)
+    return (vectors[first].astype(np.float64) @ q.astype(np.float64))[version.group]
+
+
+def complaint(
+    world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any
+) -> str | None:
+    """Say what is wrong with an answer to one query for a version; None if it is right."""
+    may = version.alive.copy()
+    if allowed is not None:
+        chosen = np.zeros(len(may), np.bool_)
+        chosen[[version.row_of[name] if isinstance(name, str) else name for name in allowed]] = True
+        may &= chosen
+    if len(rows) != min(k, may.sum()):
+        return f"{len(rows)} documents rather than {min(k, may.sum())}"
+    if not len(rows):
+        return None
+    if rows.min() < 0 or rows.max() >= len(may) or not may[rows].all() or len(set(rows.tolist())) < len(rows):
+        return "rows that may not be found, or twice"
+    if world.scoring == "symmetric" and is_bit_code(world.codec):
+        code = world.codec.encode(q[None])[0]
+        exact = -np.unpackbits(version.codes ^ code, axis=1).sum(axis=1).astype(np.float64)
+        best = np.flatnonzero(may)
+        best = best[np.lexsort((version.better[best], -exact[best]))][:k]
+        return None if np.array_equal(rows, best) and np.array_equal(scores, exact[best]) else "another ranking"
+    if world.scoring == "symmetric":
+        q = world.codec.decode(world.codec.encode(q[None]))[0]
+    exact = same_scores(version, version.decoded, q)
+    if world.scoring != "rescored":
+        return wrong_ranking(exact, version.group, version.better, may, k, scores, rows)
+    assert version.finer is not None
+    fine = version.finer.astype(np.float64) @ q.astype(np.float64)
+    cut = -np.sort(-exact[may])[min(SHORTLIST, may.sum()) - 1]
+    if (exact[rows] < cut - TOLERANCE).any():
+        return "a document from beyond the shortlist"
+    if not np.allclose(scores, fine[rows], atol=TOLERANCE) or (np.diff(scores) > 0).any():
+        return "other scores"
+    missing = may & (exact > cut + TOLERANCE) & (fine > scores[-1] + TOLERANCE)
+    missing[rows] = False
+    return "a missing document" if missing.any() else None
+
+
+def wrong_ranking(exact: Any, group: Any, better: Any, may: Any, k: int, scores: Any, rows: Any) -> str | None:
+    """Compare with the exact scores; of rows of one code, those that come first are to be found, in order."""
+    if not np.allclose(scores, exact[rows], atol=TOLERANCE):
+        return f"other scores, by {np.abs(scores - exact[rows]).max():.2g}"
+    best = -np.sort(-exact[may])[:k]
+    if not np.allclose(scores, best, atol=TOLERANCE) or (np.diff(scores) > 0).any():
+        return f"a missing document, better by {np.abs(scores - best).max():.2g}"
+    for number in np.unique(group[rows]):
+        equals = np.flatnonzero(may & (group == number))
+        ours = rows[group[rows] == number]
+        if not np.array_equal(ours, equals[np.argsort(better[equals])][: len(ours)]):
+            return f"equal documents {ours} out of order"
+    return None
+
+
+class Live:
+    """An index and the versions it went through: those from `done` on may answer."""
+
+    def __init__(self, index: vecsmith.Index, version: Version) -> None:
+        self.index = index
+        self.versions = [version]
+        self.done = 0
+
+    @property
+    def version(self) -> Version:
+        return self.versions[-1]
+
+    def begin(self, version: Version) -> None:
+        self.versions.append(version)
+
+    def end(self) -> None:
+        # versions that no search can see any more are forgotten, but for those a running search began with
+        self.done = len(self.versions) - 1
+
+
+class World:
+    """One codec, its index, and the threads of one round."""
+
+    def __init__(self, name: str, folder: Path, seed: int, number: int) -> None:
+        self.name, self.folder, self.seed = name, folder, (seed, number)
+        spec, self.scoring, finer = KINDS[name]
+        rng = self.rng = np.random.default_rng(self.seed)
+        spread = 1 / np.sqrt(np.arange(1, DIMENSIONS + 1))
+        self.pool = (rng.standard_normal((POOL, DIMENSIONS)) * spread + 0.1).astype(np.float32)
+        self.pool /= np.linalg.norm(self.pool, axis=1, keepdims=True)
+        self.pool[rng.integers(POOL, size=POOL // 5)] = self.pool[rng.integers(POOL // 100, size=POOL // 5)]
+        noise = rng.standard_normal((QUERIES, DIMENSIONS)) * spread
+        self.Q = (self.pool[:QUERIES] + (np.arange(QUERIES) % 2)[:, None] * noise).astype(np.float32)
+        self.codec = vecsmith.codec(spec).fit(self.pool)
+        self.finer = None if finer != "int8" else vecsmith.codec("int8").fit(self.pool)
+        self.stop, self.failure, self.counts = threading.Event(), "", dict.fromkeys(("searches", "loads", "changes"), 0)
+        self.counting, self.fresh = threading.Lock(), count()
+        self.saved: dict[int, Version] = {}
+        self.acknowledged = -1
+        X = self.pool[rng.integers(POOL, size=FEWEST)]
+        empty = np.empty((0, DIMENSIONS), np.float32)
+        no_codes = np.empty((0, self.codec.bytes_per_vector), np.uint8)
+        nothing = Version(
+            0, no_codes, empty, empty if finer else None, (), np.empty(0, np.bool_), by_id=True
+        )
+        self.live = self.started(self.grown(nothing, X, self.new_ids(len(X))), X)
+
+    def started(self, version: Version, X: NDArray[np.float32]) -> Live:
+        """Return a new index of vectors."""
+        originals: Any = None
+        if self.scoring == "rescored":
+            originals = X.astype(np.float16) if self.finer is None else Decoded(self.finer, self.finer.encode(X))
+        codes = self.codec.encode(X)
+        return Live(vecsmith.Index(self.codec, codes, self.scoring, originals, version.ids), version)  # type: ignore[arg-type]
+
+    def grown(self, version: Version, X: NDArray[np.float32], ids: list[str]) -> Version:
+        """Return the version after an addition."""
+        codes = self.codec.encode(X)
+        finer = version.finer
+        if finer is not None:
+            added = X.astype(np.float16).astype(np.float32)
+            if self.finer is not None:
+                added = self.finer.decode(self.finer.encode(X))
+            finer = np.concatenate([finer, added])
+        return Version(
+            version.number + 1,
+            np.concatenate([version.codes, codes]),
+            np.concatenate([version.decoded, self.codec.decode(codes)]),
+            finer,
+            (*version.ids, *ids),
+            np.concatenate([version.alive, np.ones(len(ids), np.bool_)]),
+            version.by_id,
+        )
+
+    def new_ids(self, number: int) -> list[str]:
+        return [f"{next(self.fresh) * 7919 % 100_003}-{next(self.fresh)}" for _ in range(number)]
+
+    def change(self) -> None:
+        """Add, delete, or save and load, again and again."""
+        rng = self.rng
+        while not self.stop.is_set():
+            live = self.live
+            version, action = live.version, rng.random()
+            alive = np.flatnonzero(version.alive)
+            if action < 0.15:
+                self.switch(live)
+            elif len(alive) > MOST or (action < 0.55 and len(alive) > FEWEST):
+                gone = rng.choice(alive, int(rng.integers(1, min(300, len(alive) - 50))), replace=False)
+                still = version.alive.copy()
+                still[gone] = False
+                live.begin(replace(version, number=version.number + 1, alive=still))
+                live.index.delete([version.ids[row] for row in gone] if rng.random() < 0.5 else gone)
+                live.end()
+            else:
+                X = self.pool[rng.integers(POOL, size=int(rng.integers(1, 200)))]
+                dead = [id_ for id_, row in version.row_of.items() if not version.alive[row]]
+                ids = [*dead[: len(X) // 3], *self.new_ids(len(X) - len(dead[: len(X) // 3]))]
+                live.begin(self.grown(version, X, ids))
+                live.index.add(X, ids)
+                live.end()
+            self.count("changes")
+            time.sleep(rng.random() * 0.02)
+
+    def switch(self, live: Live) -> None:
+        """Save the index, and put the loaded one in its place, or one of the same rows that knows its ids."""
+        kept = live.version.compacted(by_id=False)
+        self.saved[kept.number] = kept
+        live.index.provenance = Provenance(dataset=str(kept.number))
+        live.index.save(self.folder)
+        self.acknowledged = kept.number
+        loaded = vecsmith.Index.load(self.folder, mmap=bool(self.rng.integers(2)))
+        if self.rng.random() < 0.5:
+            codes = np.concatenate([part.codes for part in loaded.parts])
+            loaded = vecsmith.Index(self.codec, codes, self.scoring, loaded.originals, kept.ids)  # type: ignore[arg-type]
+            kept = replace(kept, by_id=True)
+        self.live = Live(loaded, kept)
+
+    def search(self, seed: int) -> None:
+        """Search what is there, again and again."""
+        rng = np.random.default_rng([*self.seed, seed])
+        while not self.stop.is_set():
+            live = self.live
+            first = live.done
+            self.answer(rng, live.index, live.versions[first], lambda: live.versions[first:])  # noqa: B023
+            self.count("searches")
+
+    def load(self, seed: int) -> None:
+        """Load the folder and search what it holds, again and again."""
+        rng = np.random.default_rng([*self.seed, seed])
+        while not self.stop.is_set():
+            known = self.acknowledged
+            if known < 0:
+                time.sleep(0.01)
+                continue
+            index = vecsmith.Index.load(self.folder, mmap=bool(rng.integers(2)))
+            number = int(index.provenance.dataset)
+            if number < known:
+                self.fail(f"the folder holds version {number} after version {known} was saved")
+            version = self.saved[number]
+            if tuple(index.rows.ids) != version.ids:
+                self.fail(f"the folder of version {number} has other ids")
+            self.answer(rng, index, version, lambda: [version])  # noqa: B023
+            self.count("loads")
+
+    def answer(self, rng: np.random.Generator, index: vecsmith.Index, version: Version, versions: Any) -> None:
+        """Search once, and check what comes."""
+        chosen = rng.choice(QUERIES, int(rng.choice([1, 1, 3, 30])), replace=False)
+        k, allowed = int(rng.choice([1, 10, 100])), self.filter(rng, version)
+        scores, rows = index.search(self.Q[chosen], k, allowed)
+        wrong: list[str] = []
+        for candidate in versions():
+            found = (
+                (query, complaint(self, candidate, self.Q[query], k, allowed, *line))
+                for query, line in zip(chosen, zip(scores, rows, strict=True), strict=True)
+            )
+            problem = next(((query, text) for query, text in found if text), None)
+            if problem is None:
+                return
+            wrong.append(f"version {candidate.number}, query {problem[0]} of {len(chosen)}: {problem[1]}")
+        few = "all" if allowed is None else len(allowed)
+        self.fail(f"{'; '.join(wrong)} (k = {k}, {few} allowed)")
+
+    def filter(self, rng: np.random.Generator, version: Version) -> Any:
+        """Return None, row numbers or ids."""
+        kind, share = rng.integers(4), rng.choice([0.001, 0.03, 0.3, 0.9])
+        if kind < 2:
+            return None
+        rows = np.flatnonzero(rng.random(len(version.ids)) < share)
+        return rows if kind == 2 else [version.ids[row] for row in rows]
+
+    def count(self, what: str) -> None:
+        with self.counting:
+            self.counts[what] += 1
+
+    def fail(self, text: str) -> None:
+        self.failure = self.failure or f"seed {self.seed[0]}, round {self.seed[1]}, {self.name}: {text}"
+        self.stop.set()
+
+    def run(self, seconds: float) -> None:
+        """Let the threads work; an exception in one of them is raised here."""
+        jobs: list[tuple[Any, ...]] = [(self.change,), *((self.search, n) for n in range(SEARCHERS)), (self.load, 99)]
+        with ThreadPoolExecutor(len(jobs)) as threads:
+            running = [threads.submit(*job) for job in jobs]
+            for job in running:
+                job.add_done_callback(lambda _: self.stop.set())
+            self.stop.wait(seconds)
+            self.stop.set()
+        for job in running:
+            job.result()
+
+
+def soak(minutes: float, seed: int, seconds: float = 5) -> str:
+    """Return what was wrong first; empty if nothing was."""
+    begin, totals = time.monotonic(), dict.fromkeys(("searches", "loads", "changes"), 0)
+    for number in count():
+        if time.monotonic() - begin >= 60 * minutes:
+            break
+        with tempfile.TemporaryDirectory() as folder:
+            world = World(list(KINDS)[number % len(KINDS)], Path(folder) / "index", seed, number)
+            world.run(min(seconds, 60 * minutes))
+        totals = {what: total + world.counts[what] for what, total in totals.items()}
+        at = time.strftime("%M:%S", time.gmtime(time.monotonic() - begin))
+        print(f"{at} round {number}, {world.name}: {world.counts}", flush=True)
+        if world.failure:
+            return world.failure
+    print(f"nothing wrong in {totals}, {minutes} minutes, seed {seed}, vecsmith {vecsmith.__version__}")
+    return ""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    found = soak(**vars(parser.parse_args()))
+    sys.exit(found or None)
