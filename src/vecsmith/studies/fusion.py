@@ -18,7 +18,6 @@ from vecsmith.search import Index, training_set
 from vecsmith.studies.bench import Measurement
 from vecsmith.studies.compare import against, measure
 from vecsmith.studies.findings import Findings, Plot, Table, cell
-from vecsmith.studies.widths import present
 from vecsmith.tasks import Task, load_task
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
@@ -70,7 +69,7 @@ def fusion(
     lines: dict[tuple[str, str], dict[str, Line]] = {}
     for name in tasks:
         task = load_task(name)
-        where = present(task, split)
+        where = task.present(split)
         for encoder in encoders:
             [[alone]] = measure([task], [encoder], [], split=where, fit_on=fit_on, seed=seeds[0])
             lines.setdefault((encoder, "float32"), {})[task.name] = _line([alone], alone)
@@ -112,7 +111,7 @@ def _widths(fused: EmbeddingSet) -> list[int]:
 def _checkpoints(task: Task, encoder: str, preset: str, split: str, fit_on: str, seed: int) -> Iterator[list[str]]:
     """Yield task, preset, number, held-out loss and nDCG@10 of every checkpoint of a trained auto-encoder."""
     corpus, queries = embed_task(task, encoder)
-    judgements = task.judgements(present(task, split))
+    judgements = task.judgements(task.present(split))
     asked = np.array([row for row, id_ in enumerate(queries.ids) if id_ in judgements], dtype=np.int64)
     query_ids = [queries.ids[row] for row in asked]
     seen: list[tuple[Autoencoder, float]] = []

@@ -51,14 +51,13 @@ def outcomes(tasks: Sequence[str], encoders: Sequence[str], split: str, seeds: S
     rows: list[list[str]] = []
     for spec in tasks:
         task = load_task(spec)
-        present = "+".join(name for name in split.split("+") if name in task.qrels) or split
         sets = {encoder: embed_task(task, encoder) for encoder in encoders}
         for models in permutations(encoders, 2):
             for seed in seeds:
                 for pairs in PAIRS:
                     # the rest of the documents must be worth translating
                     if pairs <= 0.8 * len(sets[models[0]][0]):
-                        rows += _rows(task, present, sets, models, pairs, seed)
+                        rows += _rows(task, task.present(split), sets, models, pairs, seed)
     return rows
 
 

@@ -72,12 +72,13 @@ def outcomes(
     found = []
     for spec in tasks:
         task = load_task(spec)
-        present = "+".join(name for name in split.split("+") if name in task.qrels) or split
         for encoder in encoders:
             corpus, _ = embed_task(task, encoder)
             codecs = specs(corpus.dimensions)
             for seed in seeds:
-                [[baseline, *measured]] = measure([task], [encoder], codecs, split=present, fit_on=fit_on, seed=seed)
+                [[baseline, *measured]] = measure(
+                    [task], [encoder], codecs, split=task.present(split), fit_on=fit_on, seed=seed
+                )
                 found += [
                     Outcome(prediction, against(measurement, baseline), sampling_error(measurement, baseline))
                     for prediction, measurement in zip(predict(codecs, corpus.unit, seed), measured, strict=True)

@@ -60,11 +60,10 @@ def measurements(
     measured = []
     for spec in tasks:
         task = load_task(spec)
-        present = "+".join(name for name in split.split("+") if name in task.qrels) or split
         for encoder in encoders:
             codecs = list(specs(embed_task(task, encoder)[0].dimensions))
             for seed in seeds:
-                measured += measure([task], [encoder], codecs, split=present, fit_on=fit_on, seed=seed)
+                measured += measure([task], [encoder], codecs, split=task.present(split), fit_on=fit_on, seed=seed)
     return measured
 
 

@@ -15,7 +15,6 @@ from vecsmith.errors import VecsmithError
 from vecsmith.metrics import evaluate
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Plot, Table, cell
-from vecsmith.studies.widths import present
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -127,7 +126,7 @@ def small_to_large(
     for name in tasks:
         task = load_task(name)
         corpus, queries = embed_task(task, "+".join(encoders))
-        models = Models(task, present(task, split), corpus, queries, training_set(fit_on, corpus))
+        models = Models(task, task.present(split), corpus, queries, training_set(fit_on, corpus))
         for seed in seeds:
             for line, ndcg in _measure(models, fit_on, seed).items():
                 found.setdefault(line, {}).setdefault(task.name, []).append(ndcg)

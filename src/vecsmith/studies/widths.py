@@ -7,15 +7,10 @@ from vecsmith.encoders import embed_task
 from vecsmith.results import Result
 from vecsmith.studies.compare import compare
 from vecsmith.studies.findings import Plot, Table, cell
-from vecsmith.tasks import Task, load_task
+from vecsmith.tasks import load_task
 
 Methods = Mapping[str, str]
 """Specs by the name of a method, with {} where the width belongs."""
-
-
-def present(task: Task, split: str) -> str:
-    """Return those of several splits joined by ``+`` that a task has."""
-    return "+".join(name for name in split.split("+") if name in task.qrels) or split
 
 
 def measure_widths(
@@ -50,7 +45,7 @@ def measure_widths(
                 if not method.startswith("pca") or width <= len(corpus) // 2
             ]
             for seed in seeds:
-                results += compare([task], [encoder], specs, ("asymmetric",), present(task, split), fit_on, seed)
+                results += compare([task], [encoder], specs, ("asymmetric",), task.present(split), fit_on, seed)
     return results
 
 

@@ -98,6 +98,10 @@ class Task:
                 merged[query] = {**merged.get(query, {}), **gains}
         return merged
 
+    def present(self, split: str) -> str:
+        """Return those of several splits joined by ``+`` that the task has; `split` as it is where it has none."""
+        return "+".join(name for name in split.split("+") if name in self.qrels) or split
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of texts and judgements."""
