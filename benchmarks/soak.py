@@ -14,10 +14,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count
+from itertools import compress, count
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +52,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Version:
-    """What an index holds at one moment, its rows (n) decoded; the deleted rows keep their place.
-
-    ``better`` orders equals, best first: it is lower for the row that is to come first.
-    """
+    """What an index holds at one moment, its rows (n) decoded; the deleted rows keep their place."""
 
     number: int
     codes: NDArray[np.uint8]
@@ -70,26 +69,20 @@ class Version:
 
     @cached_property
     def better(self) -> NDArray[np.int64]:
+        """The place (n,) of every row among equals."""
         rows = np.arange(len(self.ids))
         return np.argsort(sorted(rows, key=lambda row: self.ids[row], reverse=True)) if self.by_id else rows
 
     @cached_property
     def row_of(self) -> dict[str, int]:
+        """The row of every id; of one that came back, the new one."""
         return {id_: row for row, id_ in enumerate(self.ids)}
 
     def compacted(self, by_id: bool) -> "Version":
         """Return what a folder holds after `save`."""
-        finer = None if self.finer is None else self.finer[self.alive]
-        ids = tuple(id_ for id_, alive in zip(self.ids, self.alive, strict=True) if alive)
-        return Version(
-            self.number + 1,
-            self.codes[self.alive],
-            self.decoded[self.alive],
-            finer,
-            ids,
-            np.ones(len(ids), np.bool_),
-            by_id,
-        )
+        kept, finer = self.alive, None if self.finer is None else self.finer[self.alive]
+        codes, decoded, ids = self.codes[kept], self.decoded[kept], tuple(compress(self.ids, kept))
+        return Version(self.number + 1, codes, decoded, finer, ids, kept[kept], by_id)
 
 
 def same_scores(version: Version, vectors: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -98,9 +91,7 @@ def same_scores(version: Version, vectors: NDArray[np.float32], q: NDArray[np.fl
     return (vectors[first].astype(np.float64) @ q.astype(np.float64))[version.group]
 
 
-def complaint(
-    world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any
-) -> str | None:
+def complaint(world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any) -> str | None:
     """Say what is wrong with an answer to one query for a version; None if it is right."""
     may = version.alive.copy()
     if allowed is not None:
@@ -133,16 +124,26 @@ def complaint(
         return "other scores"
     missing = may & (exact > cut + TOLERANCE) & (fine > scores[-1] + TOLERANCE)
     missing[rows] = False
-    return "a missing document" if missing.any() else None
+    if missing.any():
+        return "a missing document"
+    # which of the equals are on the shortlist is up to the codes
+    on_it = np.isin(np.arange(len(may)), rows)
+    equals = np.unique(version.finer, axis=0, return_inverse=True)[1].reshape(-1)
+    return wrong_ties(equals, version.better, on_it, rows)
 
 
 def wrong_ranking(exact: Any, group: Any, better: Any, may: Any, k: int, scores: Any, rows: Any) -> str | None:
-    """Compare with the exact scores; of rows of one code, those that come first are to be found, in order."""
+    """Compare with the exact scores, and rows of one code with each other."""
     if not np.allclose(scores, exact[rows], atol=TOLERANCE):
         return f"other scores, by {np.abs(scores - exact[rows]).max():.2g}"
     best = -np.sort(-exact[may])[:k]
     if not np.allclose(scores, best, atol=TOLERANCE) or (np.diff(scores) > 0).any():
         return f"a missing document, better by {np.abs(scores - best).max():.2g}"
+    return wrong_ties(group, better, may, rows)
+
+
+def wrong_ties(group: Any, better: Any, may: Any, rows: Any) -> str | None:
+    """Say which rows of one group are missing or out of order."""
     for number in np.unique(group[rows]):
         equals = np.flatnonzero(may & (group == number))
         ours = rows[group[rows] == number]
@@ -152,7 +153,10 @@ def wrong_ranking(exact: Any, group: Any, better: Any, may: Any, k: int, scores:
 
 
 class Live:
-    """An index and the versions it went through: those from `done` on may answer."""
+    """An index and the versions it went through: a search may find that numbered `done` when it begins, or a later one.
+
+    A version is there before the index begins to change, and done after it.
+    """
 
     def __init__(self, index: vecsmith.Index, version: Version) -> None:
         self.index = index
@@ -163,12 +167,12 @@ class Live:
     def version(self) -> Version:
         return self.versions[-1]
 
-    def begin(self, version: Version) -> None:
+    @contextmanager
+    def becoming(self, version: Version) -> Iterator[None]:
+        """Change the index in the block."""
         self.versions.append(version)
-
-    def end(self) -> None:
-        # versions that no search can see any more are forgotten, but for those a running search began with
-        self.done = len(self.versions) - 1
+        yield
+        self.done += 1
 
 
 class World:
@@ -189,13 +193,11 @@ class World:
         self.stop, self.failure, self.counts = threading.Event(), "", dict.fromkeys(("searches", "loads", "changes"), 0)
         self.counting, self.fresh = threading.Lock(), count()
         self.saved: dict[int, Version] = {}
-        self.acknowledged = -1
+        self.acknowledged = 0
         X = self.pool[rng.integers(POOL, size=FEWEST)]
         empty = np.empty((0, DIMENSIONS), np.float32)
         no_codes = np.empty((0, self.codec.bytes_per_vector), np.uint8)
-        nothing = Version(
-            0, no_codes, empty, empty if finer else None, (), np.empty(0, np.bool_), by_id=True
-        )
+        nothing = Version(0, no_codes, empty, empty if finer else None, (), np.empty(0, np.bool_), by_id=True)
         self.live = self.started(self.grown(nothing, X, self.new_ids(len(X))), X)
 
     def started(self, version: Version, X: NDArray[np.float32]) -> Live:
@@ -215,15 +217,10 @@ class World:
             if self.finer is not None:
                 added = self.finer.decode(self.finer.encode(X))
             finer = np.concatenate([finer, added])
-        return Version(
-            version.number + 1,
-            np.concatenate([version.codes, codes]),
-            np.concatenate([version.decoded, self.codec.decode(codes)]),
-            finer,
-            (*version.ids, *ids),
-            np.concatenate([version.alive, np.ones(len(ids), np.bool_)]),
-            version.by_id,
-        )
+        decoded = np.concatenate([version.decoded, self.codec.decode(codes)])
+        codes, ids = np.concatenate([version.codes, codes]), [*version.ids, *ids]
+        alive = np.concatenate([version.alive, np.ones(len(X), np.bool_)])
+        return Version(version.number + 1, codes, decoded, finer, tuple(ids), alive, version.by_id)
 
     def new_ids(self, number: int) -> list[str]:
         return [f"{next(self.fresh) * 7919 % 100_003}-{next(self.fresh)}" for _ in range(number)]
@@ -241,16 +238,14 @@ class World:
                 gone = rng.choice(alive, int(rng.integers(1, min(300, len(alive) - 50))), replace=False)
                 still = version.alive.copy()
                 still[gone] = False
-                live.begin(replace(version, number=version.number + 1, alive=still))
-                live.index.delete([version.ids[row] for row in gone] if rng.random() < 0.5 else gone)
-                live.end()
+                with live.becoming(replace(version, number=version.number + 1, alive=still)):
+                    live.index.delete([version.ids[row] for row in gone] if rng.random() < 0.5 else gone)
             else:
                 X = self.pool[rng.integers(POOL, size=int(rng.integers(1, 200)))]
                 dead = [id_ for id_, row in version.row_of.items() if not version.alive[row]]
                 ids = [*dead[: len(X) // 3], *self.new_ids(len(X) - len(dead[: len(X) // 3]))]
-                live.begin(self.grown(version, X, ids))
-                live.index.add(X, ids)
-                live.end()
+                with live.becoming(self.grown(version, X, ids)):
+                    live.index.add(X, ids)
             self.count("changes")
             time.sleep(rng.random() * 0.02)
 
@@ -280,10 +275,8 @@ class World:
     def load(self, seed: int) -> None:
         """Load the folder and search what it holds, again and again."""
         rng = np.random.default_rng([*self.seed, seed])
-        while not self.stop.is_set():
-            known = self.acknowledged
-            if known < 0:
-                time.sleep(0.01)
+        while not self.stop.wait(0 if self.acknowledged else 0.01):
+            if not (known := self.acknowledged):
                 continue
             index = vecsmith.Index.load(self.folder, mmap=bool(rng.integers(2)))
             number = int(index.provenance.dataset)

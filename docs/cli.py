@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.testing import CliRunner
@@ -16,12 +18,18 @@ WIDTH = 100
 def page() -> str:
     """Return the page as it should be."""
     lines = ["# The command line", "", "Made by `make docs` from the real `--help`; CI checks that they agree.", ""]
-    # the group's own help comes first
-    for path in [[], *([name] for name in typer.main.get_group(app).commands)]:
+    for path in paths(typer.main.get_group(app)):
         arguments = [*path, "--help"]
         result = CliRunner().invoke(app, arguments, prog_name="vecsmith", terminal_width=WIDTH, max_content_width=WIDTH)
         lines += [f"## {' '.join(['vecsmith', *path])}", "", "```", result.output.strip(), "```", ""]
     return "\n".join(lines)
+
+
+def paths(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the names that lead to a command, and to each of its own if it is a group."""
+    yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from paths(each, (*path, name))
 
 
 if __name__ == "__main__":

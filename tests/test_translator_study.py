@@ -1,15 +1,22 @@
 """The study of translators: cross-fitted, resumed, and told in tables."""
 
 import json
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
+from vecsmith.report import plots, write_study
+from vecsmith.studies import STUDIES, Findings, Map, Page, Table
 from vecsmith.studies import translators as study_of_translators
-from vecsmith.studies.translators import MODES, Experiment, cross_translate, run
+from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
+from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
 from vecsmith.translators import translator
 
 Vectors = NDArray[np.float32]
@@ -68,6 +75,73 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
     assert [row[0] for row in findings.tables[0].rows] == ["linear", "canonical"]
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
     assert all(row[3].endswith("%") for row in findings.tables[1].rows)
+    assert [page.name for page in findings.pages] == ["neighbours"]
+    assert [each.name for each in findings.maps] == ["map"]
+
+
+def test_examples_are_what_queries_fetch(task: str) -> None:
+    drawn, page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
+    assert len(page.tables) == QUERIES
+    for table in page.tables:
+        where, true, translated, relevant, ids, texts = zip(*table.rows, strict=True)
+        for ranks, names in ((true, ("both", "true")), (translated, ("both", "translated"))):
+            assert sorted(int(rank) for rank in ranks if rank) == list(range(1, NEIGHBOURS + 1))
+            assert all((name in names) == bool(rank) for name, rank in zip(where, ranks, strict=True))
+        assert list(where) == sorted(where, key=["both", "true", "translated"].index)
+        assert [id_ for id_, yes in zip(ids, relevant, strict=True) if yes] in ([], [table.name.replace("q", "d")])
+        assert all(len(text) <= LENGTH + 1 for text in texts)
+    # the models share most of what they see, so that most queries find their document either way
+    found = [row[0] for table in page.tables for row in table.rows if row[3]]
+    assert found.count("both") > QUERIES / 2
+    assert len(drawn.labels) == min(DOCUMENTS, 300 // 5) == len(drawn.groups["true"]) == len(drawn.groups["translated"])
+    cosines = (drawn.groups["true"] * drawn.groups["translated"]).sum(axis=1)
+    assert cosines.mean() > 0.5
+
+
+def test_page_of_examples_is_text_and_no_markup(tmp_path: Path) -> None:
+    table = Table("q", "a <b> query", ["document", "text"], [["d1", "x < y & <script>"]])
+    written = write_study(tmp_path / "study", Findings([], pages=[Page("neighbours", "Ranks", [table])]))
+    [path] = [path for path in written if path.name == "neighbours.html"]
+    assert "<td>x &lt; y &amp; &lt;script&gt;</td>" in path.read_text()
+    assert "a &lt;b&gt; query" in path.read_text()
+
+
+def vector_map() -> Findings:
+    rng = np.random.default_rng(0)
+    true = rng.standard_normal((30, 8)).astype(np.float32)
+    groups = {"true": true, "translated": true + 0.1}
+    return Findings([], maps=[Map("map", "Documents", groups, [f"text {row}" for row in range(30)])])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
+@pytest.mark.filterwarnings("ignore")
+def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
+    written = write_study(tmp_path / "study", vector_map())
+    assert written[-1] == tmp_path / "study" / "map.html"
+    text = written[-1].read_text()
+    assert "text 29" in text
+    assert '"name":"translated"' in text
+    assert plots.left_out(vector_map()) is None
+
+
+def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
+    findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
+    assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
+    assert "umap-learn is missing; pip install 'vecsmith[report]'" in str(plots.left_out(findings))
+    monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    assert "plotly is missing" in str(plots.left_out(findings))
+
+
+def test_command_names_the_studies_and_takes_translators(task: str) -> None:
+    shown = CliRunner().invoke(app, ["study", "--help"], terminal_width=100).output
+    assert all(f"\n  {name} " in shown for name in STUDIES)
+    refused = CliRunner().invoke(app, ["study", "quantization", "--method", "canonical"])
+    assert "leave it out" in str(refused.exception)
+    encoders = ["--encoder", "vectors:a", "--encoder", "vectors:b"]
+    wrong = CliRunner().invoke(app, ["study", "translators", "--task", task, *encoders, "--method", "liner"])
+    assert "did you mean 'linear" in str(wrong.exception)
 
 
 def test_bad_use_is_one_sentence(task: str) -> None:

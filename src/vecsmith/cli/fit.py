@@ -23,6 +23,10 @@ def fit(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B, or auto.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
     vectors: VectorsOption = [],  # noqa: B006
+    validation: Annotated[
+        list[Path],
+        typer.Option("--val", metavar="SET", help="What judges a training, such as autoencoder96:mlp1; one a model."),
+    ] = [],  # noqa: B006
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Fit on its documents instead; auto and fuse choose by queries.")
     ] = None,
@@ -39,14 +43,18 @@ def fit(
 ) -> None:
     """Fit a codec to vectors and save it; auto chooses one for a size or a quality, and shows the trade-off.
 
+    Killed while it trains a reducer, and typed again, it goes on from there.
+
     \b
     vecsmith fit trellis48B --vectors corpus.npy --out my-codec
+    vecsmith fit autoencoder96:mlp1 --vectors corpus.npy --val others.npy --out my-codec
     vecsmith fit auto --bytes 48 --vectors corpus.npy --out my-codec
     vecsmith fit auto --keep 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
     from vecsmith.codecs import Codec
     from vecsmith.codecs.fuse import FittedFuse
+    from vecsmith.codecs.trained import Trained
     from vecsmith.embeddings import EmbeddingSet, fuse
     from vecsmith.encoders import embed_task
     from vecsmith.report import findings_terminal
@@ -57,6 +65,8 @@ def fit(
 
     if (spec == "auto") != (size is not None or keep is not None):
         raise VecsmithError("fit auto takes --bytes or --keep, and no other codec does; name one or the other.")
+    if spec == "auto" and validation:
+        raise VecsmithError("fit auto trains nothing that --val could judge; leave it out, or name a codec.")
     judged = None
     if task is not None and not vectors:
         judged = Judged(load_task(task), encoder, split)
@@ -73,7 +83,10 @@ def fit(
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = on_queries(judged, seed)
-    codec.fit(embedded.unit).save(out)
+    codec.fit(embedded.unit, validation=fuse([EmbeddingSet.open(path) for path in validation]).unit if validation else None)
+    codec.save(out)
+    if validation and not any(isinstance(reducer, Trained) and reducer.trains for reducer in codec.reducers):
+        say(f"{spec} is not trained, and did not look at --val; a preset trains it, such as {spec}:linear.")
     if as_json:
         tried = [asdict(prediction) for prediction in predictions]
         weights = {"weights": fusion.relative_weights} if fusion else {}

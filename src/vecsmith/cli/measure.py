@@ -1,10 +1,11 @@
 """Commands that measure: compare and study."""
 
-from dataclasses import asdict
-from typing import Annotated
+from dataclasses import asdict, replace
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperCommand
 
 from vecsmith.cli.app import (
     BatchSize,
@@ -72,14 +73,27 @@ def compare(
         say("Wrote " + ", ".join(map(str, write_folder(out, results, notes))))
 
 
-@app.command()
+class _Study(TyperCommand):
+    """Names the studies at the end of its help; only then are they imported, which takes a while."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from vecsmith.studies import STUDIES
+
+        with formatter.section("Studies"):
+            formatter.write_dl([(name, (run.__doc__ or "").split("\n")[0]) for name, run in STUDIES.items()])
+
+
+@app.command(cls=_Study)
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as quantization, fusion or promise.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which of the studies below.")],
     task: TaskOption = ["pydocs"],  # noqa: B006
     encoder: EncoderOption = ["static"],  # noqa: B006
     split: Split = "test",
     fit_on: FitOn = "cross",
     seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Repeatable.")] = [0, 1, 2],  # noqa: B006
+    method: Annotated[
+        list[str], typer.Option(metavar="SPEC", help="Translator of the study translators, instead of all; repeatable.")
+    ] = [],  # noqa: B006
     out: Tables = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -87,22 +101,27 @@ def study(
 
     \b
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
+    vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
     """
-    from vecsmith.errors import unknown
+    from vecsmith.errors import VecsmithError, unknown
     from vecsmith.report import check_folder, findings_terminal, write_study
-    from vecsmith.report.plots import HOW_TO, can_plot
-    from vecsmith.studies import STUDIES
+    from vecsmith.report.plots import left_out
+    from vecsmith.studies import STUDIES, translators
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
+    if method and STUDIES[name] is not translators:
+        raise VecsmithError(f"--method names a translator, which the study {name} has none of; leave it out.")
     if out is not None:
         check_folder(out)
-    findings = STUDIES[name](task, encoder, split, fit_on, seed)
+    chosen = {"methods": method} if method else {}
+    findings = STUDIES[name](task, encoder, split, fit_on, seed, **chosen)
     if as_json:
-        print_json(asdict(findings))
+        # maps are vectors, for the eye
+        print_json(asdict(replace(findings, maps=[])))
     else:
         Console().print(findings_terminal(findings))
     if out is not None:
         say("Wrote " + ", ".join(map(str, write_study(out, findings))))
-        if findings.plots and not can_plot():
-            say(HOW_TO)
+        if sentence := left_out(findings):
+            say(sentence)

@@ -1,6 +1,7 @@
 """Codecs: vectors → codes of a known number of bytes → scores."""
 
 from vecsmith.codecs.base import STAGES, BitQuantiser, Quantiser, Reducer, Stage
-from vecsmith.codecs.codec import Codec, load_codec
+from vecsmith.codecs.codec import Codec
+from vecsmith.codecs.stored import load_codec
 
 __all__ = ["STAGES", "BitQuantiser", "Codec", "Quantiser", "Reducer", "Stage", "load_codec"]

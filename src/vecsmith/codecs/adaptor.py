@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.base import Floats, Reducer, check_range
+from vecsmith.codecs.base import Floats, check_range
+from vecsmith.codecs.trained import Trained
 from vecsmith.embeddings import normalise
 from vecsmith.errors import require
 
@@ -18,7 +19,7 @@ POWER = 1 / 8
 SMALLEST_CUT = 8
 
 
-class Adaptor(Reducer):
+class Adaptor(Trained):
     """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the cuts K, K/2, K/4 … 8.
 
     So ``adaptor256,truncate64`` is a use of it too. It starts from principal components with s = λ⁻ᵖ, where λ is the
@@ -57,14 +58,13 @@ class Adaptor(Reducer):
     def output_dimensions(self) -> int:
         return self.dimensions
 
-    def _fit(self, X: Floats, seed: int) -> None:
-        # training is to the right of codecs and needs torch: imported for fitting alone
-        from vecsmith.training import Training, principal_directions, split, train_reducer
+    def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:
+        from vecsmith.training import Training, principal_directions, train_reducer
 
         d = X.shape[1]
         check_range(f"adaptor{self.dimensions}", self.dimensions, d, "dimensions", f"vectors of {d} dimensions")
         V, weights = principal_directions(X, POWER)
-        training, held_out = (part @ V for part in split(X, seed))
+        training, held_out = training @ V, held_out @ V
         start = {"rotation": np.eye(d, self.dimensions, dtype=np.float32), "weights": weights[: self.dimensions]}
         cuts = [self.dimensions]
         while cuts[-1] >= 2 * SMALLEST_CUT:

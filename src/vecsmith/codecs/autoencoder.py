@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.base import Floats, Reducer, check_range
+from vecsmith.codecs.base import Floats, check_range
+from vecsmith.codecs.trained import Trained
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError, unknown
 
@@ -64,7 +65,7 @@ PRESETS: dict[float | str, Preset] = {
 """Settings by largest k/d, and by the name that follows a colon in a spec; chosen by measurement (docs/reducers.md)."""
 
 
-class Autoencoder(Reducer):
+class Autoencoder(Trained):
     """z = f(x)/‖f(x)‖ with f(x) = xS + GELU(…)O + c; queries are projected by the decoder, q' = Dq.
 
     Without hidden layers, f(x) = xS is a linear map. It starts as principal components that are weighted by λ⁻ᵖ, where
@@ -142,16 +143,19 @@ class Autoencoder(Reducer):
             return PRESETS[self.preset[1:]]
         return PRESETS[min(bound for bound in PRESETS if isinstance(bound, float) and bound >= self.widths[0] / d)]
 
-    def _fit(self, X: Floats, seed: int) -> None:
-        # training is to the right of codecs and needs torch: imported for fitting alone
-        from vecsmith.training import Training, principal_directions, split, train_reducer
+    @property
+    def trains(self) -> bool:
+        return dict(self._settings(self.input_dimensions_).training).get("steps") != 0
+
+    def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:
+        from vecsmith.training import Training, principal_directions, train_reducer
 
         d = X.shape[1]
         for width in self.widths:
             check_range(f"autoencoder{width}", width, d, "dimensions", f"vectors of {d} dimensions")
         preset = self._settings(d)
         V, weights = principal_directions(X, preset.power)
-        training, held_out = (part @ V for part in split(X, seed))
+        training, held_out = training @ V, held_out @ V
         mean, spread = _standard(training) if preset.standardise else (np.zeros(d, np.float32), np.full(d, d**-0.5))
         found = train_reducer(
             _start(preset, weights, self.widths[0], seed),
@@ -163,7 +167,7 @@ class Autoencoder(Reducer):
             self.widths,
             Training(**dict(preset.training)),
             seed,
-            f"autoencoder{self.widths[0]}",
+            f"autoencoder{self.widths[0]}{self.preset}",
             watch=self.watch and (lambda found, loss: self._show(found, loss, V, mean, spread)),
         )
         self._fold(found, V, mean, spread)

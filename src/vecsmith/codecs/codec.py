@@ -7,15 +7,16 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer, Stage
+from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer
+from vecsmith.codecs.checks import as_floats, refuse_infinite, sample
 from vecsmith.codecs.fuse import Fuse
 from vecsmith.codecs.spec import parse
+from vecsmith.codecs.trained import Trained
 from vecsmith.embeddings import Several, UnitVectors, Vectors, as_one, check_blocks
 from vecsmith.errors import VecsmithError
-from vecsmith.files import read_manifest, replacing_folder, write_manifest
+from vecsmith.files import replacing_folder, write_manifest
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -110,7 +111,12 @@ class Codec:
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())
 
-    def fit(self, X: Vectors | UnitVectors | Several, blocks: Mapping[str, int] | None = None) -> Self:
+    def fit(
+        self,
+        X: Vectors | UnitVectors | Several,
+        blocks: Mapping[str, int] | None = None,
+        validation: Vectors | UnitVectors | Several | None = None,
+    ) -> Self:
         """Learn from vectors (n, d) and return the codec.
 
         `X` may be a list of `EmbeddingSet` or arrays, one a model, which are fused. Of an array whose columns are fused
@@ -119,25 +125,44 @@ class Codec:
         Of more than `FIT_VECTORS` vectors it learns from a sample, drawn with the seed, and reads no others: they may
         lie in memory-mapped files, as those of `EmbeddingSet.unit`.
 
+        Vectors for `validation` (m, d), of which 1000 are drawn, say when the training of a reducer ends, instead of a
+        part of `X` that is held out.
+
         Raises
         ------
         VecsmithError
-            If a value is not finite (which row), or a stage does not suit n or d.
+            If a value is not finite (which row), a stage does not suit n or d, or there is `validation` of other
+            dimensions, or for a codec whose reducers are never trained.
         """
         X = as_one(X)
         self.blocks = dict(blocks or getattr(X, "blocks", {}))
         if isinstance(self.stages[0], Fuse):
             self.stages[0].take(self.blocks)
-        if len(X) > FIT_VECTORS:
-            rows = np.sort(np.random.default_rng(self.seed).choice(len(X), FIT_VECTORS, replace=False))
-            reduced = _as_floats(X[rows])
-        else:
-            rows, reduced = np.arange(len(X)), _as_floats(X[:])
-        _refuse_infinite(reduced, rows)
+        unseen = None if validation is None else self._validation(as_one(validation), X)
+        reduced = sample(X, FIT_VECTORS, self.seed, "vectors")
         for reducer in self.reducers:
-            reduced = reducer.fit(reduced, self.seed).transform(reduced)
+            if isinstance(reducer, Trained):
+                reducer.fit(reduced, self.seed, unseen)
+            else:
+                reducer.fit(reduced, self.seed)
+            reduced = reducer.transform(reduced)
+            unseen = None if unseen is None else reducer.transform(unseen)
         self.quantiser.fit(reduced, self.seed)
         return self
+
+    def _validation(self, V: Vectors | UnitVectors, X: Vectors | UnitVectors) -> Floats:
+        if not any(isinstance(reducer, Trained) for reducer in self.reducers):
+            raise VecsmithError(
+                f"{self!r} has no reducer that is trained, such as autoencoderK:linear, and so no use for validation "
+                "vectors; leave them out."
+            )
+        if V.ndim != 2 or V.shape[1:] != X.shape[1:] or not len(V):
+            raise VecsmithError(
+                f"The validation vectors have shape {V.shape}, but those to learn from have {X.shape}; "
+                "embed some texts with the same model."
+            )
+        check_blocks(self.blocks, getattr(V, "blocks", {}), repr(self))
+        return sample(V, FIT_VECTORS, self.seed, "validation vectors")
 
     def recentred(self, X: Vectors | UnitVectors) -> "Codec":
         """Return a copy for a corpus unlike the one fitted on, whose means are those of its vectors `X` (n, d).
@@ -158,7 +183,7 @@ class Codec:
         for position, stage in enumerate(self.stages):
             total = np.zeros(stage.input_dimensions_)
             for start in range(0, len(X), BLOCK):
-                reduced = _as_floats(X[start : start + BLOCK])
+                reduced = as_floats(X[start : start + BLOCK])
                 for reducer in reducers:
                     reduced = reducer.transform(reduced)
                 total += reduced.sum(axis=0, dtype=np.float64)
@@ -182,8 +207,8 @@ class Codec:
         self._check_dimensions(X)
 
         def encode(block: NDArray[Any], start: int) -> Codes:
-            block = _as_floats(block)
-            _refuse_infinite(block, np.arange(start, start + len(block)))
+            block = as_floats(block)
+            refuse_infinite(block, np.arange(start, start + len(block)), "vectors")
             for reducer in self.reducers:
                 block = reducer.transform(block)
             return self.quantiser.encode(block)
@@ -211,7 +236,7 @@ class Codec:
     def reduce_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
         """Return queries (n, k) in the space of the quantiser, and offsets (n,) to add to their scores there."""
         self._check_dimensions(Q)
-        reduced, offset = _as_floats(Q), np.zeros(len(Q), np.float32)
+        reduced, offset = as_floats(Q), np.zeros(len(Q), np.float32)
         for reducer in self.reducers:
             reduced, shift = reducer.project_queries(reduced)
             offset = offset + shift
@@ -264,51 +289,6 @@ class Codec:
                 beside / "weights.safetensors",
             )
             write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
-
-
-def load_codec(path: str | Path) -> Codec:
-    """Load a codec that `Codec.save` wrote; no code in the files is executed.
-
-    Raises
-    ------
-    VecsmithError
-        If the folder holds no codec, is damaged, or comes from a newer version of the format.
-    """
-    folder = Path(path)
-    config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)
-    try:
-        codec = Codec(config["spec"], config["seed"])
-        codec.blocks = {str(name): int(width) for name, width in config.get("blocks", {}).items()}
-        if isinstance(codec.stages[0], Fuse):
-            codec.stages[0].take(codec.blocks)
-        weights = load_file(folder / "weights.safetensors")
-        for position, (stage, d) in enumerate(zip(codec.stages, config["input_dimensions"], strict=True)):
-            stage.input_dimensions_ = d
-            for name, shape in stage.state.items():
-                setattr(stage, name, _checked(weights[f"{position}.{name}"], shape, stage))
-        return codec
-    except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
-        raise VecsmithError(f"{folder} is not a valid codec ({error}); save it again.") from error
-
-
-def _checked(array: NDArray[Any], shape: tuple[str, ...], stage: Stage) -> NDArray[Any]:
-    sizes = {"d": stage.input_dimensions_, "k": stage.output_dimensions}
-    if array.ndim != len(shape) or any(
-        sizes.get(name, size) != size for name, size in zip(shape, array.shape, strict=True)
-    ):
-        raise ValueError(f"{stage.usage} has weights of shape {array.shape} where {shape} belongs")
-    return array
-
-
-def _as_floats(X: NDArray[Any]) -> Floats:
-    return np.ascontiguousarray(X, dtype=np.float32)
-
-
-def _refuse_infinite(X: Floats, rows: NDArray[np.int64]) -> None:
-    finite = np.isfinite(X).all(axis=1)
-    if not finite.all():
-        row = rows[np.argmin(finite)]
-        raise VecsmithError(f"The vectors have a NaN or infinite value in row {row}; embed that text again.")
 
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_text
-from vecsmith.report.findings import findings_markdown, table_csv
-from vecsmith.report.plots import can_plot, write_plots
+from vecsmith.report.findings import findings_markdown, page_html, table_csv
+from vecsmith.report.plots import can_map, can_plot, write_plots
 from vecsmith.report.tables import csv_table, markdown_table
 from vecsmith.results import Result, write_results
-from vecsmith.studies import Findings
+from vecsmith.studies import Findings, Map, Plot
 
 RESULTS = "results.jsonl"
 
@@ -32,16 +32,18 @@ def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] =
 
 
 def write_study(folder: Path, findings: Findings) -> list[Path]:
-    """Write a study's tables, in markdown together and as CSV each, its results and, by plotly, its plots.
+    """Write a study's tables, in markdown together and as CSV each, its results, its pages, and what can be drawn.
 
     Returns
     -------
     list of Path
-        What was written; plots are left out where plotly is missing.
+        What was written; plots are left out where plotly is missing, and maps also where umap-learn is.
     """
     tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
-    written = _write(folder, findings.results, {"table.md": findings_markdown(findings), **tables})
-    return [*written, *(write_plots(folder, findings.plots) if can_plot() else [])]
+    pages = {f"{page.name}.html": page_html(page) for page in findings.pages}
+    written = _write(folder, findings.results, {"table.md": findings_markdown(findings), **tables, **pages})
+    drawn: list[Plot | Map] = [*(findings.plots if can_plot() else []), *(findings.maps if can_map() else [])]
+    return [*written, *write_plots(folder, drawn)]
 
 
 def _write(folder: Path, results: Sequence[Result], texts: Mapping[str, str]) -> list[Path]:

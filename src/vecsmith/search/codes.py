@@ -108,14 +108,14 @@ class CodeSet:
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
         folder = Path(path)
-        before = _manifest_bytes(folder)
+        before = _version(folder)
         try:
             opened = cls._open(folder, trusting)
         except VecsmithError:
-            if _manifest_bytes(folder) == before:
+            if _version(folder) == before:
                 raise
         else:
-            if _manifest_bytes(folder) == before:
+            if _version(folder) == before:
                 return opened
         # the folder was replaced while its files were opened one by one
         return cls.open(path, trusting)
@@ -216,6 +216,10 @@ def _open_array(path: Path) -> NDArray[Any]:
     return np.lib.format.open_memmap(path, mode="r")
 
 
-def _manifest_bytes(folder: Path) -> bytes | None:
-    path = folder / "manifest.json"
-    return path.read_bytes() if path.is_file() else None
+def _version(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from one that took its place, even one of the same content."""
+    try:
+        found = (folder / "manifest.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

@@ -91,8 +91,8 @@ def order(
 ) -> tuple[Floats, Rows]:
     """Sort the documents of every query by falling score, ties by rank.
 
-    Documents of the same content tie: how their scores are rounded depends on where they lie and in what batch they were
-    decoded, so those within the rounding are made equal first.
+    Documents of the same content tie: how their scores are rounded depends on the batch in which they were decoded, so
+    those within the rounding are made equal first.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ class Bench:
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
         names = [self.task.name, self.encoder, self.fit_on, self.recenter]
-        return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, _versions(), _code_hash()]
+        return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, versions(), code_hash()]
 
     @cached_property
     def _documents(self) -> NDArray[np.float32]:
@@ -148,7 +148,7 @@ class Bench:
             encode_vectors_per_second=n_docs / encoded.encode_seconds,
             queries_per_second=len(query_ids) / search_seconds,
             seed=self.seed,
-            versions=_versions(),
+            versions=versions(),
         )
         return Measurement(result, quality.ndcg_at_10.tolist())
 
@@ -159,13 +159,14 @@ class Bench:
 
 
 @cache
-def _code_hash() -> str:
+def code_hash() -> str:
     """Return a hash of this package's source, for installs whose code changes without their version."""
     package = Path(__file__).parents[1]
     return fingerprint({str(path.relative_to(package)): sha256_of(path) for path in sorted(package.rglob("*.py"))})
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what a measurement depends on, and the threads."""
     packages = {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu", "pytrec-eval-terrier")}
     threads = f"{faiss.omp_get_max_threads()} of {os.cpu_count()}"
     return {**packages, "python": platform.python_version(), "threads": threads}

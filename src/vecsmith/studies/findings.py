@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vecsmith.results import Result
 
 
@@ -54,6 +57,47 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Map:
+    """A map of vectors in the plane, which is laid out (UMAP by cosine) when it is drawn.
+
+    Attributes
+    ----------
+    name : str
+        What its file is called.
+    title : str
+        What it shows.
+    groups : mapping of str to ndarray of shape (n, d), float32
+        Vectors of the same n things, by what made them.
+    labels : list of str
+        What the n things are.
+    """
+
+    name: str
+    title: str
+    groups: Mapping[str, NDArray[np.float32]]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of examples.
+
+    Attributes
+    ----------
+    name : str
+        What its file is called.
+    title : str
+        What it shows.
+    tables : list of Table
+        The examples, one below the other.
+    """
+
+    name: str
+    title: str
+    tables: list[Table]
+
+
+@dataclass(frozen=True)
 class Findings:
     """What a study finds.
 
@@ -65,11 +109,17 @@ class Findings:
         Every line that was measured.
     plots : list of Plot
         What the tables say, to be seen.
+    maps : list of Map
+        Which vectors lie beside each other.
+    pages : list of Page
+        Examples.
     """
 
     tables: list[Table]
     results: list[Result] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
+    maps: list[Map] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
 
 
 def summary(results: Sequence[Result]) -> Table:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vecsmith.errors import require
 from vecsmith.progress import losses
+from vecsmith.training.checkpoint import Checkpoint, Reached
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +65,7 @@ def descend(
     description: str,
     constrain: Callable[[Parameters], None] | None = None,
     watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Floats]:
     """Lower a loss by AdamW, and keep what has the lowest held-out loss, the start included.
 
@@ -87,21 +89,28 @@ def descend(
         Changes parameters in place after a step, so that they keep what is asked of them.
     watch : callable, optional
         Is told the parameters at the start and at every check, and their held-out loss.
+    checkpoint : Checkpoint, optional
+        From which a training that was killed goes on, and to which it is saved at every check; removed at the end.
     """
     torch = require("torch", "train")
-    lowest = reached = check()
-    best, vain = _arrays(parameters), 0
-    if watch:
-        watch(best, lowest)
     optimiser = torch.optim.AdamW(
         [
             {"params": list(parameters.values()), "weight_decay": how.decay},
             {"params": [sharpness], "weight_decay": 0.0},
         ]
     )
+    restored = checkpoint.restore(optimiser) if checkpoint else None
+    if restored:
+        best, reached = restored
+        description = f"{description} from step {reached.step}"
+    else:
+        loss = check()
+        best, reached = _arrays(parameters), Reached(0, loss, loss)
+        if watch:
+            watch(best, loss)
     every = max(1, steps // CHECKS)
-    with losses(description, steps) as report:
-        for step in range(steps):
+    with losses(description, steps - reached.step) as report:
+        for step in range(reached.step, steps):
             share = _share(how, step / steps)
             for group, rate in zip(optimiser.param_groups, (how.rate, SHARPNESS_RATE), strict=True):
                 group["lr"] = rate * share
@@ -112,16 +121,21 @@ def descend(
             if constrain:
                 with torch.no_grad():
                     constrain(parameters)
-            report(float(found.detach()), reached)
+            report(float(found.detach()), reached.loss)
             if (step + 1) % every == 0:
-                reached = check()
+                loss = check()
                 if watch:
-                    watch(_arrays(parameters), reached)
-                vain = 0 if reached < lowest else vain + 1
-                if reached < lowest:
-                    lowest, best = reached, _arrays(parameters)
-                if vain == how.patience:
+                    watch(_arrays(parameters), loss)
+                better = loss < reached.lowest
+                if better:
+                    best = _arrays(parameters)
+                reached = Reached(step + 1, loss, loss if better else reached.lowest, 0 if better else reached.vain + 1)
+                if reached.vain == how.patience:
                     break
+                if checkpoint:
+                    checkpoint.save(optimiser, best, reached)
+    if checkpoint:
+        checkpoint.remove()
     return best
 
 

@@ -37,11 +37,17 @@ PATIENCE = 6
 """Training ends after so many checks in vain."""
 
 
-def split(X: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Return vectors that train, and vectors held out, both drawn at random from X (n, d)."""
+def split(X: Floats, seed: int, validation: Floats | None = None) -> tuple[Floats, Floats]:
+    """Return vectors that train, and vectors held out, both drawn at random from X (n, d).
+
+    With vectors for `validation` (m, d), those held out are drawn from them, and all of X may train.
+    """
+    rng = np.random.default_rng(seed)
+    if validation is not None:
+        return X[rng.permutation(len(X))[:MOST]], validation[rng.permutation(len(validation))[:MOST_HELD_OUT]]
     if len(X) < FEWEST:
         return X, X
-    drawn = np.random.default_rng(seed).permutation(len(X))[:MOST]
+    drawn = rng.permutation(len(X))[:MOST]
     held_out = min(MOST_HELD_OUT, round(HELD_OUT * len(drawn)))
     return X[drawn[held_out:]], X[drawn[:held_out]]
 

@@ -1,12 +1,14 @@
 """Training of reducers: where they start, and the loop that improves them (torch is imported for the loop alone)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.errors import require
+from vecsmith.training.checkpoint import Checkpoint
 from vecsmith.training.descent import CHECKS, Parameters, Training, Watch, descend
 from vecsmith.training.loop import EPOCHS, NOISE, unit_rows
 from vecsmith.training.losses import listwise
@@ -54,7 +56,8 @@ def train_reducer(
 ) -> dict[str, Floats]:
     """Improve a reducer, and keep what has the lowest loss on held-out vectors, the start included.
 
-    A prefix of w values stands for D_wᵀz_w/‖z_w‖. The loss is the mean of those of all prefixes in `widths`.
+    A prefix of w values stands for D_wᵀz_w/‖z_w‖. The loss is the mean of those of all prefixes in `widths`. A training
+    that was killed goes on from its last check when it is asked for again, and ends as it would have.
 
     Parameters
     ----------
@@ -73,11 +76,11 @@ def train_reducer(
     seed : int
         Seeds the batches and the noise.
     description : str
-        Of the progress bar.
+        Of the progress bar; with `start`, it must tell `encode`, `decoder` and `constrain` from others.
     constrain : callable, optional
         Changes parameters in place after a step, so that they keep what is asked of them.
     watch : callable, optional
-        Is told the parameters at the start and at every check, and their held-out loss.
+        Is told the parameters at the start and at every check, and their held-out loss; then nothing is resumed.
 
     Returns
     -------
@@ -124,4 +127,9 @@ def train_reducer(
 
     asked = queries(unseen)
     steps = min(how.steps, max(CHECKS, EPOCHS * len(training) // DOCUMENTS))
-    return descend(parameters, sharpness, batch_loss, check, how, steps, description, constrain, watch)
+    # who watches is to see all of it
+    checkpoint = None
+    if not watch:
+        given = [*start.values(), training, held_out, weights]
+        checkpoint = Checkpoint(rng, given, [description, list(start), list(widths), asdict(how), seed])
+    return descend(parameters, sharpness, batch_loss, check, how, steps, description, constrain, watch, checkpoint)

@@ -10,14 +10,21 @@ from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
 from vecsmith.search.stores.base import BLOCK, Collection, named_blocks
 
+UNFINISHED = "-unfinished"
+"""Ends the name of a collection until all its rows are there."""
+
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
     """Write a collection of decoded vectors under cosine distance; texts become its documents."""
     client = _client(where)
-    if table in {collection.name for collection in client.list_collections()}:
+    names, unfinished = {collection.name for collection in client.list_collections()}, f"{table}{UNFINISHED}"
+    if table in names:
         raise VecsmithError(f"{where} has a collection {table!r} already; give another --table.")
+    if unfinished in names:
+        client.delete_collection(unfinished)
     # without an embedding function: Chroma's default one downloads a model
-    collection = client.create_collection(table, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None)
+    configuration = {"hnsw": {"space": "cosine"}}
+    collection = client.create_collection(unfinished, configuration=configuration, embedding_function=None)
     most = client.get_max_batch_size()
     try:
         for ids, texts, block in named_blocks(codes, "rows to chroma"):
@@ -25,15 +32,17 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
             for start in range(0, len(ids), most):
                 part = slice(start, start + most)
                 collection.add(ids=ids[part], embeddings=vectors[part], documents=texts and texts[part])
+        collection.modify(name=table)
     except BaseException:
-        client.delete_collection(table)
+        client.delete_collection(unfinished)
         raise
 
 
 def read(where: str, table: str) -> Collection:
     """Read a collection's ids, embeddings, and documents where every row has one."""
     client = _client(where)
-    names = [collection.name for collection in client.list_collections()]
+    found = [collection.name for collection in client.list_collections()]
+    names = [name for name in found if not name.endswith(UNFINISHED)]
     if table not in names:
         raise VecsmithError(
             f"{where} has no collection {table!r}, but {', '.join(names) or 'none'}; give one of them as --table."

@@ -33,7 +33,7 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
             names = [pa.array(column, pa.string()) for column in (ids, texts) if column is not None]
             yield pa.RecordBatch.from_arrays([*names, lists], schema=schema)
 
-    if table in database.list_tables().tables:
+    if _opened(database, table) is not None:
         raise VecsmithError(f"{where} has a table {table!r} already; give another --table.")
     database.create_table(table, batches(), schema=schema)
 
@@ -41,10 +41,12 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
 def read(where: str, table: str) -> Collection:
     """Read a table with one column of float vectors, and perhaps ``id`` and ``text``."""
     database = require("lancedb", "stores").connect(where)
-    if table not in database.list_tables().tables:
-        tables = ", ".join(database.list_tables().tables) or "none"
-        raise VecsmithError(f"{where} has no table {table!r}, but {tables}; give one of them as --table.")
-    opened = database.open_table(table)
+    opened = _opened(database, table)
+    if opened is None:
+        tables = [name for name in database.list_tables().tables if _opened(database, name) is not None]
+        raise VecsmithError(
+            f"{where} has no table {table!r}, but {', '.join(tables) or 'none'}; give one of them as --table."
+        )
     vectors = [field.name for field in opened.schema if _is_vector(field.type)]
     if len(vectors) != 1:
         raise VecsmithError(f"The table {table!r} should have one column of float vectors, but has {len(vectors)}.")
@@ -63,6 +65,14 @@ def read(where: str, table: str) -> Collection:
 
     ids = strings("id") or [str(row) for row in range(opened.count_rows())]
     return Collection(ids, strings("text"), blocks())
+
+
+def _opened(database: Any, table: str) -> Any:
+    """Return a table, or None; one whose writing was broken off is listed, but cannot be opened and may be replaced."""
+    try:
+        return database.open_table(table)
+    except ValueError:
+        return None
 
 
 def _is_vector(kind: Any) -> bool:

@@ -1,0 +1,342 @@
+"""Kills a process that saves, adds, writes or exports, at random moments, and looks at what it leaves.
+
+    python benchmarks/kills.py [--kills 1000] [--seed 0]
+
+A child process repeats one step in one folder and acknowledges each when it is done; it is killed (SIGKILL) up to
+0.2 s after it began. The next child looks at the folder first: all that was acknowledged must be there and right,
+and the step that was broken off is there whole, or absent, or refused by a `VecsmithError` of one line; then it goes
+on. The first fault ends the run with status 1, naming the seed, scenario and kill.
+"""
+
+import argparse
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import chromadb.config  # noqa: F401 - so that no child has to
+import faiss
+import lancedb  # noqa: F401
+import numpy as np
+import usearch.index
+from numpy.typing import NDArray
+
+import vecsmith
+from vecsmith import EmbeddingSet, VecsmithError
+from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, writer
+from vecsmith.search import CodeSet
+from vecsmith.search.stores import chroma, export_codes
+from vecsmith.search.stores import lancedb as lance
+
+LONGEST, SLOWER = 0.2, 2
+"""Seconds of work after which a child is killed, at most; a database gets so many times more."""
+PATIENCE = 120
+"""Seconds that a child may take to look at what is there."""
+DIMENSIONS, ROWS, ADDED, TABLES = 32, 300, 20, 8
+SHARDS, SHARD_ROWS = 4, 64
+MOST = 1500
+"""Rows up to which an index grows before a new one is begun."""
+Floats = NDArray[np.float32]
+
+
+def vectors(number: int, rows: int = ROWS) -> Floats:
+    """Return the vectors of a step: others for every step."""
+    X = np.random.default_rng(number).standard_normal((rows, DIMENSIONS)).astype(np.float32)
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+@cache
+def codec() -> vecsmith.Codec:
+    """Return the codec of the indices."""
+    return vecsmith.codec("hybrid8B").fit(vectors(0))
+
+
+@cache
+def bits() -> vecsmith.Codec:
+    """Return the codec of what is exported."""
+    return vecsmith.codec("binary").fit(vectors(0))
+
+
+def code_set(number: int) -> CodeSet:
+    """Return the codes of a step, of which there are more from step to step, to 7 steps."""
+    X = vectors(number, ROWS + number % 7)
+    return CodeSet(bits(), bits().encode(X), Rows(len(X), [f"{number}-{row}" for row in range(len(X))]), Provenance())
+
+
+def expect(right: Any, what: str) -> None:
+    """Raise AssertionError unless something is right."""
+    if not right:
+        raise AssertionError(what)
+
+
+def refused(action: Callable[[], Any]) -> bool:
+    """Whether an action is refused in one line; another exception is a fault."""
+    try:
+        action()
+    except VecsmithError as error:
+        expect("\n" not in str(error), f"a message of several lines: {error}")
+        return True
+    return False
+
+
+class Save:
+    """Another index over the one that is there, of other content and another length."""
+
+    def found(self, folder: Path, acknowledged: int) -> int:
+        if not (folder / "index").exists():
+            return 0
+        index = vecsmith.Index.load(folder / "index", mmap=False)
+        number = int(index.provenance.dataset)
+        X = vectors(number, ROWS + number % 7)
+        expect(np.array_equal(index.parts[0].codes, codec().encode(X)), f"step {number} has other codes")
+        expect(len(index.rows.ids) == len(X) == len(index.originals), f"step {number} has other rows")
+        expect((index.search(X[:3], 1)[1][:, 0] == range(3)).all(), f"step {number} finds other rows")
+        return number
+
+    def step(self, folder: Path, number: int) -> None:
+        X = vectors(number, ROWS + number % 7)
+        index = vecsmith.Index(codec(), codec().encode(X), "rescored", X)
+        index.provenance = Provenance(dataset=str(number))
+        index.save(folder / "index")
+
+
+class Add:
+    """Rows are added to the index that is there, some are deleted, and it is saved in the same place."""
+
+    def kept(self, number: int) -> tuple[list[str], Floats]:
+        """Return the ids and vectors after a step: the last row of every addition but the latest is deleted."""
+        first = number - number % (MOST // ADDED)
+        ids, blocks = [], []
+        for step in range(first, number + 1):
+            rows = ADDED if step == number else ADDED - 1
+            ids += [f"{step}-{row}" for row in range(rows)]
+            blocks.append(vectors(step, ADDED)[:rows])
+        return ids, np.concatenate(blocks)
+
+    def found(self, folder: Path, acknowledged: int) -> int:
+        if not (folder / "index").exists():
+            return 0
+        index = vecsmith.Index.load(folder / "index", mmap=False)
+        number = int(index.rows.ids[-1].split("-")[0])
+        ids, X = self.kept(number)
+        expect(index.rows.ids == ids, f"step {number} has other ids")
+        expect((index.search(X, 1)[1][:, 0] == range(len(X))).all(), f"step {number} finds other rows")
+        return number
+
+    def step(self, folder: Path, number: int) -> None:
+        X, ids = vectors(number, ADDED), [f"{number}-{row}" for row in range(ADDED)]
+        if number % (MOST // ADDED) == 0 or not (folder / "index").exists():
+            before, earlier = self.kept(number)
+            index = vecsmith.Index(codec(), codec().encode(earlier), "rescored", earlier, before)
+        else:
+            index = vecsmith.Index.load(folder / "index")
+            index.add(X, ids)
+            index.delete([f"{number - 1}-{ADDED - 1}"])
+        index.save(folder / "index")
+
+
+class Write:
+    """Embedding sets, one after the other; a step is a shard, or the manifest of a set whose shards are all there."""
+
+    def writer(self, folder: Path, which: int) -> EmbeddingWriter:
+        ids = [f"{which}-{row}" for row in range(SHARDS * SHARD_ROWS)]
+        return EmbeddingWriter(folder / f"set-{which}", ids, None, Provenance(content_hash=str(which)))
+
+    def check(self, path: Path, which: int) -> None:
+        opened = EmbeddingSet.open(path)
+        X = vectors(which, SHARDS * SHARD_ROWS)
+        expect(np.array_equal(opened.vectors[:], X), f"set {which} has other vectors")
+        expect(opened.ids == [f"{which}-{row}" for row in range(len(X))], f"set {which} has other ids")
+
+    def found(self, folder: Path, acknowledged: int) -> int:
+        which, shards = divmod(acknowledged, SHARDS + 1)
+        if which:
+            self.check(folder / f"set-{which - 1}", which - 1)
+            shutil.rmtree(folder / f"set-{which - 2}", ignore_errors=True)
+        current = folder / f"set-{which}"
+        if shards == SHARDS and (current / "manifest.json").exists():
+            self.check(current, which)
+            return acknowledged + 1
+        expect(refused(lambda: EmbeddingSet.open(current)), f"the unfinished set {which} is read")
+        return acknowledged - shards + SHARDS - len(self.writer(folder, which).remaining)
+
+    def step(self, folder: Path, number: int) -> None:
+        which, shards = divmod(number - 1, SHARDS + 1)
+        current = self.writer(folder, which)
+        if shards < SHARDS:
+            rows = current.remaining[0]
+            current.write(vectors(which, SHARDS * SHARD_ROWS)[rows])
+        else:
+            current.finish()
+
+
+class Export:
+    """A file of a store, one over the other."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+
+    def found(self, folder: Path, acknowledged: int) -> int:
+        where = folder / "exported"
+        if not where.exists():
+            return 0
+        found = self.read(str(where))
+        for number in (acknowledged, acknowledged + 1):
+            if np.array_equal(found, code_set(number).codes):
+                return number
+        raise AssertionError(f"neither step {acknowledged} nor the next one is in the file")
+
+    def read(self, where: str) -> Any:
+        if self.store == "npy":
+            return np.load(where)
+        if self.store == "faiss":
+            whole = faiss.read_index(where)
+            exact = faiss.downcast_index(faiss.downcast_index(whole.index).refine_index)
+            return faiss.vector_to_array(exact.codes).reshape(whole.ntotal, -1)
+        index = usearch.index.Index.restore(where)
+        return index.get(np.arange(len(index)))
+
+    def step(self, folder: Path, number: int) -> None:
+        export_codes(code_set(number), self.store, str(folder / "exported"))
+
+
+class Tables:
+    """Tables of an embedded database, one beside the other."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        self.module = {"lancedb": lance, "chroma": chroma}[store]
+
+    def where(self, folder: Path, number: int) -> str:
+        return str(folder / f"database-{number // TABLES}")
+
+    def whole(self, folder: Path, number: int) -> bool:
+        codes, collections = code_set(number), []
+        if refused(lambda: collections.append(self.module.read(self.where(folder, number), f"step-{number}"))):
+            return False
+        (collection,) = collections
+        expect(sorted(collection.ids) == sorted(codes.ids), f"step {number} has {len(collection.ids)} rows")
+        found = dict(zip(collection.ids, np.concatenate(list(collection.blocks)), strict=True))
+        decoded = codes.codec.decode(codes.codes)
+        expect(np.allclose([found[id_] for id_ in codes.ids], decoded, atol=1e-5), f"step {number} has other vectors")
+        return True
+
+    def found(self, folder: Path, acknowledged: int) -> int:
+        for number in range(acknowledged - acknowledged % TABLES, acknowledged + 1):
+            expect(number == 0 or self.whole(folder, number), f"step {number} is lost")
+        for old in range(acknowledged // TABLES - 1):
+            shutil.rmtree(folder / f"database-{old}", ignore_errors=True)
+        return acknowledged + self.whole(folder, acknowledged + 1)
+
+    def step(self, folder: Path, number: int) -> None:
+        export_codes(code_set(number), self.store, self.where(folder, number), f"step-{number}", decoded=True)
+
+
+SCENARIOS: dict[str, Any] = {
+    "Index.save": Save(),
+    "Index.add and save": Add(),
+    "EmbeddingWriter": Write(),
+    **{f"export to {store}": Export(store) for store in ("faiss", "npy", "usearch")},
+    **{f"export to {store}": Tables(store) for store in ("lancedb", "chroma")},
+}
+
+
+def child(name: str, folder: Path, acknowledged: int, pipe: Any) -> None:
+    """Look at what is there, and go on until killed."""
+    writer.SHARD_ROWS = SHARD_ROWS
+    try:
+        number = SCENARIOS[name].found(folder, acknowledged)
+        expect(number in (acknowledged, acknowledged + 1), f"step {number} is there after {acknowledged}")
+        pipe.send(number)
+        while True:
+            number += 1
+            SCENARIOS[name].step(folder, number)
+            pipe.send(number)
+    except BaseException:
+        pipe.send(traceback.format_exc())
+
+
+def look(name: str, folder: Path, acknowledged: int, seconds: float) -> tuple[int, int]:
+    """Start a child and kill it so long after it has looked; return the step that it found and the last that it did.
+
+    Raises
+    ------
+    AssertionError
+        If the child found a fault.
+    """
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=child, args=(name, folder, acknowledged, theirs))
+    process.start()
+    theirs.close()
+    said: list[Any] = []
+    if ours.poll(PATIENCE):
+        said.append(ours.recv())
+        time.sleep(seconds)
+    process.kill()
+    process.join()
+    with suppress(EOFError):
+        while True:
+            said.append(ours.recv())
+    expect(said, "the child does not answer")
+    faults = [text for text in said if isinstance(text, str)]
+    expect(not faults, "".join(faults))
+    return said[0], said[-1]
+
+
+@dataclass
+class Total:
+    """What one scenario went through."""
+
+    kills: int = 0
+    acknowledged: int = 0
+    whole: int = 0
+
+
+def kills(number: int, seed: int) -> str:
+    """Return what was wrong first; empty if nothing was."""
+    rng = np.random.default_rng(seed)
+    warnings.filterwarnings("ignore", "lancedb fork support")
+    faiss.omp_set_num_threads(1)  # no child has the threads of its parent
+    begin, totals, names = time.monotonic(), {name: Total() for name in SCENARIOS}, list(SCENARIOS)
+    codec(), bits()
+    with tempfile.TemporaryDirectory() as temporary:
+        for kill in range(number + len(names)):
+            name = names[kill % len(names)]
+            folder, total = Path(temporary) / name, totals[name]
+            folder.mkdir(exist_ok=True)
+            longest = LONGEST * (SLOWER if isinstance(SCENARIOS[name], Tables) else 1)
+            try:
+                # those after the last kills only look
+                found, last = look(name, folder, total.acknowledged, rng.uniform(0, longest))
+            except AssertionError as fault:
+                return f"seed {seed}, kill {kill}, {name}: {fault}"
+            total.whole += found - total.acknowledged
+            total.kills, total.acknowledged = total.kills + (kill < number), last
+            if kill % 100 == 99:
+                print(f"{time.monotonic() - begin:.0f} s, {kill + 1} kills", flush=True)
+        for name, total in totals.items():
+            left = len(list((Path(temporary) / name).glob(".*")))
+            print(
+                f"{name}: {total.kills} kills, {total.acknowledged} steps, {total.whole} of those broken off "
+                f"are there whole, {left} temporary files and folders left"
+            )
+    print(f"nothing lost in {number} kills, seed {seed}, vecsmith {vecsmith.__version__}")
+    return ""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    sys.exit(kills(chosen.kills, chosen.seed) or None)

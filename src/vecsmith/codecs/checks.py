@@ -1,0 +1,39 @@
+"""Vectors as codecs take them: float32, finite, and not too many."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.base import Floats
+from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.errors import VecsmithError
+
+
+def as_floats(X: NDArray[Any]) -> Floats:
+    """Return an array as contiguous float32, itself where it is that already."""
+    return np.ascontiguousarray(X, dtype=np.float32)
+
+
+def sample(X: Vectors | UnitVectors, most: int, seed: int, name: str) -> Floats:
+    """Return the vectors of `X` (n, d), or `most` of them, drawn with the seed, and read no others.
+
+    Raises
+    ------
+    VecsmithError
+        If a value is not finite (which row of what has this name).
+    """
+    rows = np.arange(len(X))
+    if len(X) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(len(X), most, replace=False))
+    drawn = as_floats(X[rows] if len(X) > most else X[:])
+    refuse_infinite(drawn, rows, name)
+    return drawn
+
+
+def refuse_infinite(X: Floats, rows: NDArray[np.int64], name: str) -> None:
+    """Refuse vectors (n, d), of these rows (n,) of what has this name, where a value is not finite."""
+    finite = np.isfinite(X).all(axis=1)
+    if not finite.all():
+        row = rows[np.argmin(finite)]
+        raise VecsmithError(f"The {name} have a NaN or infinite value in row {row}; embed that text again.")
