@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -141,8 +142,8 @@ def test_dev_queries_may_choose(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_promise_comes_true_on_a_task_it_was_not_made_on() -> None:
-    findings = promise(["pydocs"], ["static"], seeds=[0])
-    coverage, predictions = findings.tables
-    assert len(predictions.rows) == 10
-    assert float(coverage.rows[0][4].rstrip("%")) >= 80
+def test_promise_comes_true_on_a_task_it_was_not_made_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("vecsmith.studies.promise"), "SHARES", (8,))
+    coverage, predictions = promise(["pydocs"], ["static"], seeds=[0]).tables
+    assert [row[2] for row in predictions.rows] == ["int8", "int4", "trellis32B", "hybrid32B"]
+    assert float(coverage.rows[0][4].rstrip("%")) >= 75
