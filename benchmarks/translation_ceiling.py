@@ -2,7 +2,7 @@
 
 No user has those pairs. `linear` is the oracle of its kind: `canonical`, fitted on all pairs and applied to them.
 `kernel` bends: ridge regression with a Gaussian kernel, where every text is translated by a map fitted on all others
-(leave-one-out, in closed form). `both` is `canonical` on the source's vectors and the kernel's prediction, side by side.
+(leave-one-out, in closed form). `both` is `canonical` on the source's vectors beside the kernel's predictions.
 
     python benchmarks/translation_ceiling.py DATA > benchmarks/results/translation-ceiling.md
 """
@@ -21,7 +21,7 @@ from vecsmith.embeddings import normalise
 from vecsmith.studies.translator_experiment import retrieval
 from vecsmith.tasks import Task
 
-PARTNERS = {"minilm": ("mpnet", *STATIC), "mpnet": ("minilm",), **{static: ("minilm",) for static in STATIC}}
+PARTNERS = {"minilm": ("mpnet", *STATIC), "mpnet": ("minilm",), **dict.fromkeys(STATIC, ("minilm",))}
 SHARPNESS, RIDGES = (1, 2, 4, 8), (0.001, 0.003, 0.01, 0.03, 0.1)
 SAMPLE = 3000
 """Texts on which the kernel's sharpness and ridge are chosen, by the leave-one-out error."""
@@ -84,10 +84,9 @@ def kept(task: Task, target: Side, translated: np.ndarray) -> list[float]:
     ways = [(Q, documents), (own, D)]
     baseline = retrieval(task, "test", target.ids, own, documents)
     wanted = fetched(own, documents)
-    overlaps = [
-        np.mean([len(set(x) & set(y)) / 10 for x, y in zip(fetched(*way), wanted, strict=True)]) for way in ways
-    ]
-    return [*(retrieval(task, "test", target.ids, *way) / baseline for way in ways), *map(float, overlaps)]
+    pairs = [zip(fetched(*way), wanted, strict=True) for way in ways]
+    overlaps = [float(np.mean([len(set(found) & set(true)) / 10 for found, true in each])) for each in pairs]
+    return [*(retrieval(task, "test", target.ids, *way) / baseline for way in ways), *overlaps]
 
 
 def main() -> None:
@@ -100,8 +99,9 @@ def main() -> None:
         f"Made by `benchmarks/translation_ceiling.py`, seed {SEED}, vecsmith {version('vecsmith')}, NumPy "
         f"{np.__version__}, SciPy {version('scipy')}: nDCG@10 on the test queries over that of the target model's own "
         "index, and the share of the target's ten nearest documents that are fetched, of maps fitted on the corpus "
-        "*and the test queries* themselves. `linear` was fitted on the texts that it translates, `kernel` on all others "
-        "of them, `both` is a linear map over the two. An estimate and no bound: a table of all texts keeps 100 %.\n"
+        "*and the test queries* themselves. `linear` was fitted on the texts that it translates, `kernel` on all "
+        "others of them, `both` is a linear map over the two. An estimate and no bound: a table of all texts keeps "
+        "100 %.\n"
     )
     print("| task | models | oracle | queries | documents | neighbours, queries | neighbours, documents |")
     print("|---|---|---|---:|---:|---:|---:|")

@@ -45,6 +45,13 @@ def test_split_keeps_every_vector_once_and_few_whole(vectors: Vectors) -> None:
     assert all(len(part) == 5 for part in split(vectors[:5], 0))
 
 
+def test_vectors_for_validation_leave_all_others_to_training(vectors: Vectors) -> None:
+    training, held_out = split(vectors[:500], 0, vectors[500:])
+    assert {row.tobytes() for row in training} == {row.tobytes() for row in vectors[:500]}
+    assert {row.tobytes() for row in held_out} == {row.tobytes() for row in vectors[500:]}
+    assert len(split(vectors[:500], 0, np.tile(vectors, (2, 1)))[1]) == 1000
+
+
 def fit_shift(vectors: Vectors, seed: int, rate: float) -> tuple[Vectors, float]:
     """Train thresholds that start in the wrong place."""
     start = {"threshold": np.full(40, 0.3, np.float32)}

@@ -2,13 +2,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from vecsmith.cli.app import JsonFlag, app, print_json, say
 from vecsmith.errors import VecsmithError
+
+if TYPE_CHECKING:
+    from vecsmith.embeddings import EmbeddingSet
 
 VectorsOption = Annotated[
     list[Path],
@@ -55,7 +58,6 @@ def fit(
     from vecsmith.codecs import Codec
     from vecsmith.codecs.fuse import FittedFuse
     from vecsmith.codecs.trained import Trained
-    from vecsmith.embeddings import EmbeddingSet, fuse
     from vecsmith.encoders import embed_task
     from vecsmith.report import findings_terminal
     from vecsmith.studies import Findings
@@ -72,7 +74,7 @@ def fit(
         judged = Judged(load_task(task), encoder, split)
         embedded = embed_task(judged.task, encoder)[0]
     elif vectors and task is None:
-        embedded = fuse([EmbeddingSet.open(path) for path in vectors])
+        embedded = _open(vectors)
     else:
         raise VecsmithError("Give either --vectors or --task to fit on.")
     predictions: list[Prediction] = []
@@ -83,10 +85,9 @@ def fit(
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = on_queries(judged, seed)
-    codec.fit(embedded.unit, validation=fuse([EmbeddingSet.open(path) for path in validation]).unit if validation else None)
-    codec.save(out)
-    if validation and not any(isinstance(reducer, Trained) and reducer.trains for reducer in codec.reducers):
-        say(f"{spec} is not trained, and did not look at --val; a preset trains it, such as {spec}:linear.")
+    codec.fit(embedded.unit, validation=_open(validation).unit if validation else None).save(out)
+    if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
+        say(f"Nothing in {spec} is trained, so --val was not looked at; a preset trains, such as autoencoder96:mlp1.")
     if as_json:
         tried = [asdict(prediction) for prediction in predictions]
         weights = {"weights": fusion.relative_weights} if fusion else {}
@@ -113,10 +114,17 @@ def encode(
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
     """
     from vecsmith.codecs import load_codec
-    from vecsmith.embeddings import EmbeddingSet, check_blocks, fuse
+    from vecsmith.embeddings import check_blocks
     from vecsmith.search import CodeSet
 
-    fitted, embedded = load_codec(codec), fuse([EmbeddingSet.open(path) for path in vectors])
+    fitted, embedded = load_codec(codec), _open(vectors)
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
     encoded = CodeSet.encode(fitted.recentred(embedded.unit) if recenter else fitted, embedded, out)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
+
+
+def _open(paths: list[Path]) -> "EmbeddingSet":
+    """Return an embedding set, or several models' as one."""
+    from vecsmith.embeddings import EmbeddingSet, fuse
+
+    return fuse([EmbeddingSet.open(path) for path in paths])

@@ -1,5 +1,6 @@
 """A study's plots, as pages of their own."""
 
+import html
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,9 +77,11 @@ def _map(plot: Map) -> Any:
     vectors = np.vstack(list(plot.groups.values()))
     layout = umap.UMAP(metric="cosine", random_state=SEED, n_jobs=1).fit_transform(vectors)
     figure = go.Figure()
+    # plotly takes a text for markup
+    labels = [html.escape(label) for label in plot.labels]
     for name, points in zip(plot.groups, np.split(layout, len(plot.groups)), strict=True):
         style = {"mode": "markers", "marker": {"size": 5, "opacity": 0.7}, "hoverinfo": "text+name"}
-        figure.add_trace(go.Scatter(x=points[:, 0], y=points[:, 1], name=name, text=plot.labels, **style))
+        figure.add_trace(go.Scatter(x=points[:, 0], y=points[:, 1], name=name, text=labels, **style))
     # distances along an axis of UMAP mean nothing
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
