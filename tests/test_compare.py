@@ -229,3 +229,19 @@ def test_documents_without_text_do_not_stop_a_task(beir: Callable[[str], Path]) 
     ready, own = compare([str(beir("cranfield"))], ["vectors:wordllama", "static"], [])
     assert ready.ndcg_at_10 == pytest.approx(0.3279, abs=0.0005)
     assert own.ndcg_at_10 == pytest.approx(ready.ndcg_at_10, abs=1e-4)
+
+
+def test_a_fitted_codec_is_measured_as_it_is(folder: Path, tmp_path: Path) -> None:
+    X = np.load(folder / "vectors" / "toy" / "corpus.npy").astype("float32")
+    fitted = vecsmith.codec("trellis4B").fit(np.random.default_rng(1).standard_normal((200, 16)).astype("float32"))
+    path = str(tmp_path / "codec")
+    fitted.save(path)
+    [part] = encode_corpus(path, X).parts
+    assert np.array_equal(part.codes, fitted.encode(X))
+    [moved] = encode_corpus(path, X, recenter=True).parts
+    assert np.array_equal(moved.codes, fitted.recentred(X).encode(X))
+    [_, line] = compare([str(folder)], ["vectors:toy"], [path])
+    assert (line.codec, line.fit_on, line.bytes_per_vector) == (path, "what it was fitted on before", 4)
+    # another codec in the same folder is another measurement
+    vecsmith.codec("trellis2B").fit(X).save(path)
+    assert compare([str(folder)], ["vectors:toy"], [path])[1].bytes_per_vector == 2

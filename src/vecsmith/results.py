@@ -20,7 +20,8 @@ class Result:
     scoring : str
         ``symmetric``, ``asymmetric`` or ``rescored``; ``exact`` for float32, where the three are one.
     fit_on : str
-        ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec that learns nothing.
+        ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec that learns nothing,
+        ``what it was fitted on before`` for the folder of a fitted one.
     n_docs, n_queries : int
         Documents searched and queries judged.
     dimensions : int

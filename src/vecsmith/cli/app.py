@@ -47,7 +47,11 @@ EncoderOption = Annotated[
 ]
 CodecOption = Annotated[
     list[str],
-    typer.Option("--codec", metavar="SPEC", help="Reducers, then a quantiser, such as pca192,int8; repeatable."),
+    typer.Option(
+        "--codec",
+        metavar="SPEC",
+        help="Such as pca192,int8, or a folder that fit wrote; repeatable.",
+    ),
 ]
 ScoringOption = Annotated[
     list[str],

@@ -2,6 +2,6 @@
 
 from vecsmith.codecs.base import STAGES, BitQuantiser, Quantiser, Reducer, Stage
 from vecsmith.codecs.codec import Codec
-from vecsmith.codecs.stored import load_codec
+from vecsmith.codecs.stored import is_codec, load_codec
 
-__all__ = ["STAGES", "BitQuantiser", "Codec", "Quantiser", "Reducer", "Stage", "load_codec"]
+__all__ = ["STAGES", "BitQuantiser", "Codec", "Quantiser", "Reducer", "Stage", "is_codec", "load_codec"]

@@ -14,6 +14,11 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest
 
 
+def is_codec(spec: str | Path) -> bool:
+    """Whether a spec is the folder of a fitted codec."""
+    return (Path(spec) / "config.json").is_file()
+
+
 def load_codec(path: str | Path) -> Codec:
     """Load a codec that `Codec.save` wrote; no code in the files is executed.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs import Codec
-from vecsmith.embeddings import EmbeddingSet, normalise
+from vecsmith.codecs import Codec, is_codec, load_codec
+from vecsmith.embeddings import EmbeddingSet, check_blocks, normalise
 from vecsmith.errors import VecsmithError
 from vecsmith.search.part import Part
 
@@ -68,7 +68,7 @@ def encode_corpus(
     Parameters
     ----------
     spec : str
-        The codec.
+        The codec; or the folder of a fitted one, which is used as it is, whatever `fit_on` says.
     X : ndarray of shape (n, d), float32
         The documents' unit vectors.
     fit_on : {"cross", "corpus"} or str
@@ -85,6 +85,8 @@ def encode_corpus(
         Names and dimensions of what lies side by side in fused vectors, as of `EmbeddingSet.blocks`.
     """
     everything = np.arange(len(X))
+    if is_codec(spec):
+        return _encoded_by(load_codec(spec), X, recenter, blocks)
     if other is not None:
         folds = [(normalise(other.vectors), everything)]
     elif fit_on == "cross" and Codec(spec, seed).learns:
@@ -104,6 +106,15 @@ def encode_corpus(
         encode_seconds += time.perf_counter() - fitted
         parts.append(Part(codec, codes, rows))
     return Encoded(parts, fit_seconds, encode_seconds)
+
+
+def _encoded_by(codec: Codec, X: NDArray[np.float32], recenter: bool, blocks: Mapping[str, int] | None) -> Encoded:
+    check_blocks(codec.blocks, blocks or {}, repr(codec))
+    if recenter and codec.keeps_mean:
+        codec = codec.recentred(X)
+    start = time.perf_counter()
+    codes = codec.encode(X)
+    return Encoded([Part(codec, codes, np.arange(len(X)))], 0.0, time.perf_counter() - start)
 
 
 def _halves(n: int, seed: int) -> Sequence[NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs import Codec
+from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.metrics import DEPTH, evaluate
@@ -83,7 +83,8 @@ class Bench:
         encoded = None
         for scoring in scorings[:1] if spec == BASELINE else scorings:
             name = "exact" if spec == BASELINE else scoring
-            path = cache_folder() / "results" / f"{fingerprint([self._key, spec, name])}.json"
+            weights = sha256_of(Path(spec) / "config.json") if is_codec(spec) else ""
+            path = cache_folder() / "results" / f"{fingerprint([self._key, spec, weights, name])}.json"
             measurement = None if force else _read_cached(path)
             if measurement is None:
                 encoded = encoded or encode_corpus(
@@ -131,7 +132,7 @@ class Bench:
             encoder=self.encoder,
             codec=spec,
             scoring=name,
-            fit_on=self._fit_on(codec),
+            fit_on=self._fit_on(spec, codec),
             n_docs=n_docs,
             n_queries=len(quality.query_ids),
             dimensions=codec.dimensions,
@@ -152,10 +153,11 @@ class Bench:
         )
         return Measurement(result, quality.ndcg_at_10.tolist())
 
-    def _fit_on(self, codec: Codec) -> str:
+    def _fit_on(self, spec: str, codec: Codec) -> str:
         if not codec.learns:
             return "nothing"
-        return f"{self.fit_on}, re-centred" if self.recenter and codec.keeps_mean else self.fit_on
+        fit_on = "what it was fitted on before" if is_codec(spec) else self.fit_on
+        return f"{fit_on}, re-centred" if self.recenter and codec.keeps_mean else fit_on
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vecsmith.codecs import Codec
+from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.errors import unknown
 from vecsmith.metrics import paired_p_value
@@ -35,7 +35,7 @@ def compare(
     tasks : sequence of Task or str
         Tasks, or their specs.
     encoders, codecs : sequence of str
-        Specs, as the command line takes them.
+        Specs, as the command line takes them; a codec may be the folder of a fitted one, which is used as it is.
     scorings : sequence of {"symmetric", "asymmetric", "rescored"}
         How queries are scored against codes.
     split : str
@@ -83,7 +83,7 @@ def measure(
             raise unknown("scoring", scoring, SCORINGS)
     specs = list(dict.fromkeys([BASELINE, *codecs]))
     for spec in specs:
-        Codec(spec, seed)
+        load_codec(spec) if is_codec(spec) else Codec(spec, seed)
     loaded = [load_task(task) if isinstance(task, str) else task for task in tasks]
     for task in loaded:
         task.judgements(split)
