@@ -1,6 +1,7 @@
 """The application, its shared options, and how commands print."""
 
 import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -78,7 +79,13 @@ def print_listing(entries: dict[str, Any], as_json: bool) -> None:
     table.add_column(no_wrap=True)
     for name, about in entries.items():
         table.add_row(name, str(about))
-    Console().print(table)
+    console().print(table)
+
+
+def console() -> Console:
+    """Return where tables are printed: as wide as the terminal, or as a file and a pipe can be."""
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
+    return Console(width=wide)
 
 
 def print_json(content: Any) -> None:

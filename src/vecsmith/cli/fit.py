@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from vecsmith.cli.app import JsonFlag, app, print_json, say
+from vecsmith.cli.app import JsonFlag, app, console, print_json, say
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def fit(
         weights = {"weights": fusion.relative_weights} if fusion else {}
         print_json({"codec": spec, "seed": seed, "bytes_per_vector": codec.bytes_per_vector, "tried": tried, **weights})
     elif predictions:
-        Console().print(findings_terminal(Findings([trade_off(predictions)])))
+        console().print(findings_terminal(Findings([trade_off(predictions)])))
     if fusion:
         say(fusion.verdict())
     say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")

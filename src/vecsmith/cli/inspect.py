@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from vecsmith.cli.app import JsonFlag, app, print_json, say
+from vecsmith.cli.app import JsonFlag, app, console, print_json, say
 
 
 @app.command()
@@ -37,7 +36,7 @@ def inspect(
         speaks_for = [suggestion._asdict() for suggestion in suggestions]
         print_json({"source": embedded.source, **inspection.to_dict(), "speaks_for": speaks_for})
     else:
-        Console().print(inspection_terminal(embedded.source, inspection, suggestions))
+        console().print(inspection_terminal(embedded.source, inspection, suggestions))
     if out is not None:
         write_picture(out, embedded.source, inspection, suggestions)
         say(f"Wrote {out}")

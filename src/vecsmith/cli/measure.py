@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperCommand
 
 from vecsmith.cli.app import (
@@ -21,6 +20,7 @@ from vecsmith.cli.app import (
     Tables,
     TaskOption,
     app,
+    console,
     print_json,
     say,
 )
@@ -68,7 +68,7 @@ def compare(
     if as_json:
         print_json([asdict(result) for result in results])
     else:
-        Console().print(terminal_table(results))
+        console().print(terminal_table(results))
     if out is not None:
         say("Wrote " + ", ".join(map(str, write_folder(out, results, notes))))
 
@@ -120,7 +120,7 @@ def study(
         # maps are vectors, for the eye
         print_json(asdict(replace(findings, maps=[])))
     else:
-        Console().print(findings_terminal(findings))
+        console().print(findings_terminal(findings))
     if out is not None:
         say("Wrote " + ", ".join(map(str, write_study(out, findings))))
         if sentence := left_out(findings):

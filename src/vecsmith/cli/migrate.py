@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from vecsmith.cli.app import JsonFlag, app, print_json, say
+from vecsmith.cli.app import JsonFlag, app, console, print_json, say
 
 migrate = typer.Typer(
     no_args_is_help=True, help="Switch to another embedding model without embedding everything again."
@@ -43,7 +42,7 @@ def plan(
     if as_json:
         print_json(asdict(planned) | {"intervals": [way.interval for way in planned.ways]})
     else:
-        Console().print(findings_terminal(findings(planned)))
+        console().print(findings_terminal(findings(planned)))
 
 
 @migrate.command("apply")

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import JsonFlag, QueryPrompt, app, print_json
+from vecsmith.cli.app import JsonFlag, QueryPrompt, app, console, print_json
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -86,4 +85,4 @@ def print_found(found: list[dict[str, Any]]) -> None:
         for result in query["results"]:
             text = " ".join((result["text"] or "").split())
             table.add_row(f"{result['score']:.4f}", Text(result["id"]), Text(text))
-        Console().print(table)
+        console().print(table)

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from vecsmith.cli.app import JsonFlag, app, print_json, say
+from vecsmith.cli.app import JsonFlag, app, console, print_json, say
 from vecsmith.cli.search import embed_queries, print_found
 from vecsmith.errors import VecsmithError
 
@@ -50,7 +49,7 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
     for each in sets:
         what = description(each.provenance, each.split) + ("" if each.complete else " (unfinished)")
         table.add_row(each.name, f"{each.rows:,}", str(each.dimensions), what)
-    Console().print(table)
+    console().print(table)
 
 
 @store.command("get")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -30,6 +30,8 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("enc/s", lambda r: short(r.encode_vectors_per_second)),
     ("q/s", lambda r: short(r.queries_per_second)),
 )
+CODEC_WIDTH = 16
+"""Columns of a terminal that a codec's name gets at least, where it has as many letters."""
 LEGEND = (
     "bytes: per vector, + those of the floats that rescoring reads; amort.: with the vector's share of the codec; "
     "smaller: than float32; kept: nDCG@10 over that of float32; p: paired t-test against float32 over queries; "
@@ -93,7 +95,9 @@ def terminal_table(results: Sequence[Result]) -> RenderableType:
     for heading, rows in _sections(results):
         table = Table(box=box.SIMPLE_HEAD, padding=0)
         for number, (name, _) in enumerate(COLUMNS):
-            table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number > 0, overflow="fold")
+            justify: Literal["left", "right"] = "left" if number < 2 else "right"
+            narrowest = min(max(len(row.codec) for row in rows), CODEC_WIDTH) if number == 0 else None
+            table.add_column(name, justify=justify, no_wrap=number > 0, overflow="fold", min_width=narrowest)
         for row, before in zip(rows, [None, *rows], strict=False):
             cells = [cell(row) for _, cell in COLUMNS]
             if before is not None and before.codec == row.codec:
