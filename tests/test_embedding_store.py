@@ -74,15 +74,15 @@ def test_a_set_comes_back_as_it_was_put(where: str, vectors: Vectors, monkeypatc
 def test_an_interrupted_put_goes_on(tmp_path: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding_store, "BATCH", 100)
     original, store = embedded(vectors), EmbeddingStore(tmp_path)
-    read, calls = embedding_store._read, []
+    stored, calls = EmbeddingSet.stored, []
 
-    def failing(of: EmbeddingSet, rows: NDArray[np.int64]) -> Vectors:
-        calls.append(int(rows[0]))
+    def failing(of: EmbeddingSet, start: int, stop: int) -> Vectors:
+        calls.append(start)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return read(of, rows)
+        return stored(of, start, stop)
 
-    monkeypatch.setattr(embedding_store, "_read", failing)
+    monkeypatch.setattr(EmbeddingSet, "stored", failing)
     with pytest.raises(KeyboardInterrupt):
         store.put(original)
     name = collection_name(original.provenance)

@@ -1,7 +1,7 @@
 """`EmbeddingSet`: vectors, their row ids, optional texts, and where they came from."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import repeat
@@ -148,14 +148,17 @@ class EmbeddingSet:
         with replacing_folder(path) as beside:
             writer = EmbeddingWriter(beside, self.ids, self.texts, self.provenance)
             for rows in writer.remaining:
-                writer.write(np.concatenate(list(self._rows(rows.start, rows.stop))))
+                writer.write(self.stored(rows.start, rows.stop))
             writer.finish()
 
-    def _rows(self, start: int, stop: int) -> Iterator[Vectors]:
+    def stored(self, start: int, stop: int) -> Vectors:
+        """Return the vectors of rows `start` to `stop` − 1, in the dtype of the set; no others are read."""
+        parts = []
         for shard in self.shards:
             if start < len(shard) and stop > 0:
-                yield shard[max(start, 0) : stop]
+                parts.append(shard[max(start, 0) : stop])
             start, stop = start - len(shard), stop - len(shard)
+        return np.concatenate(parts)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

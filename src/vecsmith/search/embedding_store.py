@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.codecs.base import Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
@@ -131,13 +130,13 @@ class EmbeddingStore:
             return name
         batches = range(collection.count() // BATCH * BATCH, len(embedded), BATCH)
         for start in track(batches, f"Storing {name}", len(batches)):
-            rows = np.arange(start, min(start + BATCH, len(embedded)))
-            ids, texts = zip(*(embedded.rows[int(row)] for row in rows), strict=True)
+            rows = range(start, min(start + BATCH, len(embedded)))
+            ids, texts = zip(*(embedded.rows[row] for row in rows), strict=True)
             collection.upsert(
                 ids=list(ids),
-                embeddings=np.asarray(_read(embedded, rows), np.float32),
+                embeddings=np.asarray(embedded.stored(start, rows.stop), np.float32),
                 documents=None if texts[0] is None else list(texts),
-                metadatas=[{"row": int(row)} for row in rows],
+                metadatas=[{"row": row} for row in rows],
             )
         collection.modify(metadata={**about, "complete": True})
         return name
@@ -240,13 +239,3 @@ def _stored(collection: Any) -> StoredSet | None:
     provenance = Provenance(**json.loads(about["provenance"]))
     sizes = (about["rows"], about["dimensions"])
     return StoredSet(collection.name, *sizes, about["split"], provenance, about["complete"])
-
-
-def _read(embedded: EmbeddingSet, rows: NDArray[np.int64]) -> Vectors:
-    """Return the vectors of consecutive rows as they are stored."""
-    parts, start, stop = [], int(rows[0]), int(rows[-1]) + 1
-    for shard in embedded.shards:
-        if start < len(shard) and stop > 0:
-            parts.append(shard[max(start, 0) : stop])
-        start, stop = start - len(shard), stop - len(shard)
-    return np.concatenate(parts)
