@@ -1,6 +1,7 @@
 """Short runs of the soak test and of the kills, and that they notice what is wrong."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def unordered_ties(scores: Any, rows: Any, rank: Any, slack: Any, content_of: An
 @pytest.mark.parametrize(
     ("name", "broken", "what", "instead", "complaint"),
     [
-        ("int8", State, "without", late_deletes, "rows that may not be found"),
+        ("int8", State, "without", late_deletes, r"rows that may not be found|has other ids"),
         ("binary, rescored by float16", "vecsmith.search.index", "_rescore", rows_twice, "or twice"),
         ("binary, symmetric", "vecsmith.search.index", "order", unordered_ties, "another ranking"),
         ("hybrid16B", "vecsmith.search.index", "order", unordered_ties, "out of order"),
@@ -84,8 +85,9 @@ def test_a_wrong_answer_is_noticed(
 ) -> None:
     monkeypatch.setattr(sys.modules[broken] if isinstance(broken, str) else broken, what, instead)
     wrong, _ = failure(soak, name, tmp_path, 20)
-    assert wrong.startswith(f"seed 0, round 0, {name}: version ")
-    assert complaint in wrong
+    assert re.match(rf"seed 0, round 0, {name}: (the folder of )?version \d+", wrong)
+    # which of the threads notices first is not known
+    assert re.search(complaint, wrong)
 
 
 def test_equal_documents_tie_however_their_scores_are_rounded() -> None:
