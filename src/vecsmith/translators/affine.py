@@ -1,5 +1,6 @@
 """What every affine translator shares: y = (x − μ)W + c."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -33,9 +34,9 @@ class Affine(Translator):
         self.offset_ = Y.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.weights_ = self._solve(X - self.mean_, Y - self.offset_)
 
+    @abstractmethod
     def _solve(self, X: Floats, Y: Floats) -> Floats:
         """Return W for centred pairs."""
-        raise NotImplementedError
 
     def _map(self, X: Floats) -> Floats:
         return np.asarray((X - self.mean_) @ self.weights_ + self.offset_, dtype=np.float32)
