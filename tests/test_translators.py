@@ -127,6 +127,37 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         translator("linear").fit(X, Y).save(occupied)
 
 
+def test_weights_of_another_translator_are_refused() -> None:
+    X, Y = two_spaces(20, 24, 100)
+    fitted = translator("local4").fit(X, Y)
+    config = {"source": "", "target": "", "normalised": True, "pairs": 100}
+    config |= {"input_dimensions": 20, "output_dimensions": 24}
+    weights = {name: getattr(fitted, name) for name in fitted.state}
+    assert np.array_equal(translator("local4").restore(config, weights).transform(X), fitted.transform(X))
+    with pytest.raises(ValueError, match="mean_"):
+        translator("linear").restore(config, weights)
+
+
+def test_affine_translators_take_mean_to_mean() -> None:
+    X, Y = two_spaces(20, 24)
+    Y = 3 * Y
+    for spec in ("procrustes", "linear", "canonical"):
+        fitted = translator(spec).fit(X, Y)
+        np.testing.assert_allclose(fitted.transform(X.mean(axis=0)[None])[0], Y.mean(axis=0), atol=1e-5)
+
+
+def test_more_vectors_than_a_block_and_none_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y = two_spaces(20, 24, 100)
+    fitted = translator("linear").fit(X, Y)
+    together = fitted.transform(X)
+    monkeypatch.setattr("vecsmith.translators.base.BLOCK", 32)
+    np.testing.assert_allclose(fitted.transform(X), together, atol=1e-6)
+    assert fitted.transform(X[:0]).shape == (0, 24)
+    X[77] = np.inf
+    with pytest.raises(VecsmithError, match="row 77"):
+        fitted.transform(X)
+
+
 def test_unknown_specs_name_the_nearest() -> None:
     with pytest.raises(VecsmithError, match="procrustes"):
         translator("procrustean")

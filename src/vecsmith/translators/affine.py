@@ -1,4 +1,4 @@
-"""What every affine translator shares: y = (x − μ)W + c."""
+"""What every affine translator shares: y = xW + c."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -13,33 +13,40 @@ HELD_OUT, MOST_HELD_OUT = 0.1, 1000
 
 
 class Affine(Translator):
-    """y = (x − μ)W + c, where μ and c are the means of the pairs.
+    """y = xW + c, where W is fitted to the centred pairs and c takes the mean of the source to that of the target.
 
     Attributes
     ----------
-    mean_, offset_ : ndarray of shape (a,) and (b,)
-        μ and c.
     weights_ : ndarray of shape (a, b)
         W.
+    offset_ : ndarray of shape (b,)
+        c, the target's mean less what W makes of the source's, so that nothing is subtracted from a vector that is
+        translated.
     """
 
-    state: ClassVar = {"mean_": ("a",), "offset_": ("b",), "weights_": ("a", "b")}
+    state: ClassVar = {"weights_": ("a", "b"), "offset_": ("b",)}
 
-    mean_: Floats
-    offset_: Floats
     weights_: Floats
+    offset_: Floats
 
     def _fit(self, X: Floats, Y: Floats) -> None:
-        self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.offset_ = Y.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.weights_ = self._solve(X - self.mean_, Y - self.offset_)
+        x, y = (vectors.mean(axis=0, dtype=np.float64) for vectors in (X, Y))
+        self.weights_ = self._solve(X - x.astype(np.float32), Y - y.astype(np.float32))
+        self.offset_ = np.asarray(y - x @ self.weights_, dtype=np.float32)
 
     @abstractmethod
     def _solve(self, X: Floats, Y: Floats) -> Floats:
         """Return W for centred pairs."""
 
     def _map(self, X: Floats) -> Floats:
-        return np.asarray((X - self.mean_) @ self.weights_ + self.offset_, dtype=np.float32)
+        return affine(X, self.weights_, self.offset_)
+
+
+def affine(X: Floats, weights: Floats, offset: Floats) -> Floats:
+    """Return XW + c (n, b), without a copy of it."""
+    result: Floats = X @ weights
+    result += offset
+    return result
 
 
 def hold_out(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

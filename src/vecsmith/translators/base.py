@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from vecsmith.embeddings import UnitVectors, Vectors, normalise
+from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import replacing_folder, write_manifest
 
@@ -31,6 +31,8 @@ FEWEST = 4
 """Pairs that a translator needs at least."""
 BLOCK = 8192
 """Vectors that are translated at a time, which bounds the memory that takes."""
+TINY = np.finfo(np.float32).tiny
+"""Less than any length but 0."""
 
 TRANSLATORS: dict[str, type["Translator"]] = {}
 """Every translator that a spec can name, by its usage."""
@@ -132,14 +134,20 @@ class Translator(ABC):
                 f"{self!r} takes vectors of {self.input_dimensions_} dimensions, but got an array of shape {X.shape}; "
                 "use vectors of the model it translates from."
             )
+        if len(X) <= BLOCK:
+            return self._translate(X[:], 0)
         result = np.empty((len(X), self.output_dimensions_), np.float32)
         for start in range(0, len(X), BLOCK):
-            result[start : start + BLOCK] = self._finish(_as_floats(X[start : start + BLOCK], "source", start))
+            result[start : start + BLOCK] = self._translate(X[start : start + BLOCK], start)
         return result
 
-    def _finish(self, X: Floats) -> Floats:
-        translated = self._map(X)
-        return normalise(translated) if self.normalised_ else translated
+    def _translate(self, X: Vectors, start: int) -> Floats:
+        """Translate a block, of which the first vector has the row `start`."""
+        translated = self._map(_as_floats(X, "source", start))
+        if self.normalised_:
+            lengths = np.sqrt(np.einsum("ij,ij->i", translated, translated))
+            translated /= np.maximum(lengths, TINY)[:, None]
+        return translated
 
     @property
     def translator_bytes(self) -> int:
@@ -199,6 +207,8 @@ class Translator(ABC):
         self.input_dimensions_, self.output_dimensions_ = config["input_dimensions"], config["output_dimensions"]
         self.normalised_, self.pairs_ = config["normalised"], config["pairs"]
         sizes = {"a": self.input_dimensions_, "b": self.output_dimensions_}
+        if weights.keys() != self.state.keys():
+            raise ValueError(f"{self.usage} has the weights {', '.join(weights)} where {', '.join(self.state)} belong")
         for name, shape in self.state.items():
             array = weights[name]
             if array.ndim != len(shape) or any(
@@ -211,8 +221,8 @@ class Translator(ABC):
 
 def _as_floats(X: NDArray[Any], side: str, start: int = 0) -> Floats:
     X = np.ascontiguousarray(X, dtype=np.float32)
-    finite = np.isfinite(X).all(axis=-1)
+    finite = np.isfinite(X)
     if not finite.all():
-        row = start + int(np.argmin(finite))
+        row = start + int(np.argmin(finite.all(axis=-1)))
         raise VecsmithError(f"The {side} vectors have a NaN or infinite value in row {row}; embed that text again.")
     return X

@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 
 from vecsmith.errors import VecsmithError
-from vecsmith.translators.affine import hold_out
+from vecsmith.translators.affine import affine, hold_out
 from vecsmith.translators.base import Floats, Translator
 from vecsmith.translators.linear import Linear
 
@@ -29,8 +29,10 @@ class Local(Translator):
 
     Attributes
     ----------
-    mean_, offset_, weights_ : ndarray of shape (a,), (b,) and (a, b)
+    weights_, offset_ : ndarray of shape (a, b) and (b,)
         Of f.
+    mean_ : ndarray of shape (a,)
+        μ, the mean of the source.
     centres_ : ndarray of shape (K, a)
         Of unit length.
     corrections_ : ndarray of shape (K, a, b)
@@ -45,11 +47,11 @@ class Local(Translator):
     pattern = r"local(?P<clusters>\d+)"
     example = "local4"
     summary = "linear, and K local corrections, softly mixed"
-    state: ClassVar = {**Linear.state, "centres_": ("*", "a"), "corrections_": ("*", "a", "b")}
+    state: ClassVar = {**Linear.state, "mean_": ("a",), "centres_": ("*", "a"), "corrections_": ("*", "a", "b")}
 
-    mean_: Floats
-    offset_: Floats
     weights_: Floats
+    offset_: Floats
+    mean_: Floats
     centres_: Floats
     corrections_: Floats
 
@@ -78,7 +80,8 @@ class Local(Translator):
         linear = Linear()
         linear.spec, linear.seed = "linear", self.seed
         linear.fit(X, Y)
-        self.mean_, self.offset_, self.weights_ = linear.mean_, linear.offset_, linear.weights_
+        self.weights_, self.offset_ = linear.weights_, linear.offset_
+        self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         clustering = faiss.Kmeans(
             X.shape[1], self.clusters, seed=self.seed + 1, spherical=True, min_points_per_centroid=1
         )
@@ -88,13 +91,10 @@ class Local(Translator):
 
     def _moments(self, X: Floats, Y: Floats) -> list[tuple[Floats, Floats]]:
         """Return XᵀPX / s and XᵀPR / s for each cluster: X centred, P the shares, R what f leaves, s = ‖X‖²."""
-        centred, left = X - self.mean_, Y - self._linear(X)
+        centred, left = X - self.mean_, Y - affine(X, self.weights_, self.offset_)
         size = max(float(np.square(centred).sum()), float(np.finfo(np.float32).tiny))
         weighted = (centred.T * (share / size) for share in self._shares(X).T)
         return [(each @ centred, each @ left) for each in weighted]
-
-    def _linear(self, X: Floats) -> Floats:
-        return np.asarray((X - self.mean_) @ self.weights_ + self.offset_, dtype=np.float32)
 
     def _shares(self, X: Floats) -> Floats:
         """Return p (n, K)."""
@@ -104,7 +104,7 @@ class Local(Translator):
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def _map(self, X: Floats) -> Floats:
-        result, centred = self._linear(X), X - self.mean_
+        result, centred = affine(X, self.weights_, self.offset_), X - self.mean_
         for share, W in zip(self._shares(X).T, self.corrections_, strict=True):
             result += share[:, None] * (centred @ W)
         return result

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.errors import VecsmithError, require
-from vecsmith.translators.affine import Affine, hold_out
+from vecsmith.translators.affine import Affine, affine, hold_out
 from vecsmith.translators.base import Floats, Translator
 from vecsmith.translators.canonical import Canonical
 from vecsmith.translators.linear import Linear
@@ -50,10 +50,10 @@ class MLP(Translator):
 
     Attributes
     ----------
-    mean_, offset_, weights_ : ndarray of shape (a,), (b,) and (a, b)
+    weights_, offset_ : ndarray of shape (a, b) and (b,)
         Of f.
-    components_ : ndarray of shape (a, r)
-        z = (x − μ) components.
+    mean_, components_ : ndarray of shape (a,) and (a, r)
+        z = (x − mean) components.
     first_, first_bias_, second_, second_bias_ : ndarray
         H, h, K and k; K and k are without entries in a network of one layer.
     out_ : ndarray of shape (*, b)
@@ -71,6 +71,7 @@ class MLP(Translator):
     summary = "linear, and a network of one or two hidden layers of W times full rank (needs torch to fit)"
     state: ClassVar = {
         **Linear.state,
+        "mean_": ("a",),
         "components_": ("a", "*"),
         "first_": ("*", "*"),
         "first_bias_": ("*",),
@@ -79,9 +80,9 @@ class MLP(Translator):
         "out_": ("*", "b"),
     }
 
-    mean_: Floats
-    offset_: Floats
     weights_: Floats
+    offset_: Floats
+    mean_: Floats
     components_: Floats
     first_: Floats
     first_bias_: Floats
@@ -110,7 +111,8 @@ class MLP(Translator):
         scale = (self.hidden * Y.shape[1]) ** -0.5
         parameters = {name: torch.tensor(array, requires_grad=True) for name, array in self._weights(rng).items()}
         sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
-        sources, lines, targets = map(torch.from_numpy, ((X - self.mean_) @ self.components_, self._linear(X), Y))
+        components, line = (X - self.mean_) @ self.components_, affine(X, self.weights_, self.offset_)
+        sources, lines, targets = map(torch.from_numpy, (components, line, Y))
         how = Training(LOSSES[self.loss], STEPS, RATE, decay=DECAY, temperature=TEMPERATURE)  # type: ignore[arg-type]
 
         def loss(rows: "Tensor") -> "Tensor":
@@ -136,8 +138,8 @@ class MLP(Translator):
         for name, array in descend(parameters, sharpness, batch_loss, check, how, steps, self.spec).items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # judged, f may learn from all pairs
-        line = self._line(X, Y)
-        self.weights_, self.offset_ = line.weights_, line._map(self.mean_)
+        final = self._line(X, Y)
+        self.weights_, self.offset_ = final.weights_, final.offset_
 
     @property
     def hidden(self) -> int:
@@ -147,7 +149,8 @@ class MLP(Translator):
     def _start(self, X: Floats, Y: Floats, training: NDArray[np.int64]) -> None:
         """Set f and the components; f sees no held-out pair, for it is judged by them."""
         line = self._line(X[training], Y[training])
-        self.mean_, self.offset_, self.weights_ = line.mean_, line.offset_, line.weights_
+        self.weights_, self.offset_ = line.weights_, line.offset_
+        self.mean_ = X[training].mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = (X - self.mean_).astype(np.float64)
         spectrum, V = np.linalg.eigh(centred.T @ centred / len(X))
         spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()))
@@ -167,12 +170,10 @@ class MLP(Translator):
         start |= {"second": second, "second_bias": np.zeros(second.shape[1], np.float32)}
         return start | {"out": np.zeros((self.hidden, self.output_dimensions_), np.float32)}
 
-    def _linear(self, X: Floats) -> Floats:
-        return np.asarray((X - self.mean_) @ self.weights_ + self.offset_, dtype=np.float32)
-
     def _map(self, X: Floats) -> Floats:
         layers = {name: getattr(self, f"{name}_") for name in ("first", "first_bias", "second", "second_bias", "out")}
-        return self._linear(X) + np.asarray(_network(layers, (X - self.mean_) @ self.components_, _gelu), np.float32)
+        added = _network(layers, (X - self.mean_) @ self.components_, _gelu)
+        return affine(X, self.weights_, self.offset_) + np.asarray(added, np.float32)
 
 
 def _network(p: "Mapping[str, Any]", z: Any, activation: Callable[[Any], Any]) -> Any:
