@@ -17,6 +17,7 @@ from vecsmith.studies import STUDIES, Findings, Map, Page, Table
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
 from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
+from vecsmith.studies.translators import findings as tables_of
 from vecsmith.translators import translator
 
 Vectors = NDArray[np.float32]
@@ -30,6 +31,14 @@ def test_no_text_is_translated_by_what_has_seen_it(vectors: Vectors) -> None:
     others = np.concatenate(folds[1:])
     expected = translator("linear", 2).fit(vectors[others[:100]], vectors[others[:100], ::-1])
     np.testing.assert_allclose(translated[folds[0]], expected.transform(vectors[folds[0]]), atol=1e-6)
+
+
+def test_what_is_not_translated_is_no_number(vectors: Vectors) -> None:
+    translated, folds, _ = cross_translate("linear", vectors, vectors, seed=2, folds=2)
+    assert len(folds) == 2
+    missing = np.isnan(translated).all(axis=1)
+    assert missing.sum() == 360
+    assert not missing[np.concatenate(folds)].any()
 
 
 @pytest.fixture
@@ -65,6 +74,15 @@ def test_an_experiment_is_run_once(task: str, cache: Path) -> None:
     assert run(experiment).figures == {"mse": 42.0}
     path.write_text("damaged")
     assert run(experiment) == found
+
+
+def test_of_one_fold_documents_are_not_searched(task: str) -> None:
+    whole = Experiment(task, "test", "vectors:a", "vectors:b", "linear", 0)
+    outcome, part = run(whole), run(replace(whole, folds=1))
+    assert set(outcome.figures) - set(part.figures) == {"documents", "both"}
+    assert all(outcome.figures[name] == value for name, value in part.figures.items())
+    told = tables_of([part])
+    assert [table.rows[0][3] == "" for table in told.tables[1:4]] == [False, True, True]
 
 
 @pytest.mark.slow

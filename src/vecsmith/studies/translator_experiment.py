@@ -36,6 +36,9 @@ class Experiment:
         Specs of the task, its judgements, the two encoders and the translator.
     seed : int
         Of the translator and the folds.
+    folds : int
+        How many of `FOLDS` are translated, for translators that are slow to fit; of fewer than all, documents are not
+        searched.
     """
 
     task: str
@@ -44,6 +47,7 @@ class Experiment:
     target: str
     method: str
     seed: int
+    folds: int = FOLDS
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Outcome:
     figures : dict of str to float
         Of texts that were not fitted on: ``mse``, ``cosine``, ``linear_cka``, ``rbf_cka``, and the measures of
         `vecsmith.metrics.ranked_lists`; nDCG@10 over that of the target model's own index, for each of `MODES`
-        (``neither`` where dimensions agree).
+        (``neither`` where dimensions agree, ``documents`` and ``both`` where all folds are translated).
     """
 
     experiment: Experiment
@@ -99,7 +103,7 @@ def _measure(
     target: tuple[EmbeddingSet, EmbeddingSet],
 ) -> dict[str, float]:
     X, Y = source[0].unit[:], target[0].unit[:]
-    translated, folds, fitted = cross_translate(experiment.method, X, Y, experiment.seed)
+    translated, folds, fitted = cross_translate(experiment.method, X, Y, experiment.seed, folds=experiment.folds)
     # a fold's texts were translated by one translator, as all would be in use
     Z, wanted = translated[folds[0]], Y[folds[0]]
     neighbours = geometry.neighbourhoods(Z, wanted, (NEIGHBOURS,), experiment.seed)
@@ -117,7 +121,9 @@ def _measure(
         return retrieval(task, experiment.split, [target[1].ids[row] for row in judged], Q, D)
 
     baseline, queries = ndcg(own, Y), fitted.transform(asked)
-    modes = {"queries": ndcg(queries, Y), "documents": ndcg(own, translated), "both": ndcg(queries, translated)}
+    modes = {"queries": ndcg(queries, Y)}
+    if experiment.folds == FOLDS:
+        modes |= {"documents": ndcg(own, translated), "both": ndcg(queries, translated)}
     if X.shape[1] == Y.shape[1]:
         modes["neither"] = ndcg(asked, Y)
     return figures | {mode: value / baseline for mode, value in modes.items()}
@@ -134,7 +140,7 @@ def retrieval(task: Task, split: str, query_ids: Sequence[str], Q: Floats, D: Fl
 
 
 def cross_translate(
-    method: str, X: Floats, Y: Floats, seed: int, pairs: int | None = None
+    method: str, X: Floats, Y: Floats, seed: int, pairs: int | None = None, folds: int = FOLDS
 ) -> tuple[Floats, list[NDArray[np.int64]], Translator]:
     """Translate every row of X by a translator that has not seen it.
 
@@ -148,20 +154,22 @@ def cross_translate(
         Seeds translators and folds.
     pairs : int, optional
         Pairs that each learns from; all outside the fold by default.
+    folds : int
+        Folds to translate.
 
     Returns
     -------
     translated : ndarray of shape (n, b), float32
-        X in the space of Y.
+        X in the space of Y; NaN where a fold was not translated.
     folds : list of ndarray of int64
         The rows that each translator translated.
     fitted : Translator
         That of the first fold.
     """
-    folds = np.array_split(np.random.default_rng(seed).permutation(len(X)), FOLDS)
-    translated, fitted = np.empty_like(Y), []
-    for number, rows in enumerate(folds):
-        others = np.concatenate(folds[:number] + folds[number + 1 :])[:pairs]
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(X)), FOLDS)
+    translated, fitted = np.full_like(Y, np.nan), []
+    for number, rows in enumerate(parts[:folds]):
+        others = np.concatenate(parts[:number] + parts[number + 1 :])[:pairs]
         fitted.append(translator(method, seed).fit(X[others], Y[others]))
         translated[rows] = fitted[-1].transform(X[rows])
-    return translated, folds, fitted[0]
+    return translated, parts[:folds], fitted[0]

@@ -72,7 +72,7 @@ def translators(
     for task in tasks:
         for encoder in encoders:
             embed_task(load_task(task), encoder)
-    found = findings(list(_run(experiments, workers or os.cpu_count() or 1)))
+    found = findings(run_all(experiments, workers))
     drawn, page = examples(experiments[0])
     return replace(found, maps=[drawn], pages=[page])
 
@@ -110,7 +110,7 @@ def _mean_table(name: str, title: str, outcomes: Sequence[Outcome]) -> Table:
 
 
 def _mode_table(mode: str, title: str, outcomes: Sequence[Outcome]) -> Table:
-    return _table(mode, title, outcomes, lambda figures: f"{figures[mode]:.1%}")
+    return _table(mode, title, outcomes, lambda figures: f"{figures[mode]:.1%}" if mode in figures else "")
 
 
 def _plain(name: str) -> Callable[[dict[str, float]], str]:
@@ -136,10 +136,11 @@ def _mean(figures: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: fmean(each[name] for each in figures) for name in figures[0]}
 
 
-def _run(experiments: Sequence[Experiment], workers: int) -> Iterator[Outcome]:
-    """Yield the outcomes in the order of the experiments."""
+def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> list[Outcome]:
+    """Return the outcomes of experiments, which run in worker processes: one a core by default."""
     done: dict[Experiment, Outcome] = {}
-    with _one_thread(), ProcessPoolExecutor(min(workers, len(experiments)), get_context("spawn")) as pool:
+    processes = min(workers or os.cpu_count() or 1, len(experiments))
+    with _one_thread(), ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         futures = {pool.submit(run, experiment): experiment for experiment in experiments}
         try:
             for future in track(as_completed(futures), "Experiments", len(futures)):
@@ -147,7 +148,7 @@ def _run(experiments: Sequence[Experiment], workers: int) -> Iterator[Outcome]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    yield from (done[experiment] for experiment in experiments)
+    return [done[experiment] for experiment in experiments]
 
 
 @contextmanager
