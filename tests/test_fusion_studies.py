@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vecsmith import report
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
@@ -138,9 +137,9 @@ def test_checkpoints_are_shown_while_training(task: Path) -> None:
 def test_plots_are_pages_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plot = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
     found = Findings([], plots=[plot])
-    if plots.can_plot():
+    if plots.can_draw(plot):
         written = write_study(tmp_path / "drawn", found)
         assert written[-1] == tmp_path / "drawn" / "curve.html"
         assert "What it shows" in written[-1].read_text()
-    monkeypatch.setattr(report.folder, "can_plot", lambda: False)
+    monkeypatch.setattr(plots, "find_spec", lambda name: None)
     assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Map, Page, Table
+from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Table
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
 from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
@@ -94,11 +94,11 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
     assert all(row[3].endswith("%") for row in findings.tables[1].rows)
     assert [page.name for page in findings.pages] == ["neighbours"]
-    assert [each.name for each in findings.maps] == ["map"]
+    assert [each.name for each in findings.maps] == ["map", "kernels"]
 
 
 def test_examples_are_what_queries_fetch(task: str) -> None:
-    drawn, page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
+    [drawn, kernels], page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
     assert len(page.tables) == QUERIES
     for table in page.tables:
         where, true, translated, relevant, ids, texts = zip(*table.rows, strict=True)
@@ -111,9 +111,18 @@ def test_examples_are_what_queries_fetch(task: str) -> None:
     # the models share most of what they see, so that most queries find their document either way
     found = [row[0] for table in page.tables for row in table.rows if row[3]]
     assert found.count("both") > QUERIES / 2
+    assert isinstance(drawn, Map)
+    assert isinstance(kernels, Kernels)
     assert len(drawn.labels) == min(DOCUMENTS, 300 // 5) == len(drawn.groups["true"]) == len(drawn.groups["translated"])
     cosines = (drawn.groups["true"] * drawn.groups["translated"]).sum(axis=1)
     assert cosines.mean() > 0.5
+    assert kernels.labels == drawn.labels
+    for name, vectors in drawn.groups.items():
+        np.testing.assert_allclose(kernels.matrices[name], vectors @ vectors.T, atol=1e-6)
+    # ordered by clusters, documents resemble those next to them
+    true = kernels.matrices["true"]
+    apart = ~np.eye(len(true), dtype=bool)
+    assert np.diagonal(true, 1).mean() > true[apart].mean() + 0.1
 
 
 def test_page_of_examples_is_text_and_no_markup(tmp_path: Path) -> None:
@@ -143,11 +152,35 @@ def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
     assert plots.left_out(vector_map()) is None
 
 
+@pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("documents", [1, 2])
+def test_a_map_of_hardly_any_documents(documents: int, tmp_path: Path) -> None:
+    few = np.random.default_rng(0).standard_normal((documents, 8)).astype(np.float32)
+    drawn = Map("map", "Documents", {"true": few, "translated": few + 0.1}, ["a text"] * documents)
+    [path] = [each for each in write_study(tmp_path / "study", Findings([], maps=[drawn])) if each.suffix == ".html"]
+    assert ("too few for a map" in path.read_text()) == (documents == 1)
+
+
+@pytest.mark.skipif(find_spec("plotly") is None, reason="plotly is not installed")
+def test_kernels_are_drawn_side_by_side_in_the_same_colours(tmp_path: Path) -> None:
+    matrices = {"true": np.eye(3, dtype=np.float32), "translated": np.full((3, 3), 0.5, np.float32)}
+    kernels = Kernels("kernels", "Cosines", matrices, ["first", "<second>", "third"])
+    figure = plots._kernels(kernels)
+    assert [trace.coloraxis for trace in figure.data] == ["coloraxis"] * 2
+    assert [title.text for title in figure.layout.annotations] == ["true", "translated"]
+    assert 0 <= figure.layout.coloraxis.cmin < figure.layout.coloraxis.cmax <= 0.5
+    one = Kernels("one", "One", {"true": np.ones((1, 1), np.float32)}, ["alone"])
+    written = write_study(tmp_path / "study", Findings([], maps=[kernels, one]))
+    assert [path.name for path in written[-2:]] == ["kernels.html", "one.html"]
+    assert "&lt;second&gt;" in written[-2].read_text().replace("\\u0026", "&").replace("\\u003c", "<")
+
+
 def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
     findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
     assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
-    assert "umap-learn is missing; pip install 'vecsmith[report]'" in str(plots.left_out(findings))
+    assert "umap-learn is missing: map.html; pip install 'vecsmith[report]'" in str(plots.left_out(findings))
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
     assert "plotly is missing" in str(plots.left_out(findings))
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_text
 from vecsmith.report.findings import findings_markdown, page_html, table_csv
-from vecsmith.report.plots import can_map, can_plot, write_plots
+from vecsmith.report.plots import can_draw, write_plots
 from vecsmith.report.tables import csv_table, markdown_table
 from vecsmith.results import Result, write_results
-from vecsmith.studies import Findings, Map, Plot
+from vecsmith.studies import Findings
 
 RESULTS = "results.jsonl"
 
@@ -42,8 +42,7 @@ def write_study(folder: Path, findings: Findings) -> list[Path]:
     tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
     pages = {f"{page.name}.html": page_html(page) for page in findings.pages}
     written = _write(folder, findings.results, {"table.md": findings_markdown(findings), **tables, **pages})
-    drawn: list[Plot | Map] = [*(findings.plots if can_plot() else []), *(findings.maps if can_map() else [])]
-    return [*written, *write_plots(folder, drawn)]
+    return [*written, *write_plots(folder, [plot for plot in (*findings.plots, *findings.maps) if can_draw(plot)])]
 
 
 def _write(folder: Path, results: Sequence[Result], texts: Mapping[str, str]) -> list[Path]:

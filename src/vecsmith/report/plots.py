@@ -10,36 +10,34 @@ import numpy as np
 
 from vecsmith.errors import require
 from vecsmith.files import write_text
-from vecsmith.studies import Findings, Map, Plot
+from vecsmith.studies import Findings, Kernels, Map, Plot
+
+Drawing = Plot | Map | Kernels
 
 SEED = 0
 """Of the layout of maps."""
+FEWEST = 4
+"""Vectors that UMAP can lay out."""
+TAILS = (1, 99)
+"""Percentiles of similarities between which colours differ."""
 
 
-def can_plot() -> bool:
-    """Whether plotly is installed."""
-    return find_spec("plotly") is not None
-
-
-def can_map() -> bool:
-    """Whether plotly and umap-learn are installed."""
-    return can_plot() and find_spec("umap") is not None
+def can_draw(plot: Drawing) -> bool:
+    """Whether plotly is installed, and for a map umap-learn."""
+    return find_spec("plotly") is not None and (not isinstance(plot, Map) or find_spec("umap") is not None)
 
 
 def left_out(findings: Findings) -> str | None:
     """Return a sentence that says what is not drawn for want of a package, or None."""
-    if findings.plots and not can_plot():
-        what, package = "plots", "plotly"
-    elif findings.maps and not can_map():
-        what, package = "maps", "umap-learn" if can_plot() else "plotly"
-    else:
+    missing = [plot for plot in (*findings.plots, *findings.maps) if not can_draw(plot)]
+    if not missing:
         return None
-    return (
-        f"The {what} were left out, since {package} is missing; pip install 'vecsmith[report]' and run the study again."
-    )
+    package = "plotly" if find_spec("plotly") is None else "umap-learn"
+    names = ", ".join(f"{plot.name}.html" for plot in missing)
+    return f"Not drawn, since {package} is missing: {names}; pip install 'vecsmith[report]' and run the study again."
 
 
-def write_plots(folder: Path, plots: Sequence[Plot | Map]) -> list[Path]:
+def write_plots(folder: Path, plots: Sequence[Drawing]) -> list[Path]:
     """Write each plot as a page that needs no other file and no network, and return the paths.
 
     Raises
@@ -53,9 +51,15 @@ def write_plots(folder: Path, plots: Sequence[Plot | Map]) -> list[Path]:
     return paths
 
 
-def page(plot: Plot | Map) -> str:
+def page(plot: Drawing) -> str:
     """Return a plot as an HTML document."""
-    figure = _map(plot) if isinstance(plot, Map) else _curves(plot)
+    match plot:
+        case Plot():
+            figure = _curves(plot)
+        case Map():
+            figure = _map(plot)
+        case Kernels():
+            figure = _kernels(plot)
     figure.update_layout(template="plotly_white", title=plot.title, showlegend=True)
     return str(figure.to_html(include_plotlyjs=True, config={"displaylogo": False}))
 
@@ -75,8 +79,10 @@ def _map(plot: Map) -> Any:
     """Return the groups laid out together (McInnes, Healy and Melville 2018), with labels to hover over."""
     go, umap = require("plotly.graph_objects", "report"), require("umap", "report")
     vectors = np.vstack(list(plot.groups.values()))
-    layout = umap.UMAP(metric="cosine", random_state=SEED, n_jobs=1).fit_transform(vectors)
     figure = go.Figure()
+    if len(vectors) < FEWEST:
+        return figure.add_annotation(text=f"{len(vectors)} vectors are too few for a map.", showarrow=False)
+    layout = umap.UMAP(metric="cosine", random_state=SEED, n_jobs=1).fit_transform(vectors)
     # plotly takes a text for markup
     labels = [html.escape(label) for label in plot.labels]
     for name, points in zip(plot.groups, np.split(layout, len(plot.groups)), strict=True):
@@ -85,4 +91,24 @@ def _map(plot: Map) -> Any:
     # distances along an axis of UMAP mean nothing
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
+    return figure
+
+
+def _kernels(plot: Kernels) -> Any:
+    """Return the matrices side by side, in the same colours and zoomed together, with labels to hover over."""
+    go, subplots = require("plotly.graph_objects", "report"), require("plotly.subplots", "report")
+    titles = [html.escape(name) for name in plot.matrices]
+    figure = subplots.make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02)
+    labels = [html.escape(label) for label in plot.labels]
+    for column, (title, matrix) in enumerate(zip(titles, plot.matrices.values(), strict=True), 1):
+        hover = f"%{{y}}<br>%{{x}}<br>%{{z:.3f}}<extra>{title}</extra>"
+        cells = go.Heatmap(z=matrix, x=labels, y=labels, coloraxis="coloraxis", hovertemplate=hover)
+        figure.add_trace(cells, row=1, col=column)
+    # of a thing and itself the similarity says nothing, and would take the brightest colours
+    apart = ~np.eye(len(labels), dtype=bool)
+    shown = np.concatenate([matrix[apart] for matrix in plot.matrices.values()])
+    low, high = np.percentile(shown, TAILS) if len(shown) else (0, 1)
+    figure.update_coloraxes(colorscale="Viridis", cmin=low, cmax=high)
+    figure.update_xaxes(matches="x", showticklabels=False, constrain="domain")
+    figure.update_yaxes(matches="y", showticklabels=False, autorange="reversed", scaleanchor="x", constrain="domain")
     return figure

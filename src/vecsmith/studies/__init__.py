@@ -2,7 +2,7 @@
 
 from vecsmith.studies.autoencoder_dimensions import autoencoder_dimensions
 from vecsmith.studies.compare import compare
-from vecsmith.studies.findings import Findings, Map, Page, Plot, Table, summary
+from vecsmith.studies.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.studies.fusion import fusion
 from vecsmith.studies.matryoshka import matryoshka
 from vecsmith.studies.promise import promise
@@ -24,6 +24,7 @@ STUDIES = {
 __all__ = [
     "STUDIES",
     "Findings",
+    "Kernels",
     "Map",
     "Page",
     "Plot",

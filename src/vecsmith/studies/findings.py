@@ -79,6 +79,28 @@ class Map:
 
 
 @dataclass(frozen=True)
+class Kernels:
+    """Kernel matrices of the same things in several spaces, as pictures side by side.
+
+    Attributes
+    ----------
+    name : str
+        What its file is called.
+    title : str
+        What it shows.
+    matrices : mapping of str to ndarray of shape (n, n), float32
+        Similarities of every two of n things, by what the space is.
+    labels : list of str
+        What the n things are.
+    """
+
+    name: str
+    title: str
+    matrices: Mapping[str, NDArray[np.float32]]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
 class Page:
     """A page of examples.
 
@@ -109,7 +131,7 @@ class Findings:
         Every line that was measured.
     plots : list of Plot
         What the tables say, to be seen.
-    maps : list of Map
+    maps : list of Map or Kernels
         Which vectors lie beside each other.
     pages : list of Page
         Examples.
@@ -118,7 +140,7 @@ class Findings:
     tables: list[Table]
     results: list[Result] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
-    maps: list[Map] = field(default_factory=list)
+    maps: list[Map | Kernels] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
 
 

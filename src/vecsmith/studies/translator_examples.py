@@ -1,10 +1,11 @@
-"""What a translator does, to be looked at: documents that queries fetch, and a map of vectors."""
+"""What a translator does, to be looked at: documents that queries fetch, and maps of vectors."""
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.encoders import embed_task
-from vecsmith.studies.findings import Map, Page, Table
+from vecsmith.studies.findings import Kernels, Map, Page, Table
 from vecsmith.studies.translator_experiment import NEIGHBOURS, Experiment, cross_translate
 from vecsmith.tasks import Task, load_task
 
@@ -12,12 +13,14 @@ Floats = NDArray[np.float32]
 
 QUERIES = 12
 DOCUMENTS = 300
+CLUSTERS = 12
+"""By which the documents of kernel matrices are ordered."""
 LENGTH = 120
 """Characters shown of a text."""
 
 
-def examples(experiment: Experiment) -> tuple[Map, Page]:
-    """Return a map of true and translated documents, and what queries fetch among either.
+def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
+    """Return maps of true and translated documents, and what queries fetch among either.
 
     Parameters
     ----------
@@ -26,8 +29,9 @@ def examples(experiment: Experiment) -> tuple[Map, Page]:
 
     Returns
     -------
-    map : Map
-        Of documents that one translator translated, which had not seen them.
+    maps : list of Map or Kernels
+        Of documents that one translator translated, which had not seen them: where they lie, and their cosines, ordered
+        by the clusters of the true vectors.
     page : Page
         A table per query of the target model: the nearest of the true documents and of the translated ones, those that
         are in both first.
@@ -39,18 +43,30 @@ def examples(experiment: Experiment) -> tuple[Map, Page]:
     what = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
     # rows of a fold are in random order
     drawn = folds[0][:DOCUMENTS]
+    drawn = drawn[_by_cluster(true[drawn], experiment.seed)]
     labels = [f"{task.corpus.ids[row]}: {_start(task.corpus.texts[row])}" for row in drawn]
     vectors = {"true": true[drawn], "translated": translated[drawn]}
+    cosines = {name: each @ each.T for name, each in vectors.items()}
     judged = [row for row, id_ in enumerate(queries.ids) if id_ in task.judgements(experiment.split)]
     asked = np.random.default_rng(experiment.seed).permutation(judged)[:QUERIES]
     tables = [
         _fetched(task, experiment.split, int(row), q, true, translated)
         for row, q in zip(asked, queries.unit[asked], strict=True)
     ]
-    return (
+    maps: list[Map | Kernels] = [
         Map("map", f"Documents in the space of the target, UMAP: {what}", vectors, labels),
-        Page("neighbours", f"Ranks of the {NEIGHBOURS} nearest documents, true and translated: {what}", tables),
-    )
+        Kernels("kernels", f"Cosines of every two documents, by clusters of the true vectors: {what}", cosines, labels),
+    ]
+    return maps, Page("neighbours", f"Ranks of the {NEIGHBOURS} nearest documents, true and translated: {what}", tables)
+
+
+def _by_cluster(X: Floats, seed: int) -> NDArray[np.int64]:
+    """Return the rows of unit vectors X (n, d), cluster by cluster (spherical k-means), the most central first."""
+    clusters = min(CLUSTERS, len(X))
+    clustering = faiss.Kmeans(X.shape[1], clusters, seed=seed + 1, spherical=True, min_points_per_centroid=1)
+    clustering.train(X)
+    cosines = X @ np.asarray(clustering.centroids).T
+    return np.lexsort((-cosines.max(axis=1), cosines.argmax(axis=1)))
 
 
 def _fetched(task: Task, split: str, query: int, q: Floats, true: Floats, translated: Floats) -> Table:

@@ -32,8 +32,8 @@ def translators(
 ) -> Findings:
     """Measure translators between every two models, both ways, in worker processes.
 
-    What was measured before on the same inputs is read from the cache, so that a study that was killed goes on. The map
-    and the page of examples are of what is named first: task, models, translator and seed.
+    What was measured before on the same inputs is read from the cache, so that a study that was killed goes on. The
+    maps and the page of examples are of what is named first: task, models, translator and seed.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def translators(
         for encoder in encoders:
             embed_task(load_task(task), encoder)
     found = findings(run_all(experiments, workers))
-    drawn, page = examples(experiments[0])
-    return replace(found, maps=[drawn], pages=[page])
+    maps, page = examples(experiments[0])
+    return replace(found, maps=maps, pages=[page])
 
 
 def findings(outcomes: Sequence[Outcome]) -> Findings:
