@@ -2,6 +2,8 @@
 
 import builtins
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.errors import VecsmithError
-from vecsmith.translators import TRANSLATORS, canonical, join, load_translator, translator
+from vecsmith.translators import TRANSLATORS, Translator, canonical, join, load_translator, translator
 
 SPECS = [*(method.example for method in TRANSLATORS.values()), "linear:rank5", "mlp2x2:cosine", "mlp1:retrieval"]
 
@@ -274,3 +276,43 @@ def test_canonical_lies_between_a_rotation_and_ridge(
     found, expected = (translator(spec).fit(X, Y).weights_ for spec in ("canonical", like))  # type: ignore[attr-defined]
     cosine = np.vdot(found, expected) / np.linalg.norm(found) / np.linalg.norm(expected)
     assert cosine == pytest.approx(1, abs=1e-3 if like == "procrustes" else 0.02)
+
+
+class Killed(BaseException):
+    """What ends a process."""
+
+
+def fit_until(step: int, spec: str, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> tuple[Translator, int]:
+    """Fit a translator that is killed after so many steps, and return it and how many it made."""
+    made, fitted = 0, translator(spec)
+
+    @contextmanager
+    def killing(description: str, total: int) -> Iterator[Callable[..., None]]:
+        def report(*losses: float) -> None:
+            nonlocal made
+            made += 1
+            if made == step:
+                raise Killed
+
+        yield report
+
+    with monkeypatch.context() as patched, suppress(Killed):
+        patched.setattr("vecsmith.training.descent.losses", killing)
+        fitted.fit(*pair)
+    return fitted, made
+
+
+@pytest.mark.parametrize("spec", ["mlp1", "mlp2:retrieval"])
+def test_a_training_that_was_killed_goes_on_and_ends_as_one_that_was_not(
+    spec: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    pair = two_spaces(20, 24)
+    whole, steps = fit_until(-1, spec, pair, monkeypatch)
+    assert steps > 6
+    fit_until(5, spec, pair, monkeypatch)
+    assert len(list((cache / "training").glob("*"))) == 1
+    resumed, left = fit_until(-1, spec, pair, monkeypatch)
+    assert left == steps - 4
+    assert resumed.fingerprint == whole.fingerprint
+    assert not list((cache / "training").glob("*"))

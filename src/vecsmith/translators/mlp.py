@@ -1,6 +1,7 @@
 """Small networks on top of the linear map."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +38,7 @@ class MLP(Translator):
     f is `Linear`, or `Canonical` under the retrieval loss. The network starts as f alone, O = 0, and what has the
     lowest loss on held-out pairs is kept, f included. The loss is the squared error; ``cosine``, one minus the cosine;
     or ``retrieval``: how far the ranking of a batch's texts by translated vectors, as queries and as documents, is from
-    that by the target's own.
+    that by the target's own. A fit that was killed goes on where it was.
 
     Parameters
     ----------
@@ -100,6 +101,7 @@ class MLP(Translator):
             raise VecsmithError(f"{self.spec} has hidden layers without entries; ask for a width of 1 or more.")
         torch = require("torch", "train")
         from vecsmith.training import Training, descend, listwise, unit_rows
+        from vecsmith.training.checkpoint import Checkpoint
 
         def gelu(x: "Tensor") -> "Tensor":
             return torch.nn.functional.gelu(x, approximate="tanh")  # type: ignore[no-any-return]
@@ -135,7 +137,9 @@ class MLP(Translator):
             return loss(torch.from_numpy(rng.permutation(training)[:BATCH]))
 
         steps = min(STEPS, max(20, EPOCHS * len(training) // BATCH))
-        for name, array in descend(parameters, sharpness, batch_loss, check, how, steps, self.spec).items():
+        checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(how)])
+        trained = descend(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
+        for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # judged, f may learn from all pairs
         final = self._line(X, Y)
