@@ -29,12 +29,12 @@ from vecsmith.translators import canonical
 
 SEED = 0
 FOLDS, QUERIES, NEAREST, FEEDBACK = 5, 800, 10, 3
-OTHER = "hotpotqa-2k"
+OTHER, OWN = "hotpotqa-2k", "its own"
 SETTINGS = [
     (4000, OTHER, "scifact"),
     (19_000, OTHER, "scifact"),
-    (4000, "its own", "scifact"),
-    (4000, "its own", OTHER),
+    (4000, OWN, "scifact"),
+    (4000, OWN, OTHER),
 ]
 WAYS = [("minilm", "mpnet"), ("mpnet", "minilm")]
 POWERS = [  # α, β, γ of `canonical`, which is the first
