@@ -155,6 +155,9 @@ def test_more_vectors_than_a_block_and_none_are_translated(monkeypatch: pytest.M
     monkeypatch.setattr("vecsmith.translators.base.BLOCK", 32)
     np.testing.assert_allclose(fitted.transform(X), together, atol=1e-6)
     assert fitted.transform(X[:0]).shape == (0, 24)
+    # finite, though their squares are not
+    huge = fitted.transform(1e25 * X)
+    assert np.isfinite(huge).all()
     X[77] = np.inf
     with pytest.raises(VecsmithError, match="row 77"):
         fitted.transform(X)
