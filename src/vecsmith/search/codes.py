@@ -17,6 +17,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, replacing_folder, write_manifest
 from vecsmith.progress import track
 from vecsmith.search.exact import Decoded, Originals, Scoring
+from vecsmith.search.two_stages import coarse
 
 FORMAT_VERSION = 1
 KIND = "codes"
@@ -70,6 +71,8 @@ class CodeSet:
     def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path) -> Self:
         """Encode the unit vectors of a set block by block into a folder, which is written whole or not at all.
 
+        An index of them scores ``asymmetric``, but ``rescored`` where the codec has two quantisers.
+
         Parameters
         ----------
         codec : Codec
@@ -88,7 +91,8 @@ class CodeSet:
         starts = range(0, len(X), BLOCK)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
         blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
-        write_codes(path, codec, blocks, embedded.rows, embedded.provenance)
+        scoring: Scoring = "rescored" if coarse(codec) else "asymmetric"
+        write_codes(path, codec, blocks, embedded.rows, embedded.provenance, scoring)
         return cls.open(path)
 
     @classmethod
@@ -167,7 +171,8 @@ def write_codes(
     scoring : {"symmetric", "asymmetric", "rescored"}
         How an index of them scores.
     originals : iterable of ndarray of shape (rows, d), optional
-        The vectors to reorder a shortlist with, or their codes by `finer`.
+        The vectors to reorder a shortlist with, or their codes by `finer`. Left out, ``rescored`` reorders with the
+        codes themselves, of which the first bytes are scanned.
     finer : Codec, optional
         The codec of `originals`, where these are codes.
 
@@ -181,9 +186,11 @@ def write_codes(
         raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
     with replacing_folder(folder) as beside:
         codes = _write_array(beside / "codes.npy", count, blocks)
-        scales = (codec.quantiser.scales(codes[start : start + BLOCK]) for start in range(0, count, BLOCK))
-        if (first := next(scales, None)) is not None:
-            _write_array(beside / "scales.npy", count, chain([first], scales))
+        scanned = (coarse(codec) if scoring == "rescored" and originals is None else None) or codec
+        first, width = scanned.quantiser, scanned.bytes_per_vector
+        scales = (first.scales(codes[start : start + BLOCK, :width]) for start in range(0, count, BLOCK))
+        if (some := next(scales, None)) is not None:
+            _write_array(beside / "scales.npy", count, chain([some], scales))
             names.append("scales.npy")
         if originals is not None:
             _write_array(beside / "originals.npy", count, originals)

@@ -42,9 +42,23 @@ class Decoded:
         """Return the decoded vectors (m, d) of rows (m,)."""
         return self.codec.decode(self.codes[rows])
 
+    def coordinates(self, rows: Rows) -> Floats:
+        """Return vectors (m, k) whose inner products with projected queries are those with the decoded vectors."""
+        read = self.codec.decode if self.codec.reducers else self.codec.quantiser.coordinates
+        return read(self.codes[rows])
+
+    def project(self, Q: Floats) -> Floats:
+        """Return queries (n, k) for `coordinates`."""
+        return Q if self.codec.reducers else self.codec.quantiser.project(Q)
+
 
 Originals = Vectors | UnitVectors | Decoded
 """What `rescored` reorders a shortlist with; rows of it are read as ``originals[rows]``."""
+
+
+def read(originals: Originals, rows: Rows) -> Floats:
+    """Return the vectors (m, k) that rows (m,) are scored with: floats, or the coordinates of finer codes."""
+    return originals.coordinates(rows) if isinstance(originals, Decoded) else originals[rows]
 
 
 def asymmetric_scores(codec: Codec, Q: Floats, codes: Codes) -> Floats:
@@ -84,6 +98,11 @@ def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], 
         products = np.matmul(vectors, projected[start : start + step, :, None])[:, :, 0]
         scores[start : start + step] = np.where(block >= 0, products, -np.inf)
     return scores
+
+
+def slack_of(Q: Floats) -> Floats:
+    """Return what scores (n,) of queries (n, d) that should be equal may differ by."""
+    return np.asarray(ROUNDING * np.linalg.norm(Q, axis=1), dtype=np.float32)
 
 
 def order(

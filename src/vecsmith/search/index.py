@@ -15,12 +15,10 @@ from vecsmith.embeddings import Provenance, Vectors
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.search.codes import CodeSet, write_codes
-from vecsmith.search.exact import ROUNDING, SCORINGS, Decoded, Originals, Rows, Scoring, order, score_shortlist
+from vecsmith.search.exact import SCORINGS, Decoded, Originals, Rows, Scoring, order, slack_of
 from vecsmith.search.part import Mask, Part, ScanScoring
 from vecsmith.search.segments import Segment, State
-
-SHORTLIST = 100
-"""Documents that `rescored` reorders with the original vectors."""
+from vecsmith.search.two_stages import SHORTLIST, begins, coarse, rescore
 
 
 class Index:
@@ -28,7 +26,8 @@ class Index:
 
     Scores are ⟨q, decode(code)⟩ for ``asymmetric``, the same with the query encoded and decoded for ``symmetric``
     (for codes of bits: minus the Hamming distance), and ⟨q, d⟩ with the original vectors for the first documents of
-    ``rescored``.
+    ``rescored``. Codes of two quantisers, such as hybrid24B+trellis24B, need no original vectors for that: the first
+    quantiser's are scanned, and the whole codes reorder.
 
     Many threads may search while another adds, deletes or saves: a search goes on with what was there when it began.
     A single query runs on one core, a batch on as many as ``faiss.omp_set_num_threads`` says.
@@ -42,8 +41,8 @@ class Index:
     scoring : {"symmetric", "asymmetric", "rescored"}
         How a query is scored against a code.
     originals : ndarray of shape (n, d) or Decoded, optional
-        The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, of which
-        only the shortlist is read.
+        The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, unless the
+        codes are of two quantisers. Only the shortlist is read.
     ids : sequence of str, optional
         Document ids, all different; ties break by falling id, as in trec_eval. Without them, ids are row numbers, and
         ties break by rising row.
@@ -51,7 +50,7 @@ class Index:
     Raises
     ------
     VecsmithError
-        If `scoring` is unknown, or is ``rescored`` without `originals`.
+        If `scoring` is unknown, or is ``rescored`` without `originals` that it needs.
 
     Examples
     --------
@@ -112,7 +111,8 @@ class Index:
         codes = stored.codes if mmap else np.array(stored.codes)
         part = Part(stored.codec, codes, range(len(codes)), stored.scales)
         index = cls.of_parts([part], stored.scoring, stored.originals)
-        index._state = replace(index._state, segments=(Segment((part,), stored.rows, stored.originals),))
+        (segment,) = index._state.segments
+        index._state = replace(index._state, segments=(replace(segment, names=stored.rows),))
         index.provenance = stored.provenance
         return index
 
@@ -122,7 +122,14 @@ class Index:
         if scoring not in SCORINGS:
             raise unknown("scoring", scoring, SCORINGS)
         if scoring == "rescored" and originals is None:
-            raise VecsmithError("Scoring 'rescored' reorders with the original vectors; give them as `originals`.")
+            whole, first = parts[0], coarse(parts[0].codec)
+            if first is None or len(parts) > 1:
+                raise VecsmithError(
+                    "Scoring 'rescored' reorders with the original vectors, or with codes of two quantisers, such as "
+                    "hybrid24B+trellis24B; give the vectors as `originals`."
+                )
+            parts = [replace(whole, codec=first, codes=whole.codes[:, : first.bytes_per_vector])]
+            originals = Decoded(whole.codec, whole.codes)
         names = Names(sum(len(part.codes) for part in parts), ids)
         self.scoring = scoring
         self.provenance = Provenance()
@@ -184,12 +191,12 @@ class Index:
             scores[tied], rows[tied] = deeper[:, :wanted], deeper_rows[:, :wanted]
             tied = tied[unseen >= scores[tied, -1]]
         if self.scoring == "rescored":
-            scores, rows = _rescore(state, Q, scores, rows)
+            scores, rows = rescore(state, Q, scores, rows)
         return scores[:, :k], rows[:, :k]
 
     def _scan(self, state: State, Q: Floats, depth: int, mask: Mask | None) -> tuple[Floats, Rows, Floats]:
         """Return scores and rows in order, and what the score (n,) of a document not among them may be taken for."""
-        slack = _slack(Q)
+        slack = slack_of(Q)
         scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
         unseen = np.full(len(Q), -np.inf, np.float32)
         found = []
@@ -265,9 +272,11 @@ class Index:
         if not state.count:
             raise VecsmithError("There is nothing in the index to save; remove its folder instead.")
         originals = self.originals if self.scoring == "rescored" else None
-        blocks = None if originals is None else state.original_blocks()
+        codes, blocks = state.code_blocks(), None if originals is None else state.original_blocks()
         finer = originals.codec if isinstance(originals, Decoded) else None
-        write_codes(path, codec, state.code_blocks(), state.kept, self.provenance, self.scoring, blocks, finer)
+        if finer and blocks and begins(codec, finer):
+            codec, codes, finer, blocks = finer, blocks, None, None
+        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer)
 
     @property
     def _codec(self) -> Codec:
@@ -275,17 +284,3 @@ class Index:
         if len(parts) > 1:
             raise VecsmithError("An index of several codecs, as cross-fitting makes, can neither be changed nor saved.")
         return parts[0].codec
-
-
-def _slack(Q: Floats) -> Floats:
-    """Return what scores (n,) that should be equal may differ by."""
-    return np.asarray(ROUNDING * np.linalg.norm(Q, axis=1), dtype=np.float32)
-
-
-def _rescore(state: State, Q: Floats, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
-    """Reorder the shortlist with the original vectors, and shift the scores of the rest below it."""
-    short = rows[:, :SHORTLIST]
-    exact = score_shortlist(Q, short, state.vectors)
-    exact, short = order(exact, short, state.rank, _slack(Q), state.original_of)
-    rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
-    return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])

@@ -14,7 +14,7 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import Decoded, Originals, Rows
+from vecsmith.search.exact import Decoded, Originals, Rows, read
 from vecsmith.search.part import Mask, Part
 
 
@@ -101,13 +101,13 @@ class State:
         return np.argsort(np.fromiter(by_id, np.int64))
 
     def vectors(self, rows: Rows) -> Floats:
-        """Return the vectors (m, d) that scores of rows (m,) are refined with."""
+        """Return the vectors (m, k) that scores of rows (m,) are refined with; those of codes in their coordinates."""
         numbers = np.searchsorted(self.starts, rows, side="right") - 1
         pieces = [(numbers == number, segment) for number, segment in enumerate(self.segments)]
         result: Floats | None = None
         for here, segment in pieces:
             if here.any() and segment.originals is not None:
-                found = segment.originals[rows[here] - self.starts[numbers[here][0]]]
+                found = read(segment.originals, rows[here] - self.starts[numbers[here][0]])
                 if result is None:
                     result = np.empty((len(rows), found.shape[1]), np.float32)
                 result[here] = found
