@@ -200,10 +200,14 @@ class BitQuantiser(Quantiser):
 
     @cached_property
     def _affine(self) -> tuple[Floats, Floats]:
-        """μ (d,) and A (m, d), read off `from_signs`."""
+        """μ (d,) and A (8 · bytes_per_vector, d), zeros for the filling; or, where A is diagonal, its diagonal (d,)."""
         decoded = self.from_signs(np.vstack([np.ones((1, self.n_bits)), 1 - 2 * np.eye(self.n_bits)]).astype("f4"))
         A = (decoded[0] - decoded[1:]) / 2
-        return decoded[0] - A.sum(axis=0), A
+        mean, width = decoded[0] - A.sum(axis=0), 8 * self.bytes_per_vector
+        diagonal = np.diag(A)
+        if width == self.input_dimensions_ and np.array_equal(A, np.diag(diagonal)):
+            return mean, diagonal
+        return mean, np.pad(A, ((0, width - len(A)), (0, 0)))
 
     def encode(self, X: Floats) -> Codes:
         return np.packbits(self.bits(X), axis=1, bitorder="little")
@@ -214,9 +218,7 @@ class BitQuantiser(Quantiser):
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
         """Return the weight of every bit (n, 8 · bytes_per_vector), zero for the filling, and ⟨q, μ⟩ (n,)."""
         mean, A = self._affine
-        weights = np.zeros((len(Q), 8 * self.bytes_per_vector), np.float32)
-        weights[:, : self.n_bits] = Q @ A.T
-        return weights, Q @ mean
+        return Q * A if A.ndim == 1 else Q @ A.T, Q @ mean
 
     def index(self, codes: Codes) -> Any:
         """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores.
@@ -265,6 +267,11 @@ def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) ->
     """
     if not 1 <= value <= largest:
         raise VecsmithError(f"{spec} does not suit {vectors}; choose from 1 to {largest} {unit}.")
+
+
+def inner(A: Floats, B: Floats) -> Floats:
+    """Return the inner products (n,) of the rows of A and B (n, d)."""
+    return np.asarray(np.einsum("ij,ij->i", A, B), dtype=np.float32)
 
 
 def signs(codes: Codes) -> Floats:

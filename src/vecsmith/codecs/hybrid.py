@@ -135,10 +135,15 @@ class Hybrid(ComponentQuantiser, NibbleQuantiser):
         return np.asarray(np.matmul(self.codebooks, directions))
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        return Q @ self._slots.reshape(-1, Q.shape[1]).T, Q @ self.mean_
+
+    @cached_property
+    def _slots(self) -> Floats:
+        """The component of every slot of every group, (G, 4, d); zeros where there is none."""
         groups, slots, _ = self._places
-        projected = np.zeros((len(Q), SLOTS * self.n_groups), np.float32)
-        projected[:, SLOTS * groups + slots] = Q @ self.components_.T
-        return projected, Q @ self.mean_
+        components = np.zeros((self.n_groups, SLOTS, self.input_dimensions_), np.float32)
+        components[groups, slots] = self.components_
+        return components
 
 
 def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser, stage_named
+from vecsmith.codecs.base import Codes, Floats, Quantiser, inner, stage_named
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 
@@ -15,10 +15,10 @@ REFIT_VECTORS = 10_000
 
 
 class Residual(Quantiser):
-    """x̂ = x̂₁ + ρ r̂, normalised, where r̂ is the second quantiser's code of the direction of r = x − x̂₁.
+    """x̂ = a x̂₁ + ρ r̂, normalised, where r̂ is the second quantiser's code of the direction of r = x − a x̂₁.
 
-    The second quantiser is fitted on such directions, and ρ, the length that they get, by least squares: the lengths of
-    r themselves hardly differ. A code is that of the first quantiser, followed by that of the second.
+    The second quantiser is fitted on such directions. The lengths a and ρ are fitted by least squares, one for all, as
+    those of r hardly differ. A code is that of the first quantiser, followed by that of the second.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class Residual(Quantiser):
 
     Attributes
     ----------
-    length_ : ndarray of shape (1,)
-        ρ.
+    lengths_ : ndarray of shape (2,)
+        a and ρ.
 
     Raises
     ------
@@ -44,9 +44,9 @@ class Residual(Quantiser):
     pattern = r"(?P<first>(?!faiss:)[^+]+)\+(?P<second>.+)"
     example = "hybrid4B+trellis4B"
     summary = "two quantisers, the second for what the first left: a scan of the first, rescored by both"
-    state: ClassVar = {"length_": ("*",)}
+    state: ClassVar = {"lengths_": ("*",)}
 
-    length_: NDArray[np.float32]
+    lengths_: Floats
 
     def __init__(self, first: str, second: str) -> None:
         self.second_spec = second
@@ -54,12 +54,13 @@ class Residual(Quantiser):
 
     def _fit(self, X: Floats, seed: int) -> None:
         self.first.fit(X, seed)
-        left = X - self.first.decode(self.first.encode(X))
+        start = self.first.decode(self.first.encode(X))
+        length = _least_squares(X, start)
+        left = X - length * start
         self.second.fit(normalise(left), seed)
         left = left[np.random.default_rng(seed).permutation(len(X))[:REFIT_VECTORS]]
-        coded = self.second.decode(self.second.encode(normalise(left)))
-        length = (left * coded).sum() / np.maximum((coded**2).sum(), np.finfo(np.float32).tiny)
-        self.length_ = np.array([length], np.float32)
+        rest = self.second.decode(self.second.encode(normalise(left)))
+        self.lengths_ = np.array([length, _least_squares(left, rest)], np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         both = {"first": self.first, "second": self.second}
@@ -78,11 +79,12 @@ class Residual(Quantiser):
 
     def encode(self, X: Floats) -> Codes:
         codes = self.first.encode(X)
-        return np.hstack([codes, self.second.encode(normalise(X - self.first.decode(codes)))])
+        left = X - self.lengths_[0] * self.first.decode(codes)
+        return np.hstack([codes, self.second.encode(normalise(left))])
 
     def decode(self, codes: Codes) -> Floats:
         first, second = self._split(codes)
-        return normalise(self.first.decode(first) + self.length_ * self.second.decode(second))
+        return normalise(self.lengths_[0] * self.first.decode(first) + self.lengths_[1] * self.second.decode(second))
 
     def _split(self, codes: Codes) -> tuple[Codes, Codes]:
         size = self.first.bytes_per_vector
@@ -90,10 +92,11 @@ class Residual(Quantiser):
 
     def coordinates(self, codes: Codes) -> Floats:
         first, second = self._split(codes)
-        a, b = self.first.coordinates(first), self.length_ * self.second.coordinates(second)
-        squares = (a**2).sum(axis=1) + (b**2).sum(axis=1) + 2 * (a @ self._cosines * b).sum(axis=1)
-        norms = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
-        return np.asarray(np.hstack([a, b]) / norms[:, None])
+        a, b = self.lengths_[0] * self.first.coordinates(first), self.lengths_[1] * self.second.coordinates(second)
+        squares = inner(a, a) + inner(b, b) + 2 * inner(a @ self._cosines, b)
+        result = np.hstack([a, b])
+        result /= np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))[:, None]
+        return result
 
     def project(self, Q: Floats) -> Floats:
         return np.hstack([self.first.project(Q), self.second.project(Q)])
@@ -103,6 +106,11 @@ class Residual(Quantiser):
         """Inner products (k₁, k₂) of the directions of the first quantiser's coordinates with those of the second's."""
         every = np.eye(self.input_dimensions_, dtype=np.float32)
         return self.first.project(every).T @ self.second.project(every)
+
+
+def _least_squares(X: Floats, Y: Floats) -> np.float32:
+    """Return the factor of Y (n, d) that is nearest to X."""
+    return np.float32(np.vdot(X, Y) / max(np.vdot(Y, Y), np.finfo(np.float32).tiny))
 
 
 def _quantiser(part: str) -> Quantiser:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vecsmith.codecs.base import BitQuantiser, Codes, Floats, Quantiser
+from vecsmith.codecs.base import BitQuantiser, Codes, Floats, Quantiser, inner
 from vecsmith.embeddings import normalise
 
 BLOCK = 16_384
@@ -30,7 +30,7 @@ class UnitQuantiser(Quantiser):
 
     def norms(self, codes: Codes) -> Floats:
         """Return the norms (n,) of what codes sum to."""
-        return np.asarray(np.linalg.norm(self.sums(codes), axis=1))
+        return _norms(self.sums(codes))
 
 
 class ComponentQuantiser(Quantiser):
@@ -63,10 +63,12 @@ class ComponentQuantiser(Quantiser):
 
     def norms(self, codes: Codes) -> Floats:
         """Return the norms (n,) of `sums`."""
-        return np.asarray(np.linalg.norm(self._from_origin(codes), axis=1))
+        return _norms(self._from_origin(codes))
 
     def coordinates(self, codes: Codes) -> Floats:
-        return normalise(self._from_origin(codes))
+        result = self._from_origin(codes)
+        result /= np.maximum(_norms(result), np.finfo(np.float32).tiny)[:, None]
+        return result
 
     def project(self, Q: Floats) -> Floats:
         return Q @ self._basis[0].T
@@ -104,3 +106,7 @@ class UnitBitQuantiser(UnitQuantiser, BitQuantiser):
 
     def sums(self, codes: Codes) -> Floats:
         return BitQuantiser.decode(self, codes)
+
+
+def _norms(X: Floats) -> Floats:
+    return np.sqrt(inner(X, X))

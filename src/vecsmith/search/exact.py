@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import BitQuantiser, Codes, Floats
+from vecsmith.codecs.base import BitQuantiser, Codes, Floats, inner
 from vecsmith.embeddings import UnitVectors, Vectors
 
 Rows = NDArray[np.int64]
@@ -102,7 +102,7 @@ def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], 
 
 def slack_of(Q: Floats) -> Floats:
     """Return what scores (n,) of queries (n, d) that should be equal may differ by."""
-    return np.asarray(ROUNDING * np.linalg.norm(Q, axis=1), dtype=np.float32)
+    return np.asarray(ROUNDING * np.sqrt(inner(Q, Q)), dtype=np.float32)
 
 
 def order(
@@ -131,9 +131,12 @@ def order(
         places = np.lexsort((rows if rank is None else rank[rows], -scores), axis=1)
         return np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
 
-    if not (scores[:, 1:] < scores[:, :-1]).all():
-        scores, rows = in_order(scores, rows)
     gaps = scores[:, :-1] - scores[:, 1:]
+    if (gaps > slack[:, None]).all():
+        return scores, rows
+    if not (gaps > 0).all():
+        scores, rows = in_order(scores, rows)
+        gaps = scores[:, :-1] - scores[:, 1:]
     for query in np.flatnonzero(((gaps > 0) & (gaps <= slack[:, None])).any(axis=1)):
         line, best = scores[query].copy(), dict[object, Any]()
         runs = np.concatenate([[0], np.cumsum(gaps[query] > slack[query])])

@@ -109,10 +109,9 @@ class Part:
             return scores, found
         depth = min(self._scaled * (k + SPARE), len(self.codes))
         scores, found = self._inner_product.search(projected, depth, params=ONCE)
-        scores += shift[:, None]
-        scores = np.where(found >= 0, scores * scales[found], -np.inf)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, axis=1) + offset[:, None], np.take_along_axis(found, best, axis=1)
+        scores = np.where(found >= 0, (scores + shift[:, None]) * scales.take(found), -np.inf)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + depth * np.arange(len(Q))[:, None]
+        return scores.take(best) + offset[:, None], found.take(best)
 
     @cached_property
     def _inner_product(self) -> Any:

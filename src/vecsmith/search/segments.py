@@ -102,6 +102,8 @@ class State:
 
     def vectors(self, rows: Rows) -> Floats:
         """Return the vectors (m, k) that scores of rows (m,) are refined with; those of codes in their coordinates."""
+        if len(self.segments) == 1 and self.segments[0].originals is not None:
+            return read(self.segments[0].originals, rows)
         numbers = np.searchsorted(self.starts, rows, side="right") - 1
         pieces = [(numbers == number, segment) for number, segment in enumerate(self.segments)]
         result: Floats | None = None

@@ -45,5 +45,7 @@ def rescore(state: State, Q: Floats, scores: Floats, rows: Rows) -> tuple[Floats
     projected = originals.project(Q) if isinstance(originals, Decoded) else Q
     exact = score_shortlist(projected, short, state.vectors)
     exact, short = order(exact, short, state.rank, slack_of(Q), state.original_of)
+    if rows.shape[1] <= SHORTLIST:
+        return exact, short
     rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
     return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])
