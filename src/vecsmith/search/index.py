@@ -209,7 +209,7 @@ class Index:
         Parameters
         ----------
         n_lists : int, optional
-            Lists; twice the square root of the number of documents by default.
+            Lists; the square root of the number of documents by default.
         seed : int
             Seeds the sample and k-means.
 

@@ -18,8 +18,8 @@ from vecsmith.search.exact import Rows, score_shortlist
 
 ListNumbers = NDArray[np.int32]
 
-LISTS = 2
-"""Lists, times the square root of the number of documents."""
+LISTS = 1
+"""Lists, times the square root of the number of documents: to choose the nearest is then about to scan a few."""
 SAMPLE = 64
 """Decoded vectors per list that the centroids are learned from; FAISS warns of fewer than 39."""
 ROUNDS = 10
@@ -98,8 +98,8 @@ class InvertedIndex:
         self._rounds = isinstance(flat, faiss.IndexRefine)
         self._index: Any = faiss.IndexIVFPQFastScan(index) if self._rounds else index
         if self._rounds:
-            # these are copies, for debugging
-            self._index.orig_invlists = None
+            # what it was made from goes, but for the quantiser that both point at
+            self._index.orig_invlists, self._index.referenced_objects = None, index.referenced_objects
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: NDArray[np.bool_] | None

@@ -129,6 +129,7 @@ class State:
         return np.asarray(codes[place : place + 1]).tobytes()
 
     def _place_of(self, row: int) -> tuple[Segment, int]:
+        row = max(row, 0)  # −1 stands for no document, of which one place is as good as another
         number = bisect_right(self.starts, row) - 1
         return self.segments[number], row - self.starts[number]
 
