@@ -96,10 +96,7 @@ class InvertedIndex:
             index.invlists.add_entries(number, len(here), faiss.swig_ptr(here), faiss.swig_ptr(codes))
         index.ntotal = len(places)
         self._rounds = isinstance(flat, faiss.IndexRefine)
-        self._index: Any = faiss.IndexIVFPQFastScan(index) if self._rounds else index
-        if self._rounds:
-            # what it was made from goes, but for the quantiser that both point at
-            self._index.orig_invlists, self._index.referenced_objects = None, index.referenced_objects
+        self._index = _fast_scan(index) if self._rounds else index
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: NDArray[np.bool_] | None
@@ -180,6 +177,14 @@ def empty_lists(flat: Any, n_lists: int) -> Any:
             "makes; encode with another codec, or name an index with lists of FAISS's own."
         )
     index.by_residual, index.is_trained = False, True
+    return index
+
+
+def _fast_scan(lists: Any) -> Any:
+    """Return FAISS lists of 4-bit codes in the layout of the fast scan, without holding on to what they were."""
+    index: Any = faiss.IndexIVFPQFastScan(lists)
+    # of what it was made from only the quantiser stays, which it points at
+    index.orig_invlists, index.referenced_objects = None, lists.referenced_objects
     return index
 
 
