@@ -1,6 +1,6 @@
 """What translated vectors keep when the scores of the built-in static model are added to theirs.
 
-The static model (WordLlama's table, in `vectors/wordllama`) embeds documents and queries in microseconds, so that it can
+The static model (WordLlama's table, in `vectors/wordllama`) embeds texts in microseconds, so that it can
 be had beside any other. Pairs as in `benchmarks/translators.py`.
 
     python benchmarks/translators_beside.py DATA > benchmarks/results/translators-beside.md
