@@ -90,8 +90,10 @@ def print_found(found: list[dict[str, Any]]) -> None:
     """Print the best documents of every query."""
     for query in found:
         table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left")
-        for name in ("score", "id", "text"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis", header_style="")
+        # a long text leaves the others their width
+        for name, width in (("score", 6), ("id", max((len(each["id"]) for each in query["results"]), default=2))):
+            table.add_column(name, no_wrap=True, min_width=width, header_style="")
+        table.add_column("text", no_wrap=True, overflow="ellipsis", header_style="")
         for result in query["results"]:
             text = " ".join((result["text"] or "").split())
             table.add_row(f"{result['score']:.4f}", Text(result["id"]), Text(text))
