@@ -89,11 +89,11 @@ def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[d
 def print_found(found: list[dict[str, Any]]) -> None:
     """Print the best documents of every query."""
     for query in found:
-        table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left")
+        table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left", expand=True)
+        for name in ("score", "id"):
+            table.add_column(name, no_wrap=True, header_style="")
         # a long text leaves the others their width
-        for name, width in (("score", 6), ("id", max((len(each["id"]) for each in query["results"]), default=2))):
-            table.add_column(name, no_wrap=True, min_width=width, header_style="")
-        table.add_column("text", no_wrap=True, overflow="ellipsis", header_style="")
+        table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1, header_style="")
         for result in query["results"]:
             text = " ".join((result["text"] or "").split())
             table.add_row(f"{result['score']:.4f}", Text(result["id"]), Text(text))
