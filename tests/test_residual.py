@@ -156,3 +156,16 @@ def test_a_part_that_is_unknown_is_named() -> None:
     # FAISS's factory strings have pluses of their own
     assert vecsmith.codec("faiss:PQ8+16").quantiser.usage == "faiss:FACTORY"
     assert vecsmith.codec("hybrid4B+faiss:PQ8").quantiser.usage == "A+B"
+
+
+def test_inverted_lists_of_the_first_codes(vectors: Vectors, tmp_path: Path) -> None:
+    codec = vecsmith.codec(SPEC).fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors), "rescored")
+    index.build_lists(8)
+    index.save(tmp_path / "index")
+    loaded = vecsmith.Index.load(tmp_path / "index")
+    for found in (index, loaded):
+        np.testing.assert_allclose(
+            found.search(vectors[:20], 10, probes=8)[0], index.search(vectors[:20], 10)[0], atol=1e-5
+        )
+    assert loaded.recall(vectors[:50], probes=3) > 0.7

@@ -5,7 +5,7 @@ from vecsmith.search.exact import SCORINGS, Decoded, Scoring
 from vecsmith.search.index import Index
 from vecsmith.search.part import Part
 from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
-from vecsmith.search.two_stages import SHORTLIST
+from vecsmith.search.ranking import SHORTLIST
 
 __all__ = [
     "FIT_ON",

@@ -1,17 +1,14 @@
-"""Two stages: a scan over codes, then a shortlist that is reordered with what is finer."""
+"""Two stages with codes of two quantisers: a scan over the first codes, then a shortlist reordered by the whole."""
 
+from collections.abc import Sequence
 from copy import copy
-
-import numpy as np
+from dataclasses import replace
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import Floats
 from vecsmith.codecs.residual import Residual
-from vecsmith.search.exact import Decoded, Rows, order, score_shortlist, slack_of
-from vecsmith.search.segments import State
-
-SHORTLIST = 100
-"""Documents that `rescored` reorders."""
+from vecsmith.errors import VecsmithError
+from vecsmith.search.exact import Decoded
+from vecsmith.search.part import Part
 
 
 def coarse(codec: Codec) -> Codec | None:
@@ -29,23 +26,19 @@ def begins(codec: Codec, whole: Codec) -> bool:
     return isinstance(whole.quantiser, Residual) and whole.quantiser.first is codec.quantiser
 
 
-def rescore(state: State, Q: Floats, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
-    """Reorder the shortlist with the original vectors or finer codes, and shift the scores of the rest below it.
+def in_stages(parts: Sequence[Part]) -> tuple[list[Part], Decoded]:
+    """Return what is scanned, and what reorders: the first codes, and the whole codes.
 
-    Parameters
-    ----------
-    state : State
-        What is searched.
-    Q : ndarray of shape (n, d)
-        Queries.
-    scores, rows : ndarray of shape (n, k)
-        What a scan found.
+    Raises
+    ------
+    VecsmithError
+        If the codes are not of two quantisers, or of several codecs.
     """
-    originals, short = state.segments[0].originals, rows[:, :SHORTLIST]
-    projected = originals.project(Q) if isinstance(originals, Decoded) else Q
-    exact = score_shortlist(projected, short, state.vectors)
-    exact, short = order(exact, short, state.rank, slack_of(Q), state.original_of)
-    if rows.shape[1] <= SHORTLIST:
-        return exact, short
-    rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
-    return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])
+    whole, first = parts[0], coarse(parts[0].codec)
+    if first is None or len(parts) > 1:
+        raise VecsmithError(
+            "Scoring 'rescored' reorders with the original vectors, or with codes of two quantisers, such as "
+            "hybrid24B+trellis24B; give the vectors as `originals`."
+        )
+    scanned = replace(whole, codec=first, codes=whole.codes[:, : first.bytes_per_vector])
+    return [scanned], Decoded(whole.codec, whole.codes)
