@@ -11,7 +11,7 @@ from vecsmith.studies.migration_promise import findings, outcomes
 
 RESULTS = Path(__file__).parent / "results" / "migration.md"
 SPLITS = {"hotpotqa-2k": "train+test", "scifact": "train+test", "cranfield": "test"}
-ENCODERS = [f"vectors:{name}" for name in ("minilm", "mpnet", "wordllama")]
+ENCODERS = [f"vectors:{name}" for name in ("minilm", "mpnet", "potion")]
 
 
 def main(data: str, *seeds: str) -> None:

@@ -117,7 +117,9 @@ def test_fit_a_codec_to_a_file_or_a_set(task: Path, tmp_path: Path) -> None:
 
 def test_encode_and_search(tmp_path: Path) -> None:
     texts, codes = tmp_path / "texts.txt", tmp_path / "codes"
-    texts.write_text("the cat sat on the mat\nstock markets fell\na recipe for [b]lentil soup\nthe train was late\n")
+    # a text that is wider than any terminal takes nothing from the other columns
+    soup = "a recipe for [b]lentil soup" + " with salt" * 30
+    texts.write_text(f"the cat sat on the mat\nstock markets fell\n{soup}\nthe train was late\n")
     run("embed", "--texts", texts, "--out", tmp_path / "set")
     run("fit", "int8", "--vectors", tmp_path / "set", "--out", tmp_path / "codec")
     result = run("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--out", codes)

@@ -95,6 +95,8 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     planned = json.loads(run(app, ["migrate", "plan", *sets, "--json"]).stdout)
     assert (planned["pairs"], planned["documents"]) == (300, 600)
     assert "queries translated" in run(app, ["migrate", "plan", *sets]).stdout
+    beside(old).save(tmp_path / "third")
+    assert "third beside" in run(app, ["migrate", "plan", *sets, "--beside", str(tmp_path / "third")]).stdout
     out = tmp_path / "switched"
     result = run(app, ["migrate", "apply", *sets, "--out", str(out)])
     assert result.exit_code == 0, result.output
@@ -108,3 +110,39 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     cosine = (switched.vectors[~embedded] * new.vectors[~embedded]).sum(axis=1)
     assert cosine.mean() > 0.8
     assert run(app, ["migrate", "apply", *sets, "--out", str(out)]).exit_code == 0
+
+
+def beside(embedded: EmbeddingSet) -> EmbeddingSet:
+    """Return the same texts, in another order, by a model whose noise is its own."""
+    rng = np.random.default_rng(7)
+    noisy = embedded.unit[:] + 0.2 * rng.standard_normal((len(embedded), embedded.dimensions))
+    rows = rng.permutation(len(embedded))
+    ids, texts = [embedded.ids[row] for row in rows], [embedded.texts[row] for row in rows] if embedded.texts else None
+    return EmbeddingSet(normalise(noisy[rows].astype("float32")), ids, texts, Provenance(encoder="st:models/third"))
+
+
+def test_a_model_beside_keeps_more(vectors: Vectors) -> None:
+    old, new = two_models(vectors, 0.1)
+    alone, planned = plan(old, new), plan(old, new, beside(old))
+    without, ways = planned.ways[: len(alone.ways)], planned.ways[len(alone.ways) :]
+    assert without == alone.ways
+    assert [way.name for way in ways] == [f"{way.name}, third beside" for way in alone.ways]
+    for way, more in zip(alone.ways[:2], ways[:2], strict=True):
+        assert more.retention > way.retention
+    assert planned.learning[-1][1:] == tuple(way.retention for way in ways[:2])
+    assert "third beside" in findings(planned).tables[1].title
+
+
+def test_the_new_models_own_vectors_beside_keep_most(vectors: Vectors) -> None:
+    old, new = two_models(vectors, 0.1)
+    by_itself, by_another = plan(old, new, new).ways[6:], plan(old, new, beside(old)).ways[6:]
+    for best, way in zip(by_itself[:2], by_another[:2], strict=True):
+        assert best.retention > way.retention
+
+
+def test_a_model_beside_must_have_all_texts(vectors: Vectors) -> None:
+    old, new = two_models(vectors, 0.1)
+    third = beside(old)
+    part = EmbeddingSet(third.vectors[:500], third.ids[:500])
+    with pytest.raises(VecsmithError, match=r"has no vector of 'd\d+'"):
+        plan(old, new, part)

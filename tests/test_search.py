@@ -311,6 +311,21 @@ def test_threads_search_while_another_changes_and_saves(vectors: Vectors, tmp_pa
     assert len(index) == 360
 
 
+def test_threads_that_save_to_one_folder_leave_it_whole(vectors: Vectors, tmp_path: Path) -> None:
+    codec = vecsmith.codec("int8").fit(vectors)
+    indexes = [vecsmith.Index(codec, codec.encode(vectors[:count])) for count in (100, 200, 300, 400)]
+    indexes[0].save(tmp_path / "index")
+
+    def save(index: vecsmith.Index) -> None:
+        for _ in range(10):
+            index.save(tmp_path / "index")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(save, indexes))
+    assert len(vecsmith.Index.load(tmp_path / "index", mmap=False)) in (100, 200, 300, 400)
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+
 KILLED = """
 import os, sys, threading, time
 import numpy as np, vecsmith

@@ -68,9 +68,9 @@ def unordered_ties(scores: Any, rows: Any, rank: Any, slack: Any, content_of: An
     ("name", "broken", "what", "instead", "complaint"),
     [
         ("int8", State, "without", late_deletes, r"rows that may not be found|has other ids"),
-        ("binary, rescored by float16", "vecsmith.search.index", "_rescore", rows_twice, "or twice"),
-        ("binary, symmetric", "vecsmith.search.index", "order", unordered_ties, "another ranking"),
-        ("hybrid16B", "vecsmith.search.index", "order", unordered_ties, "out of order"),
+        ("binary, rescored by float16", "vecsmith.search.index", "rescore", rows_twice, "or twice"),
+        ("binary, symmetric", "vecsmith.search.ranking", "order", unordered_ties, "another ranking"),
+        ("hybrid16B", "vecsmith.search.ranking", "order", unordered_ties, "out of order"),
     ],
 )
 def test_a_wrong_answer_is_noticed(

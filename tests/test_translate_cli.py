@@ -118,3 +118,81 @@ def test_vectors_of_another_model_are_refused(
     apply[-3:] = [folder / "a", "--out", folder / "b"]
     assert run(monkeypatch, *apply) == 2
     assert "already holds other vectors" in capsys.readouterr().err
+
+
+def search(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], codes: Path, *more: object
+) -> list[str]:
+    """Return the first document of every query."""
+    capsys.readouterr()
+    assert run(monkeypatch, "search", codes, "-k", 1, "--json", *more) == 0
+    return [query["results"][0]["id"] for query in json.loads(capsys.readouterr().out)]
+
+
+def encode(monkeypatch: pytest.MonkeyPatch, folder: Path, spec: str, *names: str) -> Path:
+    """Return a folder of codes of sets."""
+    sets = [each for name in names for each in ("--vectors", folder / name)]
+    assert run(monkeypatch, "fit", spec, *sets, "--out", folder / "codec") == 0
+    assert run(monkeypatch, "encode", folder / "codec", *sets, "--out", folder / "codes") == 0
+    return folder / "codes"
+
+
+def test_translated_queries_search_an_old_index(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new_to_old = ["--source", folder / "b", "--target", folder / "a", "--method", "linear", "--out", folder / "t"]
+    assert run(monkeypatch, "translate", "fit", *new_to_old) == 0
+    codes = encode(monkeypatch, folder, "int8", "a")
+    new = EmbeddingSet.open(folder / "b")
+    np.save(folder / "queries.npy", new.vectors[:50])
+    found = search(monkeypatch, capsys, codes, "--translator", folder / "t", "--queries", folder / "queries.npy")
+    assert np.mean([id_ == asked for id_, asked in zip(found, new.ids, strict=False)]) > 0.9
+    np.save(folder / "old.npy", EmbeddingSet.open(folder / "a").vectors[:5])
+    refused = ["search", codes, "--translator", folder / "t", "--queries", folder / "old.npy"]
+    assert run(monkeypatch, *refused) == 2
+    assert "Queries of 30 dimensions can be translated here, but these have 40; embed them with st:b" in (
+        capsys.readouterr().err
+    )
+
+
+def test_of_several_models_queries_the_old_ones_block_is_translated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new_to_old = ["--source", folder / "b", "--target", folder / "a", "--method", "linear", "--out", folder / "t"]
+    assert run(monkeypatch, "translate", "fit", *new_to_old) == 0
+    old, new = EmbeddingSet.open(folder / "a"), EmbeddingSet.open(folder / "b")
+    # as wide as the old model's vectors, so that widths do not tell which is which
+    third = normalise(np.random.default_rng(5).standard_normal((600, 40)).astype(np.float32))
+    EmbeddingSet(third, old.ids, old.texts, Provenance(encoder="static", dataset="notes")).save(folder / "c")
+    codes = encode(monkeypatch, folder, "fuse(c,a),int8", "c", "a")
+    np.save(folder / "queries.npy", np.hstack([third[10:60], new.vectors[:50]]))
+    found = search(monkeypatch, capsys, codes, "--translator", folder / "t", "--queries", folder / "queries.npy")
+    assert found == new.ids[:50]
+
+
+def test_translated_queries_are_embedded_by_the_new_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [
+        f"{first} {second}" for first in ("red", "slow", "wet", "old", "loud") for second in ("fish", "bus", "law")
+    ]
+    (tmp_path / "texts.txt").write_text("\n".join(texts))
+    assert run(monkeypatch, "embed", "--texts", tmp_path / "texts.txt", "--out", tmp_path / "new") == 0
+    new = EmbeddingSet.open(tmp_path / "new")
+    mirrored = np.ascontiguousarray(new.unit[:][:, ::-1])
+    EmbeddingSet(mirrored, new.ids, new.texts, Provenance(encoder="st:old")).save(tmp_path / "old")
+    sets = ["--source", tmp_path / "new", "--target", tmp_path / "old", "--method", "procrustes"]
+    assert run(monkeypatch, "translate", "fit", *sets, "--out", tmp_path / "t") == 0
+    codes = encode(monkeypatch, tmp_path, "int8", "old")
+    assert search(monkeypatch, capsys, codes, "--translator", tmp_path / "t", "--query", "wet law") == [
+        new.ids[texts.index("wet law")]
+    ]
+
+
+def test_a_translator_to_another_model_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(monkeypatch, folder) == 0
+    codes = encode(monkeypatch, folder, "int8", "a")
+    assert run(monkeypatch, "search", codes, "--translator", folder / "t", "--query", "a text") == 2
+    assert "The documents are of st:a, but the translator is to st:b" in capsys.readouterr().err

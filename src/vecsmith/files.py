@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     to `path`; when it fails, it is removed and `path` is as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = _hidden(path, "partial")
     try:
         yield beside
         with beside.open("rb") as file:
@@ -47,16 +48,18 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Like `replacing`, for a whole folder of files written in the block."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    before = path.with_name(f".{path.name}.{os.getpid()}.before")
-    # a process of the same number may have been killed here before
+    beside, before = _hidden(path, "partial"), _hidden(path, "before")
+    # one of the same number may have been killed here before
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir()
         yield beside
-        for file in filter(Path.is_file, beside.rglob("*")):
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
+        for inner in beside.rglob("*"):
+            if inner.is_dir():
+                _sync_folder(inner)
+            else:
+                with inner.open("rb") as file:
+                    os.fsync(file.fileno())
         if not (path.exists() and _exchange(beside, path)):
             if path.exists():
                 path.rename(before)
@@ -67,6 +70,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             before.rename(path)
         shutil.rmtree(before, ignore_errors=True)
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _hidden(path: Path, suffix: str) -> Path:
+    """Return a path beside another that no other thread of any process here writes to."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.{suffix}")
 
 
 def _exchange(a: Path, b: Path) -> bool:

@@ -25,6 +25,10 @@ SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="See
 def plan(
     old: OldOption,
     new: NewOption,
+    beside: Annotated[
+        Path | None,
+        typer.Option(metavar="SET", help="The documents by another model that stays, whose scores are added."),
+    ] = None,
     method: MethodOption = "canonical",
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
@@ -32,13 +36,14 @@ def plan(
     """Say what each way to switch keeps, from a sample of texts embedded by both models.
 
     \b
-    vecsmith migrate plan --old corpus-minilm --new sample-mpnet
+    vecsmith migrate plan --old corpus-minilm --new sample-mpnet --beside corpus-static
     """
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report import findings_terminal
     from vecsmith.studies.migration import findings, plan
 
-    planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), method, seed)
+    also = EmbeddingSet.open(beside) if beside else None
+    planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), also, method, seed)
     if as_json:
         print_json(asdict(planned) | {"intervals": [way.interval for way in planned.ways]})
     else:

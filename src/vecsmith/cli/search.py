@@ -27,6 +27,10 @@ def search(
     encoder: Annotated[
         str | None, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; that of the codes by default.")
     ] = None,
+    translator: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A translator of another model's queries into the space of the codes."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
     query_prompt: QueryPrompt = None,
     as_json: JsonFlag = False,
@@ -36,20 +40,26 @@ def search(
     \b
     vecsmith search my-codes --query "how to tie a bowline"
     vecsmith search my-codes --queries queries.npy -k 100 --json
+    vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
     from vecsmith.embeddings import SUFFIXES, normalise, read_vectors
     from vecsmith.search import Index
     from vecsmith.tasks import read_texts
+    from vecsmith.translators import load_translator, query_encoder, translate_queries
 
     if (query is None) == (queries is None):
         raise VecsmithError("Give either --query or --queries to search for.")
     opened = Index.load(codes)
+    fitted = load_translator(translator) if translator else None
     if queries is not None and queries.suffix in SUFFIXES:
         vectors, ids = read_vectors(queries)
         names, Q = ids or [str(row) for row in range(len(vectors))], normalise(vectors)
     else:
         names = [query] if query is not None else read_texts(queries).texts if queries else []
-        Q = embed_queries(names, encoder or opened.provenance.encoder, query_prompt, codes)
+        own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
+        Q = embed_queries(names, encoder or own, query_prompt, codes)
+    if fitted:
+        Q = translate_queries(fitted, Q, opened.provenance)
     found = _search(opened, names, Q, k)
     if as_json:
         print_json(found)
@@ -79,9 +89,11 @@ def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[d
 def print_found(found: list[dict[str, Any]]) -> None:
     """Print the best documents of every query."""
     for query in found:
-        table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left")
-        for name in ("score", "id", "text"):
-            table.add_column(name, no_wrap=True, overflow="ellipsis", header_style="")
+        table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left", expand=True)
+        for name in ("score", "id"):
+            table.add_column(name, no_wrap=True, header_style="")
+        # a long text leaves the others their width
+        table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1, header_style="")
         for result in query["results"]:
             text = " ".join((result["text"] or "").split())
             table.add_row(f"{result['score']:.4f}", Text(result["id"]), Text(text))

@@ -89,8 +89,8 @@ class Additive(NibbleQuantiser):
         nothing = np.full((len(X), self.n_groups), NONE, np.uint8)
         return _descend(X - self.mean_, self.entries_, nothing, ENCODING_SWEEPS)
 
-    def sum_groups(self, groups: Codes) -> Floats:
-        return self.mean_ + _summed(self.entries_, groups) @ self.unshrink_
+    def sums(self, codes: Codes) -> Floats:
+        return self.mean_ + _summed(self.entries_, self.groups_of(codes)) @ self.unshrink_
 
     @property
     def codebooks(self) -> Floats:

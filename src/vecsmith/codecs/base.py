@@ -9,6 +9,7 @@ declares is all that parsing, saving, loading, searching and the contract tests 
   k (those that go out) and ``*`` (any).
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
@@ -19,7 +20,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, unknown
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
@@ -58,8 +59,15 @@ class Stage(ABC):
             If the parameters do not suit n or d.
         """
         self.input_dimensions_ = X.shape[1]
+        self._forget()
         self._fit(X, seed)
         return self
+
+    def _forget(self) -> None:
+        """Drop what was computed from former attributes."""
+        for name in list(vars(self)):
+            if isinstance(getattr(type(self), name, None), cached_property):
+                delattr(self, name)
 
     @abstractmethod
     def _fit(self, X: Floats, seed: int) -> None:
@@ -71,7 +79,29 @@ class Stage(ABC):
             return self
         stage = copy(self)
         stage.mean_ = mean
+        stage._forget()
         return stage
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted attributes by name, as they are saved."""
+        return {name: getattr(self, name) for name in self.state}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], dimensions: int) -> None:
+        """Take over what `arrays` returned, for vectors of so many `dimensions`.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If an attribute is missing, or of another shape.
+        """
+        self.input_dimensions_ = dimensions
+        for name, shape in self.state.items():
+            array, sizes = arrays[name], {"d": dimensions, "k": self.output_dimensions}
+            if array.ndim != len(shape) or any(
+                sizes.get(axis, size) != size for axis, size in zip(shape, array.shape, strict=True)
+            ):
+                raise ValueError(f"{self.usage} has weights of shape {array.shape} where {shape} belongs")
+            setattr(self, name, array)
 
     @property
     def output_dimensions(self) -> int:
@@ -132,6 +162,17 @@ class Quantiser(Stage):
         """Return factors (n,) of the scores that `index` gives the vectors; None where they need none."""
         return None
 
+    def coordinates(self, codes: Codes) -> Floats:
+        """Return the decoded vectors in a basis of the quantiser's own (n, k), in which they are made faster.
+
+        Their inner products with what `project` returns are those of the queries with the decoded vectors.
+        """
+        return self.decode(codes)
+
+    def project(self, Q: Floats) -> Floats:
+        """Return queries (n, d) in the basis of `coordinates` (n, k)."""
+        return Q
+
 
 class BitQuantiser(Quantiser):
     """A quantiser of m bits whose decoding is affine in them: x̂ = μ + Aᵀb with b ∈ {−1, +1}ᵐ.
@@ -159,20 +200,14 @@ class BitQuantiser(Quantiser):
 
     @cached_property
     def _affine(self) -> tuple[Floats, Floats]:
-        """μ (d,) and A (m, d), read off `from_signs`."""
+        """μ (d,) and A (8 · bytes_per_vector, d), zeros for the filling; or, where A is diagonal, its diagonal (d,)."""
         decoded = self.from_signs(np.vstack([np.ones((1, self.n_bits)), 1 - 2 * np.eye(self.n_bits)]).astype("f4"))
         A = (decoded[0] - decoded[1:]) / 2
-        return decoded[0] - A.sum(axis=0), A
-
-    def fit(self, X: Floats, seed: int = 0) -> Self:
-        vars(self).pop("_affine", None)
-        return super().fit(X, seed)
-
-    def recentred(self, mean: Floats) -> Self:
-        stage = super().recentred(mean)
-        if stage is not self:
-            vars(stage).pop("_affine", None)
-        return stage
+        mean, width = decoded[0] - A.sum(axis=0), 8 * self.bytes_per_vector
+        diagonal = np.diag(A)
+        if width == self.input_dimensions_ and np.array_equal(A, np.diag(diagonal)):
+            return mean, diagonal
+        return mean, np.pad(A, ((0, width - len(A)), (0, 0)))
 
     def encode(self, X: Floats) -> Codes:
         return np.packbits(self.bits(X), axis=1, bitorder="little")
@@ -183,9 +218,7 @@ class BitQuantiser(Quantiser):
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
         """Return the weight of every bit (n, 8 · bytes_per_vector), zero for the filling, and ⟨q, μ⟩ (n,)."""
         mean, A = self._affine
-        weights = np.zeros((len(Q), 8 * self.bytes_per_vector), np.float32)
-        weights[:, : self.n_bits] = Q @ A.T
-        return weights, Q @ mean
+        return Q * A if A.ndim == 1 else Q @ A.T, Q @ mean
 
     def index(self, codes: Codes) -> Any:
         """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores.
@@ -196,6 +229,21 @@ class BitQuantiser(Quantiser):
         index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
         index.k_factor = REFINE
         return index
+
+
+def stage_named(part: str) -> Stage:
+    """Return the stage that a part of a spec such as ``"hybrid48B"`` names, not yet fitted.
+
+    Raises
+    ------
+    VecsmithError
+        If there is none, with the nearest one.
+    """
+    for stage in STAGES.values():
+        if match := re.fullmatch(stage.pattern, part):
+            parameters = {name: int(text) if text.isdigit() else text for name, text in match.groupdict().items()}
+            return stage(**parameters)
+    raise unknown("codec", part, STAGES)
 
 
 def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) -> None:
@@ -219,6 +267,11 @@ def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) ->
     """
     if not 1 <= value <= largest:
         raise VecsmithError(f"{spec} does not suit {vectors}; choose from 1 to {largest} {unit}.")
+
+
+def inner(A: Floats, B: Floats) -> Floats:
+    """Return the inner products (n,) of the rows of A and B (n, d)."""
+    return np.asarray(np.einsum("ij,ij->i", A, B), dtype=np.float32)
 
 
 def signs(codes: Codes) -> Floats:

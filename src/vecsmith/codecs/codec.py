@@ -260,9 +260,9 @@ class Codec:
 
     def _weights(self) -> dict[str, NDArray[Any]]:
         return {
-            f"{position}.{name}": getattr(stage, name)
+            f"{position}.{name}": array
             for position, stage in enumerate(self._fitted)
-            for name in stage.state
+            for name, array in stage.arrays().items()
         }
 
     def save(self, path: str | Path) -> None:

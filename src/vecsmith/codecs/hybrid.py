@@ -1,5 +1,6 @@
 """Levels of the principal components, with more bits for those of more variance."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from vecsmith.codecs.base import Codes, Floats, check_range
 from vecsmith.codecs.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
 from vecsmith.codecs.spectrum import principal_components
+from vecsmith.codecs.unit_length import ComponentQuantiser
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the best 1, 2, 4, 8 and 16 levels for a normal value of variance 1 (Max 1960)."""
@@ -16,7 +18,7 @@ SLOTS = 4
 """Components that a group of four bits may hold."""
 
 
-class Hybrid(NibbleQuantiser):
+class Hybrid(ComponentQuantiser, NibbleQuantiser):
     """One to four bits of levels for every principal component that is worth them, by reverse water-filling.
 
     With z = W(x − μ), of which every component takes the nearest of its 2ᵇ levels ẑ, a code stands for
@@ -87,7 +89,7 @@ class Hybrid(NibbleQuantiser):
     def n_groups(self) -> int:
         return 2 * self.size
 
-    @property
+    @cached_property
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the group, the slot within it, and the first bit within it of every component."""
         starts = np.cumsum(self.bits_, dtype=np.int64) - self.bits_
@@ -107,18 +109,21 @@ class Hybrid(NibbleQuantiser):
             result[:, groups[here]] |= found[:, here] << shifts[here].astype(np.uint8)
         return result
 
-    def sum_groups(self, groups: Codes) -> Floats:
-        group, _, shifts = self._places
-        found = groups[:, group] >> shifts & (1 << self.bits_) - 1
-        values = np.take_along_axis(self.levels_, found, axis=0) * self.gain_
-        return np.asarray(self.mean_ + values @ self.components_, dtype=np.float32)
+    def values(self, codes: Codes) -> Floats:
+        entries = self.groups_of(codes).take(self._places[0], axis=1)
+        return self._table.take(entries + ENTRIES * np.arange(len(self.bits_)))
+
+    @cached_property
+    def _table(self) -> Floats:
+        """What every entry of its group stands for in each component, (r, 16)."""
+        found = np.arange(ENTRIES)[:, None] >> self._places[2] & (1 << self.bits_) - 1
+        return np.ascontiguousarray((np.take_along_axis(self.levels_, found, axis=0) * self.gain_).T)
 
     @property
     def codebooks(self) -> Floats:
-        groups, slots, shifts = self._places
-        found = np.arange(ENTRIES)[:, None] >> shifts & (1 << self.bits_) - 1
+        groups, slots, _ = self._places
         codebooks = np.zeros((self.n_groups, ENTRIES, SLOTS), np.float32)
-        codebooks[groups, :, slots] = (np.take_along_axis(self.levels_, found, axis=0) * self.gain_).T
+        codebooks[groups, :, slots] = self._table
         return codebooks
 
     @property
@@ -130,10 +135,15 @@ class Hybrid(NibbleQuantiser):
         return np.asarray(np.matmul(self.codebooks, directions))
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        return Q @ self._slots.reshape(-1, Q.shape[1]).T, Q @ self.mean_
+
+    @cached_property
+    def _slots(self) -> Floats:
+        """The component of every slot of every group, (G, 4, d); zeros where there is none."""
         groups, slots, _ = self._places
-        projected = np.zeros((len(Q), SLOTS * self.n_groups), np.float32)
-        projected[:, SLOTS * groups + slots] = Q @ self.components_.T
-        return projected, Q @ self.mean_
+        components = np.zeros((self.n_groups, SLOTS, self.input_dimensions_), np.float32)
+        components[groups, slots] = self.components_
+        return components
 
 
 def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:

@@ -67,8 +67,9 @@ class _Levels(NibbleQuantiser):
             found[block], _ = nearest(pairs[block], self.entries_)
         return found
 
-    def sum_groups(self, groups: Codes) -> Floats:
-        return self.entries_[np.arange(self.n_groups), groups].reshape(len(groups), -1)[:, : self.input_dimensions_]
+    def sums(self, codes: Codes) -> Floats:
+        pairs = self.entries_[np.arange(self.n_groups), self.groups_of(codes)]
+        return pairs.reshape(len(codes), -1)[:, : self.input_dimensions_]
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
         width = 2 * (self.n_groups + self.n_groups % 2)

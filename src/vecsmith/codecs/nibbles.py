@@ -31,10 +31,6 @@ class NibbleQuantiser(UnitQuantiser):
     def groups(self, X: Floats) -> Codes:
         """Return the entry of every group (n, G), uint8, for vectors (n, d)."""
 
-    @abstractmethod
-    def sum_groups(self, groups: Codes) -> Floats:
-        """Return what entries (n, G) sum to, (n, d), before it is normalised."""
-
     @property
     @abstractmethod
     def codebooks(self) -> Floats:
@@ -47,13 +43,14 @@ class NibbleQuantiser(UnitQuantiser):
     def encode(self, X: Floats) -> Codes:
         return pack(self.groups(X), self.group_bits)
 
-    def sums(self, codes: Codes) -> Floats:
-        return self.sum_groups(unpack(codes, self.group_bits, self.n_groups))
+    def groups_of(self, codes: Codes) -> Codes:
+        """Return the entry of every group (n, G) of codes."""
+        return unpack(codes, self.group_bits, self.n_groups)
 
     def index(self, codes: Codes) -> Any:
         """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores."""
         if self.group_bits != 4:
-            codes = pack(unpack(codes, self.group_bits, self.n_groups), 4)
+            codes = pack(self.groups_of(codes), 4)
         exact = product_index(codes, self.codebooks)
         index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
         index.k_factor = REFINE
@@ -68,6 +65,8 @@ def pack(values: Codes, bits: int) -> Codes:
 
 def unpack(codes: Codes, bits: int, count: int) -> Codes:
     """Return the `count` values that `pack` packed."""
+    if bits == 4:
+        return np.stack([codes & 15, codes >> 4], axis=2).reshape(len(codes), -1)[:, :count]
     stream = np.unpackbits(codes, axis=1, bitorder="little", count=bits * count).reshape(len(codes), count, bits)
     return np.asarray((stream << np.arange(bits, dtype=np.uint8)).sum(axis=2), dtype=np.uint8)
 

@@ -60,7 +60,6 @@ class Faiss(Quantiser):
                 f"FAISS cannot make codes with faiss:{self.factory} from {len(X)} vectors of {X.shape[1]} dimensions "
                 f"({str(error).rsplit('Error: ')[-1].strip()}); see its page on the index factory."
             ) from error
-        self.__dict__.pop("_trained", None)
         self.index_ = faiss.serialize_index(index)
 
     @cached_property

@@ -5,10 +5,10 @@ import pkgutil
 import re
 from pathlib import Path
 
-from vecsmith.codecs.base import STAGES, Quantiser, Reducer
+from vecsmith.codecs.base import Quantiser, Reducer, stage_named
 from vecsmith.codecs.floats import Float32
 from vecsmith.codecs.fuse import Fuse
-from vecsmith.errors import VecsmithError, unknown
+from vecsmith.errors import VecsmithError
 
 # every module of this package registers the stages that it defines
 for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
@@ -24,7 +24,7 @@ def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
     VecsmithError
         If a part is unknown (with the nearest known one), or comes after the quantiser, or a fusion is not the first.
     """
-    stages = [_stage(part) for part in _split(spec)]
+    stages = [stage_named(part) for part in _split(spec)]
     reducers = [stage for stage in stages[:-1] if isinstance(stage, Reducer)]
     if len(reducers) != len(stages) - 1:
         raise VecsmithError(
@@ -33,7 +33,10 @@ def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
     if any(isinstance(stage, Fuse) for stage in stages[1:]):
         raise VecsmithError(f"The codec {spec!r} fuses what was reduced before; write fuse(…) first.")
     last = stages[-1]
-    return (reducers, last) if isinstance(last, Quantiser) else ([*reducers, last], Float32())
+    if isinstance(last, Reducer):
+        return [*reducers, last], Float32()
+    assert isinstance(last, Quantiser)
+    return reducers, last
 
 
 def _split(spec: str) -> list[str]:
@@ -41,11 +44,3 @@ def _split(spec: str) -> list[str]:
     head, faiss, factory = spec.partition("faiss:")
     parts = re.split(r",(?![^()]*\))", head)
     return [*parts[:-1], parts[-1] + faiss + factory]
-
-
-def _stage(part: str) -> Reducer | Quantiser:
-    for stage in STAGES.values():
-        if match := re.fullmatch(stage.pattern, part):
-            parameters = {name: int(text) if text.isdigit() else text for name, text in match.groupdict().items()}
-            return stage(**parameters)  # type: ignore[return-value]  # every stage is one or the other
-    raise unknown("codec", part, STAGES)

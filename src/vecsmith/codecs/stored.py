@@ -1,13 +1,10 @@
 """Codecs read back from their folders."""
 
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from vecsmith.codecs.base import Stage
 from vecsmith.codecs.codec import FORMAT_VERSION, KIND, Codec
 from vecsmith.codecs.fuse import Fuse
 from vecsmith.errors import VecsmithError
@@ -36,18 +33,8 @@ def load_codec(path: str | Path) -> Codec:
             codec.stages[0].take(codec.blocks)
         weights = load_file(folder / "weights.safetensors")
         for position, (stage, d) in enumerate(zip(codec.stages, config["input_dimensions"], strict=True)):
-            stage.input_dimensions_ = d
-            for name, shape in stage.state.items():
-                setattr(stage, name, _checked(weights[f"{position}.{name}"], shape, stage))
+            own = f"{position}."
+            stage.restore({n.removeprefix(own): array for n, array in weights.items() if n.startswith(own)}, d)
         return codec
     except (KeyError, TypeError, ValueError, AttributeError, SafetensorError) as error:
         raise VecsmithError(f"{folder} is not a valid codec ({error}); save it again.") from error
-
-
-def _checked(array: NDArray[Any], shape: tuple[str, ...], stage: Stage) -> NDArray[Any]:
-    sizes = {"d": stage.input_dimensions_, "k": stage.output_dimensions}
-    if array.ndim != len(shape) or any(
-        sizes.get(name, size) != size for name, size in zip(shape, array.shape, strict=True)
-    ):
-        raise ValueError(f"{stage.usage} has weights of shape {array.shape} where {shape} belongs")
-    return array

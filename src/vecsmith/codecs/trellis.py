@@ -1,21 +1,22 @@
 """A trellis code of the principal components: the best quality per byte, and no fast scan."""
 
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser, check_range
+from vecsmith.codecs.base import Codes, Floats, check_range
 from vecsmith.codecs.spectrum import principal_components
-from vecsmith.codecs.trellis_coding import allocate, distortions, pack, reproduce, unpack, viterbi
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.trellis_coding import Step, allocate, distortions, pack, reproduce, unpack, viterbi
+from vecsmith.codecs.unit_length import ComponentQuantiser
 
 UNSHRINK = 0.75
 """The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantisers.md)."""
 REFIT_VECTORS = 3000
 
 
-class Trellis(Quantiser):
+class Trellis(ComponentQuantiser):
     """A trellis-coded quantiser with a budget of bits, spent by reverse water-filling on principal components.
 
     With z = W(x − μ)/√λ, trellis-coded as ẑ, a code stands for x̂ = μ + Wᵀ(√λ · a · g⁻ᵖ · ẑ), normalised: a is the
@@ -84,9 +85,9 @@ class Trellis(Quantiser):
         kept = [1 - distortions()[step] for step in self._steps for _ in range(step[1])]
         return np.asarray(least_squares * np.array(kept) ** -UNSHRINK, dtype=np.float32)
 
-    @property
-    def _steps(self) -> list[tuple[int, int]]:
-        return [(int(k), int(v)) for k, v in self.steps_]
+    @cached_property
+    def _steps(self) -> tuple[Step, ...]:
+        return tuple((int(k), int(v)) for k, v in self.steps_)
 
     def _components(self, X: Floats) -> Floats:
         return np.asarray((X - self.mean_) @ self.components_.T / self.scale_, dtype=np.float32)
@@ -98,6 +99,5 @@ class Trellis(Quantiser):
     def encode(self, X: Floats) -> Codes:
         return pack(viterbi(self._components(X), self._steps, self.scale_**2), self._steps)
 
-    def decode(self, codes: Codes) -> Floats:
-        values = reproduce(unpack(codes, self._steps), self._steps)
-        return normalise(self.mean_ + (values * self.gain_) @ self.components_)
+    def values(self, codes: Codes) -> Floats:
+        return reproduce(unpack(codes, self._steps), self._steps) * self.gain_

@@ -31,6 +31,8 @@ Step = tuple[int, int]
 RATES: tuple[Step, ...] = ((4, 1), (3, 1), (2, 1), (1, 1), (1, 2), (1, 3), (1, 4))
 """The steps there are, by falling rate."""
 
+REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)), bitorder="little")
+"""Every byte with its bits the other way round."""
 BLOCK = 256
 """Vectors that are searched at a time, so that what the search holds stays in the cache."""
 
@@ -113,8 +115,23 @@ def _trace_back(last: NDArray[np.int64], chosen: Sequence[NDArray[np.uint8]], bi
 
 def reproduce(states: NDArray[np.uint8], steps: Sequence[Step]) -> Floats:
     """Return the values (n, d), of variance about 1, at the states (n, len(steps))."""
-    columns = [tables()[step][:, states[:, number]] for number, step in enumerate(steps)]
-    return np.ascontiguousarray(np.concatenate(columns).T)
+    numbers, starts = _columns(tuple(steps))
+    return _all_tables().take(states.take(numbers, axis=1) + starts)
+
+
+@cache
+def _all_tables() -> Floats:
+    return np.concatenate([tables()[step].ravel() for step in RATES])
+
+
+@cache
+def _columns(steps: tuple[Step, ...]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the step of every value (d,), and where its table starts among `_all_tables`."""
+    sizes = [v for _, v in RATES]
+    first = dict(zip(RATES, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
+    places = [(number, first[step] + value) for number, step in enumerate(steps) for value in range(step[1])]
+    numbers, starts = np.array(places).T
+    return numbers, (STATES * starts).astype(np.int32)
 
 
 def pack(states: NDArray[np.uint8], steps: Sequence[Step]) -> Codes:
@@ -127,12 +144,11 @@ def pack(states: NDArray[np.uint8], steps: Sequence[Step]) -> Codes:
 def unpack(codes: Codes, steps: Sequence[Step]) -> NDArray[np.uint8]:
     """Return the states (n, len(steps)) of streams (n, bytes)."""
     ends = np.cumsum([k for k, _ in steps])
-    stream = np.unpackbits(codes, axis=1, bitorder="little")
-    stream = np.pad(stream[:, : ends[-1]], ((0, 0), (STATE_BITS, 0)))
-    states = np.zeros((len(codes), len(steps)), np.uint8)
-    for place in range(STATE_BITS):
-        states |= stream[:, ends + place] << np.uint8(STATE_BITS - 1 - place)
-    return states
+    # the stream in big bit order, after eight zeros: a state is a byte's worth of it, which lies in two bytes
+    stream = np.zeros((len(codes), codes.shape[1] + 2), np.uint16)
+    stream[:, 1:-1] = REVERSED.take(codes)
+    pairs = stream[:, :-1] << 8 | stream[:, 1:]
+    return (pairs.take(ends >> 3, axis=1) >> (8 - (ends & 7)).astype(np.uint16)).astype(np.uint8)
 
 
 def allocate(variances: NDArray[np.float64], bits: int) -> list[Step]:

@@ -1,10 +1,11 @@
 """Quantisers whose codes stand for unit vectors: the norm that is divided by follows from the code."""
 
 from abc import abstractmethod
+from functools import cached_property
 
 import numpy as np
 
-from vecsmith.codecs.base import BitQuantiser, Codes, Floats, Quantiser
+from vecsmith.codecs.base import BitQuantiser, Codes, Floats, Quantiser, inner
 from vecsmith.embeddings import normalise
 
 BLOCK = 16_384
@@ -24,8 +25,67 @@ class UnitQuantiser(Quantiser):
     def scales(self, codes: Codes) -> Floats:
         norms = np.empty(len(codes), np.float32)
         for start in range(0, len(codes), BLOCK):
-            norms[start : start + BLOCK] = np.linalg.norm(self.sums(codes[start : start + BLOCK]), axis=1)
+            norms[start : start + BLOCK] = self.norms(codes[start : start + BLOCK])
         return np.asarray(1 / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
+
+    def norms(self, codes: Codes) -> Floats:
+        """Return the norms (n,) of what codes sum to."""
+        return _norms(self.sums(codes))
+
+
+class ComponentQuantiser(Quantiser):
+    """A quantiser of principal components, whose codes stand for μ + Wᵀv, normalised, with W orthonormal rows.
+
+    Its coordinates are those along W, and along what of μ is at right angles to them: norms and inner products follow
+    from v, without the d dimensions.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (d,)
+        μ.
+    components_ : ndarray of shape (r, d)
+        W.
+    """
+
+    mean_: Floats
+    components_: Floats
+
+    @abstractmethod
+    def values(self, codes: Codes) -> Floats:
+        """Return v (n, r)."""
+
+    def sums(self, codes: Codes) -> Floats:
+        """Return what codes stand for, (n, d), before it is normalised."""
+        return np.asarray(self.mean_ + self.values(codes) @ self.components_, dtype=np.float32)
+
+    def decode(self, codes: Codes) -> Floats:
+        return normalise(self.sums(codes))
+
+    def norms(self, codes: Codes) -> Floats:
+        """Return the norms (n,) of `sums`."""
+        return _norms(self._from_origin(codes))
+
+    def coordinates(self, codes: Codes) -> Floats:
+        result = self._from_origin(codes)
+        result /= np.maximum(_norms(result), np.finfo(np.float32).tiny)[:, None]
+        return result
+
+    def project(self, Q: Floats) -> Floats:
+        return Q @ self._basis[0].T
+
+    @cached_property
+    def _basis(self) -> tuple[Floats, Floats]:
+        """Directions (r + 1, d) of the coordinates, and the coordinates (r + 1,) of μ."""
+        along = self.components_ @ self.mean_
+        rest = self.mean_ - along @ self.components_
+        return np.vstack([self.components_, normalise(rest[None])]), np.append(along, np.linalg.norm(rest))
+
+    def _from_origin(self, codes: Codes) -> Floats:
+        values, mean = self.values(codes), self._basis[1]
+        result = np.empty((len(codes), len(mean)), np.float32)
+        np.add(values, mean[:-1], out=result[:, :-1])
+        result[:, -1] = mean[-1]
+        return result
 
 
 class UnitBitQuantiser(UnitQuantiser, BitQuantiser):
@@ -46,3 +106,7 @@ class UnitBitQuantiser(UnitQuantiser, BitQuantiser):
 
     def sums(self, codes: Codes) -> Floats:
         return BitQuantiser.decode(self, codes)
+
+
+def _norms(X: Floats) -> Floats:
+    return np.sqrt(inner(X, X))

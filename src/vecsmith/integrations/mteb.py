@@ -267,6 +267,6 @@ def _weights_hash(codec: Codec) -> str:
     """Return 12 digits that tell codecs fitted on different vectors apart."""
     digest = hashlib.sha256(str(codec.input_dimensions).encode())
     for stage in codec.stages:
-        for name in stage.state:
-            digest.update(np.ascontiguousarray(getattr(stage, name)).data)
+        for array in stage.arrays().values():
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:12]

@@ -2,9 +2,10 @@
 
 from vecsmith.search.codes import CodeSet
 from vecsmith.search.exact import SCORINGS, Decoded, Scoring
-from vecsmith.search.index import SHORTLIST, Index
+from vecsmith.search.index import Index
 from vecsmith.search.part import Part
 from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
+from vecsmith.search.ranking import SHORTLIST
 
 __all__ = [
     "FIT_ON",

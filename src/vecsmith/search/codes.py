@@ -17,6 +17,8 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, replacing_folder, write_manifest
 from vecsmith.progress import track
 from vecsmith.search.exact import Decoded, Originals, Scoring
+from vecsmith.search.lists import ListNumbers, Lists
+from vecsmith.search.two_stages import coarse
 
 FORMAT_VERSION = 1
 KIND = "codes"
@@ -43,6 +45,8 @@ class CodeSet:
         How an index of them scores.
     originals : ndarray of shape (n, d), float16 or float32, or Decoded, or None
         What ``rescored`` reorders a shortlist with.
+    lists : Lists, or None
+        Inverted lists that an index of them may probe.
     """
 
     codec: Codec
@@ -52,6 +56,7 @@ class CodeSet:
     scales: Floats | None = None
     scoring: Scoring = "asymmetric"
     originals: Originals | None = None
+    lists: Lists | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -69,6 +74,8 @@ class CodeSet:
     @classmethod
     def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path) -> Self:
         """Encode the unit vectors of a set block by block into a folder, which is written whole or not at all.
+
+        An index of them scores ``asymmetric``, but ``rescored`` where the codec has two quantisers.
 
         Parameters
         ----------
@@ -88,7 +95,8 @@ class CodeSet:
         starts = range(0, len(X), BLOCK)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
         blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
-        write_codes(path, codec, blocks, embedded.rows, embedded.provenance)
+        scoring: Scoring = "rescored" if coarse(codec) else "asymmetric"
+        write_codes(path, codec, blocks, embedded.rows, embedded.provenance, scoring)
         return cls.open(path)
 
     @classmethod
@@ -129,13 +137,15 @@ class CodeSet:
             refined = "originals.npy" in manifest["files"]
             originals: Any = _open_array(folder / "originals.npy") if refined else None
             scales = _open_array(folder / "scales.npy") if "scales.npy" in manifest["files"] else None
-            for array, width in ((codes, codec.bytes_per_vector), (scales, None), (originals, None)):
+            numbers = _open_array(folder / "lists.npy") if "lists.npy" in manifest["files"] else None
+            for array, width in ((codes, codec.bytes_per_vector), (scales, None), (originals, None), (numbers, None)):
                 if array is not None and (len(array) != len(rows) or (width and array.shape[1] != width)):
                     raise VecsmithError(f"{folder} has codes that do not fit its codec and rows; write it again.")
             if "finer/config.json" in manifest["files"]:
                 originals = Decoded(load_codec(folder / "finer"), originals)
+            lists = None if numbers is None else Lists(_open_array(folder / "centroids.npy"), numbers)
             scoring = manifest.get("scoring", "asymmetric")
-            return cls(codec, codes, rows, Provenance(**manifest["provenance"]), scales, scoring, originals)
+            return cls(codec, codes, rows, Provenance(**manifest["provenance"]), scales, scoring, originals, lists)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 
@@ -149,6 +159,7 @@ def write_codes(
     scoring: Scoring = "asymmetric",
     originals: Iterable[NDArray[Any]] | None = None,
     finer: Codec | None = None,
+    lists: tuple[Floats, Iterable[ListNumbers]] | None = None,
 ) -> None:
     """Write a folder for `CodeSet.open`, whole or not at all.
 
@@ -167,9 +178,12 @@ def write_codes(
     scoring : {"symmetric", "asymmetric", "rescored"}
         How an index of them scores.
     originals : iterable of ndarray of shape (rows, d), optional
-        The vectors to reorder a shortlist with, or their codes by `finer`.
+        The vectors to reorder a shortlist with, or their codes by `finer`. Left out, ``rescored`` reorders with the
+        codes themselves, of which the first bytes are scanned.
     finer : Codec, optional
         The codec of `originals`, where these are codes.
+    lists : tuple of ndarray of shape (n_lists, d) and iterable of ndarray of shape (rows,), int32, optional
+        The centroids of inverted lists, and the list of every row.
 
     Raises
     ------
@@ -181,9 +195,11 @@ def write_codes(
         raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
     with replacing_folder(folder) as beside:
         codes = _write_array(beside / "codes.npy", count, blocks)
-        scales = (codec.quantiser.scales(codes[start : start + BLOCK]) for start in range(0, count, BLOCK))
-        if (first := next(scales, None)) is not None:
-            _write_array(beside / "scales.npy", count, chain([first], scales))
+        scanned = (coarse(codec) if scoring == "rescored" and originals is None else None) or codec
+        first, width = scanned.quantiser, scanned.bytes_per_vector
+        scales = (first.scales(codes[start : start + BLOCK, :width]) for start in range(0, count, BLOCK))
+        if (some := next(scales, None)) is not None:
+            _write_array(beside / "scales.npy", count, chain([some], scales))
             names.append("scales.npy")
         if originals is not None:
             _write_array(beside / "originals.npy", count, originals)
@@ -191,6 +207,10 @@ def write_codes(
         if finer is not None:
             finer.save(beside / "finer")
             names += ["finer/config.json", "finer/weights.safetensors"]
+        if lists is not None:
+            _write_array(beside / "centroids.npy", len(lists[0]), [lists[0]])
+            _write_array(beside / "lists.npy", count, lists[1])
+            names += ["centroids.npy", "lists.npy"]
         rows.write(beside / "rows.parquet")
         codec.save(beside / "codec")
         content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}

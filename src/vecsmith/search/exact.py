@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import BitQuantiser, Codes, Floats
+from vecsmith.codecs.base import BitQuantiser, Codes, Floats, inner
 from vecsmith.embeddings import UnitVectors, Vectors
 
 Rows = NDArray[np.int64]
@@ -42,9 +42,23 @@ class Decoded:
         """Return the decoded vectors (m, d) of rows (m,)."""
         return self.codec.decode(self.codes[rows])
 
+    def coordinates(self, rows: Rows) -> Floats:
+        """Return vectors (m, k) whose inner products with projected queries are those with the decoded vectors."""
+        read = self.codec.decode if self.codec.reducers else self.codec.quantiser.coordinates
+        return read(self.codes[rows])
+
+    def project(self, Q: Floats) -> Floats:
+        """Return queries (n, k) for `coordinates`."""
+        return Q if self.codec.reducers else self.codec.quantiser.project(Q)
+
 
 Originals = Vectors | UnitVectors | Decoded
 """What `rescored` reorders a shortlist with; rows of it are read as ``originals[rows]``."""
+
+
+def read(originals: Originals, rows: Rows) -> Floats:
+    """Return the vectors (m, k) that rows (m,) are scored with: floats, or the coordinates of finer codes."""
+    return originals.coordinates(rows) if isinstance(originals, Decoded) else originals[rows]
 
 
 def asymmetric_scores(codec: Codec, Q: Floats, codes: Codes) -> Floats:
@@ -86,6 +100,11 @@ def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], 
     return scores
 
 
+def slack_of(Q: Floats) -> Floats:
+    """Return what scores (n,) of queries (n, d) that should be equal may differ by."""
+    return np.asarray(ROUNDING * np.sqrt(inner(Q, Q)), dtype=np.float32)
+
+
 def order(
     scores: Floats, rows: Rows, rank: Rows | None, slack: Floats, content_of: Callable[[int], object]
 ) -> tuple[Floats, Rows]:
@@ -112,9 +131,12 @@ def order(
         places = np.lexsort((rows if rank is None else rank[rows], -scores), axis=1)
         return np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
 
-    if not (scores[:, 1:] < scores[:, :-1]).all():
-        scores, rows = in_order(scores, rows)
     gaps = scores[:, :-1] - scores[:, 1:]
+    if (gaps > slack[:, None]).all():
+        return scores, rows
+    if not (gaps > 0).all():
+        scores, rows = in_order(scores, rows)
+        gaps = scores[:, :-1] - scores[:, 1:]
     for query in np.flatnonzero(((gaps > 0) & (gaps <= slack[:, None])).any(axis=1)):
         line, best = scores[query].copy(), dict[object, Any]()
         runs = np.concatenate([[0], np.cumsum(gaps[query] > slack[query])])

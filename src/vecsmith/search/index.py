@@ -15,12 +15,11 @@ from vecsmith.embeddings import Provenance, Vectors
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.search.codes import CodeSet, write_codes
-from vecsmith.search.exact import ROUNDING, SCORINGS, Decoded, Originals, Rows, Scoring, order, score_shortlist
-from vecsmith.search.part import Mask, Part, ScanScoring
+from vecsmith.search.exact import SCORINGS, Decoded, Originals, Rows, Scoring
+from vecsmith.search.part import Part
+from vecsmith.search.ranking import SHORTLIST, best, rescore
 from vecsmith.search.segments import Segment, State
-
-SHORTLIST = 100
-"""Documents that `rescored` reorders with the original vectors."""
+from vecsmith.search.two_stages import begins, in_stages
 
 
 class Index:
@@ -28,7 +27,8 @@ class Index:
 
     Scores are ⟨q, decode(code)⟩ for ``asymmetric``, the same with the query encoded and decoded for ``symmetric``
     (for codes of bits: minus the Hamming distance), and ⟨q, d⟩ with the original vectors for the first documents of
-    ``rescored``.
+    ``rescored``. Codes of two quantisers, such as hybrid24B+trellis24B, need no original vectors for that: the first
+    quantiser's are scanned, and the whole codes reorder.
 
     Many threads may search while another adds, deletes or saves: a search goes on with what was there when it began.
     A single query runs on one core, a batch on as many as ``faiss.omp_set_num_threads`` says.
@@ -42,8 +42,8 @@ class Index:
     scoring : {"symmetric", "asymmetric", "rescored"}
         How a query is scored against a code.
     originals : ndarray of shape (n, d) or Decoded, optional
-        The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, of which
-        only the shortlist is read.
+        The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, unless the
+        codes are of two quantisers. Only the shortlist is read.
     ids : sequence of str, optional
         Document ids, all different; ties break by falling id, as in trec_eval. Without them, ids are row numbers, and
         ties break by rising row.
@@ -51,7 +51,7 @@ class Index:
     Raises
     ------
     VecsmithError
-        If `scoring` is unknown, or is ``rescored`` without `originals`.
+        If `scoring` is unknown, or is ``rescored`` without `originals` that it needs.
 
     Examples
     --------
@@ -110,9 +110,10 @@ class Index:
         """
         stored = CodeSet.open(path, trusting=mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
-        part = Part(stored.codec, codes, range(len(codes)), stored.scales)
+        part = Part(stored.codec, codes, range(len(codes)), stored.scales, stored.lists)
         index = cls.of_parts([part], stored.scoring, stored.originals)
-        index._state = replace(index._state, segments=(Segment((part,), stored.rows, stored.originals),))
+        (segment,) = index._state.segments
+        index._state = replace(index._state, segments=(replace(segment, names=stored.rows),))
         index.provenance = stored.provenance
         return index
 
@@ -122,7 +123,7 @@ class Index:
         if scoring not in SCORINGS:
             raise unknown("scoring", scoring, SCORINGS)
         if scoring == "rescored" and originals is None:
-            raise VecsmithError("Scoring 'rescored' reorders with the original vectors; give them as `originals`.")
+            parts, originals = in_stages(parts)
         names = Names(sum(len(part.codes) for part in parts), ids)
         self.scoring = scoring
         self.provenance = Provenance()
@@ -148,7 +149,7 @@ class Index:
         return self._state.names
 
     def search(
-        self, Q: Vectors, k: int = 10, allowed: Sequence[Any] | NDArray[Any] | None = None
+        self, Q: Vectors, k: int = 10, allowed: Sequence[Any] | NDArray[Any] | None = None, probes: int | None = None
     ) -> tuple[Floats, Rows]:
         """Return the scores (n, k), float32, and rows (n, k), int64, of the best documents of queries (n, d).
 
@@ -162,47 +163,66 @@ class Index:
             Documents a query.
         allowed : sequence of str, of int, or ndarray of shape (rows,), bool, optional
             Ids, row numbers, or a mask of the documents that may be found.
+        probes : int, optional
+            How many of the inverted lists nearest to a query are scanned (see `build_lists`), in which not all of the
+            best documents may be; where they have fewer than `k`, the rest is scored −∞, in row −1. All documents are
+            scanned by default.
 
         Raises
         ------
         VecsmithError
-            If `k` is not positive, the queries have other dimensions than the codec's, or an id is unknown.
+            If `k` is not positive, the queries have other dimensions than the codec's, an id is unknown, or there are
+            no lists to probe.
         """
         if k < 1:
             raise VecsmithError(f"k must be at least 1, not {k}.")
+        if probes is not None and probes < 1:
+            raise VecsmithError(f"probes must be at least 1, not {probes}.")
+        if probes is not None and self._state.centroids is None:
+            raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
         state, Q = self._state, np.ascontiguousarray(Q, dtype=np.float32)
         mask, count = state.mask(allowed)
-        wanted = depth = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
+        wanted = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
         if not wanted or not len(Q):
             return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
-        scores, rows, unseen = self._scan(state, Q, depth, mask)
-        scores, rows = scores[:, :wanted], rows[:, :wanted]
-        tied = np.flatnonzero(unseen >= scores[:, -1])
-        while len(tied):
-            depth *= 2
-            deeper, deeper_rows, unseen = self._scan(state, Q[tied], depth, mask)
-            scores[tied], rows[tied] = deeper[:, :wanted], deeper_rows[:, :wanted]
-            tied = tied[unseen >= scores[tied, -1]]
+        scores, rows = best(
+            state, Q, wanted, "symmetric" if self.scoring == "symmetric" else "asymmetric", mask, probes
+        )
         if self.scoring == "rescored":
-            scores, rows = _rescore(state, Q, scores, rows)
+            scores, rows = rescore(state, Q, scores, rows)
         return scores[:, :k], rows[:, :k]
 
-    def _scan(self, state: State, Q: Floats, depth: int, mask: Mask | None) -> tuple[Floats, Rows, Floats]:
-        """Return scores and rows in order, and what the score (n,) of a document not among them may be taken for."""
-        slack = _slack(Q)
-        scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
-        unseen = np.full(len(Q), -np.inf, np.float32)
-        found = []
-        for part in state.parts:
-            allowed, count = part.allowed(mask)
-            if count:
-                # one more than asked for shows whether documents beyond the cut tie with those before it
-                scores, rows = part.scan(Q, min(depth + 1, count), scoring, allowed)
-                if scores.shape[1] < count:
-                    np.maximum(unseen, scores[:, -1], out=unseen)
-                found.append((scores, rows))
-        scores, rows = found[0] if len(found) == 1 else (np.hstack(arrays) for arrays in zip(*found, strict=True))
-        return *order(scores, rows, state.rank, slack, state.code_of), unseen + slack
+    def recall(self, Q: Vectors, k: int = 10, probes: int = 16) -> float:
+        """Return the share of the best `k` documents of queries (n, d) that are among those found by `probes` lists.
+
+        Raises
+        ------
+        VecsmithError
+            As `search`.
+        """
+        whole, probed = self.search(Q, k)[1], self.search(Q, k, probes=probes)[1]
+        return float(np.mean([np.isin(a, b).mean() for a, b in zip(whole, probed, strict=True)]))
+
+    def build_lists(self, n_lists: int | None = None, seed: int = 0) -> None:
+        """Group all documents into inverted lists, of which a search may probe the nearest few.
+
+        The lists are those of spherical k-means, learned from decoded vectors. What is added later is in none of them
+        and always scanned; `save` puts it into the nearest. Changes wait meanwhile, searches do not.
+
+        Parameters
+        ----------
+        n_lists : int, optional
+            Lists; the square root of the number of documents by default.
+        seed : int
+            Seeds the sample and k-means.
+
+        Raises
+        ------
+        VecsmithError
+            If there are fewer documents than lists, or FAISS has no lists for the codec's codes.
+        """
+        with self._changing:
+            self._state = self._state.listed(n_lists, seed)
 
     def add(self, X: Vectors, ids: Sequence[str] | None = None) -> None:
         """Add vectors (n, d), of unit length where the others are, as the last rows.
@@ -265,9 +285,12 @@ class Index:
         if not state.count:
             raise VecsmithError("There is nothing in the index to save; remove its folder instead.")
         originals = self.originals if self.scoring == "rescored" else None
-        blocks = None if originals is None else state.original_blocks()
+        codes, blocks = state.code_blocks(), None if originals is None else state.original_blocks()
         finer = originals.codec if isinstance(originals, Decoded) else None
-        write_codes(path, codec, state.code_blocks(), state.kept, self.provenance, self.scoring, blocks, finer)
+        if finer and blocks and begins(codec, finer):
+            codec, codes, finer, blocks = finer, blocks, None, None
+        lists = None if state.centroids is None else (state.centroids, state.list_blocks())
+        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer, lists)
 
     @property
     def _codec(self) -> Codec:
@@ -275,17 +298,3 @@ class Index:
         if len(parts) > 1:
             raise VecsmithError("An index of several codecs, as cross-fitting makes, can neither be changed nor saved.")
         return parts[0].codec
-
-
-def _slack(Q: Floats) -> Floats:
-    """Return what scores (n,) that should be equal may differ by."""
-    return np.asarray(ROUNDING * np.linalg.norm(Q, axis=1), dtype=np.float32)
-
-
-def _rescore(state: State, Q: Floats, scores: Floats, rows: Rows) -> tuple[Floats, Rows]:
-    """Reorder the shortlist with the original vectors, and shift the scores of the rest below it."""
-    short = rows[:, :SHORTLIST]
-    exact = score_shortlist(Q, short, state.vectors)
-    exact, short = order(exact, short, state.rank, _slack(Q), state.original_of)
-    rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
-    return np.hstack([exact, rest]), np.hstack([short, rows[:, SHORTLIST:]])

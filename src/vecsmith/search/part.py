@@ -1,7 +1,9 @@
 """`Part`: the codes of one codec, scanned by FAISS."""
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import faiss
@@ -9,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import Codes, Floats, hold
+from vecsmith.codecs.base import REFINE, Codes, Floats, hold, signs
 from vecsmith.search.exact import Rows, is_bit_code
+from vecsmith.search.lists import InvertedIndex, Lists
 
 Mask = NDArray[np.bool_]
 ScanScoring = Literal["symmetric", "asymmetric"]
+Probe = Callable[[Floats, Floats, int, int], tuple[Floats, Rows]]
+"""`InvertedIndex.search` of queries, the same projected, k and how deep to refine."""
 
 SCALED, SCALED_WIDE, SPARE = 4, 16, 32
 """Where scores are to be scaled, so many times k + `SPARE` documents are looked at; more if scales differ much."""
@@ -40,14 +45,19 @@ class Part:
         The documents' rows in the corpus.
     scales : ndarray of shape (n,), float32, optional
         What the quantiser's `scales` returns, where it is known already.
+    lists : Lists, optional
+        The inverted list of every document.
     """
 
     codec: Codec
     codes: Codes
     rows: Rows | range
     scales: Floats | None = None
+    lists: Lists | None = None
 
-    def scan(self, Q: Floats, k: int, scoring: ScanScoring, allowed: Mask | None = None) -> tuple[Floats, Rows]:
+    def scan(
+        self, Q: Floats, k: int, scoring: ScanScoring, allowed: Mask | None = None, probes: int | None = None
+    ) -> tuple[Floats, Rows]:
         """Return the scores (n, k) and corpus rows of each query's best k documents here, best first.
 
         Ties at the cut are broken as FAISS happens to.
@@ -62,8 +72,16 @@ class Part:
             How a query is scored against a code.
         allowed : ndarray of shape (documents here,), bool, optional
             Which documents may be found; all by default.
+        probes : int, optional
+            How many of the lists nearest to a query are scanned; all documents by default, and where there are no
+            lists. −∞ and −1 stand for documents that these lists do not have.
         """
-        scores, found = self._scan(Q, k, scoring) if allowed is None else self._filtered(Q, k, scoring, allowed)
+        if probes is not None and self.lists is not None:
+            scores, found = self._scan(Q, k, scoring, partial(self._inverted.search, probes=probes, allowed=allowed))
+        elif allowed is not None:
+            scores, found = self._filtered(Q, k, scoring, allowed)
+        else:
+            scores, found = self._scan(Q, k, scoring)
         if isinstance(self.rows, range):
             return scores, found + np.where(found >= 0, self.rows.start, 0) if self.rows.start else found
         return scores, np.where(found >= 0, self.rows[found], -1)
@@ -93,26 +111,45 @@ class Part:
         scales = None if self._scales is None else self._scales[places]
         return Part(self.codec, self.codes[places], places, scales).scan(Q, k, scoring)
 
-    def _scan(self, Q: Floats, k: int, scoring: ScanScoring) -> tuple[Floats, Rows]:
-        """Return the scores and places here, −1 for none."""
+    def listed(self, lists: Lists) -> "Part":
+        """Return the same documents in other lists; what is laid out for scanning all of them is shared."""
+        part = copy(self)
+        vars(part).pop("_inverted", None)
+        vars(part)["lists"] = lists
+        return part
+
+    def _scan(self, Q: Floats, k: int, scoring: ScanScoring, probe: Probe | None = None) -> tuple[Floats, Rows]:
+        """Return the scores and places here, −1 for none; of all documents, or of those that `probe` finds."""
         if scoring == "symmetric" and is_bit_code(self.codec):
-            distances, found = self._hamming.search(self.codec.encode(Q), k)
-            return -distances.astype(np.float32), found
+            codes = self.codec.encode(Q)
+            if probe is None:
+                distances, found = self._hamming.search(codes, k)
+                return -distances.astype(np.float32), found
+            # the inner product of signs is the number of bits less twice the distance
+            products, found = probe(self.codec.decode(codes), signs(codes), k, REFINE)
+            return (products - 8 * codes.shape[1]) / 2, found
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         reduced, offset = self.codec.reduce_queries(Q)
         projected, shift = self.codec.quantiser.project_queries(reduced)
         scales = self._scales
         if scales is None:
-            scores, found = self._inner_product.search(projected, k)
+            scores, found = probe(Q, projected, k, REFINE) if probe else self._inner_product.search(projected, k)
             scores += (shift + offset)[:, None]
             return scores, found
         depth = min(self._scaled * (k + SPARE), len(self.codes))
-        scores, found = self._inner_product.search(projected, depth, params=ONCE)
-        scores += shift[:, None]
-        scores = np.where(found >= 0, scores * scales[found], -np.inf)
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, axis=1) + offset[:, None], np.take_along_axis(found, best, axis=1)
+        if probe:
+            scores, found = probe(Q, projected, depth, 1)
+        else:
+            scores, found = self._inner_product.search(projected, depth, params=ONCE)
+        scores = np.where(found >= 0, (scores + shift[:, None]) * scales.take(found), -np.inf)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + depth * np.arange(len(Q))[:, None]
+        return scores.take(best) + offset[:, None], found.take(best)
+
+    @cached_property
+    def _inverted(self) -> InvertedIndex:
+        assert self.lists is not None
+        return InvertedIndex(self._inner_product, self.lists)
 
     @cached_property
     def _inner_product(self) -> Any:

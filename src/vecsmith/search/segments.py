@@ -14,7 +14,8 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import Decoded, Originals, Rows
+from vecsmith.search.exact import Decoded, Originals, Rows, read
+from vecsmith.search.lists import LISTS, SAMPLE, ListNumbers, Lists, empty_lists, learn_centroids
 from vecsmith.search.part import Mask, Part
 
 
@@ -101,13 +102,15 @@ class State:
         return np.argsort(np.fromiter(by_id, np.int64))
 
     def vectors(self, rows: Rows) -> Floats:
-        """Return the vectors (m, d) that scores of rows (m,) are refined with."""
+        """Return the vectors (m, k) that scores of rows (m,) are refined with; those of codes in their coordinates."""
+        if len(self.segments) == 1 and self.segments[0].originals is not None:
+            return read(self.segments[0].originals, rows)
         numbers = np.searchsorted(self.starts, rows, side="right") - 1
         pieces = [(numbers == number, segment) for number, segment in enumerate(self.segments)]
         result: Floats | None = None
         for here, segment in pieces:
             if here.any() and segment.originals is not None:
-                found = segment.originals[rows[here] - self.starts[numbers[here][0]]]
+                found = read(segment.originals, rows[here] - self.starts[numbers[here][0]])
                 if result is None:
                     result = np.empty((len(rows), found.shape[1]), np.float32)
                 result[here] = found
@@ -128,6 +131,7 @@ class State:
         return np.asarray(codes[place : place + 1]).tobytes()
 
     def _place_of(self, row: int) -> tuple[Segment, int]:
+        row = max(row, 0)  # −1 stands for no document, of which one place is as good as another
         number = bisect_right(self.starts, row) - 1
         return self.segments[number], row - self.starts[number]
 
@@ -189,6 +193,38 @@ class State:
         deleted[rows] = True
         return replace(self, deleted=deleted)
 
+    def listed(self, n_lists: int | None, seed: int) -> "State":
+        """Return the state with all documents in inverted lists, whose centroids are learned from a sample.
+
+        Raises
+        ------
+        VecsmithError
+            If there are fewer documents than lists, or FAISS has no lists for a codec's codes.
+        """
+        n_lists = round(LISTS * self.count**0.5) if n_lists is None else n_lists
+        if not 1 <= n_lists <= self.count:
+            raise VecsmithError(f"n_lists must be from 1 to {self.count}, the documents there are, not {n_lists}.")
+        for part in self.parts:
+            empty_lists(part.codec.quantiser.index(part.codes[:1]), n_lists)
+        rng, pieces = np.random.default_rng(seed), []
+        for part in self.parts:
+            here, count = part.allowed(self.alive)
+            places = np.arange(count) if here is None else np.flatnonzero(here)
+            size = min(count, -(-SAMPLE * n_lists * count // self.count))
+            chosen = np.sort(rng.choice(places, size, replace=False))
+            pieces.append(part.codec.decode(part.codes[chosen]))
+        centroids = learn_centroids(np.vstack(pieces), n_lists, seed)
+        segments = []
+        for segment in self.segments:
+            parts = [part.listed(Lists.assign(centroids, part.codec, part.codes)) for part in segment.parts]
+            segments.append(replace(segment, parts=tuple(parts)))
+        return replace(self, segments=tuple(segments))
+
+    @property
+    def centroids(self) -> Floats | None:
+        """The centroids (n_lists, d) of the inverted lists, where there are any; all parts in lists share them."""
+        return next((part.lists.centroids for part in self.parts if part.lists), None)
+
     @cached_property
     def names(self) -> Names:
         """The ids and texts of all rows, the deleted included."""
@@ -204,6 +240,15 @@ class State:
         for start, segment in zip(self.starts, self.segments, strict=False):
             for block, places in self._blocks(start, len(segment)):
                 yield segment.parts[0].codes[block][places]
+
+    def list_blocks(self) -> Iterator[ListNumbers]:
+        """Yield the lists likewise, of documents that are in none yet their nearest."""
+        assert self.centroids is not None
+        for start, segment in zip(self.starts, self.segments, strict=False):
+            (part,) = segment.parts
+            lists = part.lists or Lists.assign(self.centroids, part.codec, part.codes)
+            for block, places in self._blocks(start, len(segment)):
+                yield lists.numbers[block][places]
 
     def original_blocks(self) -> Iterator[NDArray[Any]]:
         """Yield the originals likewise, or their codes."""

@@ -5,6 +5,7 @@ from vecsmith.studies.compare import compare
 from vecsmith.studies.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.studies.fusion import fusion
 from vecsmith.studies.matryoshka import matryoshka
+from vecsmith.studies.migration_promise import migration
 from vecsmith.studies.promise import promise
 from vecsmith.studies.quantization import quantization
 from vecsmith.studies.small_to_large import small_to_large
@@ -18,6 +19,7 @@ STUDIES = {
     "small-to-large": small_to_large,
     "matryoshka-versus-autoencoder": matryoshka,
     "translators": translators,
+    "migration": migration,
 }
 """What ``vecsmith study`` runs, by name."""
 
@@ -33,6 +35,7 @@ __all__ = [
     "compare",
     "fusion",
     "matryoshka",
+    "migration",
     "promise",
     "quantization",
     "small_to_large",

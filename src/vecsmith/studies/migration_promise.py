@@ -12,7 +12,8 @@ from vecsmith.encoders import embed_task
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.search.exact import score_shortlist
 from vecsmith.studies.findings import Findings, Table
-from vecsmith.studies.migration import METHOD, SHORTLIST, Plan, Way, plan
+from vecsmith.studies.migration import METHOD, plan
+from vecsmith.studies.migration_trial import SHORTLIST
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -20,6 +21,8 @@ Floats = NDArray[np.float32]
 
 PAIRS = (1000, 4000)
 """Documents embedded by both models."""
+BESIDE = "static"
+"""The encoder of the model that stays."""
 
 
 def migration(
@@ -30,6 +33,8 @@ def migration(
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Findings:
     """Compare plans with what real queries keep after the switch, for every ordered pair of encoders.
+
+    Every way is planned and measured with the scores of the built-in static encoder added, too.
 
     Parameters
     ----------
@@ -51,7 +56,7 @@ def outcomes(tasks: Sequence[str], encoders: Sequence[str], split: str, seeds: S
     rows: list[list[str]] = []
     for spec in tasks:
         task = load_task(spec)
-        sets = {encoder: embed_task(task, encoder) for encoder in encoders}
+        sets = {encoder: embed_task(task, encoder) for encoder in (*encoders, BESIDE)}
         for models in permutations(encoders, 2):
             for seed in seeds:
                 for pairs in PAIRS:
@@ -88,53 +93,61 @@ def _rows(
     seed: int,
 ) -> Iterator[list[str]]:
     """Yield a row per way to switch."""
-    (old, _), (new, queries) = sets[models[0]], sets[models[1]]
+    (old, _), (new, queries), (static, static_queries) = (sets[name] for name in (*models, BESIDE))
     sample = np.sort(np.random.default_rng(seed).permutation(len(old))[:pairs])
     named = [old.ids[row] for row in sample]
     # an empty text may have a zero vector
     texts = [new.rows[int(row)][1] or "" for row in sample]
-    planned = plan(old, EmbeddingSet(new.unit[sample], named, texts), METHOD, seed)
-    measured = _measure(task, split, old.unit[:], new.unit[:], queries, sample, seed)
-    for way, kept in zip(_whole(planned), measured, strict=True):
+    planned = plan(old, EmbeddingSet(new.unit[sample], named, texts), static, METHOD, seed)
+    ways = [way for way in planned.ways if not way.re_embedded]
+    judged = _Judged(task, split, queries.ids)
+    Q, C, also = queries.unit[judged.rows], static.unit[:], static_queries.unit[judged.rows]
+    measured = [
+        *_measure(judged, old.unit[:], new.unit[:], Q, C[:, :0], also[:, :0], sample, seed),
+        *_measure(judged, old.unit[:], new.unit[:], Q, C, also, sample, seed),
+    ]
+    for way, kept in zip(ways, measured, strict=True):
         low, high = way.interval
         inside = "yes" if low <= kept <= high else "no"
         shares = [f"{way.retention:.1%}", f"{low:.1%} – {min(high, 1):.1%}", f"{kept:.1%}"]
         yield [task.name, *models, str(pairs), way.name, *shares, inside]
 
 
-def _whole(planned: Plan) -> list[Way]:
-    """Return the ways that embed no documents before the switch."""
-    return [way for way in planned.ways if not way.re_embedded]
+class _Judged:
+    """The judged queries of a task, by their rows among those with `ids`."""
+
+    def __init__(self, task: Task, split: str, ids: Sequence[str]) -> None:
+        self.task, self.judgements = task, task.judgements(split)
+        self.rows = np.array([row for row, id_ in enumerate(ids) if id_ in self.judgements])
+        self.names = [ids[row] for row in self.rows]
+
+    def ndcg(self, Q: Floats, D: Floats, shortlist: tuple[Floats, Floats] | None = None) -> float:
+        """Return the nDCG@10 of vectors, or of the first 200 reordered with other vectors of queries and documents."""
+        index = faiss.IndexFlatIP(D.shape[1])
+        index.add(np.ascontiguousarray(D))
+        wanted = SHORTLIST if shortlist else DEPTH + 1
+        scores, found = index.search(np.ascontiguousarray(Q), min(wanted, len(D)))
+        if shortlist:
+            queries, documents = shortlist
+            scores = score_shortlist(queries, found, lambda wanted: documents[wanted])
+            order = np.argsort(-scores, axis=1, kind="stable")[:, : DEPTH + 1]
+            scores, found = np.take_along_axis(scores, order, axis=1), np.take_along_axis(found, order, axis=1)
+        same = self.task.ignore_identical_ids
+        result = evaluate(scores, found, self.names, self.task.corpus.ids, self.judgements, same)
+        return float(result.ndcg_at_10.mean())
 
 
 def _measure(
-    task: Task, split: str, A: Floats, B: Floats, queries: EmbeddingSet, sample: NDArray[np.int64], seed: int
+    judged: _Judged, A: Floats, B: Floats, Q: Floats, C: Floats, also: Floats, sample: NDArray[np.int64], seed: int
 ) -> list[float]:
-    """Return what judged queries keep: translated, on translated documents, and with these embedded again."""
-    judgements = task.judgements(split)
-    rows = [row for row, id_ in enumerate(queries.ids) if id_ in judgements]
-    Q, names = queries.unit[np.array(rows)], [queries.ids[row] for row in rows]
-    identical = task.ignore_identical_ids
+    """Return what is kept with queries translated, with documents translated, and with 200 of these embedded again.
 
-    def ndcg(found: NDArray[np.int64], scores: Floats) -> float:
-        return float(evaluate(scores, found, names, task.corpus.ids, judgements, identical).ndcg_at_10.mean())
-
-    def search(Q: Floats, D: Floats, k: int = DEPTH + 1) -> tuple[Floats, NDArray[np.int64]]:
-        index = faiss.IndexFlatIP(D.shape[1])
-        index.add(D)
-        scores, found = index.search(np.ascontiguousarray(Q), min(k, len(D)))
-        return scores, found
-
-    scores, found = search(Q, B)
-    reference = ndcg(found, scores)
-    backwards = translator(METHOD, seed).fit(B[sample], A[sample])
-    scores, found = search(backwards.transform(Q), A)
-    kept = [ndcg(found, scores)]
+    The scores of the documents C and the queries `also` of another model are added, also to those it is compared with.
+    """
+    queries = translator(METHOD, seed).fit(B[sample], A[sample]).transform(Q)
     documents = translator(METHOD, seed).fit(A[sample], B[sample]).transform(A)
-    scores, found = search(Q, documents)
-    kept.append(ndcg(found, scores))
-    _, found = search(Q, documents, SHORTLIST)
-    scores = score_shortlist(Q, found, lambda wanted: B[wanted])
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : DEPTH + 1]
-    kept.append(ndcg(np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)))
-    return [each / reference for each in kept]
+    queries, found = np.hstack([queries, also]), np.hstack([Q, also])
+    old, translated, new = (np.hstack([D, C]) for D in (A, documents, B))
+    figures = judged.ndcg(queries, old), judged.ndcg(found, translated), judged.ndcg(found, translated, (found, new))
+    reference = judged.ndcg(found, new)
+    return [figure / reference for figure in figures]

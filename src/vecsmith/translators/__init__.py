@@ -1,7 +1,7 @@
 """Translators: vectors of one model's space → vectors of another's."""
 
 from vecsmith.translators.base import TRANSLATORS, Translator
-from vecsmith.translators.sets import Pairs, fit_sets, join, translate_set
+from vecsmith.translators.sets import Pairs, fit_sets, join, query_encoder, translate_queries, translate_set
 from vecsmith.translators.spec import is_translator, load_translator, translator
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "is_translator",
     "join",
     "load_translator",
+    "query_encoder",
+    "translate_queries",
     "translate_set",
     "translator",
 ]

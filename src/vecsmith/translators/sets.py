@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Vectors
+from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
-from vecsmith.translators.base import Translator
+from vecsmith.translators.base import Floats, Translator
 
 MOST_PAIRS = 100_000
 """Pairs that a translator learns from at most, which bounds the time and memory that fitting takes."""
@@ -138,3 +139,70 @@ def translate_set(
         writer.write(translated)
     writer.finish()
     return EmbeddingSet.open(folder)
+
+
+def query_encoder(fitted: Translator, searched: Provenance) -> str:
+    """Return the encoder of queries that are translated: that of what is searched, with the new model for the old.
+
+    Parameters
+    ----------
+    fitted : Translator
+        From the model that embeds queries to the one that embedded the documents.
+    searched : Provenance
+        Of the documents.
+
+    Raises
+    ------
+    VecsmithError
+        If the documents are known to be of other models.
+    """
+    models, place = split_spec(searched.encoder), _place(fitted, searched)
+    return "+".join([*models[:place], fitted.source, *models[place + 1 :]])
+
+
+def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> Floats:
+    """Translate queries into the space of documents that an old model embedded; of several models' vectors, its block.
+
+    Parameters
+    ----------
+    fitted : Translator
+        From the model that embeds queries to the one that embedded the documents.
+    Q : ndarray of shape (n, d)
+        Unit vectors of the new model, or unit blocks in the order of the documents'.
+    searched : Provenance
+        Of the documents.
+
+    Returns
+    -------
+    ndarray of shape (n, dimensions of the documents)
+        The queries, float32.
+
+    Raises
+    ------
+    VecsmithError
+        If the documents are known to be of other models, or the queries have other dimensions.
+    """
+    start = sum(list(searched.blocks.values())[: _place(fitted, searched)])
+    rest = sum(searched.blocks.values()) - fitted.output_dimensions_ if searched.blocks else 0
+    if Q.shape[1] != rest + fitted.input_dimensions_:
+        raise VecsmithError(
+            f"Queries of {rest + fitted.input_dimensions_} dimensions can be translated here, but these have "
+            f"{Q.shape[1]}; embed them with {fitted.source or 'the model that the translator is from'} in place of "
+            f"{fitted.target or 'the old model'}."
+        )
+    end = start + fitted.input_dimensions_
+    return np.hstack([Q[:, :start], fitted.transform(Q[:, start:end]), Q[:, end:]])
+
+
+def _place(fitted: Translator, searched: Provenance) -> int:
+    """Return which of the models of what is searched a translator translates to."""
+    d = fitted.output_dimensions_
+    widths = list(searched.blocks.values()) or [d]
+    models = split_spec(searched.encoder) if searched.encoder else [""] * len(widths)
+    for place, (model, width) in enumerate(zip(models, widths, strict=True)):
+        if width == d and (model == fitted.target or not (model and fitted.target)):
+            return place
+    raise VecsmithError(
+        f"The documents are of {searched.encoder}, but the translator is to {fitted.target}; "
+        "use one that translates to their model."
+    )
