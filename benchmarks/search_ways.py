@@ -62,6 +62,7 @@ class Ours:
         for spec, size in (("median", d // 8), ("hybrid48B", 48), ("hybrid96B", 96)):
             yield Way(f"vecsmith {spec}", size, lambda spec=spec: searched(self.index(spec)))
         for spec, size in (
+            ("hybrid12B+trellis36B", 48),
             ("hybrid16B+trellis32B", 48),
             ("hybrid24B+trellis24B", 48),
             ("hybrid24B+trellis32B", 56),
