@@ -1,6 +1,6 @@
 """Exact and approximate search: codes of vecsmith, and what a user would pick instead, in one run.
 
-    python benchmarks/search.py --vectors FOLDER [--rows 1000000] [--threads 1] [--graphs] [--out FILE]
+    python benchmarks/search.py --vectors FOLDER [--rows 1000000] [--threads 1] [--graphs] [--only REGEX] [--out FILE]
 
 writes benchmarks/results/search.md. FOLDER has corpus.npy and queries.npy, real vectors of one model. The documents are
 rows of the corpus with noise, of unit length, so that there are as many as wanted; they are in memory once, as float32.
@@ -13,6 +13,7 @@ Beyond 2,000,000 documents the ways that hold a byte a dimension or more beside 
 import argparse
 import os
 import platform
+import re
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -89,13 +90,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--threads", type=int, default=1, help="of a batch; one query has one in most ways")
     parser.add_argument("--graphs", action="store_true", help="HNSW too, which takes long to build")
+    parser.add_argument("--only", metavar="REGEX", default="", help="ways whose names have a match")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search.md")
     arguments = parser.parse_args()
     X = make_up(normalise(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
     Q = normalise(np.load(arguments.vectors / "queries.npy")[:QUERIES])
     flat = exact(X)
     others = [*rivals(X, arguments.graphs, arguments.threads), *Ours(X).ways()]
-    ways = [flat, *(way for way in others if not way.copies or len(X) <= MANY)]
+    wanted = (way for way in others if re.search(arguments.only, way.name))
+    ways = [flat, *(way for way in wanted if not way.copies or len(X) <= MANY)]
     searches = {}
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     for way in ways:
