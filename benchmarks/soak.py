@@ -4,9 +4,10 @@
 
 A round takes some seconds and one codec. One thread adds and deletes rows, saves versions over one folder, loads them
 and puts what it loaded in the place of the index; others search what is there, with and without a filter; another loads
-the folder and searches that. An answer must be right, all of it, for one version that was there between the search's
-begin and its end; a folder must hold a version that is not older than the last one saved. The first wrong answer ends
-the run with status 1, naming the seed, round, version and query.
+the folder and searches that. Now and then the index gets inverted lists, which half of the searches then probe, all of
+them. An answer must be right, all of it, for one version that was there between the search's begin and its end; a folder
+must hold a version that is not older than the last one saved. The first wrong answer ends the run with status 1, naming
+the seed, round, version and query.
 """
 
 import argparse
@@ -30,12 +31,15 @@ import vecsmith
 from vecsmith.embeddings import Provenance
 from vecsmith.search import SHORTLIST, Decoded
 from vecsmith.search.exact import is_bit_code
+from vecsmith.search.two_stages import coarse
 
 DIMENSIONS, POOL, QUERIES = 64, 3000, 64
 FEWEST, MOST = 500, 4000
 """Rows of an index that are not deleted."""
 SEARCHERS = 2
 TOLERANCE = 1e-4
+ALL = 1_000_000
+"""Inverted lists that are probed: more than there are, so that the answer is that of all documents."""
 KINDS = {
     "binary, symmetric": ("binary", "symmetric", None),
     "binary": ("binary", "asymmetric", None),
@@ -46,6 +50,7 @@ KINDS = {
     "hybrid8B, symmetric": ("hybrid8B", "symmetric", None),
     "binary, rescored by float16": ("binary", "rescored", "float16"),
     "hybrid8B, rescored by int8": ("hybrid8B", "rescored", "int8"),
+    "hybrid4B+trellis4B": ("hybrid4B+trellis4B", "rescored", "both"),
 }
 """Codecs that are searched in different ways: codec, scoring, and what a shortlist is scored by."""
 
@@ -190,6 +195,9 @@ class World:
         self.Q = (self.pool[:QUERIES] + (np.arange(QUERIES) % 2)[:, None] * noise).astype(np.float32)
         self.codec = vecsmith.codec(spec).fit(self.pool)
         self.finer = None if finer != "int8" else vecsmith.codec("int8").fit(self.pool)
+        self.whole = self.codec if finer == "both" else None
+        if self.whole and (first := coarse(self.whole)):
+            self.codec, self.finer = first, self.whole
         self.stop, self.failure, self.counts = threading.Event(), "", dict.fromkeys(("searches", "loads", "changes"), 0)
         self.counting, self.fresh = threading.Lock(), count()
         self.saved: dict[int, Version] = {}
@@ -205,6 +213,8 @@ class World:
         originals: Any = None
         if self.scoring == "rescored":
             originals = X.astype(np.float16) if self.finer is None else Decoded(self.finer, self.finer.encode(X))
+        if self.whole:
+            return Live(vecsmith.Index(self.whole, self.whole.encode(X), "rescored", ids=version.ids), version)
         codes = self.codec.encode(X)
         return Live(vecsmith.Index(self.codec, codes, self.scoring, originals, version.ids), version)  # type: ignore[arg-type]
 
@@ -232,7 +242,9 @@ class World:
             live = self.live
             version, action = live.version, rng.random()
             alive = np.flatnonzero(version.alive)
-            if action < 0.15:
+            if action < 0.02:
+                live.index.build_lists(int(rng.integers(1, 50)))
+            elif action < 0.15:
                 self.switch(live)
             elif len(alive) > MOST or (action < 0.55 and len(alive) > FEWEST):
                 gone = rng.choice(alive, int(rng.integers(1, min(300, len(alive) - 50))), replace=False)
@@ -292,7 +304,8 @@ class World:
         """Search once, and check what comes."""
         chosen = rng.choice(QUERIES, int(rng.choice([1, 1, 3, 30])), replace=False)
         k, allowed = int(rng.choice([1, 10, 100])), self.filter(rng, version)
-        scores, rows = index.search(self.Q[chosen], k, allowed)
+        probes = ALL if index._state.centroids is not None and rng.random() < 0.5 else None
+        scores, rows = index.search(self.Q[chosen], k, allowed, probes)
         wrong: list[str] = []
         for candidate in versions():
             found = (

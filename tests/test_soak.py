@@ -43,7 +43,7 @@ def failure(soak: ModuleType, name: str, tmp_path: Path, seconds: float) -> tupl
     return world.failure, world.counts
 
 
-@pytest.mark.parametrize("name", ["binary, symmetric", "hybrid16B", "float32", "hybrid8B, rescored by int8"])
+@pytest.mark.parametrize("name", ["binary, symmetric", "hybrid16B", "float32", "hybrid4B+trellis4B"])
 def test_every_answer_is_right_while_rows_change_and_versions_switch(
     name: str, soak: ModuleType, tmp_path: Path
 ) -> None:
