@@ -5,9 +5,9 @@
 A round takes some seconds and one codec. One thread adds and deletes rows, saves versions over one folder, loads them
 and puts what it loaded in the place of the index; others search what is there, with and without a filter; another loads
 the folder and searches that. Now and then the index gets inverted lists, which half of the searches then probe, all of
-them. An answer must be right, all of it, for one version that was there between the search's begin and its end; a folder
-must hold a version that is not older than the last one saved. The first wrong answer ends the run with status 1, naming
-the seed, round, version and query.
+them. An answer must be right, all of it, for one version that was there between the search's begin and its end; a
+folder must hold a version that is not older than the last one saved. The first wrong answer ends the run with status 1,
+naming the seed, round, version and query.
 """
 
 import argparse
