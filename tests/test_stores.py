@@ -84,6 +84,15 @@ def test_usearch(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors) -> No
     matches = engine.Index.restore(str(tmp_path / "floats")).search(vectors[:40], 10, exact=True)
     scores, _ = best(codes, vectors[:40])
     np.testing.assert_allclose(1 - matches.distances, scores, atol=2e-3)
+    found = import_set("usearch", str(tmp_path / "floats"), tmp_path / "set")
+    assert found.ids == [str(row) for row in range(len(codes))]
+    np.testing.assert_allclose(found.vectors, codes.codec.decode(codes.codes), atol=1e-3)
+    with pytest.raises(VecsmithError, match="keeps bits"):
+        import_set("usearch", str(tmp_path / "bits"), tmp_path / "out")
+    (tmp_path / "broken").write_bytes(b"nothing")
+    for name, sentence in (("broken", "is no USearch index"), ("missing", "There is no USearch index")):
+        with pytest.raises(VecsmithError, match=sentence):
+            import_set("usearch", str(tmp_path / name), tmp_path / "out")
 
 
 def test_lancedb(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors) -> None:
@@ -235,8 +244,6 @@ def test_what_cannot_be_is_said(embedded: EmbeddingSet, tmp_path: Path) -> None:
     for store in ("usearch", "lancedb", "pgvector"):
         with pytest.raises(VecsmithError, match="give --decoded"):
             export_codes(codes, store, str(tmp_path / "x"))
-    with pytest.raises(VecsmithError, match="Nothing can be imported from usearch"):
-        import_set("usearch", "x", tmp_path / "out")
     (tmp_path / "broken.faiss").write_bytes(b"nothing")
     with pytest.raises(VecsmithError, match="no FAISS index"):
         import_set("faiss", str(tmp_path / "broken.faiss"), tmp_path / "out")

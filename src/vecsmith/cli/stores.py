@@ -37,7 +37,7 @@ def export(
 @app.command("import")
 def import_(
     source: Annotated[str, typer.Argument(metavar="WHERE", help="File, folder, or how to connect to PostgreSQL.")],
-    store: Annotated[str, typer.Option("--from", metavar="STORE", help="faiss, npy, lancedb, chroma or pgvector.")],
+    store: Annotated[str, typer.Option("--from", metavar="STORE", help=STORE)],
     out: Annotated[Path, typer.Option(metavar="SET", help="Folder to write.")],
     table: Table = "vecsmith",
 ) -> None:

@@ -1,7 +1,7 @@
 """What stores have in common.
 
-The module of a store has a function ``export(codes, where, table, decoded)``, which writes a `CodeSet` there, and, if
-it can be imported from, ``read(where, table)``, which returns a `Collection`.
+The module of a store has a function ``export(codes, where, table, decoded)``, which writes a `CodeSet` there, and
+``read(where, table)``, which returns a `Collection`.
 """
 
 import importlib
@@ -82,10 +82,7 @@ def import_set(store: str, where: str, out: str | Path, table: str = "vecsmith")
     """
     if store not in STORES:
         raise unknown("store", store, STORES)
-    module = importlib.import_module(f"vecsmith.search.stores.{store}")
-    if not hasattr(module, "read"):
-        raise VecsmithError(f"Nothing can be imported from {store}, which keeps no float vectors.")
-    found: Collection = module.read(where, table)
+    found: Collection = importlib.import_module(f"vecsmith.search.stores.{store}").read(where, table)
     if not found.ids:
         raise VecsmithError(f"{where} is empty: there is no vector in it.")
     hashed = content_hash(found.ids, repeat("", len(found.ids)) if found.texts is None else found.texts)

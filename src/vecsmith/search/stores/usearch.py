@@ -1,13 +1,15 @@
 """USearch: codes of bits under Hamming distance, or decoded vectors in half precision."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from vecsmith.errors import require
+from vecsmith.codecs.base import Floats
+from vecsmith.errors import VecsmithError, require
 from vecsmith.files import replacing
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import check_bits, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks
 
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
@@ -27,3 +29,24 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
         start += len(block)
     with replacing(Path(where)) as beside:
         index.save(str(beside))
+
+
+def read(where: str, table: str) -> Collection:
+    """Read an index of float vectors, one a key, by rising key."""
+    engine = require("usearch.index", "stores")
+    try:
+        index = engine.Index.restore(where, view=True)
+    except ValueError as error:
+        raise VecsmithError(f"{where} is no USearch index ({error}); give a file that USearch saved.") from error
+    if index is None:
+        raise VecsmithError(f"There is no USearch index {where}.")
+    if index.dtype == engine.ScalarKind.B1 or index.multi:
+        kept = "bits" if index.dtype == engine.ScalarKind.B1 else "several vectors a key"
+        raise VecsmithError(f"{where} keeps {kept}; give an index with one float vector a key.")
+    keys = np.sort(np.fromiter(index.keys, np.uint64, len(index)))
+
+    def blocks() -> Iterator[Floats]:
+        for start in range(0, len(keys), BLOCK):
+            yield np.stack(index.get(keys[start : start + BLOCK], dtype="f32"))
+
+    return Collection([str(key) for key in keys], None, blocks())
