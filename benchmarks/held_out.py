@@ -16,7 +16,7 @@ from vecsmith.studies import Findings, Table
 from vecsmith.studies.compare import measure
 from vecsmith.tasks import load_task
 
-ALONE = ("trellis96B", "trellis48B", "hybrid48B", "trellis24B", "faiss:RaBitQ")
+ALONE = ("trellis96B", "trellis48B", "hybrid48B", "hybrid16B+trellis32B", "trellis24B", "faiss:RaBitQ")
 FITTED = "fuse(minilm,static):fit"
 FUSED = (
     "fuse(minilm,static:0.7)",
