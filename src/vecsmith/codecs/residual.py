@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs.base import Codes, Floats, Quantiser, inner, stage_named
+from vecsmith.codecs.projection import transform
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 
@@ -93,7 +94,7 @@ class Residual(Quantiser):
     def coordinates(self, codes: Codes) -> Floats:
         first, second = self._split(codes)
         a, b = self.lengths_[0] * self.first.coordinates(first), self.lengths_[1] * self.second.coordinates(second)
-        squares = inner(a, a) + inner(b, b) + 2 * inner(a @ self._cosines, b)
+        squares = inner(a, a) + inner(b, b) + 2 * inner(transform(self._cosines).apply(a), b)
         result = np.hstack([a, b])
         result /= np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))[:, None]
         return result
@@ -103,9 +104,9 @@ class Residual(Quantiser):
 
     @cached_property
     def _cosines(self) -> Floats:
-        """Inner products (k₁, k₂) of the directions of the first quantiser's coordinates with those of the second's."""
+        """Inner products (k₂, k₁) of the directions of the second quantiser's coordinates with those of the first's."""
         every = np.eye(self.input_dimensions_, dtype=np.float32)
-        return self.first.project(every).T @ self.second.project(every)
+        return self.second.project(every).T @ self.first.project(every)
 
 
 def _least_squares(X: Floats, Y: Floats) -> np.float32:

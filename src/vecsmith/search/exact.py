@@ -1,6 +1,7 @@
 """Exact scores: of every document, and of a shortlist."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import BitQuantiser, Codes, Floats, inner
+from vecsmith.codecs.projection import projection
 from vecsmith.embeddings import UnitVectors, Vectors
 
 Rows = NDArray[np.int64]
@@ -49,7 +51,11 @@ class Decoded:
 
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, k) for `coordinates`."""
-        return Q if self.codec.reducers else self.codec.quantiser.project(Q)
+        return Q if self.codec.reducers else self._projection(Q)
+
+    @cached_property
+    def _projection(self) -> Callable[[Floats], Floats]:
+        return projection(self.codec.quantiser.project, self.codec.input_dimensions)
 
 
 Originals = Vectors | UnitVectors | Decoded
@@ -95,7 +101,7 @@ def score_shortlist(projected: Floats, rows: Rows, vectors_of: Callable[[Rows], 
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         vectors = vectors_of(np.maximum(block, 0).ravel()).reshape(*block.shape, -1)
-        products = np.matmul(vectors, projected[start : start + step, :, None])[:, :, 0]
+        products = np.einsum("nsd,nd->ns", vectors, projected[start : start + step])
         scores[start : start + step] = np.where(block >= 0, products, -np.inf)
     return scores
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import REFINE, Codes, Floats, hold, signs
+from vecsmith.codecs.projection import projection
 from vecsmith.search.exact import Rows, is_bit_code
 from vecsmith.search.lists import InvertedIndex, Lists
 
@@ -130,8 +131,7 @@ class Part:
             return (products - 8 * codes.shape[1]) / 2, found
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
-        reduced, offset = self.codec.reduce_queries(Q)
-        projected, shift = self.codec.quantiser.project_queries(reduced)
+        projected, shift, offset = self._project(Q)
         scales = self._scales
         if scales is None:
             scores, found = probe(Q, projected, k, REFINE) if probe else self._inner_product.search(projected, k)
@@ -145,6 +145,22 @@ class Part:
         scores = np.where(found >= 0, (scores + shift[:, None]) * scales.take(found), -np.inf)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + depth * np.arange(len(Q))[:, None]
         return scores.take(best) + offset[:, None], found.take(best)
+
+    def _project(self, Q: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return queries as they are scanned, and what is added to their scores before and after these are scaled."""
+        if Q.shape[1:] != (self.codec.input_dimensions,):
+            self.codec.reduce_queries(Q)  # which refuses them
+        found = self._projection(Q)
+        return np.ascontiguousarray(found[:, :-2]), found[:, -2], found[:, -1]
+
+    @cached_property
+    def _projection(self) -> Callable[[Floats], Floats]:
+        def project(Q: Floats) -> Floats:
+            reduced, offset = self.codec.reduce_queries(Q)
+            projected, shift = self.codec.quantiser.project_queries(reduced)
+            return np.hstack([projected, shift[:, None], offset[:, None]])
+
+        return projection(project, self.codec.input_dimensions)
 
     @cached_property
     def _inverted(self) -> InvertedIndex:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Floats, Quantiser
+from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.errors import VecsmithError
 from vecsmith.files import replacing
 from vecsmith.search.codes import CodeSet
@@ -57,23 +58,19 @@ def linear_projection(codec: Codec) -> Floats:
     def project(Q: Floats) -> Floats:
         return codec.quantiser.project_queries(codec.reduce_queries(Q)[0])[0]
 
-    A = project(np.eye(codec.input_dimensions, dtype=np.float32)).T
-    Q = np.random.default_rng(0).standard_normal((8, codec.input_dimensions)).astype(np.float32)
-    if not np.allclose(project(Q), Q @ A.T, atol=1e-3 * np.abs(A).max() * np.sqrt(len(A[0]))):
+    A = matrix_of(project, codec.input_dimensions)
+    if A is None:
         raise VecsmithError(
             f"FAISS cannot project the queries of {codec.spec}, which are not multiplied with a matrix; "
             "export --decoded instead."
         )
-    return np.ascontiguousarray(A, dtype=np.float32)
+    return A
 
 
 def _transformed(A: Floats, index: Any) -> Any:
     if A.shape[0] == A.shape[1] and np.array_equal(A, np.eye(len(A))):
         return index
-    transform = faiss.LinearTransform(A.shape[1], A.shape[0], False)
-    faiss.copy_array_to_vector(A.ravel(), transform.A)
-    transform.is_trained = True
-    return faiss.IndexPreTransform(transform, index)
+    return faiss.IndexPreTransform(transform(A), index)
 
 
 def _decoded(codes: CodeSet) -> Any:
