@@ -13,6 +13,9 @@ from typing import Any
 
 from vecsmith.errors import VecsmithError
 
+MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What reading a file raises where there is none, perhaps since a moment ago: a folder may be replaced meanwhile."""
+
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
@@ -153,13 +156,13 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
         If the manifest is missing, broken, of another kind or from a newer format version, or if a file is missing
         or is not the one that was written.
     """
-    if not path.is_file():
-        raise VecsmithError(f"{path.parent} holds no {kind}: there is no {path.name} in it.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         checksum = manifest.pop("sha256")
         found_kind, found_version = manifest["kind"], manifest["format_version"]
         files = dict(manifest["files"])
+    except MISSING as error:
+        raise VecsmithError(f"{path.parent} holds no {kind}: there is no {path.name} in it.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VecsmithError(f"{path} is damaged or is not a manifest of vecsmith; write it again.") from error
     if found_kind != kind:
@@ -178,9 +181,11 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
 
 
 def _check_file(path: Path, expected: str) -> None:
-    if not path.is_file():
-        raise VecsmithError(f"{path} is missing although its manifest names it; write the folder again.")
-    if sha256_of(path) != expected:
+    try:
+        found = sha256_of(path)
+    except MISSING as error:
+        raise VecsmithError(f"{path} is missing although its manifest names it; write the folder again.") from error
+    if found != expected:
         raise VecsmithError(f"{path} is damaged: its hash does not match the manifest; write the folder again.")
 
 
