@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vecsmith.cli import main
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.translators import query_encoder, translate_queries, translator
 
 
 @pytest.fixture
@@ -196,3 +197,25 @@ def test_a_translator_to_another_model_is_refused(
     codes = encode(monkeypatch, folder, "int8", "a")
     assert run(monkeypatch, "search", codes, "--translator", folder / "t", "--query", "a text") == 2
     assert "The documents are of st:a, but the translator is to st:b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("encoder", "blocks", "expected"),
+    [
+        ("st:old", {}, "st:new"),
+        ("st:old+static", {"old": 40, "static": 256}, "st:new+static"),
+        ("static+st:old", {"static": 256, "old": 40}, "static+st:new"),
+        ("", {}, "st:new"),
+        # names that no spec joins do not come apart again
+        ("a/model+b/model", {"a": 256, "b": 40}, ""),
+    ],
+)
+def test_the_encoder_of_translated_queries(
+    encoder: str, blocks: dict[str, int], expected: str, vectors: NDArray[np.float32]
+) -> None:
+    fitted = translator("procrustes").fit(vectors[:, :30], vectors)
+    fitted.source, fitted.target = "st:new", "st:old"
+    searched = Provenance(encoder=encoder, blocks=blocks)
+    assert query_encoder(fitted, searched) == expected
+    width = sum(blocks.values()) or 40
+    assert translate_queries(fitted, np.ones((2, width - 10), np.float32), searched).shape == (2, width)

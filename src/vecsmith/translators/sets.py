@@ -144,6 +144,8 @@ def translate_set(
 def query_encoder(fitted: Translator, searched: Provenance) -> str:
     """Return the encoder of queries that are translated: that of what is searched, with the new model for the old.
 
+    It is empty where one of the models is not known.
+
     Parameters
     ----------
     fitted : Translator
@@ -156,8 +158,9 @@ def query_encoder(fitted: Translator, searched: Provenance) -> str:
     VecsmithError
         If the documents are known to be of other models.
     """
-    models, place = split_spec(searched.encoder), _place(fitted, searched)
-    return "+".join([*models[:place], fitted.source, *models[place + 1 :]])
+    models = _models(searched)
+    models[_place(fitted, searched)] = fitted.source
+    return "+".join(models) if all(models) else ""
 
 
 def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> Floats:
@@ -194,12 +197,17 @@ def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> F
     return np.hstack([Q[:, :start], fitted.transform(Q[:, start:end]), Q[:, end:]])
 
 
+def _models(searched: Provenance) -> list[str]:
+    """Return the models of what is searched, empty where they are not known."""
+    count, models = max(1, len(searched.blocks)), split_spec(searched.encoder)
+    return models if len(models) == count else [""] * count
+
+
 def _place(fitted: Translator, searched: Provenance) -> int:
     """Return which of the models of what is searched a translator translates to."""
     d = fitted.output_dimensions_
     widths = list(searched.blocks.values()) or [d]
-    models = split_spec(searched.encoder) if searched.encoder else [""] * len(widths)
-    for place, (model, width) in enumerate(zip(models, widths, strict=True)):
+    for place, (model, width) in enumerate(zip(_models(searched), widths, strict=True)):
         if width == d and (model == fitted.target or not (model and fitted.target)):
             return place
     raise VecsmithError(
