@@ -12,48 +12,32 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from translators import OTHER, OWN, Side
 
 import vecsmith
-from vecsmith.metrics import evaluate
-from vecsmith.search.exact import score_shortlist
+from vecsmith.studies.migration_promise import Judged
+from vecsmith.studies.migration_trial import SHORTLIST
 from vecsmith.studies.translator_experiment import cross_translate
 from vecsmith.tasks import Task
 
 SEEDS = (0, 1, 2)
 METHOD, STATIC = "canonical", "wordllama"
-SHORTLIST = 200
-
-
-def ndcg(task: Task, ids: list[str], Q: Any, D: Any, again: Any = None) -> float:
-    """Return nDCG@10, of the first 200 reordered by the queries and documents in `again` if there are any."""
-    index = faiss.IndexFlatIP(D.shape[1])
-    index.add(np.ascontiguousarray(D))
-    scores, rows = index.search(np.ascontiguousarray(Q), SHORTLIST if again else 11)
-    if again:
-        scores = score_shortlist(again[0], rows, lambda wanted: again[1][wanted])
-        order = np.argsort(-scores, axis=1, kind="stable")
-        scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
-    judgements = task.judgements("test")
-    found = evaluate(scores, rows, ids, task.corpus.ids, judgements, task.ignore_identical_ids)
-    return float(found.ndcg_at_10.mean())
 
 
 def kept(task: Task, a: Side, b: Side, c: Side, backwards: Any, translated: Any) -> list[float]:
     """Return the retention of the static model, and of queries, documents and 200 of these, alone and beside it."""
     Q, C, also = b.queries["test"], c.documents, c.queries["test"]
-    queries = backwards.transform(Q)
+    queries, judged = backwards.transform(Q), Judged(task, "test", b.ids)
     pairs = [(queries, a.documents), (Q, translated)]
-    figures = [ndcg(task, b.ids, also, C)]
+    figures = [judged.ndcg(also, C)]
     for pair in pairs:
-        figures += [ndcg(task, b.ids, *pair)]
-        figures += [ndcg(task, b.ids, *(np.hstack(each) for each in zip(pair, (also, C), strict=True)))]
+        figures += [judged.ndcg(*pair)]
+        figures += [judged.ndcg(*(np.hstack(each) for each in zip(pair, (also, C), strict=True)))]
     whole = np.hstack([Q, also]), np.hstack([translated, C])
-    figures += [ndcg(task, b.ids, *pairs[1], (Q, b.documents)), ndcg(task, b.ids, *whole, (Q, b.documents))]
-    figures += [ndcg(task, b.ids, whole[0], np.hstack([b.documents, C]))]
-    return [figure / ndcg(task, b.ids, Q, b.documents) for figure in figures]
+    figures += [judged.ndcg(*pairs[1], (Q, b.documents)), judged.ndcg(*whole, (Q, b.documents))]
+    figures += [judged.ndcg(whole[0], np.hstack([b.documents, C]))]
+    return [figure / judged.ndcg(Q, b.documents) for figure in figures]
 
 
 def cases(tasks: dict[str, Task], sides: dict[tuple[str, str], Side], seed: int) -> Iterator[tuple[str, ...]]:

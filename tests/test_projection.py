@@ -26,6 +26,16 @@ def test_what_is_not_linear_or_diagonal_stays_what_it_is(project: object) -> Non
     assert projection(project, 12) is project  # type: ignore[arg-type]
 
 
+def test_codes_of_one_codec_share_the_projection(vectors: Vectors) -> None:
+    codec = vecsmith.codec("hybrid8B").fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors[:500]))
+    index.search(vectors[:1])
+    for row in range(500, 504):
+        index.add(vectors[row : row + 1])
+    assert len({id(part._projection) for part in index.parts}) == 1
+    assert len(index.parts) > 1
+
+
 @pytest.mark.parametrize("spec", ["median", "pca16,int8", "hybrid8B", "levels3", "pca20,binary", "float32"])
 def test_queries_are_projected_as_the_codec_says(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)

@@ -257,7 +257,7 @@ class Index:
                 row = state.find(id_)
                 if row is not None and (state.deleted is None or not state.deleted[row]):
                     raise VecsmithError(f"The id {id_!r} is in the index already; delete it first.")
-            part = Part(codec, codes, range(state.total, state.total + len(codes)))
+            part = state.parts[0].like(codes, range(state.total, state.total + len(codes)))
             self._state = state.added(Segment((part,), names, originals))
 
     def delete(self, ids: Sequence[Any] | NDArray[Any]) -> None:

@@ -110,7 +110,13 @@ class Part:
             depth *= 4
         places = np.flatnonzero(allowed)
         scales = None if self._scales is None else self._scales[places]
-        return Part(self.codec, self.codes[places], places, scales).scan(Q, k, scoring)
+        return self.like(self.codes[places], places, scales).scan(Q, k, scoring)
+
+    def like(self, codes: Codes, rows: Rows | range, scales: Floats | None = None) -> "Part":
+        """Return other codes of the same codec; how queries are projected is shared, for it takes long to set up."""
+        part = Part(self.codec, codes, rows, scales)
+        vars(part)["_projection"] = self._projection
+        return part
 
     def listed(self, lists: Lists) -> "Part":
         """Return the same documents in other lists; what is laid out for scanning all of them is shared."""

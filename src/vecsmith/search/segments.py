@@ -39,7 +39,7 @@ class Segment:
         """Return one segment for two, each of one part, in memory."""
         (a,), (b,) = self.parts, other.parts
         rows = range(a.rows[0], a.rows[0] + len(self) + len(other))
-        part = Part(a.codec, np.concatenate([a.codes, b.codes]), rows)
+        part = a.like(np.concatenate([a.codes, b.codes]), rows)
         originals: Originals | None = None
         if isinstance(self.originals, Decoded) and isinstance(other.originals, Decoded):
             finer = np.concatenate([self.originals.codes, other.originals.codes])

@@ -100,7 +100,7 @@ def _rows(
     texts = [new.rows[int(row)][1] or "" for row in sample]
     planned = plan(old, EmbeddingSet(new.unit[sample], named, texts), static, METHOD, seed)
     ways = [way for way in planned.ways if not way.re_embedded]
-    judged = _Judged(task, split, queries.ids)
+    judged = Judged(task, split, queries.ids)
     Q, C, also = queries.unit[judged.rows], static.unit[:], static_queries.unit[judged.rows]
     measured = [
         *_measure(judged, old.unit[:], new.unit[:], Q, C[:, :0], also[:, :0], sample, seed),
@@ -113,8 +113,14 @@ def _rows(
         yield [task.name, *models, str(pairs), way.name, *shares, inside]
 
 
-class _Judged:
-    """The judged queries of a task, by their rows among those with `ids`."""
+class Judged:
+    """The judged queries of a task, among those with `ids`.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n,), int64
+        Their places among the ids.
+    """
 
     def __init__(self, task: Task, split: str, ids: Sequence[str]) -> None:
         self.task, self.judgements = task, task.judgements(split)
@@ -138,7 +144,7 @@ class _Judged:
 
 
 def _measure(
-    judged: _Judged, A: Floats, B: Floats, Q: Floats, C: Floats, also: Floats, sample: NDArray[np.int64], seed: int
+    judged: Judged, A: Floats, B: Floats, Q: Floats, C: Floats, also: Floats, sample: NDArray[np.int64], seed: int
 ) -> list[float]:
     """Return what is kept with queries translated, with documents translated, and with 200 of these embedded again.
 

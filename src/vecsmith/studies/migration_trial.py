@@ -110,6 +110,7 @@ class Trial:
 
     def _judge_beside(self, vectors: Floats) -> None:
         self.C = vectors
+        self.whole = np.hstack([self.B, vectors])
         self.gain = ExpectedGain(self._scores(self._found(self.B[self.queries], self.B, DEPTH)))
 
     @property
@@ -149,8 +150,7 @@ class Trial:
         return np.asarray(rows[~itself].reshape(len(rows), k))
 
     def _scores(self, rows: Rows) -> Floats:
-        whole = np.hstack([self.B, self.C])
-        return score_shortlist(whole[self.queries], rows, lambda wanted: whole[wanted])
+        return score_shortlist(self.whole[self.queries], rows, lambda wanted: self.whole[wanted])
 
     def _each(self, Q: Floats, D: Floats) -> NDArray[np.float64]:
         return self.gain.retention(self._scores(self._found(Q, D, DEPTH)))
