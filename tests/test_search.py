@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -309,6 +311,25 @@ def test_threads_search_while_another_changes_and_saves(vectors: Vectors, tmp_pa
         done.set()
     assert not any(found.result() for found in searches)
     assert len(index) == 360
+
+
+def test_threads_open_one_file_at_a_time(vectors: Vectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Python 3.11 may fail where two threads parse the headers of NumPy files at once
+    codec = vecsmith.codec("int8").fit(vectors)
+    vecsmith.Index(codec, codec.encode(vectors)).save(tmp_path / "index")
+    opening, opened, open_memmap = threading.Lock(), [], np.lib.format.open_memmap
+
+    def alone(path: Path, mode: str) -> Any:
+        assert opening.acquire(blocking=False), "two threads read a header at once"
+        time.sleep(0.001)
+        opened.append(path)
+        opening.release()
+        return open_memmap(path, mode=mode)
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", alone)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(vecsmith.Index.load, [tmp_path / "index"] * 32))
+    assert len(opened) >= 32
 
 
 def test_threads_that_save_to_one_folder_leave_it_whole(vectors: Vectors, tmp_path: Path) -> None:

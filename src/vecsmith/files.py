@@ -11,10 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vecsmith.errors import VecsmithError
 
 MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """What reading a file raises where there is none, perhaps since a moment ago: a folder may be replaced meanwhile."""
+
+_one_header_at_a_time = threading.Lock()
+
+
+def open_npy(path: Path) -> NDArray[Any]:
+    """Memory-map an ``.npy`` file; unlike `numpy.load`, take no other format, and no pickle, for it.
+
+    NumPy parses the header with `ast.literal_eval`, which fails now and then in Python 3.11 when two threads are in
+    it (``SystemError: AST constructor recursion depth mismatch``: they share the count of the depth), so that threads
+    which open indexes take turns here.
+    """
+    with _one_header_at_a_time:
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 def sha256_of(path: Path) -> str:

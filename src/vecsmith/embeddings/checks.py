@@ -1,7 +1,6 @@
 """Vectors, and what makes them fit to be searched."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,6 @@ def normalise(vectors: Vectors) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return unit
-
-
-def open_npy(path: Path) -> Vectors:
-    """Memory-map an ``.npy`` file; unlike `numpy.load`, take no other format, and no pickle, for it."""
-    return np.lib.format.open_memmap(path, mode="r")
 
 
 def check_shapes(shards: Sequence[Vectors], source: str) -> None:

@@ -10,14 +10,14 @@ from typing import Self
 
 import numpy as np
 
-from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, open_npy
+from vecsmith.embeddings.checks import Vectors, check_shapes, check_values
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter, occupied
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, read_manifest, replacing_folder
+from vecsmith.files import fingerprint, open_npy, read_manifest, replacing_folder
 
 
 class EmbeddingSet:

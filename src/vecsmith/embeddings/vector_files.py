@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from vecsmith.embeddings.checks import Vectors, check_shapes, open_npy
+from vecsmith.embeddings.checks import Vectors, check_shapes
 from vecsmith.errors import VecsmithError
+from vecsmith.files import open_npy
 
 SUFFIXES = (".npy", ".npz", ".parquet")
 VECTOR_NAMES = ("vector", "vectors", "embedding", "embeddings")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, open_npy
+from vecsmith.embeddings.checks import Vectors, check_shapes, check_values
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, replacing, write_manifest, write_text
+from vecsmith.files import fingerprint, open_npy, replacing, write_manifest, write_text
 
 FORMAT_VERSION = 1
 KIND = "embedding set"

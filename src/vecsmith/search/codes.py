@@ -14,7 +14,7 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import read_manifest, replacing_folder, write_manifest
+from vecsmith.files import open_npy, read_manifest, replacing_folder, write_manifest
 from vecsmith.progress import track
 from vecsmith.search.exact import Decoded, Originals, Scoring
 from vecsmith.search.lists import ListNumbers, Lists
@@ -133,17 +133,17 @@ class CodeSet:
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, trusting)
         try:
             codec, rows = load_codec(folder / "codec"), StoredRows(folder / "rows.parquet")
-            codes = _open_array(folder / "codes.npy")
+            codes = open_npy(folder / "codes.npy")
             refined = "originals.npy" in manifest["files"]
-            originals: Any = _open_array(folder / "originals.npy") if refined else None
-            scales = _open_array(folder / "scales.npy") if "scales.npy" in manifest["files"] else None
-            numbers = _open_array(folder / "lists.npy") if "lists.npy" in manifest["files"] else None
+            originals: Any = open_npy(folder / "originals.npy") if refined else None
+            scales = open_npy(folder / "scales.npy") if "scales.npy" in manifest["files"] else None
+            numbers = open_npy(folder / "lists.npy") if "lists.npy" in manifest["files"] else None
             for array, width in ((codes, codec.bytes_per_vector), (scales, None), (originals, None), (numbers, None)):
                 if array is not None and (len(array) != len(rows) or (width and array.shape[1] != width)):
                     raise VecsmithError(f"{folder} has codes that do not fit its codec and rows; write it again.")
             if "finer/config.json" in manifest["files"]:
                 originals = Decoded(load_codec(folder / "finer"), originals)
-            lists = None if numbers is None else Lists(_open_array(folder / "centroids.npy"), numbers)
+            lists = None if numbers is None else Lists(open_npy(folder / "centroids.npy"), numbers)
             scoring = manifest.get("scoring", "asymmetric")
             return cls(codec, codes, rows, Provenance(**manifest["provenance"]), scales, scoring, originals, lists)
         except (KeyError, TypeError, ValueError, OSError) as error:
@@ -230,10 +230,6 @@ def _write_array(path: Path, count: int, blocks: Iterable[NDArray[Any] | None]) 
     if isinstance(array, np.memmap):
         array.flush()
     return array
-
-
-def _open_array(path: Path) -> NDArray[Any]:
-    return np.lib.format.open_memmap(path, mode="r")
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
