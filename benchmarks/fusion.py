@@ -25,7 +25,6 @@ from vecsmith.studies import (
     small_to_large,
 )
 from vecsmith.studies.compare import measure
-from vecsmith.studies.widths import present
 from vecsmith.tasks import Task, load_task
 
 SPLIT = "train+test"
@@ -69,7 +68,7 @@ def against_first(
     """Return a row per codec of fused vectors: nDCG@10 over that of the first model alone, by task."""
     measured = []
     for task in loaded:
-        split = present(task, SPLIT)
+        split = task.present(SPLIT)
         alone = measure([task], [f"vectors:{models[0]}"], [], split=split)[0][0]
         fused = measure([task], ["+".join(f"vectors:{name}" for name in models)], specs, split=split)[0][1:]
         measured.append((alone, fused))

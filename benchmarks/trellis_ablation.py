@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
+from unittest.mock import patch
 
 import numpy as np
 
 import vecsmith
-from vecsmith.codecs import trellis
+from vecsmith.codecs import trellis, unit_length
 
 SIZES = (96, 48, 24, 12)
 SEEDS = (0, 1, 2)
@@ -26,14 +27,9 @@ VARIANTS = [(normalised, p) for normalised in (False, True) for p in (0.0, 0.25,
 @contextmanager
 def variant(normalised: bool, p: float) -> Iterator[None]:
     """Change what `Trellis` does within the block."""
-    kept = trellis.UNSHRINK, trellis.normalise
-    trellis.UNSHRINK = p
-    if not normalised:
-        trellis.normalise = lambda vectors: np.asarray(vectors, dtype=np.float32)
-    try:
+    norms = unit_length._norms if normalised else lambda X: np.ones(len(X), np.float32)
+    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "_norms", norms):
         yield
-    finally:
-        trellis.UNSHRINK, trellis.normalise = kept
 
 
 def retention(task: vecsmith.Task, encoder: str, codecs: list[str], seed: int) -> list[float]:
