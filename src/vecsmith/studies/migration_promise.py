@@ -14,6 +14,7 @@ from vecsmith.search.exact import score_shortlist
 from vecsmith.studies.findings import Findings, Table
 from vecsmith.studies.migration import METHOD, plan
 from vecsmith.studies.migration_trial import SHORTLIST
+from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -25,44 +26,35 @@ BESIDE = "static"
 """The encoder of the model that stays."""
 
 
-def migration(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def migration(setting: Setting) -> Findings:
     """Compare plans with what real queries keep after the switch, for every ordered pair of encoders.
 
     Every way is planned and measured with the scores of the built-in static encoder added, too.
 
     Parameters
     ----------
-    tasks, encoders, split, seeds
-        As of `quantization`.
-    fit_on : str
-        Plans are made on the task's own documents, whatever it is.
+    setting : Setting
+        On what it measures. Plans are made on the task's own documents, whatever is to be fitted on.
 
     Returns
     -------
     Findings
         How often the interval held, and every prediction beside what was measured.
     """
-    return findings(outcomes(tasks, encoders, split, seeds))
+    return findings(outcomes(setting))
 
 
-def outcomes(tasks: Sequence[str], encoders: Sequence[str], split: str, seeds: Sequence[int]) -> list[list[str]]:
+def outcomes(setting: Setting) -> list[list[str]]:
     """Return a row per task, ordered pair of encoders, seed, number of pairs and way to switch."""
     rows: list[list[str]] = []
-    for spec in tasks:
-        task = load_task(spec)
-        sets = {encoder: embed_task(task, encoder) for encoder in (*encoders, BESIDE)}
-        for models in permutations(encoders, 2):
-            for seed in seeds:
+    for task in map(load_task, setting.tasks):
+        sets = {encoder: embed_task(task, encoder) for encoder in (*setting.encoders, BESIDE)}
+        for models in permutations(setting.encoders, 2):
+            for seed in setting.seeds:
                 for pairs in PAIRS:
                     # the rest of the documents must be worth translating
                     if pairs <= 0.8 * len(sets[models[0]][0]):
-                        rows += _rows(task, task.present(split), sets, models, pairs, seed)
+                        rows += _rows(task, task.present(setting.split), sets, models, pairs, seed)
     return rows
 
 
