@@ -37,7 +37,7 @@ def autoencoder_dimensions(setting: Setting) -> Findings:
     title = f"nDCG@10 over that of float32, by width; fit on {setting.fit_on}"
     rows = [
         [encoder, str(width), task.name, *_losses(corpus, width, setting)]
-        for task, encoder in setting.pairs
+        for task, encoder in setting.cases
         for corpus in embed_task(task, encoder)[:1]
         for width in widths(corpus.dimensions)
     ]

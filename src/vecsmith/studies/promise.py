@@ -62,7 +62,7 @@ def promise(setting: Setting) -> Findings:
 def outcomes(setting: Setting) -> list[Outcome]:
     """Return an outcome per task, encoder, seed and codec."""
     found = []
-    for task, encoder in setting.pairs:
+    for task, encoder in setting.cases:
         corpus, _ = embed_task(task, encoder)
         codecs = specs(corpus.dimensions)
         for seed, (baseline, *measured) in zip(setting.seeds, setting.measure(task, encoder, codecs), strict=True):

@@ -45,7 +45,7 @@ def measurements(setting: Setting) -> list[list[Measurement]]:
     """Return a list per task, encoder and seed, float32 first."""
     return [
         measured
-        for task, encoder in setting.pairs
+        for task, encoder in setting.cases
         for measured in setting.measure(task, encoder, list(specs(embed_task(task, encoder)[0].dimensions)))
     ]
 

@@ -31,7 +31,7 @@ class Setting:
     seeds: Sequence[int] = (0, 1, 2)
 
     @property
-    def pairs(self) -> Iterator[tuple[Task, str]]:
+    def cases(self) -> Iterator[tuple[Task, str]]:
         """Every task with every encoder."""
         for task in map(load_task, self.tasks):
             for encoder in self.encoders:

@@ -55,7 +55,7 @@ def translators(setting: Setting, methods: Sequence[str] = METHODS, workers: int
         for seed in setting.seeds
     ]
     # texts are embedded once, before processes need them
-    for task, encoder in setting.pairs:
+    for task, encoder in setting.cases:
         embed_task(task, encoder)
     found = findings(run_all(experiments, workers))
     maps, page = examples(experiments[0])

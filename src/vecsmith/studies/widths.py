@@ -26,7 +26,7 @@ def measure_widths(setting: Setting, methods: Methods, widths: Callable[[int], S
         From d to widths.
     """
     results = []
-    for task, encoder in setting.pairs:
+    for task, encoder in setting.cases:
         corpus, _ = embed_task(task, encoder)
         specs = [
             method.format(width)
