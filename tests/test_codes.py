@@ -61,6 +61,7 @@ def test_codes_replace_codes_and_nothing_else(embedded: EmbeddingSet, tmp_path: 
         with pytest.raises(VecsmithError, match="already holds something else"):
             CodeSet.encode(codec, embedded, folder)
         assert sorted(folder.iterdir()) == before
+    (tmp_path / "codes").mkdir()
     CodeSet.encode(codec, embedded, tmp_path / "codes")
     assert CodeSet.encode(vecsmith.codec("int8").fit(embedded.unit), embedded, tmp_path / "codes").codec.spec == "int8"
 
