@@ -57,7 +57,7 @@ def search(
     else:
         names = [query] if query is not None else read_texts(queries).texts if queries else []
         own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
-        Q = embed_queries(names, encoder or own, query_prompt, codes)
+        Q = embed_queries(names, encoder, own, query_prompt, codes)
     if fitted:
         Q = translate_queries(fitted, Q, opened.provenance)
     found = _search(opened, names, Q, k)
@@ -67,21 +67,33 @@ def search(
         print_found(found)
 
 
-def embed_queries(texts: Sequence[str], encoder: str, prompt: str | None, source: object) -> "Floats":
-    """Return queries (n, d), embedded by the model that made what is searched."""
+def embed_queries(texts: Sequence[str], encoder: str | None, own: str, prompt: str | None, source: object) -> "Floats":
+    """Return queries (n, d), embedded by `encoder`, or else by the model that made what is searched, its `own`."""
     from vecsmith.encoders import EncoderOptions, load_encoder
 
-    if not encoder:
+    if not (encoder or own):
         raise VecsmithError(f"{source} does not say which encoder its vectors are from; give --encoder.")
-    return load_encoder(encoder, EncoderOptions(query_prompt=prompt)).encode(texts, "query")
+    try:
+        model = load_encoder(encoder or own, EncoderOptions(query_prompt=prompt))
+    except VecsmithError as error:
+        if encoder:
+            raise
+        raise VecsmithError(
+            f"{source} has vectors of {own}, which is not an encoder as one is written here; give --encoder, such as "
+            f"st:{own}."
+        ) from error
+    return model.encode(texts, "query")
 
 
 def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
     """Return the best documents of every query: score, id and text."""
     found = []
     for name, scores, rows in zip(names, *codes.search(Q, k), strict=True):
-        documents = [dict(zip(("id", "text"), codes.rows[row], strict=True)) for row in rows.tolist()]
-        results = [{"score": score, **document} for score, document in zip(scores.tolist(), documents, strict=True)]
+        # an index of faiss:FACTORY may find fewer, and has rows −1 for the rest
+        hits = [
+            (score, *codes.rows[row]) for score, row in zip(scores.tolist(), rows.tolist(), strict=True) if row >= 0
+        ]
+        results = [{"score": score, "id": id_, "text": text} for score, id_, text in hits]
         found.append({"query": name, "results": results})
     return found
 
