@@ -246,11 +246,9 @@ class Codec:
         """Refuse vectors that are not (n, d), or of other models than those it was fitted on."""
         if X.ndim != 2 or X.shape[1] != self.input_dimensions:
             raise VecsmithError(
-                f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got an "
-                f"array of shape {X.shape}; "
-                "use vectors of the model it was fitted on."
+                f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
+                f"an array of shape {X.shape}; use vectors of the model it was fitted on."
             )
-
         check_blocks(self.blocks, getattr(X, "blocks", {}), repr(self))
 
     def check_codes(self, codes: Codes) -> None:

@@ -151,7 +151,7 @@ class StoredRows(Rows):
             try:
                 with self._opened() as file:
                     latest = number, file.read_row_group(number, columns=[column])[column].to_pylist()
-            except pa.ArrowException as error:
+            except (pa.ArrowException, OSError) as error:  # Arrow's own reader of a broken page raises OSError
                 raise self._broken(error) from error
             self._latest[column] = latest
         return latest[1]
