@@ -100,6 +100,15 @@ def test_an_index_is_loaded_without_reading_its_codes_unless_asked(embedded: Emb
         vecsmith.Index.load(tmp_path / "codes")
 
 
+def test_broken_ids_of_an_index_are_told_when_they_are_read(embedded: EmbeddingSet, tmp_path: Path) -> None:
+    CodeSet.encode(vecsmith.codec("binary").fit(embedded.unit), embedded, tmp_path / "codes")
+    rows = tmp_path / "codes" / "rows.parquet"
+    rows.write_bytes(b"\x7f" * 40 + rows.read_bytes()[40:])
+    index = vecsmith.Index.load(tmp_path / "codes")
+    with pytest.raises(VecsmithError, match=r"rows\.parquet is broken"):
+        index.rows[0]
+
+
 def test_another_folder_is_refused(embedded: EmbeddingSet, tmp_path: Path) -> None:
     with pytest.raises(VecsmithError, match="is of kind 'embedding set', not 'codes'"):
         CodeSet.open(tmp_path / "set")

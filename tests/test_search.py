@@ -129,6 +129,13 @@ def test_bad_arguments_are_refused(vectors: Vectors) -> None:
             vecsmith.Index(codec, codes, "rescored", originals)
 
 
+@pytest.mark.parametrize("spec", ["faiss:PQ20x4fs", "faiss:RaBitQfs"])
+def test_codes_that_faiss_cannot_search_are_refused(spec: str, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    with pytest.raises(VecsmithError, match="name the index without fast scan"):
+        vecsmith.Index(codec, codec.encode(vectors)).search(vectors[:1])
+
+
 @pytest.mark.parametrize("spec", ["binary", "median", "hybrid8B", "levels4", "itq5B", "binary-autoencoder5B"])
 def test_what_scores_least_is_found_too(spec: str, vectors: Vectors) -> None:
     # FAISS's fast scan never finds a document whose rounded score is 0
