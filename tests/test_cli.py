@@ -143,6 +143,13 @@ def test_search_codes_of_ready_vectors(task: Path, tmp_path: Path) -> None:
     assert [query["results"] for query in found] == [[{"score": 1, "id": id_, "text": None}] for id_ in ("0", "2")]
     assert "give --encoder" in refused("search", codes, "--query", "cats")
     assert "of 8 dimensions" in refused("search", codes, "--query", "cats", "--encoder", "static")
+    spoilt = np.eye(2, 8, dtype=np.float32)
+    spoilt[1, 3] = np.nan
+    np.save(tmp_path / "spoilt.npy", spoilt)
+    assert "NaN or infinite value in row 1" in refused("search", codes, "--queries", tmp_path / "spoilt.npy")
+    run("embed", "--task", task, "--encoder", "vectors:toy", "--out", tmp_path / "sets")
+    found = json.loads(run("search", codes, "--queries", tmp_path / "sets" / "queries", "-k", 1, "--json").stdout)
+    assert [(query["query"], query["results"][0]["id"]) for query in found] == [("q1", "0"), ("q2", "2")]
     # FAISS's own lists find fewer than there are
     run("fit", "faiss:IVF2,Flat", "--vectors", ready / "corpus.npy", "--out", tmp_path / "lists")
     run("encode", tmp_path / "lists", "--vectors", ready / "corpus.npy", "--out", codes)

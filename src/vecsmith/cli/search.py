@@ -22,7 +22,7 @@ def search(
     query: Annotated[str | None, typer.Option(metavar="TEXT", help="What to search for.")] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Texts as for embed, or vectors (.npy, .npz, .parquet)."),
+        typer.Option(metavar="FILE", help="Texts as for embed, or vectors: an embedding set, .npy, .npz or .parquet."),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; that of the codes by default.")
@@ -42,7 +42,7 @@ def search(
     vecsmith search my-codes --queries queries.npy -k 100 --json
     vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
-    from vecsmith.embeddings import SUFFIXES, normalise, read_vectors
+    from vecsmith.embeddings import SUFFIXES, EmbeddingSet
     from vecsmith.search import Index
     from vecsmith.tasks import read_texts
     from vecsmith.translators import load_translator, query_encoder, translate_queries
@@ -51,9 +51,9 @@ def search(
         raise VecsmithError("Give either --query or --queries to search for.")
     opened = Index.load(codes)
     fitted = load_translator(translator) if translator else None
-    if queries is not None and queries.suffix in SUFFIXES:
-        vectors, ids = read_vectors(queries)
-        names, Q = ids or [str(row) for row in range(len(vectors))], normalise(vectors)
+    if queries is not None and (queries.suffix in SUFFIXES or queries.is_dir()):
+        embedded = EmbeddingSet.open(queries)
+        names, Q = embedded.ids, embedded.unit[:]
     else:
         names = [query] if query is not None else read_texts(queries).texts if queries else []
         own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
