@@ -129,6 +129,9 @@ def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
         store.query(name, vectors[:2, :7])
     with pytest.raises(VecsmithError, match="no Chroma server"):
         EmbeddingStore("http://127.0.0.1:9")
+    (tmp_path / "file").write_text("something")
+    with pytest.raises(VecsmithError, match="is a file; name a folder"):
+        EmbeddingStore(tmp_path / "file")
 
 
 def test_as_typed(tmp_path: Path, vectors: Vectors) -> None:

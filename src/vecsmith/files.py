@@ -91,6 +91,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def refuse_other(folder: Path, file: str) -> None:
+    """Refuse to replace what is not a folder with a file of this name; an empty folder holds nothing yet.
+
+    Raises
+    ------
+    VecsmithError
+        If it is something else.
+    """
+    if folder.exists() and not (folder / file).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+
+
 def _hidden(path: Path, suffix: str) -> Path:
     """Return a path beside another that no other thread of any process here writes to."""
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.{suffix}")

@@ -79,7 +79,7 @@ class EmbeddingStore:
     Raises
     ------
     VecsmithError
-        If chromadb is not installed, or there is no server at the URL.
+        If chromadb is not installed, a file is named, or there is no server at the URL.
     """
 
     def __init__(self, where: str | Path) -> None:
@@ -87,6 +87,8 @@ class EmbeddingStore:
         settings = chromadb.config.Settings(anonymized_telemetry=False)
         self.where = str(where)
         if not self.where.startswith(("http://", "https://")):
+            if Path(where).is_file():
+                raise VecsmithError(f"{where} is a file; name a folder.")
             self._client = chromadb.PersistentClient(self.where, settings=settings)
             return
         try:
