@@ -9,6 +9,7 @@ least squares gives it; p is the exponent with which the shrinkage of components
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +19,7 @@ import numpy as np
 
 import vecsmith
 from vecsmith.codecs import trellis, unit_length
+from vecsmith.embeddings import normalise
 
 SIZES = (96, 48, 24, 12)
 SEEDS = (0, 1, 2)
@@ -27,8 +29,8 @@ VARIANTS = [(normalised, p) for normalised in (False, True) for p in (0.0, 0.25,
 @contextmanager
 def variant(normalised: bool, p: float) -> Iterator[None]:
     """Change what `Trellis` does within the block."""
-    norms = unit_length._norms if normalised else lambda X: np.ones(len(X), np.float32)
-    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "_norms", norms):
+    lengths = normalise if normalised else partial(np.asarray, dtype=np.float32)
+    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "normalise", lengths):
         yield
 
 
