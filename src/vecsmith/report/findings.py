@@ -6,6 +6,7 @@ import io
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -16,9 +17,9 @@ def findings_terminal(findings: Findings) -> RenderableType:
     """Return the tables as rich tables under their titles."""
     parts: list[RenderableType] = []
     for table in findings.tables:
-        rich_table = RichTable(*table.columns, box=box.SIMPLE_HEAD, padding=0)
+        rich_table = RichTable(*map(escape, table.columns), box=box.SIMPLE_HEAD, padding=0)
         for row in table.rows:
-            rich_table.add_row(*row)
+            rich_table.add_row(*map(Text, row))  # a cell may be a user's text, with brackets that are no markup
         parts += [Text(table.title), rich_table]
     return Group(*parts)
 
