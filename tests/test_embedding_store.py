@@ -102,6 +102,9 @@ def test_query_finds_the_nearest(where: str, vectors: Vectors) -> None:
     store = EmbeddingStore(where)
     name = store.put(embedded(vectors, "for queries"))
     found = store.query(name, vectors[:20], 5)
+    assert store.query(name, vectors[:20], 10_000)[7][0].id == "d7"
+    many = store.query(name, np.tile(vectors, (2, 1)), 60)
+    assert [hits[0].id for hits in many] == [f"d{row}" for row in range(600)] * 2
     exact = vectors[:20] @ vectors.T
     for row, hits in enumerate(found):
         assert hits[0].id == f"d{row}"

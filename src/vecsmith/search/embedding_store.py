@@ -20,6 +20,8 @@ from vecsmith.progress import track
 BATCH = 1000
 """Rows that are sent or fetched at a time."""
 FORMAT_VERSION = 1
+MOST_HITS = 10_000
+"""Rows that are looked for at a time: SQLite, in which ChromaDB keeps texts, takes no more than 32,766 names."""
 MOST_LETTERS = 91
 """Of a collection's name, before its hash."""
 
@@ -232,13 +234,18 @@ class EmbeddingStore:
                 f"{name} has vectors of {stored.dimensions} dimensions, but the queries have shape {queries.shape}; "
                 f"embed them with {stored.provenance.encoder or 'its model'}."
             )
-        found = collection.query(
-            query_embeddings=queries, n_results=min(k, stored.rows), include=["distances", "documents"]
-        )
-        return [
-            [Hit(1 - distance, id_, text) for distance, id_, text in zip(*columns, strict=True)]
-            for columns in zip(found["distances"], found["ids"], found["documents"], strict=True)
-        ]
+        k = min(k, stored.rows)
+        size = max(1, MOST_HITS // k)
+        hits = []
+        for start in range(0, len(queries), size):
+            found = collection.query(
+                query_embeddings=queries[start : start + size], n_results=k, include=["distances", "documents"]
+            )
+            hits += [
+                [Hit(1 - distance, id_, text) for distance, id_, text in zip(*columns, strict=True)]
+                for columns in zip(found["distances"], found["ids"], found["documents"], strict=True)
+            ]
+        return hits
 
     @_in_one_sentence
     def about(self, name: str) -> StoredSet:
