@@ -1,7 +1,10 @@
 """The study of translators: cross-fitted, resumed, and told in tables."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -93,8 +96,22 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
     assert [row[0] for row in findings.tables[0].rows] == ["linear", "canonical"]
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
     assert all(row[3].endswith("%") for row in findings.tables[1].rows)
+    assert "seeds (0)" in findings.tables[0].title
     assert [page.name for page in findings.pages] == ["neighbours"]
     assert [each.name for each in findings.maps] == ["map", "kernels"]
+
+
+def test_workers_end_with_a_study_that_is_killed() -> None:
+    script = """
+import importlib, os, time
+study = importlib.import_module("vecsmith.studies.translators")
+study.run = time.sleep
+study.track = lambda done, *_: [next(iter(done)), os.kill(os.getpid(), 9)]
+study.run_all([0, 600], workers=2)
+"""
+    # the workers have its output open, so that this ends with the last of them
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert killed.returncode == -9
 
 
 def test_examples_are_what_queries_fetch(task: str) -> None:
@@ -180,6 +197,7 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
     findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
     assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
+    assert f"Measured with vecsmith {version('vecsmith')}" in (tmp_path / "study" / "table.md").read_text()
     assert "umap-learn is missing: map.html; pip install 'vecsmith[report]'" in str(plots.left_out(findings))
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
     assert "plotly is missing" in str(plots.left_out(findings))

@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from vecsmith.studies import Findings, Page, Table
+from vecsmith.studies.bench import versions
 
 
 def findings_terminal(findings: Findings) -> RenderableType:
@@ -31,9 +32,8 @@ def findings_markdown(findings: Findings) -> str:
         lines += [table.title, "", "| " + " | ".join(table.columns) + " |"]
         lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
         lines += ["| " + " | ".join(row) + " |" for row in table.rows] + [""]
-    if findings.results:
-        versions = findings.results[0].versions.items()
-        lines += [f"Measured with {', '.join(f'{name} {number}' for name, number in versions)}.", ""]
+    measured = findings.results[0].versions if findings.results else versions()
+    lines += [f"Measured with {', '.join(f'{name} {number}' for name, number in measured.items())}.", ""]
     return "\n".join(lines)
 
 
@@ -57,6 +57,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em }}
 h1 {{ font-size: 1.3em }} h2 {{ font-size: 1.1em; margin-top: 2em }}
+table {{ border-collapse: collapse }}
 td, th {{ padding: .2em 1em .2em 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
 </style></head><body>
 <h1>{title}</h1>
