@@ -166,6 +166,7 @@ def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
     text = written[-1].read_text()
     assert "text 29" in text
     assert '"name":"translated"' in text
+    assert '"mode":"lines"' in text
     assert plots.left_out(vector_map()) is None
 
 

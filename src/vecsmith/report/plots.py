@@ -91,7 +91,9 @@ def _map(plot: Map) -> Any:
     groups = np.split(layout, len(plot.groups))
     # plotly breaks a line at what is no number
     lines = np.stack([*groups, np.full_like(groups[0], np.nan)], axis=1).reshape(-1, 2)
-    pale = {"mode": "lines", "line": {"color": "lightgrey", "width": 1}, "hoverinfo": "skip", "showlegend": False}
+    pale = {"mode": "lines", "line": {"width": 1}, "hoverinfo": "skip", "showlegend": False}
+    # the first colour is that of the lines
+    figure.update_layout(colorway=["lightgrey", *require("plotly.colors", "report").qualitative.Plotly])
     figure.add_trace(go.Scatter(x=lines[:, 0], y=lines[:, 1], **pale))
     for name, points in zip(plot.groups, groups, strict=True):
         style = {"mode": "markers", "marker": {"size": 5, "opacity": 0.7}, "hoverinfo": "text+name"}
