@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Table
+from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Table, migration, migration_promise
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
 from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
@@ -204,6 +204,22 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
     assert "plotly is missing" in str(plots.left_out(findings))
 
 
+def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration_promise, "PAIRS", (240,))
+    counts, plans = migration([task], ["vectors:a", "vectors:b"], seeds=(0,)).tables
+    assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [
+        ["vectors:b", "vectors:a", "240"]
+    ]
+    assert [row[1] for row in counts.rows] == ["2"] * 6 + ["12"]
+    for row in plans.rows:
+        low, high = (float(share.rstrip("%")) for share in row[6].split(" – "))
+        assert (row[8] == "yes") == (low <= float(row[7].rstrip("%")) <= high)
+    # what is embedded when it is asked for is the new model's own
+    assert all(
+        float(row[7].rstrip("%")) > 95 for row in plans.rows if row[4].startswith("documents translated, the top")
+    )
+
+
 def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     shown = CliRunner().invoke(app, ["study", "--help"], terminal_width=100).output
     assert all(f"\n  {name} " in shown for name in STUDIES)
@@ -217,6 +233,8 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
 def test_bad_use_is_one_sentence(task: str) -> None:
     with pytest.raises(VecsmithError, match="two or more"):
         study_of_translators([task], ["vectors:a"])
+    with pytest.raises(VecsmithError, match=r"two encoders or more, on 1,250 documents"):
+        migration([task], ["vectors:a", "vectors:b"])
     with pytest.raises(VecsmithError, match="cross-fitted"):
         study_of_translators([task], ["vectors:a", "vectors:b"], fit_on="corpus")
     with pytest.raises(VecsmithError, match="did you mean"):

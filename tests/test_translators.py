@@ -125,8 +125,12 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         load_translator(folder)
     occupied = tmp_path / "notes"
     occupied.mkdir()
-    with pytest.raises(VecsmithError, match="already holds something else"):
-        translator("linear").fit(X, Y).save(occupied)
+    # a model's folder has a config.json too
+    for content in (None, "{}", "[]", '{"kind": "codec"}'):
+        if content:
+            (occupied / "config.json").write_text(content)
+        with pytest.raises(VecsmithError, match="already holds something else"):
+            translator("linear").fit(X, Y).save(occupied)
 
 
 def test_weights_of_another_translator_are_refused() -> None:

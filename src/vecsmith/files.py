@@ -196,6 +196,14 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
     return dict(manifest)
 
 
+def is_of_kind(path: Path, kind: str) -> bool:
+    """Whether a manifest says that it is of a kind, and no other program's file of that name; it may be damaged."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("kind") == kind)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _check_file(path: Path, expected: str) -> None:
     try:
         found = sha256_of(path)

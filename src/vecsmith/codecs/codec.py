@@ -16,7 +16,7 @@ from vecsmith.codecs.spec import parse
 from vecsmith.codecs.trained import Trained
 from vecsmith.embeddings import Several, UnitVectors, Vectors, as_one, check_blocks
 from vecsmith.errors import VecsmithError
-from vecsmith.files import replacing_folder, write_manifest
+from vecsmith.files import is_of_kind, replacing_folder, write_manifest
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -274,7 +274,7 @@ class Codec:
             If the codec is not fitted, or `path` is something else than a codec.
         """
         folder, weights = Path(path), self._weights()
-        if folder.exists() and not (folder / "config.json").is_file():
+        if folder.exists() and not is_of_kind(folder / "config.json", KIND):
             raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
         content = {
             "spec": self.spec,
