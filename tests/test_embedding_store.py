@@ -153,6 +153,18 @@ def test_a_set_that_lost_rows_is_not_fetched(tmp_path: Path, vectors: Vectors) -
         store.get(name)
 
 
+def test_a_collection_of_others_is_left_alone(tmp_path: Path, vectors: Vectors) -> None:
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    theirs = chromadb.PersistentClient(str(tmp_path), settings=settings).create_collection(
+        collection_name(embedded(vectors)), embedding_function=None
+    )
+    store = EmbeddingStore(tmp_path)
+    assert store.sets() == []
+    with pytest.raises(VecsmithError, match="that is no embedding set"):
+        store.put(embedded(vectors))
+    assert theirs.count() == 0
+
+
 def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
     store = EmbeddingStore(tmp_path)
     name = store.put(embedded(vectors))

@@ -145,6 +145,11 @@ class EmbeddingStore:
             The set; its dataset, models, translator and content name the collection.
         split : str
             The part of the dataset that it is.
+
+        Raises
+        ------
+        VecsmithError
+            If the store has another collection of that name.
         """
         name = collection_name(embedded, split)
         about = {
@@ -161,7 +166,10 @@ class EmbeddingStore:
             metadata={**about, "complete": False},
             configuration={"hnsw": {"space": "ip"}},
         )
-        if collection.metadata.get("complete"):
+        there = _stored(collection)
+        if there is None:
+            raise VecsmithError(f"{self.where} has a collection {name} that is no embedding set; give another store.")
+        if there.complete:
             return name
         batches = range(collection.count() // BATCH * BATCH, len(embedded), BATCH)
         for start in track(batches, f"Storing {name}", len(batches)):
