@@ -18,7 +18,9 @@ def findings_terminal(findings: Findings) -> RenderableType:
     """Return the tables as rich tables under their titles."""
     parts: list[RenderableType] = []
     for table in findings.tables:
-        rich_table = RichTable(*map(escape, table.columns), box=box.SIMPLE_HEAD, padding=0)
+        rich_table = RichTable(box=box.SIMPLE_HEAD, padding=0)
+        for number, column in enumerate(table.columns):
+            rich_table.add_column(escape(column), justify="right" if _is_number(table, number) else "left")
         for row in table.rows:
             rich_table.add_row(*map(Text, row))  # a cell may be a user's text, with brackets that are no markup
         parts += [Text(table.title), rich_table]
