@@ -170,6 +170,7 @@ def test_listings() -> None:
     assert set(codecs) == set(STAGES)
     assert {"static", "vectors:NAME"} <= set(json.loads(run("encoders", "--json").stdout))
     assert "pydocs" in run("tasks").stdout
+    assert "mlp1|mlp2[xW][:cosine|:retrieval]" in run("translate", "methods").stdout
 
 
 def test_help_and_version() -> None:

@@ -181,8 +181,15 @@ def test_of_many_vectors_a_sample_is_learned_from(vectors: Vectors, monkeypatch:
 def test_saving_never_replaces_something_else(vectors: Vectors, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("irreplaceable")
-    with pytest.raises(VecsmithError, match="already holds something else"):
-        vecsmith.codec("int8").fit(vectors).save(tmp_path / "thesis")
+    codec = vecsmith.codec("int8").fit(vectors)
+    # as the folders of models have, and many others
+    for name in ("", "config.json", "codes.npy"):
+        if name:
+            (tmp_path / "thesis" / name).write_text("{}")
+        with pytest.raises(VecsmithError, match="already holds something else"):
+            codec.save(tmp_path / "thesis")
+        with pytest.raises(VecsmithError, match="already holds something else"):
+            vecsmith.Index(codec, codec.encode(vectors)).save(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "irreplaceable"
 
 

@@ -20,8 +20,12 @@ from vecsmith.errors import VecsmithError
 
 pytest.importorskip("chromadb")
 
+import chromadb
+import httpx
+
 from vecsmith.search import embedding_store
-from vecsmith.search.embedding_store import EmbeddingStore, collection_name
+from vecsmith.search.embedding_store import EmbeddingStore, collection_name, description
+from vecsmith.translators import translate_set, translator
 
 Vectors = NDArray[np.float32]
 
@@ -85,7 +89,7 @@ def test_an_interrupted_put_goes_on(tmp_path: Path, vectors: Vectors, monkeypatc
     monkeypatch.setattr(EmbeddingSet, "stored", failing)
     with pytest.raises(KeyboardInterrupt):
         store.put(original)
-    name = collection_name(original.provenance)
+    name = collection_name(original)
     assert not store.sets()[0].complete
     with pytest.raises(VecsmithError, match="unfinished"):
         store.get(name)
@@ -98,6 +102,9 @@ def test_query_finds_the_nearest(where: str, vectors: Vectors) -> None:
     store = EmbeddingStore(where)
     name = store.put(embedded(vectors, "for queries"))
     found = store.query(name, vectors[:20], 5)
+    assert store.query(name, vectors[:20], 10_000)[7][0].id == "d7"
+    many = store.query(name, np.tile(vectors, (2, 1)), 60)
+    assert [hits[0].id for hits in many] == [f"d{row}" for row in range(600)] * 2
     exact = vectors[:20] @ vectors.T
     for row, hits in enumerate(found):
         assert hits[0].id == f"d{row}"
@@ -108,9 +115,9 @@ def test_query_finds_the_nearest(where: str, vectors: Vectors) -> None:
 
 def test_sets_that_differ_have_names_that_differ() -> None:
     names = {
-        collection_name(Provenance(encoder=encoder, content_hash=content), split)
+        collection_name(EmbeddingSet(np.array([[value]]), provenance=Provenance(encoder=encoder)), split)
         for encoder in ("st:a/b", "st:a-b", "Ünïcode " * 100)
-        for content in ("1", "2")
+        for value in (1.0, 2.0)
         for split in ("", "test")
     }
     assert len(names) == 12
@@ -118,6 +125,44 @@ def test_sets_that_differ_have_names_that_differ() -> None:
         assert 3 <= len(name) <= 100
         assert name.replace("-", "").isascii()
         assert name.replace("-", "").isalnum()
+
+
+def test_vectors_without_names_are_not_taken_for_others(tmp_path: Path, vectors: Vectors) -> None:
+    store, one, other = EmbeddingStore(tmp_path), EmbeddingSet(vectors), EmbeddingSet(vectors[::-1])
+    names = store.put(one), store.put(other)
+    for name, original in zip(names, (one, other), strict=True):
+        assert np.array_equal(store.get(name).vectors, original.vectors)
+
+
+def test_a_translated_set_says_both_models(tmp_path: Path, vectors: Vectors) -> None:
+    fitted = translator("procrustes").fit(vectors, vectors[:, ::-1])
+    fitted.target = "st:models/new"
+    made = translate_set(fitted, embedded(vectors), tmp_path / "translated")
+    assert collection_name(made, "test").startswith("letters-static-to-new-procrustes-test-")
+    sentence = description(made.provenance, "test")
+    assert sentence == "letters, test, by static, translated to st:models/new by procrustes"
+
+
+def test_a_set_that_lost_rows_is_not_fetched(tmp_path: Path, vectors: Vectors) -> None:
+    store = EmbeddingStore(tmp_path)
+    name = store.put(embedded(vectors))
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    client = chromadb.PersistentClient(str(tmp_path), settings=settings)
+    client.get_collection(name, embedding_function=None).delete(ids=["d3"])
+    with pytest.raises(VecsmithError, match="has 599 rows where 600 were put"):
+        store.get(name)
+
+
+def test_a_collection_of_others_is_left_alone(tmp_path: Path, vectors: Vectors) -> None:
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    theirs = chromadb.PersistentClient(str(tmp_path), settings=settings).create_collection(
+        collection_name(embedded(vectors)), embedding_function=None
+    )
+    store = EmbeddingStore(tmp_path)
+    assert store.sets() == []
+    with pytest.raises(VecsmithError, match="that is no embedding set"):
+        store.put(embedded(vectors))
+    assert theirs.count() == 0
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
@@ -132,17 +177,31 @@ def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
     (tmp_path / "file").write_text("something")
     with pytest.raises(VecsmithError, match="is a file; name a folder"):
         EmbeddingStore(tmp_path / "file")
+    with pytest.raises(VecsmithError, match="There is no store in"):
+        EmbeddingStore(tmp_path / "typo", make=False)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_server_that_is_gone_is_one_sentence(vectors: Vectors, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
+    store = EmbeddingStore(server)
+
+    def refused(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("Connection refused")
+
+    monkeypatch.setattr(store._client, "get_or_create_collection", refused)
+    with pytest.raises(VecsmithError, match=r"ChromaDB failed at http.*Connection refused"):
+        store.put(embedded(vectors))
 
 
 def test_as_typed(tmp_path: Path, vectors: Vectors) -> None:
     run = CliRunner().invoke
     source, where = tmp_path / "set", ["--store", str(tmp_path / "store")]
     embedded(vectors).save(source)
-    assert run(app, ["store", "put", str(source), "--split", "all", *where]).exit_code == 0
+    assert run(app, ["store", "put", str(source), "--split", "[/all]", *where]).exit_code == 0
     [listed] = json.loads(run(app, ["store", "list", "--json", *where]).stdout)
-    assert (listed["rows"], listed["dimensions"], listed["split"]) == (600, 40, "all")
+    assert (listed["rows"], listed["dimensions"], listed["split"]) == (600, 40, "[/all]")
     shown = run(app, ["store", "list", *where]).stdout
-    assert "letters, all, by static" in " ".join(shown.split())
+    assert "letters, [/all], by static" in " ".join(shown.split())
     out = tmp_path / "back"
     assert run(app, ["store", "get", listed["name"], "--out", str(out), *where]).exit_code == 0
     assert EmbeddingSet.open(out).fingerprint == EmbeddingSet.open(source).fingerprint

@@ -324,7 +324,9 @@ def test_ready_vectors_lie_by_name_in_the_task_folder(tmp_path):
     assert np.array_equal(corpus.vectors, X) and np.array_equal(queries.vectors, Q)
     assert corpus.ids == task.corpus.ids and corpus.texts == task.corpus.texts
     assert isinstance(corpus.vectors, np.memmap)
-    assert corpus.provenance == Provenance("vectors:mine", dtype="float32", content_hash=task.corpus.content_hash)
+    assert corpus.provenance == Provenance(
+        "vectors:mine", dtype="float32", dataset=task.corpus.source, content_hash=task.corpus.content_hash
+    )
 
 
 def test_about_json_names_the_model(tmp_path):

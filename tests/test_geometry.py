@@ -137,3 +137,15 @@ def test_bootstrap_interval_covers_the_mean() -> None:
     rng = np.random.default_rng(3)
     inside = [geometry.estimate(rng.exponential(size=80)) for _ in range(200)]
     assert 0.88 < np.mean([found.low < 1 < found.high for found in inside]) < 0.99
+
+
+def test_what_cannot_be_compared_is_refused(vectors: Vectors, other: Vectors) -> None:
+    broken = vectors.copy()
+    broken[7, 3] = np.nan
+    with pytest.raises(VecsmithError, match="NaN or infinite"):
+        geometry.neighbourhoods(broken, other)
+    for measure in (geometry.mse, geometry.cosine, geometry.linear_cka, geometry.rbf_cka, geometry.neighbourhoods):
+        with pytest.raises(VecsmithError, match="two or more texts"):
+            measure(vectors[:1], vectors[:1])
+        with pytest.raises(VecsmithError, match="arrays"):
+            measure(vectors[0], vectors[0])

@@ -1,16 +1,19 @@
 """Planning and carrying out the switch of models."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
 from typer.testing import CliRunner
 
 from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
 from vecsmith.errors import VecsmithError
+from vecsmith.report import findings_terminal
 from vecsmith.studies.migration import findings, plan
 
 Vectors = NDArray[np.float32]
@@ -86,6 +89,22 @@ def test_tables_show_every_way(vectors: Vectors) -> None:
     assert len(clusters.rows) == len(planned.clusters)
 
 
+def test_a_text_with_brackets_is_no_markup(vectors: Vectors) -> None:
+    old, new = two_models(vectors, 0.05)
+    planned = plan(EmbeddingSet(vectors, old.ids, ["[/b] text [red]"] * len(old)), EmbeddingSet(new.vectors, new.ids))
+    console = Console(width=160, file=StringIO())
+    console.print(findings_terminal(findings(planned)))
+    assert "[/b] text [red]" in console.file.getvalue()
+
+
+@pytest.mark.filterwarnings("error")
+def test_old_vectors_that_are_all_the_same_have_a_plan(vectors: Vectors) -> None:
+    _, new = two_models(vectors, 0.05)
+    planned = plan(EmbeddingSet(np.ones_like(vectors), new.ids), new)
+    assert all(0 <= way.retention <= 1 for way in planned.ways)
+    assert planned.ways[1].retention < 0.5
+
+
 def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     old, new = two_models(vectors, 0.05)
     old.save(tmp_path / "old")
@@ -110,6 +129,9 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     cosine = (switched.vectors[~embedded] * new.vectors[~embedded]).sum(axis=1)
     assert cosine.mean() > 0.8
     assert run(app, ["migrate", "apply", *sets, "--out", str(out)]).exit_code == 0
+    EmbeddingSet(new.vectors[:300], [f"d{row}" for row in range(500, 800)]).save(tmp_path / "later")
+    sets[3] = str(tmp_path / "later")
+    assert "200 documents of" in run(app, ["migrate", "apply", *sets, "--out", str(tmp_path / "other")]).stderr
 
 
 def beside(embedded: EmbeddingSet) -> EmbeddingSet:

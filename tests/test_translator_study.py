@@ -1,7 +1,10 @@
 """The study of translators: cross-fitted, resumed, and told in tables."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from typer.testing import CliRunner
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Setting, Table
+from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Setting, Table, migration, migration_promise
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
 from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
@@ -95,8 +98,22 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
     assert [row[0] for row in findings.tables[0].rows] == ["linear", "canonical"]
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
     assert all(row[3].endswith("%") for row in findings.tables[1].rows)
+    assert "seeds (0)" in findings.tables[0].title
     assert [page.name for page in findings.pages] == ["neighbours"]
     assert [each.name for each in findings.maps] == ["map", "kernels"]
+
+
+def test_workers_end_with_a_study_that_is_killed() -> None:
+    script = """
+import importlib, os, time
+study = importlib.import_module("vecsmith.studies.translators")
+study.run = time.sleep
+study.track = lambda done, *_: [next(iter(done)), os.kill(os.getpid(), 9)]
+study.run_all([0, 600], workers=2)
+"""
+    # the workers have its output open, so that this ends with the last of them
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
+    assert killed.returncode == -9
 
 
 def test_examples_are_what_queries_fetch(task: str) -> None:
@@ -151,6 +168,7 @@ def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
     text = written[-1].read_text()
     assert "text 29" in text
     assert '"name":"translated"' in text
+    assert '"mode":"lines"' in text
     assert plots.left_out(vector_map()) is None
 
 
@@ -182,9 +200,26 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
     findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
     assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
+    assert f"Measured with vecsmith {version('vecsmith')}" in (tmp_path / "study" / "table.md").read_text()
     assert "umap-learn is missing: map.html; pip install 'vecsmith[report]'" in str(plots.left_out(findings))
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
     assert "plotly is missing" in str(plots.left_out(findings))
+
+
+def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration_promise, "PAIRS", (240,))
+    counts, plans = migration(Setting([task], ["vectors:a", "vectors:b"], seeds=[0])).tables
+    assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [
+        ["vectors:b", "vectors:a", "240"]
+    ]
+    assert [row[1] for row in counts.rows] == ["2"] * 6 + ["12"]
+    for row in plans.rows:
+        low, high = (float(share.rstrip("%")) for share in row[6].split(" – "))
+        assert (row[8] == "yes") == (low <= float(row[7].rstrip("%")) <= high)
+    # what is embedded when it is asked for is the new model's own
+    assert all(
+        float(row[7].rstrip("%")) > 95 for row in plans.rows if row[4].startswith("documents translated, the top")
+    )
 
 
 def test_command_names_the_studies_and_takes_translators(task: str) -> None:
@@ -200,6 +235,8 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
 def test_bad_use_is_one_sentence(task: str) -> None:
     with pytest.raises(VecsmithError, match="two or more"):
         study_of_translators(Setting([task], ["vectors:a"]))
+    with pytest.raises(VecsmithError, match=r"two encoders or more, on 1,250 documents"):
+        migration(Setting([task], ["vectors:a", "vectors:b"]))
     with pytest.raises(VecsmithError, match="cross-fitted"):
         study_of_translators(Setting([task], ["vectors:a", "vectors:b"], fit_on="corpus"))
     with pytest.raises(VecsmithError, match="did you mean"):

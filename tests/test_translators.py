@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.errors import VecsmithError
-from vecsmith.translators import TRANSLATORS, Translator, canonical, join, load_translator, translator
+from vecsmith.translators import TRANSLATORS, Translator, canonical, join, load_translator, translate_set, translator
 
 SPECS = [*(method.example for method in TRANSLATORS.values()), "linear:rank5", "mlp2x2:cosine", "mlp1:retrieval"]
 
@@ -125,8 +125,11 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         load_translator(folder)
     occupied = tmp_path / "notes"
     occupied.mkdir()
-    with pytest.raises(VecsmithError, match="already holds something else"):
-        translator("linear").fit(X, Y).save(occupied)
+    # a model's folder has a config.json too
+    for content in ("{}", "[]", '{"kind": "codec"}'):
+        (occupied / "config.json").write_text(content)
+        with pytest.raises(VecsmithError, match="already holds something else"):
+            translator("linear").fit(X, Y).save(occupied)
 
 
 def test_weights_of_another_translator_are_refused() -> None:
@@ -319,3 +322,59 @@ def test_a_training_that_was_killed_goes_on_and_ends_as_one_that_was_not(
     assert left == steps - 4
     assert resumed.fingerprint == whole.fingerprint
     assert not list((cache / "training").glob("*"))
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_space_that_is_one_point_is_translated_to_numbers(spec: str, side: str) -> None:
+    X, Y = two_spaces(20, 24, 100)
+    (X if side == "source" else Y)[:] = 0.2
+    translated = translator(spec).fit(X, Y).transform(two_spaces(20, 24, 100)[0])
+    assert np.isfinite(translated).all()
+
+
+def test_what_could_not_be_fitted_is_not_fitted() -> None:
+    X, Y = two_spaces(20, 24, 100)
+    unsuitable = translator("linear:rank21")
+    with pytest.raises(VecsmithError, match="does not suit"):
+        unsuitable.fit(X, Y)
+    with pytest.raises(VecsmithError, match="not fitted"):
+        unsuitable.transform(X)
+    with pytest.raises(VecsmithError, match=r"shapes \(20,\) and \(20,\)"):
+        translator("linear").fit(X[0], Y[0, :20])
+
+
+def test_any_seed_clusters() -> None:
+    X, Y = two_spaces(20, 24, 100)
+    assert translator("local4", seed=2**40).fit(X, Y).transform(X).shape == Y.shape
+
+
+def test_other_vectors_of_the_same_rows_are_not_taken_for_those_translated_before(tmp_path: Path) -> None:
+    X, Y = two_spaces(20, 24, 3000)
+    fitted = translator("linear").fit(X, Y)
+    first, other = EmbeddingSet(X), EmbeddingSet(X[::-1])
+    translate_set(fitted, first, tmp_path / "done")
+    assert len(translate_set(fitted, first, tmp_path / "done")) == 3000
+    for changed in ((other,), (first, EmbeddingSet(Y))):
+        with pytest.raises(VecsmithError, match="already holds other vectors"):
+            translate_set(fitted, changed[0], tmp_path / "done", *changed[1:])
+
+
+def test_an_interrupted_translation_goes_on_with_the_same_vectors_only(tmp_path: Path) -> None:
+    X, Y = two_spaces(20, 24, 3000)
+    fitted = translator("linear").fit(X, Y)
+    whole = translate_set(fitted, EmbeddingSet(X), tmp_path / "whole")
+    translate, blocks = fitted.transform, []
+
+    def interrupted(block: np.ndarray) -> np.ndarray:
+        if blocks:
+            raise KeyboardInterrupt
+        blocks.append(len(block))
+        return translate(block)
+
+    fitted.transform = interrupted  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        translate_set(fitted, EmbeddingSet(X), tmp_path / "half")
+    fitted.transform = translate  # type: ignore[method-assign]
+    with pytest.raises(VecsmithError, match="already holds something else"):
+        translate_set(fitted, EmbeddingSet(X[::-1]), tmp_path / "half")
+    assert translate_set(fitted, EmbeddingSet(X), tmp_path / "half").fingerprint == whole.fingerprint

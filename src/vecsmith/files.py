@@ -91,15 +91,16 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def refuse_other(folder: Path, file: str) -> None:
-    """Refuse to replace what is not a folder with a file of this name; an empty folder holds nothing yet.
+def refuse_other(folder: Path, manifest: str, kind: str) -> None:
+    """Refuse to replace what is not a folder with a manifest of this name and kind; an empty one holds nothing yet.
 
     Raises
     ------
     VecsmithError
         If it is something else.
     """
-    if folder.exists() and not (folder / file).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not empty and not is_of_kind(folder / manifest, kind):
         raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
 
 
@@ -206,6 +207,14 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
         for name, expected in files.items():
             _check_file(path.parent / name, expected)
     return dict(manifest)
+
+
+def is_of_kind(path: Path, kind: str) -> bool:
+    """Whether a manifest says that it is of a kind, and no other program's file of that name; it may be damaged."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")).get("kind") == kind)
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _check_file(path: Path, expected: str) -> None:

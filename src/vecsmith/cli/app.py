@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 app = typer.Typer(
     name="vecsmith",
@@ -78,7 +79,7 @@ def print_listing(entries: dict[str, Any], as_json: bool) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for name, about in entries.items():
-        table.add_row(name, str(about))
+        table.add_row(Text(name), Text(str(about)))  # rich takes a plain string's brackets for markup
     console().print(table)
 
 

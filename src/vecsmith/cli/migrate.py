@@ -66,5 +66,8 @@ def apply(
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.studies.migration import apply
 
-    written, translated = apply(EmbeddingSet.open(old), EmbeddingSet.open(new), out, method, seed)
+    sample = EmbeddingSet.open(new)
+    written, translated = apply(EmbeddingSet.open(old), sample, out, method, seed)
+    if left_out := len(sample) - (len(written) - translated):
+        say(f"{left_out:,} documents of {new} have an id that {old} does not have; they were left out.")
     say(f"Wrote {written!r} to {out}: {translated:,} documents translated, {len(written) - translated:,} as embedded")

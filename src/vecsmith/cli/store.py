@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from vecsmith.cli.app import JsonFlag, app, console, print_json, say
 from vecsmith.cli.search import embed_queries, print_found
@@ -41,14 +42,14 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
     """List the sets of a store."""
     from vecsmith.search.embedding_store import EmbeddingStore, description
 
-    sets = EmbeddingStore(where).sets()
+    sets = EmbeddingStore(where, make=False).sets()
     if as_json:
         print_json([asdict(each) for each in sets])
         return
     table = Table("name", "rows", "dimensions", "what", box=None, padding=(0, 2, 0, 0))
     for each in sets:
         what = description(each.provenance, each.split) + ("" if each.complete else " (unfinished)")
-        table.add_row(each.name, f"{each.rows:,}", str(each.dimensions), what)
+        table.add_row(each.name, f"{each.rows:,}", str(each.dimensions), Text(what))
     console().print(table)
 
 
@@ -61,7 +62,7 @@ def get(
     """Write a set of a store to a folder, as it was put."""
     from vecsmith.search.embedding_store import EmbeddingStore
 
-    embedded = EmbeddingStore(where).get(name)
+    embedded = EmbeddingStore(where, make=False).get(name)
     embedded.save(out)
     say(f"Wrote {embedded!r} to {out}")
 
@@ -86,7 +87,7 @@ def query(
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.search.embedding_store import EmbeddingStore
 
-    opened = EmbeddingStore(where)
+    opened = EmbeddingStore(where, make=False)
     if text is not None and vectors is None:
         names, Q = [text], embed_queries([text], encoder, opened.about(name).provenance.encoder, None, name)
     elif vectors is not None and text is None:

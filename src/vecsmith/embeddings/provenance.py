@@ -34,7 +34,7 @@ class Provenance:
     translated_from : str
         The model whose vectors were translated into the space of `encoder`; ``""`` where nothing was translated.
     translator : str
-        Spec and SHA-256 of the translator.
+        Spec and SHA-256 of the translator, and SHA-256 of the vectors that it was given.
     blocks : mapping of str to int
         Of fused vectors, the names and widths of the models' unit vectors, side by side; else empty.
     """

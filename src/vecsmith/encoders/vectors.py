@@ -43,8 +43,11 @@ def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:
         for path, texts in zip(_find_sides(task, where), (task.corpus, task.queries), strict=True)
     )
     check_same_space(corpus, queries)
-    for side in (corpus, queries):
-        side.provenance = replace(side.provenance, encoder=side.provenance.encoder or f"vectors:{where}")
+    for side, texts in ((corpus, task.corpus), (queries, task.queries)):
+        made = side.provenance
+        side.provenance = replace(
+            made, encoder=made.encoder or f"vectors:{where}", dataset=made.dataset or texts.source
+        )
     return corpus, queries
 
 

@@ -168,12 +168,19 @@ def neighbours(X: Paired, probes: Ranks, k: int) -> Ranks:
         Rows; a text is no neighbour of itself.
     k : int
         Less than n.
+
+    Raises
+    ------
+    VecsmithError
+        If a value is not finite.
     """
     queries = np.asarray(X[probes], np.float32)
     best = np.full((len(probes), k), -np.inf, np.float32)
     found = np.full((len(probes), k), -1, np.int64)
     for rows in _blocks(len(X)):
         scores = queries @ np.asarray(X[rows], np.float32).T
+        if np.isnan(scores).any():
+            raise VecsmithError("Vectors with a NaN or infinite value have no neighbours; embed those texts again.")
         own = np.flatnonzero((probes >= rows.start) & (probes < rows.stop))
         scores[own, probes[own] - rows.start] = -np.inf
         scores = np.hstack([best, scores])
@@ -211,7 +218,7 @@ def neighbourhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 
     Raises
     ------
     VecsmithError
-        If the counts differ, or a k is not from 1 to n − 1.
+        If the counts differ, a value is not finite, or a k is not from 1 to n − 1.
     """
     _check_pairs(X, Y)
     if not all(1 <= k < len(X) for k in ks):
@@ -236,6 +243,8 @@ def _each(X: Paired, Y: Paired, measure: Callable[[Floats, Floats], Floats]) -> 
 
 
 def _check_pairs(X: Paired, Y: Paired) -> None:
+    if X.ndim != 2 or Y.ndim != 2:
+        raise VecsmithError(f"Spaces are compared by arrays (n, d), but got shapes {X.shape} and {Y.shape}.")
     if len(X) != len(Y) or len(X) < 2:
         raise VecsmithError(f"Spaces are compared by two or more texts in both, but got {len(X)} and {len(Y)} vectors.")
 

@@ -6,19 +6,23 @@ import io
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from vecsmith.studies import Findings, Page, Table
+from vecsmith.studies.bench import versions
 
 
 def findings_terminal(findings: Findings) -> RenderableType:
     """Return the tables as rich tables under their titles."""
     parts: list[RenderableType] = []
     for table in findings.tables:
-        rich_table = RichTable(*table.columns, box=box.SIMPLE_HEAD, padding=0)
+        rich_table = RichTable(box=box.SIMPLE_HEAD, padding=0)
+        for number, column in enumerate(table.columns):
+            rich_table.add_column(escape(column), justify="right" if _is_number(table, number) else "left")
         for row in table.rows:
-            rich_table.add_row(*row)
+            rich_table.add_row(*map(Text, row))  # a cell may be a user's text, with brackets that are no markup
         parts += [Text(table.title), rich_table]
     return Group(*parts)
 
@@ -30,9 +34,8 @@ def findings_markdown(findings: Findings) -> str:
         lines += [table.title, "", "| " + " | ".join(table.columns) + " |"]
         lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
         lines += ["| " + " | ".join(row) + " |" for row in table.rows] + [""]
-    if findings.results:
-        versions = findings.results[0].versions.items()
-        lines += [f"Measured with {', '.join(f'{name} {number}' for name, number in versions)}.", ""]
+    measured = findings.results[0].versions if findings.results else versions()
+    lines += [f"Measured with {', '.join(f'{name} {number}' for name, number in measured.items())}.", ""]
     return "\n".join(lines)
 
 
@@ -56,6 +59,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em }}
 h1 {{ font-size: 1.3em }} h2 {{ font-size: 1.1em; margin-top: 2em }}
+table {{ border-collapse: collapse }}
 td, th {{ padding: .2em 1em .2em 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
 </style></head><body>
 <h1>{title}</h1>

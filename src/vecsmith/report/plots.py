@@ -76,7 +76,10 @@ def _curves(plot: Plot) -> Any:
 
 
 def _map(plot: Map) -> Any:
-    """Return the groups laid out together (McInnes, Healy and Melville 2018), with labels to hover over."""
+    """Return the groups laid out together (McInnes, Healy and Melville 2018), with labels to hover over.
+
+    Lines join what stands for the same thing.
+    """
     go, umap = require("plotly.graph_objects", "report"), require("umap", "report")
     vectors = np.vstack(list(plot.groups.values()))
     figure = go.Figure()
@@ -85,7 +88,14 @@ def _map(plot: Map) -> Any:
     layout = umap.UMAP(metric="cosine", random_state=SEED, n_jobs=1).fit_transform(vectors)
     # plotly takes a text for markup
     labels = [html.escape(label) for label in plot.labels]
-    for name, points in zip(plot.groups, np.split(layout, len(plot.groups)), strict=True):
+    groups = np.split(layout, len(plot.groups))
+    # plotly breaks a line at what is no number
+    lines = np.stack([*groups, np.full_like(groups[0], np.nan)], axis=1).reshape(-1, 2)
+    pale = {"mode": "lines", "line": {"width": 1}, "hoverinfo": "skip", "showlegend": False}
+    # the first colour is that of the lines
+    figure.update_layout(colorway=["lightgrey", *require("plotly.colors", "report").qualitative.Plotly])
+    figure.add_trace(go.Scatter(x=lines[:, 0], y=lines[:, 1], **pale))
+    for name, points in zip(plot.groups, groups, strict=True):
         style = {"mode": "markers", "marker": {"size": 5, "opacity": 0.7}, "hoverinfo": "text+name"}
         figure.add_trace(go.Scatter(x=points[:, 0], y=points[:, 1], name=name, text=labels, **style))
     # distances along an axis of UMAP mean nothing

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,6 +20,13 @@ from vecsmith.progress import track
 BATCH = 1000
 """Rows that are sent or fetched at a time."""
 FORMAT_VERSION = 1
+MOST_HITS = 10_000
+"""Rows that are looked for at a time: SQLite, in which ChromaDB keeps texts, takes no more than 32,766 names."""
+MOST_LETTERS = 91
+"""Of a collection's name, before its hash."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,23 @@ class Hit:
     text: str | None
 
 
+def _in_one_sentence(
+    method: "Callable[Concatenate[EmbeddingStore, P], T]",
+) -> "Callable[Concatenate[EmbeddingStore, P], T]":
+    """Raise what ChromaDB raises, such as for a server that is gone, as an error for the user."""
+
+    @wraps(method)
+    def run(store: "EmbeddingStore", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(store, *args, **kwargs)
+        except store.failures as error:
+            raise VecsmithError(
+                f"ChromaDB failed at {store.where} ({error}); see to the folder or server, and start again."
+            ) from error
+
+    return run
+
+
 class EmbeddingStore:
     """Embedding sets in ChromaDB: in a folder of this machine, or on a server.
 
@@ -74,22 +99,28 @@ class EmbeddingStore:
     Parameters
     ----------
     where : str or Path
-        A folder, which is made if there is none, or the URL of a server, such as ``http://localhost:8000``.
+        A folder, or the URL of a server, such as ``http://localhost:8000``.
+    make : bool
+        Whether a folder that holds no store becomes one.
 
     Raises
     ------
     VecsmithError
-        If chromadb is not installed, a file is named, or there is no server at the URL.
+        If chromadb is not installed, a file is named, or there is no server at the URL, no store in the folder or none
+        can be.
     """
 
-    def __init__(self, where: str | Path) -> None:
+    def __init__(self, where: str | Path, make: bool = True) -> None:
         chromadb = require("chromadb", "stores")
         settings = chromadb.config.Settings(anonymized_telemetry=False)
         self.where = str(where)
+        self.failures = (chromadb.errors.ChromaError, require("httpx", "stores").HTTPError)
         if not self.where.startswith(("http://", "https://")):
             if Path(where).is_file():
                 raise VecsmithError(f"{where} is a file; name a folder.")
-            self._client = chromadb.PersistentClient(self.where, settings=settings)
+            if not make and not (Path(where) / "chroma.sqlite3").is_file():
+                raise VecsmithError(f"There is no store in {self.where}; put a set there, or name another folder.")
+            self._client = self._open_folder(chromadb, settings)
             return
         try:
             url = urlsplit(self.where)
@@ -101,6 +132,11 @@ class EmbeddingStore:
                 f"There is no Chroma server at {self.where} ({error}); start one, or name a folder."
             ) from error
 
+    @_in_one_sentence
+    def _open_folder(self, chromadb: Any, settings: Any) -> Any:
+        return chromadb.PersistentClient(self.where, settings=settings)
+
+    @_in_one_sentence
     def put(self, embedded: EmbeddingSet, split: str = "") -> str:
         """Store a set, and return the name of its collection; a set that is there already is left as it is.
 
@@ -109,11 +145,16 @@ class EmbeddingStore:
         Parameters
         ----------
         embedded : EmbeddingSet
-            The set; its dataset, models and translator name the collection.
+            The set; its dataset, models, translator and content name the collection.
         split : str
             The part of the dataset that it is.
+
+        Raises
+        ------
+        VecsmithError
+            If the store has another collection of that name.
         """
-        name = collection_name(embedded.provenance, split)
+        name = collection_name(embedded, split)
         about = {
             "vecsmith": FORMAT_VERSION,
             "provenance": json.dumps(asdict(embedded.provenance)),
@@ -128,7 +169,10 @@ class EmbeddingStore:
             metadata={**about, "complete": False},
             configuration={"hnsw": {"space": "ip"}},
         )
-        if collection.metadata.get("complete"):
+        there = _stored(collection)
+        if there is None:
+            raise VecsmithError(f"{self.where} has a collection {name} that is no embedding set; give another store.")
+        if there.complete:
             return name
         batches = range(collection.count() // BATCH * BATCH, len(embedded), BATCH)
         for start in track(batches, f"Storing {name}", len(batches)):
@@ -143,6 +187,7 @@ class EmbeddingStore:
         collection.modify(metadata={**about, "complete": True})
         return name
 
+    @_in_one_sentence
     def sets(self) -> list[StoredSet]:
         """Return the sets of the store, by name; other collections are not listed."""
         stored = [_stored(collection) for collection in self._collections()]
@@ -154,15 +199,21 @@ class EmbeddingStore:
             yield from page
             offset += len(page)
 
+    @_in_one_sentence
     def get(self, name: str) -> EmbeddingSet:
         """Return a set as it was put, in its dtype and the order of its rows.
 
         Raises
         ------
         VecsmithError
-            If there is no such set, or it was not put to the end.
+            If there is no such set, it was not put to the end, or rows were added or deleted since.
         """
         stored, collection = self._find(name)
+        if (count := collection.count()) != stored.rows:
+            raise VecsmithError(
+                f"{name} in {self.where} has {count} rows where {stored.rows} were put; delete that collection and put "
+                "the set again."
+            )
         vectors = np.empty((stored.rows, stored.dimensions), stored.provenance.dtype)
         ids, texts = [""] * stored.rows, [""] * stored.rows
         has_texts = False
@@ -176,6 +227,7 @@ class EmbeddingStore:
                 has_texts = has_texts or text is not None
         return EmbeddingSet(vectors, ids, texts if has_texts else None, stored.provenance, f"{self.where}, {name}")
 
+    @_in_one_sentence
     def query(self, name: str, Q: Vectors, k: int = 10) -> list[list[Hit]]:
         """Return the k nearest of each query (n, d), best first.
 
@@ -193,14 +245,20 @@ class EmbeddingStore:
                 f"{name} has vectors of {stored.dimensions} dimensions, but the queries have shape {queries.shape}; "
                 f"embed them with {stored.provenance.encoder or 'its model'}."
             )
-        found = collection.query(
-            query_embeddings=queries, n_results=min(k, stored.rows), include=["distances", "documents"]
-        )
-        return [
-            [Hit(1 - distance, id_, text) for distance, id_, text in zip(*columns, strict=True)]
-            for columns in zip(found["distances"], found["ids"], found["documents"], strict=True)
-        ]
+        k = min(k, stored.rows)
+        size = max(1, MOST_HITS // k)
+        hits = []
+        for start in range(0, len(queries), size):
+            found = collection.query(
+                query_embeddings=queries[start : start + size], n_results=k, include=["distances", "documents"]
+            )
+            hits += [
+                [Hit(1 - distance, id_, text) for distance, id_, text in zip(*columns, strict=True)]
+                for columns in zip(found["distances"], found["ids"], found["documents"], strict=True)
+            ]
+        return hits
 
+    @_in_one_sentence
     def about(self, name: str) -> StoredSet:
         """Return what is known of a set.
 
@@ -221,17 +279,30 @@ class EmbeddingStore:
         raise unknown("embedding set", name, [each.name for each in self.sets()])
 
 
-def collection_name(provenance: Provenance, split: str = "") -> str:
+def collection_name(embedded: EmbeddingSet, split: str = "") -> str:
     """Return a name of the letters that ChromaDB takes, which differs for sets that differ."""
-    readable = "-".join(filter(None, (provenance.dataset, provenance.encoder, split)))
-    slug = re.sub(r"[^a-zA-Z0-9]+", "-", readable).strip("-")[-80:].strip("-") or "vectors"
-    return f"{slug}-{fingerprint([provenance.key, split])[:8]}"
+    made = embedded.provenance
+    models = [made.encoder.rpartition("/")[2]]
+    if made.translator:
+        models = [made.translated_from.rpartition("/")[2], "to", *models, _method(made)]
+    readable = "-".join(filter(None, (made.dataset, *models, split)))
+    slug = re.sub(r"[^a-zA-Z0-9]+", "-", readable).strip("-")[-MOST_LETTERS:].strip("-") or "vectors"
+    return f"{slug}-{fingerprint([made.key, embedded.fingerprint, split])[:8]}"
 
 
 def description(provenance: Provenance, split: str = "") -> str:
     """Return what a set is, in words."""
     part = f", {split}" if split else ""
-    return f"{provenance.dataset or 'texts'}{part}, by {provenance.encoder or 'an unknown model'}"
+    model = provenance.encoder or "an unknown model"
+    if provenance.translator:
+        first = provenance.translated_from or "an unknown model"
+        model = f"{first}, translated to {model} by {_method(provenance)}"
+    return f"{provenance.dataset or 'texts'}{part}, by {model}"
+
+
+def _method(provenance: Provenance) -> str:
+    """Return the spec of the translator."""
+    return provenance.translator.partition(" ")[0]
 
 
 def _stored(collection: Any) -> StoredSet | None:

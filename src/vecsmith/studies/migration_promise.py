@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import embed_task
+from vecsmith.errors import VecsmithError
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.search.exact import score_shortlist
 from vecsmith.studies.findings import Findings, Table
@@ -22,6 +23,8 @@ Floats = NDArray[np.float32]
 
 PAIRS = (1000, 4000)
 """Documents embedded by both models."""
+MOST = 0.8
+"""The share of a task's documents that they are at most."""
 BESIDE = "static"
 """The encoder of the model that stays."""
 
@@ -40,8 +43,19 @@ def migration(setting: Setting) -> Findings:
     -------
     Findings
         How often the interval held, and every prediction beside what was measured.
+
+    Raises
+    ------
+    VecsmithError
+        If there are fewer than two encoders, or all tasks are too small to plan on a part of their documents.
     """
-    return findings(outcomes(setting))
+    rows = outcomes(setting)
+    if not rows:
+        raise VecsmithError(
+            f"A switch is studied between two encoders or more, on {PAIRS[0] / MOST:,.0f} documents or more; give "
+            "those with --encoder and --task."
+        )
+    return findings(rows)
 
 
 def outcomes(setting: Setting) -> list[list[str]]:
@@ -53,7 +67,7 @@ def outcomes(setting: Setting) -> list[list[str]]:
             for seed in setting.seeds:
                 for pairs in PAIRS:
                     # the rest of the documents must be worth translating
-                    if pairs <= 0.8 * len(sets[models[0]][0]):
+                    if pairs <= MOST * len(sets[models[0]][0]):
                         rows += _rows(task, task.present(setting.split), sets, models, pairs, seed)
     return rows
 

@@ -183,7 +183,7 @@ class Trial:
     def _cluster(self) -> Rows:
         """The cluster of every document, in the old space."""
         k = int(np.clip(self.n // CLUSTER, 2, MOST_CLUSTERS))
-        kmeans = faiss.Kmeans(self.A.shape[1], k, seed=self.seed + 1, spherical=True)
+        kmeans = faiss.Kmeans(self.A.shape[1], k, seed=(self.seed + 1) % 2**31, spherical=True)
         kmeans.train(self.A)
         return np.asarray(kmeans.index.search(self.A, 1)[1][:, 0])
 
@@ -191,8 +191,8 @@ class Trial:
     def _weakness(self) -> NDArray[np.float64]:
         """How far translations are off in a document's cluster, which is known before the document is embedded."""
         error = 1 - (self._new * self.B).sum(axis=1)
-        means = np.array([error[self._cluster == each].mean() for each in range(self._cluster.max() + 1)])
-        return np.asarray(means[self._cluster])
+        sums, sizes = np.bincount(self._cluster, error), np.bincount(self._cluster)
+        return np.asarray((sums / np.maximum(sizes, 1))[self._cluster])
 
     def clusters(self, texts: list[str]) -> list[Cluster]:
         """Return the clusters that have pseudo-queries, the weakest first."""

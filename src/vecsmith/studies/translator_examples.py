@@ -63,7 +63,7 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
 def _by_cluster(X: Floats, seed: int) -> NDArray[np.int64]:
     """Return the rows of unit vectors X (n, d), cluster by cluster (spherical k-means), the most central first."""
     clusters = min(CLUSTERS, len(X))
-    clustering = faiss.Kmeans(X.shape[1], clusters, seed=seed + 1, spherical=True, min_points_per_centroid=1)
+    clustering = faiss.Kmeans(X.shape[1], clusters, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)
     clustering.train(X)
     cosines = X @ np.asarray(clustering.centroids).T
     return np.lexsort((-cosines.max(axis=1), cosines.argmax(axis=1)))

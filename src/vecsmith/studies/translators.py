@@ -6,8 +6,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import permutations
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from statistics import fmean
+from threading import Thread
 
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
@@ -65,9 +66,10 @@ def translators(setting: Setting, methods: Sequence[str] = METHODS, workers: int
 def findings(outcomes: Sequence[Outcome]) -> Findings:
     """Return the tables of the outcomes of experiments."""
     retention = "nDCG@10 over that of the target model's own index"
+    seeds = ", ".join(map(str, sorted({outcome.experiment.seed for outcome in outcomes})))
     return Findings(
         [
-            _mean_table("methods", f"Means over tasks, models and seeds; {retention}", outcomes),
+            _mean_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}", outcomes),
             *(_mode_table(mode, f"{retention}: {_SAID[mode]}", outcomes) for mode in MODES[:3]),
             _table("mse", "1,000 times the squared error a dimension", outcomes, lambda f: f"{1000 * f['mse']:.3f}"),
             _table("neighbours", f"Jaccard overlap of {NEIGHBOURS} nearest neighbours", outcomes, _plain("jaccard")),
@@ -125,7 +127,7 @@ def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> li
     """Return the outcomes of experiments, which run in worker processes: one a core by default."""
     done: dict[Experiment, Outcome] = {}
     processes = min(workers or os.cpu_count() or 1, len(experiments))
-    with _one_thread(), ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with _one_thread(), ProcessPoolExecutor(processes, get_context("spawn"), end_with_the_parent) as pool:
         futures = {pool.submit(run, experiment): experiment for experiment in experiments}
         try:
             for future in track(as_completed(futures), "Experiments", len(futures)):
@@ -134,6 +136,17 @@ def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> li
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [done[experiment] for experiment in experiments]
+
+
+def end_with_the_parent() -> None:
+    """End this process when the one that started it is gone; a worker of one that was killed waits for work forever."""
+    if parent := parent_process():
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

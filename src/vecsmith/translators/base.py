@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 
 from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.files import replacing_folder, write_manifest
+from vecsmith.files import refuse_other, replacing_folder, write_manifest
 
 Floats = NDArray[np.float32]
 
@@ -96,10 +96,14 @@ class Translator(ABC):
         Raises
         ------
         VecsmithError
-            If the counts differ, there are fewer than `FEWEST` pairs, a value is not finite (which row), or a parameter
-            does not suit the dimensions.
+            If the arrays are not (n, a) and (n, b), there are fewer than `FEWEST` pairs, a value is not finite (which
+            row), or a parameter does not suit the dimensions.
         """
         pair = [_as_floats(vectors, name) for vectors, name in ((X, "source"), (Y, "target"))]
+        if not pair[0].ndim == pair[1].ndim == 2:
+            raise VecsmithError(
+                f"A translator is fitted on arrays (n, a) and (n, b), but got shapes {X.shape} and {Y.shape}."
+            )
         if len(pair[0]) != len(pair[1]):
             raise VecsmithError(
                 f"A translator is fitted on pairs, but got {len(pair[0])} source and {len(pair[1])} target vectors; "
@@ -107,10 +111,10 @@ class Translator(ABC):
             )
         if len(pair[0]) < FEWEST:
             raise VecsmithError(f"{len(pair[0])} pairs are too few to fit a translator; give {FEWEST} or more.")
-        self.pairs_, self.input_dimensions_ = pair[0].shape
-        self.output_dimensions_ = pair[1].shape[1]
+        self.input_dimensions_, self.output_dimensions_ = pair[0].shape[1], pair[1].shape[1]
         self.normalised_ = bool((np.abs(np.linalg.norm(pair[1], axis=1) - 1) < 1e-3).all())
         self._fit(*pair)
+        self.pairs_ = len(pair[0])
         return self
 
     @abstractmethod
@@ -179,8 +183,7 @@ class Translator(ABC):
         """
         self._check_fitted()
         folder = Path(path)
-        if folder.exists() and not (folder / "config.json").is_file():
-            raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+        refuse_other(folder, "config.json", KIND)
         content = {
             **{name: getattr(self, name) for name in ("spec", "seed", "source", "target")},
             "input_dimensions": self.input_dimensions_,

@@ -83,7 +83,7 @@ class Local(Translator):
         self.weights_, self.offset_ = linear.weights_, linear.offset_
         self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         clustering = faiss.Kmeans(
-            X.shape[1], self.clusters, seed=self.seed + 1, spherical=True, min_points_per_centroid=1
+            X.shape[1], self.clusters, seed=(self.seed + 1) % 2**31, spherical=True, min_points_per_centroid=1
         )
         clustering.train(X)
         self.centres_ = np.asarray(clustering.centroids, dtype=np.float32)

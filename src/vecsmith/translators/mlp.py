@@ -157,7 +157,8 @@ class MLP(Translator):
         self.mean_ = X[training].mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = (X - self.mean_).astype(np.float64)
         spectrum, V = np.linalg.eigh(centred.T @ centred / len(X))
-        spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()))
+        # vectors that are all the same have no spread
+        spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()) if spectrum.max() > 0 else 1.0)
         self.components_ = np.asarray(V / spread, dtype=np.float32)
 
     def _line(self, X: Floats, Y: Floats) -> Affine:

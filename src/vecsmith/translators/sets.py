@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Vectors
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
+from vecsmith.files import fingerprint
 from vecsmith.progress import track
 from vecsmith.translators.base import Floats, Translator
 
@@ -89,14 +90,14 @@ def translate_set(
     embedded : EmbeddingSet
         Vectors of the model that it translates from.
     path : str or Path
-        The folder: new, or with what this call wrote before.
+        The folder: new, or with what a call with the same translator and vectors wrote before.
     known : EmbeddingSet, optional
         Texts that the target model did embed: rows of their ids get these vectors.
 
     Returns
     -------
     EmbeddingSet
-        The translated set; its provenance names both models and the translator.
+        The translated set; its provenance names both models, the translator and what it was given.
 
     Raises
     ------
@@ -109,6 +110,8 @@ def translate_set(
             f"{embedded.source} has vectors of {model}, but the translator is from {fitted.source}; "
             "use vectors of that model."
         )
+    # texts and models may be the same, or not known, where vectors are not
+    given = fingerprint([each.fingerprint for each in (embedded, known) if each])
     provenance = replace(
         embedded.provenance,
         encoder=fitted.target,
@@ -119,7 +122,7 @@ def translate_set(
         normalised=fitted.normalised_,
         dtype="float32",
         translated_from=model or fitted.source,
-        translator=f"{fitted.spec} {fitted.fingerprint}",
+        translator=f"{fitted.spec} {fitted.fingerprint} of {given}",
     )
     if (folder / "manifest.json").is_file():
         finished = EmbeddingSet.open(folder)

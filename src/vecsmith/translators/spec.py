@@ -1,7 +1,6 @@
 """Specs: what a user writes to name a translator."""
 
 import importlib
-import json
 import pkgutil
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.files import read_manifest
+from vecsmith.files import is_of_kind, read_manifest
 from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
 
 # every module of this package registers the translators that it defines
@@ -45,10 +44,7 @@ def translator(spec: str, seed: int = 0) -> Translator:
 
 def is_translator(path: str | Path) -> bool:
     """Whether a folder says that it holds a translator, and no other artefact with a ``config.json``."""
-    try:
-        return bool(json.loads((Path(path) / "config.json").read_text(encoding="utf-8")).get("kind") == KIND)
-    except (OSError, ValueError, AttributeError):
-        return False
+    return is_of_kind(Path(path) / "config.json", KIND)
 
 
 def load_translator(path: str | Path) -> Translator:
