@@ -58,7 +58,7 @@ def apply(
     method: MethodOption = "canonical",
     seed: SeedOption = 0,
 ) -> None:
-    """Write all documents in the new model's space: embedded where they are, translated where they are not.
+    """Write all documents in the new model's space: its own vectors where there are some, translated ones elsewhere.
 
     \b
     vecsmith migrate apply --old corpus-minilm --new sample-mpnet --out corpus-mpnet
@@ -67,7 +67,8 @@ def apply(
     from vecsmith.studies.migration import apply
 
     sample = EmbeddingSet.open(new)
-    written, translated = apply(EmbeddingSet.open(old), sample, out, method, seed)
-    if left_out := len(sample) - (len(written) - translated):
-        say(f"{left_out:,} documents of {new} have an id that {old} does not have; they were left out.")
-    say(f"Wrote {written!r} to {out}: {translated:,} documents translated, {len(written) - translated:,} as embedded")
+    written, level = apply(EmbeddingSet.open(old), sample, out, method, seed)
+    say(
+        f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} of the "
+        f"new model's own, turned until they score as those do ({level.ratio:.2f} of what they did)"
+    )

@@ -11,12 +11,13 @@ from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
 from vecsmith.studies.findings import Findings, Table
 from vecsmith.studies.migration_trial import Cluster, Trial, Way
-from vecsmith.translators import fit_sets, join, translate_set, translator
+from vecsmith.studies.translator_experiment import cross_translate
+from vecsmith.translators import Level, complete_set, fit_sets, join, translator
 
 METHOD = "canonical"
 """The translator."""
 SAMPLE = 20_000
-"""Texts embedded by both models that a plan looks at, at most."""
+"""Texts embedded by both models that a plan, and a level, look at, at most."""
 SHARES = (0.25, 0.5, 1.0)
 """Of the pairs, to see how many are needed."""
 FEWEST = 200
@@ -109,15 +110,19 @@ def _vectors(beside: EmbeddingSet, ids: list[str]) -> NDArray[np.float32]:
 
 def apply(
     old: EmbeddingSet, new: EmbeddingSet, path: str | Path, method: str = METHOD, seed: int = 0
-) -> tuple[EmbeddingSet, int]:
-    """Write all documents in the new model's space, and return them and how many were translated.
+) -> tuple[EmbeddingSet, Level]:
+    """Write all documents in the new model's space, and return them and what the new model's own vectors went through.
 
-    Documents that the new model embedded keep those vectors; the others are translated, by a translator fitted on the
-    former. Interrupted and called again, it goes on.
+    Documents that both models embedded, the translator is fitted on; those that only the old one did are translated.
+    The new model's vectors are brought to the level of these. Interrupted and called again, it goes on.
 
     Parameters
     ----------
-    old, new, method, seed
+    old : EmbeddingSet
+        The documents in the old index.
+    new : EmbeddingSet
+        Those that the new model embedded, by id, which the old one need not know.
+    method, seed
         As of `plan`.
     path : str or Path
         The folder to write.
@@ -129,7 +134,10 @@ def apply(
     """
     fitted = translator(method, seed)
     pairs = fit_sets(fitted, old, new)
-    return translate_set(fitted, old, path, known=new), len(old) - len(pairs)
+    rows = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
+    own = new.unit[pairs.target[rows]]
+    level = Level.fit(own, cross_translate(method, old.unit[pairs.source[rows]], own, seed)[0], seed)
+    return complete_set(fitted, level, old, new, path), level
 
 
 def findings(found: Plan) -> Findings:

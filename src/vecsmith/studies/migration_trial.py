@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vecsmith.metrics.expected_gain import DEPTH, ExpectedGain
 from vecsmith.search.exact import score_shortlist
-from vecsmith.translators import translator
+from vecsmith.translators import Level, translator
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -171,11 +171,11 @@ class Trial:
         shortlist = np.sort(self._scores(self._found(Q, self._new, self.shortlist)), axis=1)[:, ::-1]
         best = self.gain.retention(shortlist[:, :DEPTH])
         yield Way(f"documents translated, the top {SHORTLIST} of a query embedded when it is asked", float(best.mean()))
-        weakest = np.argsort(-self._weakness, kind="stable")
+        weakest, level = np.argsort(-self._weakness, kind="stable"), Level.fit(self.B, self._new, self.seed)
         for share in RE_EMBEDDED:
             mixed = self._new.copy()
             again = weakest[: round(share * self.n)]
-            mixed[again] = self.B[again]
+            mixed[again] = level.transform(self.B[again])
             name = f"documents translated, the weakest {share:.0%} embedded before"
             yield Way(name, float(self._each(Q, mixed).mean()), share)
 

@@ -1,13 +1,24 @@
 """Translators: vectors of one model's space → vectors of another's."""
 
 from vecsmith.translators.base import TRANSLATORS, Translator
-from vecsmith.translators.sets import Pairs, fit_sets, join, query_encoder, translate_queries, translate_set
+from vecsmith.translators.level import Level
+from vecsmith.translators.sets import (
+    Pairs,
+    complete_set,
+    fit_sets,
+    join,
+    query_encoder,
+    translate_queries,
+    translate_set,
+)
 from vecsmith.translators.spec import is_translator, load_translator, translator
 
 __all__ = [
     "TRANSLATORS",
+    "Level",
     "Pairs",
     "Translator",
+    "complete_set",
     "fit_sets",
     "is_translator",
     "join",

@@ -1,5 +1,6 @@
 """Sets and translators: pairs of texts that two models embedded, and translated sets on disk."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
 from vecsmith.progress import track
 from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.level import Level
 
 MOST_PAIRS = 100_000
 """Pairs that a translator learns from at most, which bounds the time and memory that fitting takes."""
@@ -78,9 +80,7 @@ def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> 
     return pairs
 
 
-def translate_set(
-    fitted: Translator, embedded: EmbeddingSet, path: str | Path, known: EmbeddingSet | None = None
-) -> EmbeddingSet:
+def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path) -> EmbeddingSet:
     """Translate the unit vectors of a set into a folder, block by block; interrupted and called again, it goes on.
 
     Parameters
@@ -91,8 +91,6 @@ def translate_set(
         Vectors of the model that it translates from.
     path : str or Path
         The folder: new, or with what a call with the same translator and vectors wrote before.
-    known : EmbeddingSet, optional
-        Texts that the target model did embed: rows of their ids get these vectors.
 
     Returns
     -------
@@ -104,14 +102,69 @@ def translate_set(
     VecsmithError
         If the set is known to be another model's, or `path` holds something else.
     """
-    folder, model = Path(path), embedded.provenance.encoder
+    rows = embedded.ids, embedded.texts
+    return _write(fitted, [embedded], path, rows, lambda block: fitted.transform(embedded.unit[block]))
+
+
+def complete_set(
+    fitted: Translator, level: Level, embedded: EmbeddingSet, known: EmbeddingSet, path: str | Path
+) -> EmbeddingSet:
+    """Write the texts of two sets in the target model's space, like `translate_set`.
+
+    Parameters
+    ----------
+    fitted : Translator
+        A fitted translator.
+    level : Level
+        What the target model's own vectors go through, to be among translated ones.
+    embedded : EmbeddingSet
+        Vectors of the model that it translates from.
+    known : EmbeddingSet
+        Texts that the target model embedded; those that the other model did not come last.
+    path : str or Path
+        The folder.
+
+    Raises
+    ------
+    VecsmithError
+        As `translate_set`.
+    """
+    place = {id_: row for row, id_ in enumerate(known.ids)}
+    before = set(embedded.ids)
+    also = [row for id_, row in place.items() if id_ not in before]
+    ids = [*embedded.ids, *(known.ids[row] for row in also)]
+    texts = embedded.texts
+    if texts is not None:
+        texts = [*texts, *(known.texts[row] if known.texts else "" for row in also)]
+
+    def vectors(block: slice) -> Floats:
+        rows = np.array([place.get(id_, -1) for id_ in ids[block]])
+        own, others = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        result = np.empty((len(rows), fitted.output_dimensions_), np.float32)
+        result[own] = level.transform(known.unit[rows[own]])
+        result[others] = fitted.transform(embedded.unit[block.start + others])
+        return result
+
+    return _write(fitted, [embedded, known], path, (ids, texts), vectors)
+
+
+def _write(
+    fitted: Translator,
+    given: Sequence[EmbeddingSet],
+    path: str | Path,
+    rows: tuple[Sequence[str], Sequence[str] | None],
+    vectors: Callable[[slice], Floats],
+) -> EmbeddingSet:
+    """Write ids, texts and vectors, made block by block, of what a translator was given, first what it translates."""
+    folder, embedded = Path(path), given[0]
+    model = embedded.provenance.encoder
     if model and fitted.source and model != fitted.source:
         raise VecsmithError(
             f"{embedded.source} has vectors of {model}, but the translator is from {fitted.source}; "
             "use vectors of that model."
         )
     # texts and models may be the same, or not known, where vectors are not
-    given = fingerprint([each.fingerprint for each in (embedded, known) if each])
+    told_apart = fingerprint([each.fingerprint for each in given])
     provenance = replace(
         embedded.provenance,
         encoder=fitted.target,
@@ -122,24 +175,17 @@ def translate_set(
         normalised=fitted.normalised_,
         dtype="float32",
         translated_from=model or fitted.source,
-        translator=f"{fitted.spec} {fitted.fingerprint} of {given}",
+        translator=f"{fitted.spec} {fitted.fingerprint} of {told_apart}",
     )
     if (folder / "manifest.json").is_file():
         finished = EmbeddingSet.open(folder)
         if finished.provenance != provenance:
             raise VecsmithError(f"{folder} already holds other vectors; give another folder.")
         return finished
-    writer = EmbeddingWriter(folder, embedded.ids, embedded.texts, provenance)
-    ids = embedded.ids if known else []
-    place = {id_: row for row, id_ in enumerate(known.ids)} if known else {}
-    for rows in track(writer.remaining, f"Translating {len(embedded)} vectors", len(writer.remaining)):
-        translated = fitted.transform(embedded.unit[rows])
-        if known:
-            here = [(at, place[id_]) for at, id_ in enumerate(ids[rows]) if id_ in place]
-            if here:
-                at, embedded_rows = np.array(here).T
-                translated[at] = known.unit[embedded_rows]
-        writer.write(translated)
+    ids, texts = rows
+    writer = EmbeddingWriter(folder, ids, texts, provenance)
+    for block in track(writer.remaining, f"Translating {len(ids)} vectors", len(writer.remaining)):
+        writer.write(vectors(block))
     writer.finish()
     return EmbeddingSet.open(folder)
 
