@@ -66,8 +66,8 @@ def main() -> None:
                     f"| {task.name} ({split}) | {encoder} | {X.shape[1]} → {X.shape[1] // fraction} | {cells} |"
                 )
                 print(lines[-1], flush=True)
-    for fraction, rows in kept.items():
-        cells = " | ".join(f"{value:.1%}" for value in np.mean(rows, axis=0))
+    for fraction, shares in kept.items():
+        cells = " | ".join(f"{value:.1%}" for value in np.mean(shares, axis=0))
         lines.append(f"| mean | | 1/{fraction} | {cells} |")
     out = Path(__file__).parent / "results" / "component-weights.md"
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from vecsmith.report import findings_markdown
 from vecsmith.results import Result
 from vecsmith.studies import (
     Findings,
+    Setting,
     Table,
     autoencoder_dimensions,
     fusion,
@@ -25,7 +26,6 @@ from vecsmith.studies import (
     small_to_large,
 )
 from vecsmith.studies.compare import measure
-from vecsmith.studies.widths import present
 from vecsmith.tasks import Task, load_task
 
 SPLIT = "train+test"
@@ -69,7 +69,7 @@ def against_first(
     """Return a row per codec of fused vectors: nDCG@10 over that of the first model alone, by task."""
     measured = []
     for task in loaded:
-        split = present(task, SPLIT)
+        split = task.present(SPLIT)
         alone = measure([task], [f"vectors:{models[0]}"], [], split=split)[0][0]
         fused = measure([task], ["+".join(f"vectors:{name}" for name in models)], specs, split=split)[0][1:]
         measured.append((alone, fused))
@@ -91,23 +91,19 @@ def findings(name: str, loaded: list[Task], rows: list[list[str]], results: list
     return Findings([Table(name, title, columns, rows)], results)
 
 
-def alone(model: str) -> list[str]:
-    """Return the encoder of ready vectors."""
-    return [f"vectors:{model}"]
+def ready(tasks: list[str], *models: str) -> Setting:
+    """Return the setting of tasks and ready vectors."""
+    return Setting(tasks, [f"vectors:{model}" for model in models], SPLIT, seeds=[0])
 
 
 SECTIONS: dict[str, Callable[[list[str]], Findings]] = {
     "fusion-pairs": pairs,
     "fusion-codes": codes,
-    "fusion": lambda tasks: fusion(tasks, [*alone("minilm"), *alone("wordllama")], SPLIT, seeds=[0]),
-    "autoencoder-dimensions": lambda tasks: autoencoder_dimensions(tasks[1:], alone("minilm"), SPLIT, seeds=[0]),
-    "matryoshka": lambda tasks: matryoshka(tasks[1:], [*alone("potion"), *alone("wordllama")], SPLIT, seeds=[0]),
-    "small-to-large": lambda tasks: small_to_large(
-        tasks, [*alone("minilm"), *alone("wordllama"), *alone("mpnet")], SPLIT, seeds=[0]
-    ),
-    "small-to-large-static": lambda tasks: small_to_large(
-        tasks, [*alone("wordllama"), *alone("potion"), *alone("mpnet")], SPLIT, seeds=[0]
-    ),
+    "fusion": lambda tasks: fusion(ready(tasks, "minilm", "wordllama")),
+    "autoencoder-dimensions": lambda tasks: autoencoder_dimensions(ready(tasks[1:], "minilm")),
+    "matryoshka": lambda tasks: matryoshka(ready(tasks[1:], "potion", "wordllama")),
+    "small-to-large": lambda tasks: small_to_large(ready(tasks, "minilm", "wordllama", "mpnet")),
+    "small-to-large-static": lambda tasks: small_to_large(ready(tasks, "wordllama", "potion", "mpnet")),
 }
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from vecsmith.embeddings import normalise
 from vecsmith.encoders import embed_task
 from vecsmith.metrics import evaluate
-from vecsmith.studies.widths import present
-from vecsmith.tasks import load_task
+from vecsmith.tasks import Task, load_task
 
+SPLIT = "train+test"
 TASKS = ("hotpotqa-2k", "scifact", "cranfield")
 MODELS = ("minilm", "mpnet", "potion", "wordllama")
 PAIRS = (
@@ -28,8 +28,8 @@ PAIRS = (
     ("mpnet", "potion"),
     ("minilm", "mpnet"),
 )
-SETTINGS = ((0, 0), (1 / 8, 0), (1 / 8, 5), (1 / 4, 5))
-WEIGHTS = (0.3, 0.5, 1)
+SETTINGS = ((0.0, 0.0), (1 / 8, 0.0), (1 / 8, 5.0), (1 / 4, 5.0))
+WEIGHTS = (0.3, 0.5, 1.0)
 Floats = NDArray[np.float32]
 
 
@@ -45,19 +45,22 @@ def cosines(X: Floats, Q: Floats, p: float, k: float) -> Floats:
     return scores
 
 
+def ndcg(task: Task, scores: Floats, asked: list[str]) -> float:
+    """Return nDCG@10 of the scores (n_queries, n) of the queries `asked`."""
+    top = np.argpartition(-scores, 10, axis=1)[:, :10]
+    best = np.take_along_axis(scores, top, axis=1)
+    judgements = task.judgements(task.present(SPLIT))
+    return float(evaluate(best, top, asked, task.corpus.ids, judgements).ndcg_at_10.mean())
+
+
 def main(data: str) -> None:
     """Print the table."""
     kept: dict[tuple[str, float, float, float], list[float]] = {}
     for name in TASKS:
         task = load_task(f"{data}/{name}")
-        judgements = task.judgements(present(task, "train+test"))
+        judgements = task.judgements(task.present(SPLIT))
         rows = np.array([row for row, id_ in enumerate(task.queries.ids) if id_ in judgements])
         asked = [task.queries.ids[row] for row in rows]
-
-        def ndcg(scores: Floats, task=task, judgements=judgements, asked=asked) -> float:
-            top = np.argpartition(-scores, 10, axis=1)[:, :10]
-            best = np.take_along_axis(scores, top, axis=1)
-            return float(evaluate(best, top, asked, task.corpus.ids, judgements).ndcg_at_10.mean())
 
         sets = {model: embed_task(task, f"vectors:{model}") for model in MODELS}
         alone: dict[str, float] = {}
@@ -65,9 +68,9 @@ def main(data: str) -> None:
             found = {
                 model: cosines(corpus.unit[:], queries.unit[rows], p, k) for model, (corpus, queries) in sets.items()
             }
-            alone = alone or {model: ndcg(scores) for model, scores in found.items()}
+            alone = alone or {model: ndcg(task, scores, asked) for model, scores in found.items()}
             for w in WEIGHTS:
-                shares = [ndcg(found[first] + w * found[second]) / alone[first] for first, second in PAIRS]
+                shares = [ndcg(task, found[a] + w * found[b], asked) / alone[a] for a, b in PAIRS]
                 kept.setdefault(("mean of pairs", p, k, w), []).append(fmean(shares))
                 kept.setdefault(("+".join(PAIRS[0]), p, k, w), []).append(shares[0])
     print("# Weights of components and of models\n")
@@ -77,7 +80,7 @@ def main(data: str) -> None:
     print(f"| models | p | k | w | {' | '.join(TASKS)} | mean |\n|---|---:|---:|---:|{'---:|' * (len(TASKS) + 1)}")
     for (pair, p, k, w), shares in sorted(kept.items(), key=lambda item: item[0][0]):
         exponent = f"1/{round(1 / p)}" if p else "0"
-        print(f"| {pair} | {exponent} | {k} | {w} | {' | '.join(f'{x:.1%}' for x in [*shares, fmean(shares)])} |")
+        print(f"| {pair} | {exponent} | {k:g} | {w:g} | {' | '.join(f'{x:.1%}' for x in [*shares, fmean(shares)])} |")
 
 
 if __name__ == "__main__":

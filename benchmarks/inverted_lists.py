@@ -12,6 +12,7 @@ import argparse
 import os
 import platform
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import faiss
 import numpy as np
-from search import FIT, NOISE, QUERIES, K, Search, make_up
+from search import NOISE, QUERIES, K, make_up
+from search_ways import FIT, Search, searched
 
 import vecsmith
 from vecsmith.embeddings import normalise
@@ -46,9 +48,9 @@ def ours(X: Any) -> tuple[Ways, int, list[str]]:
     _, building = timed(index.build_lists)
     lists = index.parts[0].lists
     assert lists is not None
-    ways: Ways = {(f"vecsmith {SPEC}", None): lambda Q, k: index.search(Q, k)[1]}
+    ways: Ways = {(f"vecsmith {SPEC}", None): searched(index)}
     for probes in PROBES:
-        ways[f"vecsmith {SPEC}", probes] = lambda Q, k, probes=probes: index.search(Q, k, probes=probes)[1]
+        ways[f"vecsmith {SPEC}", probes] = searched(index, probes=probes)
     said = f"encoding took {encoding:.0f} s, building the lists {building / encoding:.1f} times that"
     return ways, len(lists.centroids), [said]
 
@@ -59,14 +61,19 @@ def rivals(X: Any, n_lists: int) -> tuple[Ways, list[str]]:
     said = []
     for factory in (f"IVF{n_lists},PQ{X.shape[1] // 4}x4fsr", f"IVF{n_lists},RaBitQfs"):
         index = faiss.index_factory(X.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        _, training = timed(lambda index=index: index.train(X[: SAMPLE * n_lists]))
-        _, adding = timed(lambda index=index: index.add(X))
+        _, training = timed(partial(index.train, X[: SAMPLE * n_lists]))
+        _, adding = timed(partial(index.add, X))
         said.append(f"{factory} took {training:.0f} s to train and {adding:.0f} s to encode and fill")
         for probes in PROBES:
-            ways[f"FAISS {factory}", probes] = lambda Q, k, index=index, probes=probes: index.search(
-                Q, k, params=faiss.IVFSearchParameters(nprobe=probes)
-            )[1]
+            ways[f"FAISS {factory}", probes] = searched(index, params=parameters(probes))
     return ways, said
+
+
+def parameters(probes: int) -> Any:
+    """Return FAISS's parameters of a search that looks into so many lists."""
+    result = faiss.IVFSearchParameters()
+    result.nprobe = probes
+    return result
 
 
 def measure(ways: Ways, Q: Any, batch: int) -> dict[Any, float]:

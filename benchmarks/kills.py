@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import chromadb.config  # noqa: F401 - so that no child has to
 import faiss
@@ -51,7 +51,7 @@ Floats = NDArray[np.float32]
 def vectors(number: int, rows: int = ROWS) -> Floats:
     """Return the vectors of a step: others for every step."""
     X = np.random.default_rng(number).standard_normal((rows, DIMENSIONS)).astype(np.float32)
-    return X / np.linalg.norm(X, axis=1, keepdims=True)
+    return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True))
 
 
 @cache
@@ -98,7 +98,7 @@ class Save:
         number = int(index.provenance.dataset)
         X = vectors(number, ROWS + number % 7)
         expect(np.array_equal(index.parts[0].codes, codec().encode(X)), f"step {number} has other codes")
-        expect(len(index.rows.ids) == len(X) == len(index.originals), f"step {number} has other rows")
+        expect(len(index.rows.ids) == len(X) == len(cast(Any, index.originals)), f"step {number} has other rows")
         expect((index.search(X[:3], 1)[1][:, 0] == range(3)).all(), f"step {number} finds other rows")
         return number
 
@@ -199,11 +199,12 @@ class Export:
         if self.store == "npy":
             return np.load(where)
         if self.store == "faiss":
-            whole = faiss.read_index(where)
-            exact = faiss.downcast_index(faiss.downcast_index(whole.index).refine_index)
+            whole: Any = faiss.read_index(where)
+            rescored: Any = faiss.downcast_index(whole.index)
+            exact: Any = faiss.downcast_index(rescored.refine_index)
             return faiss.vector_to_array(exact.codes).reshape(whole.ntotal, -1)
-        index = usearch.index.Index.restore(where)
-        return index.get(np.arange(len(index)))
+        graph = usearch.index.Index.restore(where)
+        return graph.get(np.arange(len(graph)))
 
     def step(self, folder: Path, number: int) -> None:
         export_codes(code_set(number), self.store, str(folder / "exported"))

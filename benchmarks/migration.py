@@ -7,19 +7,18 @@ import sys
 from pathlib import Path
 
 from vecsmith.report import findings_markdown
-from vecsmith.studies.migration_promise import findings, outcomes
+from vecsmith.studies import Setting, migration
 
 RESULTS = Path(__file__).parent / "results" / "migration.md"
-SPLITS = {"hotpotqa-2k": "train+test", "scifact": "train+test", "cranfield": "test"}
+TASKS = ("hotpotqa-2k", "scifact", "cranfield")
 ENCODERS = [f"vectors:{name}" for name in ("minilm", "mpnet", "potion")]
 
 
 def main(data: str, *seeds: str) -> None:
     """Plan, measure, and write the tables."""
-    found = []
-    for task, split in SPLITS.items():
-        found += outcomes([f"{data}/{task}"], ENCODERS, split, [int(seed) for seed in seeds] or [0])
-    RESULTS.write_text(findings_markdown(findings(found)), encoding="utf-8")
+    numbers = [int(seed) for seed in seeds] or [0]
+    setting = Setting([f"{data}/{task}" for task in TASKS], ENCODERS, "train+test", seeds=numbers)
+    RESULTS.write_text(findings_markdown(migration(setting)), encoding="utf-8")
 
 
 if __name__ == "__main__":

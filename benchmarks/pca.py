@@ -30,7 +30,7 @@ def centred(train: Matrix, X: Matrix, k: int) -> Matrix:
     """Reduce as textbooks do: x̂ = μ + WᵀW(x − μ), as it is."""
     mean = train.mean(axis=0)
     W = directions(train - mean, k)
-    return mean + (X - mean) @ W @ W.T
+    return np.asarray(mean + (X - mean) @ W @ W.T)
 
 
 def centred_lost_mean(train: Matrix, X: Matrix, k: int) -> Matrix:
@@ -43,7 +43,7 @@ def centred_lost_mean(train: Matrix, X: Matrix, k: int) -> Matrix:
 def uncentred(train: Matrix, X: Matrix, k: int) -> Matrix:
     """Reduce without the mean taken off: x̂ = WᵀWx, as it is."""
     W = directions(train, k)
-    return X @ W @ W.T
+    return np.asarray(X @ W @ W.T)
 
 
 def uncentred_normalised(train: Matrix, X: Matrix, k: int) -> Matrix:
@@ -53,7 +53,7 @@ def uncentred_normalised(train: Matrix, X: Matrix, k: int) -> Matrix:
 
 def truncated(train: Matrix, X: Matrix, k: int) -> Matrix:
     """Reduce as truncateK does."""
-    return normalise(np.where(np.arange(X.shape[1]) < k, X, 0))
+    return normalise(np.where(np.arange(X.shape[1]) < k, X, np.float32(0)))
 
 
 METHODS: tuple[Callable[[Matrix, Matrix, int], Matrix], ...] = (

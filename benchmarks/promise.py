@@ -9,19 +9,19 @@ import sys
 from pathlib import Path
 
 from vecsmith.report import findings_markdown
+from vecsmith.studies import Setting
 from vecsmith.studies.promise import findings, outcomes
 
 RESULTS = Path(__file__).parent / "results" / "promise.md"
-SPLITS = {"hotpotqa-2k": "train+test", "scifact": "train+test", "cranfield": "test"}
+TASKS = ("hotpotqa-2k", "scifact", "cranfield")
 ENCODERS = [f"vectors:{name}" for name in ("minilm", "mpnet", "potion", "wordllama")]
 
 
 def main(data: str, *seeds: str) -> None:
     """Predict, measure, from the cache where that was done before, and write the tables."""
     numbers = [int(seed) for seed in seeds] or [0]
-    found = outcomes(["pydocs"], ["static"], "train+dev+test", "cross", numbers)
-    for task, split in SPLITS.items():
-        found += outcomes([f"{data}/{task}"], ENCODERS, split, "cross", numbers)
+    tuned_on = Setting([f"{data}/{task}" for task in TASKS], ENCODERS, "train+test", seeds=numbers)
+    found = outcomes(Setting(["pydocs"], ["static"], "train+dev+test", seeds=numbers)) + outcomes(tuned_on)
     RESULTS.write_text(findings_markdown(findings(found)), encoding="utf-8")
 
 

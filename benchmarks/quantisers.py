@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from vecsmith.report import findings_markdown
+from vecsmith.studies import Setting
 from vecsmith.studies.quantization import findings, measurements
 
 RESULTS = Path(__file__).parent / "results" / "quantisers.md"
@@ -18,10 +19,10 @@ SPLITS = {"hotpotqa-2k": "train+test", "scifact": "test", "cranfield": "test"}
 
 def main(data: str, *seeds: str) -> None:
     """Measure, from the cache where that was done before, and write the tables."""
+    numbers = [int(seed) for seed in seeds] or [0]
     measured = []
     for task, split in SPLITS.items():
-        numbers = [int(seed) for seed in seeds] or [0]
-        measured += measurements([f"{data}/{task}"], ["vectors:minilm"], split, "cross", numbers)
+        measured += measurements(Setting([f"{data}/{task}"], ["vectors:minilm"], split, seeds=numbers))
     RESULTS.write_text(findings_markdown(findings(measured)), encoding="utf-8")
 
 

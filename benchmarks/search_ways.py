@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import faiss
@@ -60,7 +61,7 @@ class Ours:
         """Yield them."""
         d = self.X.shape[1]
         for spec, size in (("median", d // 8), ("hybrid48B", 48), ("hybrid96B", 96)):
-            yield Way(f"vecsmith {spec}", size, lambda spec=spec: searched(self.index(spec)))
+            yield Way(f"vecsmith {spec}", size, partial(self.scanned, spec))
         for spec, size in (
             ("hybrid12B+trellis36B", 48),
             ("hybrid16B+trellis32B", 48),
@@ -69,10 +70,10 @@ class Ours:
             ("median+trellis48B", d // 8 + 48),
             ("hybrid48B+trellis48B", 96),
         ):
-            yield Way(f"vecsmith {spec}", size, lambda spec=spec: searched(self.index(spec, "rescored")), scans=False)
+            yield Way(f"vecsmith {spec}", size, partial(self.scanned, spec, "rescored"), scans=False)
         for finer, size in (("hybrid48B", 48), ("int8", d)):
             name = f"vecsmith median, 100 rescored by {finer}"
-            yield Way(name, d // 8 + size, lambda finer=finer: self.rescored(finer), False, size >= d)
+            yield Way(name, d // 8 + size, partial(self.rescored, finer), False, size >= d)
         yield Way("FAISS's kernel for vecsmith median", d // 8, self.kernel)
 
     def encoded(self, spec: str) -> tuple[vecsmith.Codec, Any]:
@@ -84,9 +85,9 @@ class Ours:
             self._encoded[spec] = codec, codes
         return self._encoded[spec]
 
-    def index(self, spec: str, scoring: Any = "asymmetric") -> vecsmith.Index:
-        """Return an index of the codes."""
-        return vecsmith.Index(*self.encoded(spec), scoring)
+    def scanned(self, spec: str, scoring: Any = "asymmetric") -> Search:
+        """Return the search of the codes."""
+        return searched(vecsmith.Index(*self.encoded(spec), scoring))
 
     def rescored(self, finer: str) -> Search:
         """Return the search of two codes that know nothing of each other."""
@@ -102,9 +103,9 @@ class Ours:
         return searched(faiss.IndexPreTransform(transform, codec.quantiser.index(codes)))
 
 
-def searched(index: Any) -> Search:
-    """Return the rows that an index, ours or one of FAISS, finds."""
-    return lambda Q, k: index.search(Q, k)[1]
+def searched(index: Any, **options: Any) -> Search:
+    """Return the search of an index, ours or one of FAISS."""
+    return lambda Q, k: index.search(Q, k, **options)[1]
 
 
 def exact(X: Any) -> Way:
@@ -118,7 +119,7 @@ def rivals(X: Any, graphs: bool, threads: int) -> Iterator[Way]:
     d = X.shape[1]
     factories = {"SQ8": d, f"OPQ{d // 4}_{d},PQ{d // 4}x4fs": d // 8, "RaBitQfs": d // 8 + 8}
     for factory, size in factories.items():
-        yield Way(f"FAISS {factory}", size, lambda factory=factory: made(X, factory), copies=size >= d)
+        yield Way(f"FAISS {factory}", size, partial(made, X, factory), copies=size >= d)
     yield Way("FAISS IndexBinaryFlat", d // 8, lambda: by_signs(binary(X)))
     yield Way("usearch b1, exact", d // 8, lambda: by_usearch(X, threads))
     yield Way("sentence-transformers semantic_search_faiss, ubinary, rescored", d // 8, lambda: by_sentences(binary(X)))

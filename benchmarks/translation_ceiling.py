@@ -36,7 +36,7 @@ def leave_one_out(X: np.ndarray, Y: np.ndarray, sharpness: float, ridge: float) 
     inverse, _ = lapack.strtri(L, lower=1, overwrite_c=1)
     mean = Y.mean(axis=0)
     weights = inverse.T @ (inverse @ (Y - mean))
-    return Y - weights / np.einsum("ij,ij->j", inverse, inverse)[:, None]
+    return np.asarray(Y - weights / np.einsum("ij,ij->j", inverse, inverse)[:, None])
 
 
 def kernel(X: np.ndarray, Y: np.ndarray) -> np.ndarray:

@@ -82,7 +82,8 @@ class Setting:
         task, other = (vecsmith.load_task(str(folder / name)) for name in (where, OTHER))
         rows = np.random.default_rng(SEED).permutation(len(other.corpus))[:pairs]
         X, Y = (vecsmith.embed_task(other, f"vectors:{model}")[0].unit[rows] for model in way)
-        return cls(task, *(Side(task, model) for model in way), pairs, (X, Y) if of == OTHER else None)
+        source, target = (Side(task, model) for model in way)
+        return cls(task, source, target, pairs, (X, Y) if of == OTHER else None)
 
     def translate(self, fit: Fit, back: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return translated queries and documents of the source; with `back`, of the target in the source's space."""
@@ -146,7 +147,7 @@ def density(documents: np.ndarray, others: np.ndarray, aligned: bool) -> np.ndar
 
 def feedback(Q: np.ndarray, D: np.ndarray, weight: float = 0.3) -> np.ndarray:
     """Return the scores of queries to which the mean of the first documents is added (Rocchio 1971)."""
-    return normalise(Q + weight * D[first(Q @ D.T, FEEDBACK)].mean(axis=1)) @ D.T
+    return np.asarray(normalise(Q + weight * D[first(Q @ D.T, FEEDBACK)].mean(axis=1)) @ D.T)
 
 
 def trials(setting: Setting) -> Iterator[Line]:
@@ -171,7 +172,7 @@ def trials(setting: Setting) -> Iterator[Line]:
         pools["the pairs' targets"] = (corpus, corpus, True)
     for name, (true, translated, aligned) in pools.items():
         densities = density(corpus, true, aligned), density(D, translated, aligned)
-        kept = [setting.kept(q @ d.T - dense / 2) for q, d, dense in zip((Q, own), (corpus, D), densities, strict=True)]
+        kept = (setting.kept(Q @ corpus.T - densities[0] / 2), setting.kept(own @ D.T - densities[1] / 2))
         yield f"hubs corrected by {name}", *kept
     old = setting.translate(by_spec("canonical"), back=True)[0] @ setting.source.documents.T
     for weight in (0.5, 1):

@@ -22,26 +22,28 @@ from vecsmith.studies.translator_experiment import cross_translate
 from vecsmith.tasks import Task
 
 SEEDS = (0, 1, 2)
+Case = tuple[str, str, str]
+"""Pairs, task and models."""
 METHOD, STATIC = "canonical", "wordllama"
 
 
-def kept(task: Task, a: Side, b: Side, c: Side, backwards: Any, translated: Any) -> list[float]:
+def kept(task: Task, here: list[Side], backwards: Any, translated: Any) -> list[float]:
     """Return the retention of the static model, and of queries, documents and 200 of these, alone and beside it."""
+    a, b, c = here
     Q, C, also = b.queries["test"], c.documents, c.queries["test"]
     queries, judged = backwards.transform(Q), Judged(task, "test", b.ids)
     pairs = [(queries, a.documents), (Q, translated)]
     figures = [judged.ndcg(also, C)]
-    for pair in pairs:
-        figures += [judged.ndcg(*pair)]
-        figures += [judged.ndcg(*(np.hstack(each) for each in zip(pair, (also, C), strict=True)))]
+    for q, d in pairs:
+        figures += [judged.ndcg(q, d), judged.ndcg(np.hstack([q, also]), np.hstack([d, C]))]
     whole = np.hstack([Q, also]), np.hstack([translated, C])
     figures += [judged.ndcg(*pairs[1], (Q, b.documents)), judged.ndcg(*whole, (Q, b.documents))]
     figures += [judged.ndcg(whole[0], np.hstack([b.documents, C]))]
     return [figure / judged.ndcg(Q, b.documents) for figure in figures]
 
 
-def cases(tasks: dict[str, Task], sides: dict[tuple[str, str], Side], seed: int) -> Iterator[tuple[str, ...]]:
-    """Yield pairs, task, models and figures."""
+def cases(tasks: dict[str, Task], sides: dict[tuple[str, str], Side], seed: int) -> Iterator[tuple[Case, list[float]]]:
+    """Yield cases and their figures."""
     order = np.random.default_rng(seed).permutation(len(tasks[OTHER].corpus))
     for a, b in [("minilm", "mpnet"), ("mpnet", "minilm")]:
         for n in (1000, 4000, 19_000):
@@ -49,15 +51,15 @@ def cases(tasks: dict[str, Task], sides: dict[tuple[str, str], Side], seed: int)
             forth, back = (vecsmith.translator(METHOD, seed).fit(*pair) for pair in ((X, Y), (Y, X)))
             for name in ("scifact", "cranfield"):
                 here = [sides[name, model] for model in (a, b, STATIC)]
-                figures = kept(tasks[name], *here, back, forth.transform(here[0].documents))
-                yield f"{n:,} of {OTHER}", name, f"{a} → {b}", *figures
+                figures = kept(tasks[name], here, back, forth.transform(here[0].documents))
+                yield (f"{n:,} of {OTHER}", name, f"{a} → {b}"), figures
         for name, counts in OWN.items():
             here = [sides[name, model] for model in (a, b, STATIC)]
             X, Y = here[0].documents, here[1].documents
             for n in counts:
                 translated = cross_translate(METHOD, X, Y, seed, n)[0]
                 back = cross_translate(METHOD, Y, X, seed, n)[2]
-                yield f"{n:,} of its own", name, f"{a} → {b}", *kept(tasks[name], *here, back, translated)
+                yield (f"{n:,} of its own", name, f"{a} → {b}"), kept(tasks[name], here, back, translated)
 
 
 def main() -> None:
@@ -67,10 +69,10 @@ def main() -> None:
     folder = parser.parse_args().data
     tasks = {name: vecsmith.load_task(str(folder / name)) for name in OWN}
     sides = {(name, model): Side(task, model) for name, task in tasks.items() for model in ("minilm", "mpnet", STATIC)}
-    lines: dict[tuple[str, ...], list[Any]] = {}
+    lines: dict[Case, list[list[float]]] = {}
     for seed in SEEDS:
-        for pairs, task, models, *figures in cases(tasks, sides, seed):
-            lines.setdefault((pairs, task, models), []).append(figures)
+        for line, figures in cases(tasks, sides, seed):
+            lines.setdefault(line, []).append(figures)
     print("# Translated vectors, with the scores of the static model added\n")
     print(
         f"Made by `benchmarks/translators_beside.py`, `{METHOD}`, means of seeds {SEEDS[0]} to {SEEDS[-1]}, "

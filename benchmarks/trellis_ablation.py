@@ -9,14 +9,17 @@ least squares gives it; p is the exponent with which the shrinkage of components
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
+from unittest.mock import patch
 
 import numpy as np
 
 import vecsmith
-from vecsmith.codecs import trellis
+from vecsmith.codecs import trellis, unit_length
+from vecsmith.embeddings import normalise
 
 SIZES = (96, 48, 24, 12)
 SEEDS = (0, 1, 2)
@@ -26,14 +29,9 @@ VARIANTS = [(normalised, p) for normalised in (False, True) for p in (0.0, 0.25,
 @contextmanager
 def variant(normalised: bool, p: float) -> Iterator[None]:
     """Change what `Trellis` does within the block."""
-    kept = trellis.UNSHRINK, trellis.normalise
-    trellis.UNSHRINK = p
-    if not normalised:
-        trellis.normalise = lambda vectors: np.asarray(vectors, dtype=np.float32)
-    try:
+    lengths = normalise if normalised else partial(np.asarray, dtype=np.float32)
+    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "normalise", lengths):
         yield
-    finally:
-        trellis.UNSHRINK, trellis.normalise = kept
 
 
 def retention(task: vecsmith.Task, encoder: str, codecs: list[str], seed: int) -> list[float]:

@@ -16,6 +16,7 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.studies.choice import Prediction, best, choose, ladder, predict, sized, smallest, trade_off
 from vecsmith.studies.promise import promise
+from vecsmith.studies.setting import Setting
 
 Vectors = NDArray[np.float32]
 
@@ -144,6 +145,6 @@ def test_dev_queries_may_choose(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_promise_comes_true_on_a_task_it_was_not_made_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("vecsmith.studies.promise"), "SHARES", (8,))
-    coverage, predictions = promise(["pydocs"], ["static"], seeds=[0]).tables
+    coverage, predictions = promise(Setting(["pydocs"], ["static"], seeds=[0])).tables
     assert [row[2] for row in predictions.rows] == ["int8", "int4", "trellis32B", "hybrid32B"]
     assert float(coverage.rows[0][4].rstrip("%")) >= 75

@@ -143,6 +143,26 @@ def test_search_codes_of_ready_vectors(task: Path, tmp_path: Path) -> None:
     assert [query["results"] for query in found] == [[{"score": 1, "id": id_, "text": None}] for id_ in ("0", "2")]
     assert "give --encoder" in refused("search", codes, "--query", "cats")
     assert "of 8 dimensions" in refused("search", codes, "--query", "cats", "--encoder", "static")
+    spoilt = np.eye(2, 8, dtype=np.float32)
+    spoilt[1, 3] = np.nan
+    np.save(tmp_path / "spoilt.npy", spoilt)
+    assert "NaN or infinite value in row 1" in refused("search", codes, "--queries", tmp_path / "spoilt.npy")
+    run("embed", "--task", task, "--encoder", "vectors:toy", "--out", tmp_path / "sets")
+    found = json.loads(run("search", codes, "--queries", tmp_path / "sets" / "queries", "-k", 1, "--json").stdout)
+    assert [(query["query"], query["results"][0]["id"]) for query in found] == [("q1", "0"), ("q2", "2")]
+    # FAISS's own lists find fewer than there are
+    run("fit", "faiss:IVF2,Flat", "--vectors", ready / "corpus.npy", "--out", tmp_path / "lists")
+    run("encode", tmp_path / "lists", "--vectors", ready / "corpus.npy", "--out", codes)
+    found = json.loads(run("search", codes, "--queries", ready / "queries.npy", "-k", 4, "--json").stdout)
+    assert all(1 <= len(query["results"]) < 4 for query in found)
+
+
+def test_search_codes_of_a_model_that_is_no_encoder(task: Path, tmp_path: Path) -> None:
+    (task / "vectors" / "toy" / "about.json").write_text('{"model": "someone/mini"}')
+    run("embed", "--task", task, "--encoder", "vectors:toy", "--out", tmp_path / "sets")
+    run("fit", "int8", "--vectors", tmp_path / "sets" / "corpus", "--out", tmp_path / "codec")
+    run("encode", tmp_path / "codec", "--vectors", tmp_path / "sets" / "corpus", "--out", tmp_path / "codes")
+    assert "--encoder, such as st:someone/mini." in refused("search", tmp_path / "codes", "--query", "cats")
 
 
 def test_listings() -> None:

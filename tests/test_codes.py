@@ -61,6 +61,7 @@ def test_codes_replace_codes_and_nothing_else(embedded: EmbeddingSet, tmp_path: 
         with pytest.raises(VecsmithError, match="already holds something else"):
             CodeSet.encode(codec, embedded, folder)
         assert sorted(folder.iterdir()) == before
+    (tmp_path / "codes").mkdir()
     CodeSet.encode(codec, embedded, tmp_path / "codes")
     assert CodeSet.encode(vecsmith.codec("int8").fit(embedded.unit), embedded, tmp_path / "codes").codec.spec == "int8"
 
@@ -97,6 +98,15 @@ def test_an_index_is_loaded_without_reading_its_codes_unless_asked(embedded: Emb
     (tmp_path / "codes" / "codes.npy").write_bytes(data[:-10])
     with pytest.raises(VecsmithError, match="valid codes"):
         vecsmith.Index.load(tmp_path / "codes")
+
+
+def test_broken_ids_of_an_index_are_told_when_they_are_read(embedded: EmbeddingSet, tmp_path: Path) -> None:
+    CodeSet.encode(vecsmith.codec("binary").fit(embedded.unit), embedded, tmp_path / "codes")
+    rows = tmp_path / "codes" / "rows.parquet"
+    rows.write_bytes(b"\x7f" * 40 + rows.read_bytes()[40:])
+    index = vecsmith.Index.load(tmp_path / "codes")
+    with pytest.raises(VecsmithError, match=r"rows\.parquet is broken"):
+        index.rows[0]
 
 
 def test_another_folder_is_refused(embedded: EmbeddingSet, tmp_path: Path) -> None:

@@ -175,8 +175,10 @@ def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
     with pytest.raises(VecsmithError, match="no Chroma server"):
         EmbeddingStore("http://127.0.0.1:9")
     (tmp_path / "file").write_text("")
-    with pytest.raises(VecsmithError, match="ChromaDB failed at"):
+    with pytest.raises(VecsmithError, match="is a file; name a folder"):
         EmbeddingStore(tmp_path / "file")
+    with pytest.raises(VecsmithError, match="ChromaDB failed at"):
+        EmbeddingStore(tmp_path / "file" / "inside")
     with pytest.raises(VecsmithError, match="There is no store in"):
         EmbeddingStore(tmp_path / "typo", make=False)
     assert not (tmp_path / "typo").exists()

@@ -11,7 +11,7 @@ from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Plot
+from vecsmith.studies import STUDIES, Findings, Plot, Setting
 from vecsmith.studies.autoencoder_dimensions import widths
 from vecsmith.studies.choice import Judged
 from vecsmith.studies.fusion_weights import on_queries
@@ -48,7 +48,7 @@ def write_lines(path: Path, records: list[dict[str, str]]) -> None:
 
 
 def run(name: str, task: Path, *models: str) -> Findings:
-    return STUDIES[name]([str(task)], [f"vectors:{model}" for model in models], "test", "cross", [0])
+    return STUDIES[name](Setting([str(task)], [f"vectors:{model}" for model in models], seeds=[0]))
 
 
 def column(findings: Findings, table: int, name: str) -> list[str]:
@@ -96,7 +96,7 @@ def test_cuts_go_as_far_as_the_vectors(task: Path) -> None:
     for side in ("corpus", "queries"):
         narrow = np.load(task / "vectors" / "large" / f"{side}.npy")
         np.save(wide / f"{side}.npy", np.hstack([narrow, narrow[:, ::-1], narrow]))
-    findings = STUDIES["matryoshka-versus-autoencoder"]([str(task)], ["vectors:wide"], "test", "cross", [0])
+    findings = STUDIES["matryoshka-versus-autoencoder"](Setting([str(task)], ["vectors:wide"], seeds=[0]))
     assert column(findings, 0, "width") == ["32"]
     assert all(cell.endswith("%") for cell in findings.tables[0].rows[0][3:])
 

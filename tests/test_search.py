@@ -105,8 +105,81 @@ def test_bad_arguments_are_refused(vectors: Vectors) -> None:
         vecsmith.Index(codec, codes, "rescored")
     with pytest.raises(VecsmithError, match="at least 1"):
         vecsmith.Index(codec, codes).search(vectors, 0)
-    with pytest.raises(VecsmithError, match="40 dimensions"):
-        vecsmith.Index(codec, codes).search(vectors[:, :8], 5)
+    spoilt = np.where(np.arange(600)[:, None] == 3, np.nan, vectors)
+    for queries, complaint in (
+        (vectors[:, :8], "40 dimensions"),
+        (vectors[0], r"\(n, 40\), but got an array of shape \(40,\)"),
+        (vectors[:0, :8], "40 dimensions"),
+        (spoilt, "queries have a NaN or infinite value in row 3"),
+    ):
+        with pytest.raises(VecsmithError, match=complaint):
+            vecsmith.Index(codec, codes).search(queries, 5)
+    for ids, complaint in (
+        (["a"], "600 vectors but 1 ids"),
+        (["a"] * 600, "'a' twice"),
+        (range(600), "0 in row 0, which is not a string"),
+    ):
+        with pytest.raises(VecsmithError, match=complaint):
+            vecsmith.Index(codec, codes, ids=ids)  # type: ignore[arg-type]
+    for wrong in (codes[:, :4], codes[0], vectors):
+        with pytest.raises(VecsmithError, match="has codes of 5 bytes"):
+            vecsmith.Index(codec, wrong)
+    for originals in (vectors[:5], vectors[:, :5], Decoded(codec, codes[:5])):
+        with pytest.raises(VecsmithError, match=r"codes stand for vectors of shape \(600, 40\)"):
+            vecsmith.Index(codec, codes, "rescored", originals)
+
+
+@pytest.mark.parametrize("spec", ["faiss:PQ20x4fs", "faiss:RaBitQfs"])
+def test_codes_that_faiss_cannot_search_are_refused(spec: str, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    with pytest.raises(VecsmithError, match="name the index without fast scan"):
+        vecsmith.Index(codec, codec.encode(vectors)).search(vectors[:1])
+
+
+@pytest.mark.parametrize("spec", ["binary", "median", "hybrid8B", "levels4", "itq5B", "binary-autoencoder5B"])
+def test_what_scores_least_is_found_too(spec: str, vectors: Vectors) -> None:
+    # FAISS's fast scan never finds a document whose rounded score is 0
+    codec = vecsmith.codec(spec).fit(vectors)
+    codes = codec.encode(vectors)
+    queries = np.vstack([np.zeros((1, 40)), np.eye(40)[:3], -codec.decode(codes[:3])]).astype(np.float32)
+    oracle = asymmetric_scores(codec, queries, codes)
+    index = vecsmith.Index(codec, codes)
+    index.build_lists(5)
+    for allowed in (np.arange(600), np.arange(1), np.arange(1, 30)):
+        for probes in (None, 5):
+            scores, rows = index.search(queries, 600, allowed, probes)
+            assert np.array_equal(np.sort(rows), np.tile(allowed, (7, 1)))
+            np.testing.assert_allclose(scores, np.take_along_axis(oracle, rows, axis=1), atol=1e-5)
+            np.testing.assert_allclose(scores, -np.sort(-oracle[:, allowed]), atol=1e-5)
+    assert np.array_equal(index.search(queries[:1], 4)[1], [[0, 1, 2, 3]])
+
+
+def test_documents_are_named_in_any_collection(vectors: Vectors) -> None:
+    codec = vecsmith.codec("int8").fit(vectors)
+    ids = [f"d{row}" for row in range(600)]
+    index = vecsmith.Index(codec, codec.encode(vectors), ids=ids)
+    expected = index.search(vectors[:2], np.int64(2), ["d5", "d7"])[1]
+    assert expected.shape == (2, 2)
+    for allowed in ({"d5", "d7"}, {"d5": 0, "d7": 0}.keys(), (f"d{n}" for n in (5, 7)), {5, 7}, np.array([5, 7])):
+        assert np.array_equal(index.search(vectors[:2], 2, allowed)[1], expected)
+    assert index.search(vectors[:2], 2, set())[1].shape == (2, 0)
+    index.delete("d5")
+    index.delete({"d7"})
+    assert len(index) == 598
+    assert index.search(vectors[:2], 2, ["d5", "d7"])[1].shape == (2, 0)
+
+
+def test_nothing_is_added_and_what_is_added_is_a_copy(vectors: Vectors) -> None:
+    codec = vecsmith.codec("int8").fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors), "rescored", vectors)
+    for _ in range(3):
+        index.add(vectors[:0])
+    more = vectors[:1].copy()
+    index.add(more)
+    more[:] = 0
+    scores, rows = index.search(vectors[:1], 2)
+    assert np.array_equal(rows, [[0, 600]])
+    np.testing.assert_allclose(scores, 1, atol=1e-5)
 
 
 @pytest.mark.data
@@ -221,9 +294,14 @@ def test_what_is_added_deleted_and_saved_is_searched_as_if_made_at_once(
 def test_ids_are_checked_and_may_come_back(vectors: Vectors) -> None:
     codec = vecsmith.codec("int8").fit(vectors)
     index = vecsmith.Index(codec, codec.encode(vectors[:3]), ids=["a", "b", "c"])
-    for ids, complaint in ((["a"], "'a' is in the index"), (["x", "y"], "1 vectors but 2 ids")):
+    for ids, complaint in (
+        (["a"], "'a' is in the index"),
+        (["x", "y"], "1 vectors but 2 ids"),
+        ([7], "not a string"),
+        (None, "have ids; give one"),
+    ):
         with pytest.raises(VecsmithError, match=complaint):
-            index.add(vectors[3:4], ids)
+            index.add(vectors[3:4], ids)  # type: ignore[arg-type]
     with pytest.raises(VecsmithError, match="no id 'z'"):
         index.delete(["z"])
     index.delete(["a"])

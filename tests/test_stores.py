@@ -11,6 +11,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
@@ -107,6 +108,11 @@ def test_lancedb(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors) -> No
         found = opened.search(code, "code").distance_type("hamming").limit(10).to_arrow()
         assert np.array_equal(-expected, found["_distance"].to_pylist())
         assert found["text"][0].as_py() == f"text of {found['id'][0].as_py()}"
+    database = lancedb.connect(tmp_path / "mine")
+    gap = pa.array([[1.0, 0.0], None], pa.list_(pa.float32(), 2))
+    database.create_table("gap", pa.table({"id": ["a", "b"], "vector": gap}), on_bad_vectors="null")
+    with pytest.raises(VecsmithError, match="has no vector for the id 'b'"):
+        import_set("lancedb", str(tmp_path / "mine"), tmp_path / "gap", "gap")
     check_import("lancedb", where, codes, tmp_path)
     with pytest.raises(VecsmithError, match="has a table 'bits' already"):
         export_codes(codes, "lancedb", where, "bits")
@@ -176,6 +182,20 @@ def test_pgvector(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors, post
         export_codes(codes, "pgvector", postgres, "bits")
     with pytest.raises(VecsmithError, match="no table 'bits' with one column of type vector"):
         import_set("pgvector", postgres, tmp_path / "out", "bits")
+    # a name keeps its case, may have a hyphen, and may say the schema
+    for table in ("Articles-2", "Mine.Articles"):
+        with psycopg.connect(postgres) as connection:
+            connection.execute('CREATE SCHEMA IF NOT EXISTS "Mine"')
+        export_codes(codes, "pgvector", postgres, table, decoded=True)
+        with pytest.raises(VecsmithError, match=f"has a table '{table}' already"):
+            export_codes(codes, "pgvector", postgres, table)
+        assert len(import_set("pgvector", postgres, tmp_path / table, table)) == len(codes)
+    with psycopg.connect(postgres) as connection:
+        connection.execute("UPDATE floats SET embedding = NULL WHERE id = 'd77'")
+    with pytest.raises(VecsmithError, match="floats has no vector for the id 'd77'"):
+        import_set("pgvector", postgres, tmp_path / "gap", "floats")
+    with pytest.raises(VecsmithError, match=r'^pgvector refuses: schema "nowhere" does not exist\.$'):
+        export_codes(codes, "pgvector", postgres, "nowhere.x")
 
 
 def test_a_database_that_does_not_answer() -> None:
@@ -244,6 +264,21 @@ def test_what_cannot_be_is_said(embedded: EmbeddingSet, tmp_path: Path) -> None:
     for store in ("usearch", "lancedb", "pgvector"):
         with pytest.raises(VecsmithError, match="give --decoded"):
             export_codes(codes, store, str(tmp_path / "x"))
+    (tmp_path / "file").write_bytes(b"something")
+    for store, where, complaint in (
+        ("faiss", "/proc/x", "could not open"),
+        ("usearch", "/proc/x", "No such file"),
+        ("chroma", str(tmp_path / "c"), "Expected a name"),
+        ("chroma", str(tmp_path / "file"), "File exists"),
+        ("lancedb", str(tmp_path / "l"), "Invalid table name"),
+        ("pgvector", "nonsense", "missing"),
+    ):
+        with pytest.raises(VecsmithError, match=f"^{store} refuses: .*{complaint}"):
+            export_codes(codes, store, where, "a b", decoded=True)
+    for store in ("chroma", "lancedb"):
+        with pytest.raises(VecsmithError, match="There is no folder"):
+            import_set(store, str(tmp_path / "nowhere"), tmp_path / "out")
+    assert not (tmp_path / "nowhere").exists()
     (tmp_path / "broken.faiss").write_bytes(b"nothing")
     with pytest.raises(VecsmithError, match="no FAISS index"):
         import_set("faiss", str(tmp_path / "broken.faiss"), tmp_path / "out")

@@ -16,7 +16,17 @@ from typer.testing import CliRunner
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Table, migration, migration_promise
+from vecsmith.studies import (
+    STUDIES,
+    Findings,
+    Kernels,
+    Map,
+    Page,
+    Setting,
+    Table,
+    migration,
+    migration_promise,
+)
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
 from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
@@ -90,7 +100,9 @@ def test_of_one_fold_documents_are_not_searched(task: str) -> None:
 
 @pytest.mark.slow
 def test_study_in_processes_and_its_tables(task: str) -> None:
-    findings = study_of_translators([task], ["vectors:a", "vectors:b"], methods=("linear", "canonical"), workers=2)
+    findings = study_of_translators(
+        Setting([task], ["vectors:a", "vectors:b"], seeds=[0]), ("linear", "canonical"), workers=2
+    )
     names = [table.name for table in findings.tables]
     assert names == ["methods", *MODES[:3], "mse", "neighbours", "kernels"]
     assert [row[0] for row in findings.tables[0].rows] == ["linear", "canonical"]
@@ -206,7 +218,7 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
 
 def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migration_promise, "PAIRS", (240,))
-    counts, plans = migration([task], ["vectors:a", "vectors:b"], seeds=(0,)).tables
+    counts, plans = migration(Setting([task], ["vectors:a", "vectors:b"], seeds=(0,))).tables
     assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [
         ["vectors:b", "vectors:a", "240"]
     ]
@@ -232,10 +244,10 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
 
 def test_bad_use_is_one_sentence(task: str) -> None:
     with pytest.raises(VecsmithError, match="two or more"):
-        study_of_translators([task], ["vectors:a"])
+        study_of_translators(Setting([task], ["vectors:a"]))
     with pytest.raises(VecsmithError, match=r"two encoders or more, on 1,250 documents"):
-        migration([task], ["vectors:a", "vectors:b"])
+        migration(Setting([task], ["vectors:a", "vectors:b"]))
     with pytest.raises(VecsmithError, match="cross-fitted"):
-        study_of_translators([task], ["vectors:a", "vectors:b"], fit_on="corpus")
+        study_of_translators(Setting([task], ["vectors:a", "vectors:b"], fit_on="corpus"))
     with pytest.raises(VecsmithError, match="did you mean"):
-        study_of_translators([task], ["vectors:a", "vectors:b"], methods=("liner",))
+        study_of_translators(Setting([task], ["vectors:a", "vectors:b"]), methods=("liner",))

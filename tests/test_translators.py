@@ -126,9 +126,8 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     occupied = tmp_path / "notes"
     occupied.mkdir()
     # a model's folder has a config.json too
-    for content in (None, "{}", "[]", '{"kind": "codec"}'):
-        if content:
-            (occupied / "config.json").write_text(content)
+    for content in ("{}", "[]", '{"kind": "codec"}'):
+        (occupied / "config.json").write_text(content)
         with pytest.raises(VecsmithError, match="already holds something else"):
             translator("linear").fit(X, Y).save(occupied)
 

@@ -91,6 +91,19 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def refuse_other(manifest: Path, kind: str) -> None:
+    """Refuse to replace a folder whose manifest does not say that it is of a kind; an empty one holds nothing yet.
+
+    Raises
+    ------
+    VecsmithError
+        If it is something else.
+    """
+    folder = manifest.parent
+    if folder.exists() and not is_of_kind(manifest, kind) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+
+
 def _hidden(path: Path, suffix: str) -> Path:
     """Return a path beside another that no other thread of any process here writes to."""
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.{suffix}")

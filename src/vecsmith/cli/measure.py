@@ -106,7 +106,7 @@ def study(
     from vecsmith.errors import VecsmithError, unknown
     from vecsmith.report import check_folder, findings_terminal, write_study
     from vecsmith.report.plots import left_out
-    from vecsmith.studies import STUDIES, translators
+    from vecsmith.studies import STUDIES, Setting, translators
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
@@ -115,7 +115,7 @@ def study(
     if out is not None:
         check_folder(out)
     chosen = {"methods": method} if method else {}
-    findings = STUDIES[name](task, encoder, split, fit_on, seed, **chosen)
+    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed), **chosen)
     if as_json:
         # maps are vectors, for the eye
         print_json(asdict(replace(findings, maps=[])))

@@ -22,7 +22,7 @@ def search(
     query: Annotated[str | None, typer.Option(metavar="TEXT", help="What to search for.")] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Texts as for embed, or vectors (.npy, .npz, .parquet)."),
+        typer.Option(metavar="FILE", help="Texts as for embed, or vectors: an embedding set, .npy, .npz or .parquet."),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; that of the codes by default.")
@@ -42,7 +42,7 @@ def search(
     vecsmith search my-codes --queries queries.npy -k 100 --json
     vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
-    from vecsmith.embeddings import SUFFIXES, normalise, read_vectors
+    from vecsmith.embeddings import SUFFIXES, EmbeddingSet
     from vecsmith.search import Index
     from vecsmith.tasks import read_texts
     from vecsmith.translators import load_translator, query_encoder, translate_queries
@@ -51,13 +51,13 @@ def search(
         raise VecsmithError("Give either --query or --queries to search for.")
     opened = Index.load(codes)
     fitted = load_translator(translator) if translator else None
-    if queries is not None and queries.suffix in SUFFIXES:
-        vectors, ids = read_vectors(queries)
-        names, Q = ids or [str(row) for row in range(len(vectors))], normalise(vectors)
+    if queries is not None and (queries.suffix in SUFFIXES or queries.is_dir()):
+        embedded = EmbeddingSet.open(queries)
+        names, Q = embedded.ids, embedded.unit[:]
     else:
         names = [query] if query is not None else read_texts(queries).texts if queries else []
         own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
-        Q = embed_queries(names, encoder or own, query_prompt, codes)
+        Q = embed_queries(names, encoder, own, query_prompt, codes)
     if fitted:
         Q = translate_queries(fitted, Q, opened.provenance)
     found = _search(opened, names, Q, k)
@@ -67,21 +67,33 @@ def search(
         print_found(found)
 
 
-def embed_queries(texts: Sequence[str], encoder: str, prompt: str | None, source: object) -> "Floats":
-    """Return queries (n, d), embedded by the model that made what is searched."""
+def embed_queries(texts: Sequence[str], encoder: str | None, own: str, prompt: str | None, source: object) -> "Floats":
+    """Return queries (n, d), embedded by `encoder`, or else by the model that made what is searched, its `own`."""
     from vecsmith.encoders import EncoderOptions, load_encoder
 
-    if not encoder:
+    if not (encoder or own):
         raise VecsmithError(f"{source} does not say which encoder its vectors are from; give --encoder.")
-    return load_encoder(encoder, EncoderOptions(query_prompt=prompt)).encode(texts, "query")
+    try:
+        model = load_encoder(encoder or own, EncoderOptions(query_prompt=prompt))
+    except VecsmithError as error:
+        if encoder:
+            raise
+        raise VecsmithError(
+            f"{source} has vectors of {own}, which is not an encoder as one is written here; give --encoder, such as "
+            f"st:{own}."
+        ) from error
+    return model.encode(texts, "query")
 
 
 def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
     """Return the best documents of every query: score, id and text."""
     found = []
     for name, scores, rows in zip(names, *codes.search(Q, k), strict=True):
-        documents = [dict(zip(("id", "text"), codes.rows[row], strict=True)) for row in rows.tolist()]
-        results = [{"score": score, **document} for score, document in zip(scores.tolist(), documents, strict=True)]
+        # an index of faiss:FACTORY may find fewer, and has rows −1 for the rest
+        hits = [
+            (score, *codes.rows[row]) for score, row in zip(scores.tolist(), rows.tolist(), strict=True) if row >= 0
+        ]
+        results = [{"score": score, "id": id_, "text": text} for score, id_, text in hits]
         found.append({"query": name, "results": results})
     return found
 

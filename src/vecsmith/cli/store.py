@@ -89,7 +89,7 @@ def query(
 
     opened = EmbeddingStore(where, make=False)
     if text is not None and vectors is None:
-        names, Q = [text], embed_queries([text], encoder or opened.about(name).provenance.encoder, None, name)
+        names, Q = [text], embed_queries([text], encoder, opened.about(name).provenance.encoder, None, name)
     elif vectors is not None and text is None:
         embedded = EmbeddingSet.open(vectors)
         names, Q = embedded.ids, embedded.unit[:]

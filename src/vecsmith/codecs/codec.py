@@ -16,7 +16,7 @@ from vecsmith.codecs.spec import parse
 from vecsmith.codecs.trained import Trained
 from vecsmith.embeddings import Several, UnitVectors, Vectors, as_one, check_blocks
 from vecsmith.errors import VecsmithError
-from vecsmith.files import is_of_kind, replacing_folder, write_manifest
+from vecsmith.files import refuse_other, replacing_folder, write_manifest
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -174,7 +174,7 @@ class Codec:
         VecsmithError
             If the dimensions differ from those fitted, or no stage keeps a mean.
         """
-        self._check_dimensions(X)
+        self.check_dimensions(X)
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is.")
         codec = Codec(self.spec, self.seed)
@@ -204,7 +204,7 @@ class Codec:
             If the dimensions differ from those fitted, or a value is not finite (which row).
         """
         X = as_one(X)
-        self._check_dimensions(X)
+        self.check_dimensions(X)
 
         def encode(block: NDArray[Any], start: int) -> Codes:
             block = as_floats(block)
@@ -223,7 +223,7 @@ class Codec:
         VecsmithError
             If the codes have another number of bytes.
         """
-        self._check_codes(codes)
+        self.check_codes(codes)
 
         def decode(block: Codes, start: int) -> Floats:
             decoded = self.quantiser.decode(block)
@@ -235,23 +235,24 @@ class Codec:
 
     def reduce_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
         """Return queries (n, k) in the space of the quantiser, and offsets (n,) to add to their scores there."""
-        self._check_dimensions(Q)
+        self.check_dimensions(Q)
         reduced, offset = as_floats(Q), np.zeros(len(Q), np.float32)
         for reducer in self.reducers:
             reduced, shift = reducer.project_queries(reduced)
             offset = offset + shift
         return reduced, offset
 
-    def _check_dimensions(self, X: Vectors | UnitVectors) -> None:
+    def check_dimensions(self, X: Vectors | UnitVectors) -> None:
+        """Refuse vectors that are not (n, d), or of other models than those it was fitted on."""
         if X.ndim != 2 or X.shape[1] != self.input_dimensions:
             raise VecsmithError(
-                f"{self!r} takes vectors of {self.input_dimensions} dimensions, but got an array of shape {X.shape}; "
-                "use vectors of the model it was fitted on."
+                f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
+                f"an array of shape {X.shape}; use vectors of the model it was fitted on."
             )
-
         check_blocks(self.blocks, getattr(X, "blocks", {}), repr(self))
 
-    def _check_codes(self, codes: Codes) -> None:
+    def check_codes(self, codes: Codes) -> None:
+        """Refuse codes that are not (n, bytes_per_vector), uint8."""
         if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
             raise VecsmithError(
                 f"{self!r} has codes of {self.bytes_per_vector} bytes, but got {codes.dtype} of shape {codes.shape}; "
@@ -274,8 +275,7 @@ class Codec:
             If the codec is not fitted, or `path` is something else than a codec.
         """
         folder, weights = Path(path), self._weights()
-        if folder.exists() and not is_of_kind(folder / "config.json", KIND):
-            raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+        refuse_other(folder / "config.json", KIND)
         content = {
             "spec": self.spec,
             "seed": self.seed,

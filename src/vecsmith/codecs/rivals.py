@@ -80,8 +80,14 @@ class Faiss(Quantiser):
         return np.asarray(self._trained.sa_decode(np.ascontiguousarray(codes)))
 
     def index(self, codes: Codes) -> Any:
-        index = faiss.clone_index(self._trained)
-        _add_codes(index, np.ascontiguousarray(codes), self.factory)
+        try:
+            index = faiss.clone_index(self._trained)
+            _add_codes(index, np.ascontiguousarray(codes))
+        except RuntimeError as error:
+            raise VecsmithError(
+                f"FAISS cannot search codes of faiss:{self.factory} that were made beforehand; "
+                "name the index without fast scan, such as PQ48, PQ96x4 or RaBitQ."
+            ) from error
         return index
 
 
@@ -99,16 +105,10 @@ def _silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def _add_codes(index: Any, codes: Codes, factory: str) -> None:
+def _add_codes(index: Any, codes: Codes) -> None:
     """Add codes to an index as they are; a transform before it has already been applied to them."""
     if isinstance(index, faiss.IndexPreTransform):
-        _add_codes(faiss.downcast_index(index.index), codes, factory)
+        _add_codes(faiss.downcast_index(index.index), codes)
         index.ntotal = len(codes)
-        return
-    try:
+    else:
         index.add_sa_codes(codes)
-    except RuntimeError as error:
-        raise VecsmithError(
-            f"FAISS cannot search codes of faiss:{factory} that were made beforehand; "
-            "name the index without fast scan, such as PQ48 or PQ96x4."
-        ) from error

@@ -69,7 +69,7 @@ class Rows:
         return [str(row) for row in range(block.start, block.stop)] if given is None else given[block]
 
     def check(self, source: str) -> None:
-        """Refuse ids that are missing or occur twice.
+        """Refuse ids that are missing, are not strings or occur twice.
 
         Raises
         ------
@@ -89,8 +89,10 @@ class Rows:
 
     def _hashes(self, source: str) -> Iterator[int]:
         for row, id_ in enumerate(self.each("id")):
-            if not id_:
+            if id_ is None or id_ == "":
                 raise VecsmithError(f"{source} has no id for row {row}.")
+            if not isinstance(id_, str):
+                raise VecsmithError(f"{source} has the id {id_!r} in row {row}, which is not a string; give str(id).")
             yield hash(id_)
 
     def write(self, path: Path, shard_rows: int | None = None) -> None:
@@ -149,7 +151,7 @@ class StoredRows(Rows):
             try:
                 with self._opened() as file:
                     latest = number, file.read_row_group(number, columns=[column])[column].to_pylist()
-            except pa.ArrowException as error:
+            except (pa.ArrowException, OSError) as error:  # Arrow's own reader of a broken page raises OSError
                 raise self._broken(error) from error
             self._latest[column] = latest
         return latest[1]

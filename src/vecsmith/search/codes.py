@@ -14,7 +14,7 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import is_of_kind, open_npy, read_manifest, replacing_folder, write_manifest
+from vecsmith.files import open_npy, read_manifest, refuse_other, replacing_folder, write_manifest
 from vecsmith.progress import track
 from vecsmith.search.exact import Decoded, Originals, Scoring
 from vecsmith.search.lists import ListNumbers, Lists
@@ -191,8 +191,7 @@ def write_codes(
         If `path` holds something else.
     """
     folder, names, count = Path(path), list(FILES), len(rows)
-    if folder.exists() and not is_of_kind(folder / "manifest.json", KIND):
-        raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+    refuse_other(folder / "manifest.json", KIND)
     with replacing_folder(folder) as beside:
         codes = _write_array(beside / "codes.npy", count, blocks)
         scanned = (coarse(codec) if scoring == "rescored" and originals is None else None) or codec

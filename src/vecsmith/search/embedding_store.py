@@ -106,7 +106,8 @@ class EmbeddingStore:
     Raises
     ------
     VecsmithError
-        If chromadb is not installed, or there is no server at the URL, no store in the folder or none can be.
+        If chromadb is not installed, a file is named, or there is no server at the URL, no store in the folder or none
+        can be.
     """
 
     def __init__(self, where: str | Path, make: bool = True) -> None:
@@ -115,6 +116,8 @@ class EmbeddingStore:
         self.where = str(where)
         self.failures = (chromadb.errors.ChromaError, require("httpx", "stores").HTTPError)
         if not self.where.startswith(("http://", "https://")):
+            if Path(where).is_file():
+                raise VecsmithError(f"{where} is a file; name a folder.")
             if not make and not (Path(where) / "chroma.sqlite3").is_file():
                 raise VecsmithError(f"There is no store in {self.where}; put a set there, or name another folder.")
             self._client = self._open_folder(chromadb, settings)

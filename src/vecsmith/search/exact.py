@@ -40,6 +40,11 @@ class Decoded:
     def __len__(self) -> int:
         return len(self.codes)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Vectors n and dimensions d."""
+        return len(self.codes), self.codec.input_dimensions
+
     def __getitem__(self, rows: Rows) -> Floats:
         """Return the decoded vectors (m, d) of rows (m,)."""
         return self.codec.decode(self.codes[rows])

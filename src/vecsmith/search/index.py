@@ -1,7 +1,8 @@
 """`Index`: codes, the codec that made them, and a FAISS scan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from operator import index as whole
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Codes, Floats
+from vecsmith.codecs.checks import as_floats, refuse_infinite
 from vecsmith.embeddings import Provenance, Vectors
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
@@ -51,7 +53,8 @@ class Index:
     Raises
     ------
     VecsmithError
-        If `scoring` is unknown, or is ``rescored`` without `originals` that it needs.
+        If `scoring` is unknown, or is ``rescored`` without `originals` that it needs; the codes are not the codec's,
+        there is not one original and one id for each, or an id is not a string or occurs twice.
 
     Examples
     --------
@@ -124,7 +127,17 @@ class Index:
             raise unknown("scoring", scoring, SCORINGS)
         if scoring == "rescored" and originals is None:
             parts, originals = in_stages(parts)
-        names = Names(sum(len(part.codes) for part in parts), ids)
+        count = 0
+        for part in parts:
+            part.codec.check_codes(part.codes)
+            count += len(part.codes)
+        expected = count, parts[0].codec.input_dimensions
+        if originals is not None and originals.shape != expected:
+            raise VecsmithError(
+                f"The originals have shape {originals.shape}, but the codes stand for vectors of shape {expected}; "
+                "give the vectors that were encoded."
+            )
+        names = _names(count, ids)
         self.scoring = scoring
         self.provenance = Provenance()
         self._state = State((Segment(tuple(parts), names, originals),), None, ids is not None)
@@ -149,11 +162,12 @@ class Index:
         return self._state.names
 
     def search(
-        self, Q: Vectors, k: int = 10, allowed: Sequence[Any] | NDArray[Any] | None = None, probes: int | None = None
+        self, Q: Vectors, k: int = 10, allowed: Iterable[Any] | NDArray[Any] | None = None, probes: int | None = None
     ) -> tuple[Floats, Rows]:
         """Return the scores (n, k), float32, and rows (n, k), int64, of the best documents of queries (n, d).
 
-        There are fewer columns where there are fewer documents. Ties break by id, also at the cut.
+        There are fewer columns where there are fewer documents. Ties break by id, also at the cut. Where an index of
+        ``faiss:FACTORY`` finds fewer than there are, as its own lists do, the rest is scored −∞, in row −1.
 
         Parameters
         ----------
@@ -161,7 +175,7 @@ class Index:
             Queries.
         k : int
             Documents a query.
-        allowed : sequence of str, of int, or ndarray of shape (rows,), bool, optional
+        allowed : set or sequence of str, of int, or ndarray of shape (rows,), bool, optional
             Ids, row numbers, or a mask of the documents that may be found.
         probes : int, optional
             How many of the inverted lists nearest to a query are scanned (see `build_lists`), in which not all of the
@@ -171,16 +185,19 @@ class Index:
         Raises
         ------
         VecsmithError
-            If `k` is not positive, the queries have other dimensions than the codec's, an id is unknown, or there are
-            no lists to probe.
+            If `k` is not positive, the queries have other dimensions than the codec's or a value that is not finite, an
+            id is unknown, or there are no lists to probe.
         """
+        k, probes = whole(k), None if probes is None else whole(probes)
         if k < 1:
             raise VecsmithError(f"k must be at least 1, not {k}.")
         if probes is not None and probes < 1:
             raise VecsmithError(f"probes must be at least 1, not {probes}.")
         if probes is not None and self._state.centroids is None:
             raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
-        state, Q = self._state, np.ascontiguousarray(Q, dtype=np.float32)
+        state, Q = self._state, as_floats(Q)
+        state.parts[0].codec.check_dimensions(Q)
+        refuse_infinite(Q, np.arange(len(Q)), "queries")
         mask, count = state.mask(allowed)
         wanted = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
         if not wanted or not len(Q):
@@ -222,7 +239,7 @@ class Index:
             If there are fewer documents than lists, or FAISS has no lists for the codec's codes.
         """
         with self._changing:
-            self._state = self._state.listed(n_lists, seed)
+            self._state = self._state.listed(None if n_lists is None else whole(n_lists), seed)
 
     def add(self, X: Vectors, ids: Sequence[str] | None = None) -> None:
         """Add vectors (n, d), of unit length where the others are, as the last rows.
@@ -237,22 +254,24 @@ class Index:
         Raises
         ------
         VecsmithError
-            If an id is there already, the ids are missing or too many, or the index is of several codecs.
+            If an id is there already or is not a string, the ids are missing or too many, or the index is of several
+            codecs.
         """
         codec = self._codec
         codes, originals = codec.encode(X), self.originals
         if isinstance(originals, Decoded):
             originals = Decoded(originals.codec, originals.codec.encode(X))
         elif originals is not None:
-            originals = np.asarray(X, getattr(originals, "dtype", np.float32))
+            originals = np.array(X, getattr(originals, "dtype", np.float32))
         with self._changing:
             state = self._state
+            if ids is None and state.by_id:
+                raise VecsmithError("The documents of the index have ids; give one for each that is added.")
             if ids is None:
                 ids = [str(row) for row in range(state.total, state.total + len(codes))]
-            if len(ids) != len(codes):
-                raise VecsmithError(f"There are {len(codes)} vectors but {len(ids)} ids; there must be one each.")
-            names = Names(len(codes), ids)
-            names.check("add")
+            names = _names(len(codes), ids)
+            if not ids:
+                return
             for id_ in ids:
                 row = state.find(id_)
                 if row is not None and (state.deleted is None or not state.deleted[row]):
@@ -260,7 +279,7 @@ class Index:
             part = state.parts[0].like(codes, range(state.total, state.total + len(codes)))
             self._state = state.added(Segment((part,), names, originals))
 
-    def delete(self, ids: Sequence[Any] | NDArray[Any]) -> None:
+    def delete(self, ids: Iterable[Any] | NDArray[Any]) -> None:
         """Delete documents, given as ids, row numbers or a mask; the rows of the others stay what they are.
 
         Raises
@@ -298,3 +317,14 @@ class Index:
         if len(parts) > 1:
             raise VecsmithError("An index of several codecs, as cross-fitting makes, can neither be changed nor saved.")
         return parts[0].codec
+
+
+def _names(count: int, ids: Sequence[str] | None) -> Names:
+    """Return the ids of so many vectors, row numbers by default, and refuse those that cannot be."""
+    if ids is None:
+        return Names(count)
+    if len(ids) != count:
+        raise VecsmithError(f"There are {count} vectors but {len(ids)} ids; there must be one each.")
+    names = Names(count, ids)
+    names.check("The list of ids")
+    return names

@@ -83,7 +83,7 @@ class InvertedIndex:
     """
 
     def __init__(self, flat: Any, lists: Lists) -> None:
-        self._lists, self._flat, self._exact = lists, flat, _with_codes(flat)
+        self._lists, self._flat, self._exact = lists, flat, with_codes(flat)
         size = self._exact.ntotal, self._exact.code_size
         # a view of what FAISS holds, for as long as `flat` is held
         self._codes = faiss.rev_swig_ptr(self._exact.codes.data(), size[0] * size[1]).reshape(size)
@@ -131,9 +131,32 @@ class InvertedIndex:
         self._index.search_preassigned_c(len(Q), faiss.swig_ptr(queries), depth, *pointers, False, parameters)
         if not self._rounds:
             return np.where(places >= 0, scores, -np.inf), places
+        self._fill(queries, numbers, places, allowed)
         scores = score_shortlist(queries, places, lambda places: self._exact.sa_decode(self._codes[places]))
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
         return np.take_along_axis(scores, best, axis=1), np.take_along_axis(places, best, axis=1)
+
+    def _fill(self, queries: Floats, numbers: Rows, places: Rows, allowed: NDArray[np.bool_] | None) -> None:
+        """Find what a fast scan never finds: documents whose rounded scores are 0, as all are for a query of zeros.
+
+        Where it found less than the lists have, the places (n, k) of a query become those of the best by exact scores.
+        """
+        short = np.flatnonzero((places < 0).any(axis=1))
+        if not len(short):
+            return
+        lists = self._lists.numbers
+        sizes = np.bincount(lists if allowed is None else lists[allowed], minlength=len(self._lists.centroids))
+        for query in short[sizes[numbers[short]].sum(axis=1) > (places[short] >= 0).sum(axis=1)]:
+            inside = np.isin(lists, numbers[query])
+            members = np.flatnonzero(inside if allowed is None else inside & allowed)
+            products = np.concatenate(
+                [
+                    self._exact.sa_decode(self._codes[members[start : start + BLOCK]]) @ queries[query]
+                    for start in range(0, len(members), BLOCK)
+                ]
+            )
+            best = members[np.argsort(-products, kind="stable")[: places.shape[1]]]
+            places[query, : len(best)] = best
 
 
 def learn_centroids(X: Floats, n_lists: int, seed: int) -> Floats:
@@ -159,7 +182,7 @@ def empty_lists(flat: Any, n_lists: int) -> Any:
     VecsmithError
         If FAISS has no lists for such codes.
     """
-    exact = _with_codes(flat)
+    exact = with_codes(flat)
     # FAISS asks for a quantiser of the scan's dimensions, which is not used
     kind = faiss.IndexFlatIP(exact.d), exact.d, n_lists
     index: Any
@@ -192,6 +215,6 @@ def _selector(allowed: NDArray[np.bool_]) -> Any:
     return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg, arg-type]
 
 
-def _with_codes(flat: Any) -> Any:
+def with_codes(flat: Any) -> Any:
     """Return the part of a flat FAISS index that has the codes."""
     return faiss.downcast_index(flat.refine_index) if isinstance(flat, faiss.IndexRefine) else flat

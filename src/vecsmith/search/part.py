@@ -14,7 +14,7 @@ from vecsmith.codecs import Codec
 from vecsmith.codecs.base import REFINE, Codes, Floats, hold, signs
 from vecsmith.codecs.projection import projection
 from vecsmith.search.exact import Rows, is_bit_code
-from vecsmith.search.lists import InvertedIndex, Lists
+from vecsmith.search.lists import InvertedIndex, Lists, with_codes
 
 Mask = NDArray[np.bool_]
 ScanScoring = Literal["symmetric", "asymmetric"]
@@ -27,7 +27,7 @@ WIDE = 1.25
 """What the 99.9 % quantile of scales that differ much is above their median: of real embeddings it is up to 1.2."""
 SAMPLE = 10_000
 ONCE = faiss.IndexRefineSearchParameters(k_factor=1.0)  # type: ignore[call-arg]  # FAISS wraps it at import
-"""These are enough for the rounding of the fast scan too."""
+"""All that a fast scan finds is scored exactly; so many more than k are asked of it here."""
 DEEPEST = 4096
 """Documents that are looked at, at most, for those that a filter allows; beyond, only the allowed are scanned."""
 
@@ -140,22 +140,32 @@ class Part:
         projected, shift, offset = self._project(Q)
         scales = self._scales
         if scales is None:
-            scores, found = probe(Q, projected, k, REFINE) if probe else self._inner_product.search(projected, k)
-            scores += (shift + offset)[:, None]
-            return scores, found
+            scores, found = probe(Q, projected, k, REFINE) if probe else self._all(projected, REFINE * k)
+            return scores[:, :k] + (shift + offset)[:, None], found[:, :k]
         depth = min(self._scaled * (k + SPARE), len(self.codes))
-        if probe:
-            scores, found = probe(Q, projected, depth, 1)
-        else:
-            scores, found = self._inner_product.search(projected, depth, params=ONCE)
+        scores, found = probe(Q, projected, depth, 1) if probe else self._all(projected, depth)
         scores = np.where(found >= 0, (scores + shift[:, None]) * scales.take(found), -np.inf)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + depth * np.arange(len(Q))[:, None]
         return scores.take(best) + offset[:, None], found.take(best)
 
+    def _all(self, projected: Floats, depth: int) -> tuple[Floats, Rows]:
+        """Return the scores (n, depth) and places of the best of all documents, or of as many as there are.
+
+        FAISS's fast scan rounds scores to whole numbers from 0, and never finds a document whose sum is 0, as all are
+        for a query of zeros: where it had to find some, all are scored exactly.
+        """
+        index, depth = self._inner_product, min(depth, len(self.codes))
+        if not isinstance(index, faiss.IndexRefine):
+            found: tuple[Floats, Rows] = index.search(projected, depth)
+            return found
+        scores, places = index.search(projected, depth, params=ONCE)
+        short = (places < 0).any(axis=1)
+        if short.any():
+            scores[short], places[short] = with_codes(index).search(projected[short], depth)
+        return scores, places
+
     def _project(self, Q: Floats) -> tuple[Floats, Floats, Floats]:
         """Return queries as they are scanned, and what is added to their scores before and after these are scaled."""
-        if Q.shape[1:] != (self.codec.input_dimensions,):
-            self.codec.reduce_queries(Q)  # which refuses them
         found = self._projection(Q)
         return np.ascontiguousarray(found[:, :-2]), found[:, -2], found[:, -1]
 

@@ -1,7 +1,7 @@
 """What an index holds at one moment: segments of documents, which of them are deleted, and what they are called."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, compress, pairwise
@@ -135,7 +135,7 @@ class State:
         number = bisect_right(self.starts, row) - 1
         return self.segments[number], row - self.starts[number]
 
-    def mask(self, allowed: Sequence[Any] | NDArray[Any] | None) -> tuple[Mask | None, int]:
+    def mask(self, allowed: Iterable[Any] | NDArray[Any] | None) -> tuple[Mask | None, int]:
         """Return which rows (n,) may be found, None for all, and how many."""
         if allowed is None:
             return self.alive, self.count
@@ -145,7 +145,7 @@ class State:
             mask &= ~self.deleted
         return mask, int(np.count_nonzero(mask))
 
-    def rows_of(self, names: Sequence[Any] | NDArray[Any]) -> Rows:
+    def rows_of(self, names: Iterable[Any] | NDArray[Any]) -> Rows:
         """Return the rows of ids (m,), of row numbers (m,), or of a mask (n,).
 
         Raises
@@ -153,6 +153,10 @@ class State:
         VecsmithError
             If there is no such id or row.
         """
+        if np.isscalar(names):
+            names = [names]
+        elif not isinstance(names, Sequence | np.ndarray):
+            names = list(names)
         given = np.asarray(names)
         if given.dtype == np.bool_:
             if given.shape != (self.total,):

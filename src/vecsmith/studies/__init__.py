@@ -8,6 +8,7 @@ from vecsmith.studies.matryoshka import matryoshka
 from vecsmith.studies.migration_promise import migration
 from vecsmith.studies.promise import promise
 from vecsmith.studies.quantization import quantization
+from vecsmith.studies.setting import Setting
 from vecsmith.studies.small_to_large import small_to_large
 from vecsmith.studies.translators import translators
 
@@ -30,6 +31,7 @@ __all__ = [
     "Map",
     "Page",
     "Plot",
+    "Setting",
     "Table",
     "autoencoder_dimensions",
     "compare",

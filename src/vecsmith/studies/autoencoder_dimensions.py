@@ -1,15 +1,13 @@
 """`study autoencoder-dimensions`: what an auto-encoder keeps at each width, and what its training makes of it."""
 
-from collections.abc import Sequence
-
 from vecsmith.codecs import Codec
 from vecsmith.codecs.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import embed_task
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Table
+from vecsmith.studies.setting import Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table
-from vecsmith.tasks import load_task
 
 SHARES = (1, 7 / 8, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
 TRAINED = "autoencoder{}:linear"
@@ -21,19 +19,13 @@ METHODS = {
 }
 
 
-def autoencoder_dimensions(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def autoencoder_dimensions(setting: Setting) -> Findings:
     """Measure auto-encoders of one model at full width, where training should not hurt, and at less.
 
     Parameters
     ----------
-    tasks, encoders, split, fit_on, seeds
-        As of `quantization`.
+    setting : Setting
+        On what it measures, and how.
 
     Returns
     -------
@@ -41,19 +33,18 @@ def autoencoder_dimensions(
         A row per width, beside PCA and the plain cut; the held-out loss at the start of training and at its best; and
         a plot.
     """
-    results = measure_widths(tasks, encoders, METHODS, widths, split, fit_on, seeds)
-    title = f"nDCG@10 over that of float32, by width; fit on {fit_on}"
+    results = measure_widths(setting, METHODS, widths)
+    title = f"nDCG@10 over that of float32, by width; fit on {setting.fit_on}"
     rows = [
-        [encoder, str(width), task.name, *_losses(corpus, width, fit_on, seeds[0])]
-        for encoder in encoders
-        for task in map(load_task, tasks)
+        [encoder, str(width), task.name, *_losses(corpus, width, setting)]
+        for task, encoder in setting.cases
         for corpus in embed_task(task, encoder)[:1]
         for width in widths(corpus.dimensions)
     ]
     losses = Table(
         "losses",
         f"Held-out loss of {TRAINED.format('K')} at its start, the closed form, and at its best; fitted on "
-        f"{'all documents' if fit_on in ('cross', 'corpus') else fit_on}, seed {seeds[0]}",
+        f"{setting.all_documents}, seed {setting.seeds[0]}",
         ["encoder", "width", "task", "start", "best"],
         rows,
     )
@@ -66,10 +57,10 @@ def widths(dimensions: int) -> list[int]:
     return list(dict.fromkeys(max(1, round(dimensions * share)) for share in SHARES))
 
 
-def _losses(corpus: EmbeddingSet, width: int, fit_on: str, seed: int) -> list[str]:
+def _losses(corpus: EmbeddingSet, width: int, setting: Setting) -> list[str]:
     """Return the held-out loss at the start of training and at its best."""
-    other = training_set(fit_on, corpus)
-    codec = Codec(TRAINED.format(width), seed)
+    other = training_set(setting.fit_on, corpus)
+    codec = Codec(TRAINED.format(width), setting.seeds[0])
     seen: list[float] = []
     stage = codec.stages[0]
     if isinstance(stage, Autoencoder):

@@ -16,8 +16,9 @@ from vecsmith.metrics import evaluate, stratified_p_value
 from vecsmith.results import Result
 from vecsmith.search import Index, training_set
 from vecsmith.studies.bench import Measurement
-from vecsmith.studies.compare import against, measure
+from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Findings, Plot, Table, cell
+from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task, load_task
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
@@ -37,20 +38,14 @@ class Line:
     ndcg_at_10: NDArray[np.float64]
 
 
-def fusion(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def fusion(setting: Setting) -> Findings:
     """Measure models alone, side by side, and reduced to a share of the joint width.
 
     Parameters
     ----------
-    tasks, encoders, split, fit_on, seeds
-        As of `quantization`. All encoders are fused; the first, which should be the best, is what they are compared
-        with.
+    setting : Setting
+        On what it measures, and how. All encoders are fused; the first, which should be the best, is what they are
+        compared with.
 
     Returns
     -------
@@ -63,28 +58,24 @@ def fusion(
     VecsmithError
         If there are fewer than two encoders.
     """
-    if len(encoders) < 2:
+    if len(setting.encoders) < 2:
         raise VecsmithError("The study fuses encoders, and there is one; give --encoder two or more times.")
-    joined = "+".join(encoders)
+    joined = "+".join(setting.encoders)
     lines: dict[tuple[str, str], dict[str, Line]] = {}
-    for name in tasks:
-        task = load_task(name)
-        where = task.present(split)
-        for encoder in encoders:
-            [[alone]] = measure([task], [encoder], [], split=where, fit_on=fit_on, seed=seeds[0])
+    tasks = [load_task(spec) for spec in setting.tasks]
+    for task in tasks:
+        for encoder in setting.encoders:
+            [alone] = next(setting.measure(task, encoder, []))
             lines.setdefault((encoder, "float32"), {})[task.name] = _line([alone], alone)
         specs = list(_specs(embed_task(task, joined)[0]))
-        runs = [measure([task], [joined], specs, split=where, fit_on=fit_on, seed=seed)[0] for seed in seeds]
+        runs = list(setting.measure(task, joined, specs))
         for measurements in zip(*runs, strict=True):
             spec = measurements[0].result.codec
             lines.setdefault((joined, spec), {})[task.name] = _line(measurements, runs[0][0])
     checks = [
-        check
-        for task in map(load_task, tasks)
-        for preset in WATCHED_PRESETS
-        for check in _checkpoints(task, joined, preset, split, fit_on, seeds[0])
+        check for task in tasks for preset in WATCHED_PRESETS for check in _checkpoints(task, joined, preset, setting)
     ]
-    return _findings(lines, encoders[0], fit_on, checks)
+    return _findings(lines, setting, checks)
 
 
 def _line(measurements: Sequence[Measurement], baseline: Measurement) -> Line:
@@ -108,18 +99,18 @@ def _widths(fused: EmbeddingSet) -> list[int]:
     return [round(fused.dimensions * share) for share in SHARES]
 
 
-def _checkpoints(task: Task, encoder: str, preset: str, split: str, fit_on: str, seed: int) -> Iterator[list[str]]:
+def _checkpoints(task: Task, encoder: str, preset: str, setting: Setting) -> Iterator[list[str]]:
     """Yield task, preset, number, held-out loss and nDCG@10 of every checkpoint of a trained auto-encoder."""
     corpus, queries = embed_task(task, encoder)
-    judgements = task.judgements(task.present(split))
+    judgements = task.judgements(task.present(setting.split))
     asked = np.array([row for row, id_ in enumerate(queries.ids) if id_ in judgements], dtype=np.int64)
     query_ids = [queries.ids[row] for row in asked]
     seen: list[tuple[Autoencoder, float]] = []
-    codec = Codec(f"autoencoder{round(corpus.dimensions * WATCHED)}:{preset}", seed)
+    codec = Codec(f"autoencoder{round(corpus.dimensions * WATCHED)}:{preset}", setting.seeds[0])
     stage = codec.stages[0]
     if isinstance(stage, Autoencoder):
         stage.watch = lambda checkpoint, loss: seen.append((checkpoint, loss))
-    codec.fit((training_set(fit_on, corpus) or corpus).unit)
+    codec.fit((training_set(setting.fit_on, corpus) or corpus).unit)
     for number, (checkpoint, loss) in enumerate(seen):
         checkpoint.input_dimensions_ = corpus.dimensions
         codec.reducers[0] = checkpoint
@@ -128,9 +119,8 @@ def _checkpoints(task: Task, encoder: str, preset: str, split: str, fit_on: str,
         yield [task.name, preset, str(number), f"{loss:.4f}", f"{quality.ndcg_at_10.mean():.4f}"]
 
 
-def _findings(
-    lines: dict[tuple[str, str], dict[str, Line]], first: str, fit_on: str, checks: list[list[str]]
-) -> Findings:
+def _findings(lines: dict[tuple[str, str], dict[str, Line]], setting: Setting, checks: list[list[str]]) -> Findings:
+    first = setting.encoders[0]
     baseline = lines[first, "float32"]
     rows, plotted = [], dict[str, list[tuple[float, float]]]()
     for (encoder, codec), found in lines.items():
@@ -149,15 +139,14 @@ def _findings(
         if whole and encoder != first:
             name = codec.rstrip("0123456789") if "," in codec else f"{encoder} {codec}"
             plotted.setdefault(name, []).append((float(result.dimensions), 100 * mean))
-    seeds = next(iter(lines[list(lines)[-1]].values())).results
     title = (
-        f"nDCG@10 over that of {first}, mean and half the range of seeds {', '.join(str(each.seed) for each in seeds)}"
-        f", and p of a paired test over the queries; fit on {fit_on}"
+        f"nDCG@10 over that of {first}, mean and half the range of seeds {', '.join(map(str, setting.seeds))}"
+        f", and p of a paired test over the queries; fit on {setting.fit_on}"
     )
     columns = ["encoder", "codec", "width", "bytes", *baseline, "mean", "p"]
     watched = (
         f"Held-out loss and nDCG@10 of checkpoints of trained auto-encoders at half of the joint width, fitted on "
-        f"{'all documents' if fit_on in ('cross', 'corpus') else fit_on}"
+        f"{setting.all_documents}"
     )
     losses = dict[str, list[tuple[float, float]]]()
     for task, preset, _, loss, quality in checks:

@@ -1,8 +1,7 @@
 """`study matryoshka-versus-autoencoder`: the cut of such vectors, a trained one, and an auto-encoder."""
 
-from collections.abc import Sequence
-
 from vecsmith.studies.findings import Findings
+from vecsmith.studies.setting import Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table
 
 WIDTHS = (32, 64, 128, 256, 512, 768, 1024)
@@ -14,19 +13,13 @@ METHODS = {
 }
 
 
-def matryoshka(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def matryoshka(setting: Setting) -> Findings:
     """Measure the cut of vectors, as models trained with Matryoshka representation learning allow it, and its rivals.
 
     Parameters
     ----------
-    tasks, encoders, split, fit_on, seeds
-        As of `quantization`.
+    setting : Setting
+        On what it measures, and how.
 
     Returns
     -------
@@ -41,6 +34,6 @@ def matryoshka(
     def widths(d: int) -> list[int]:
         return [width for width in WIDTHS if width <= d]
 
-    results = measure_widths(tasks, encoders, METHODS, widths, split, fit_on, seeds)
-    title = f"nDCG@10 over that of float32, of vectors cut and of rivals of the same width; fit on {fit_on}"
+    results = measure_widths(setting, METHODS, widths)
+    title = f"nDCG@10 over that of float32, of vectors cut and of rivals of the same width; fit on {setting.fit_on}"
     return Findings([width_table(results, METHODS, title)], results, [width_plot(results, METHODS, title)])

@@ -15,6 +15,7 @@ from vecsmith.search.exact import score_shortlist
 from vecsmith.studies.findings import Findings, Table
 from vecsmith.studies.migration import METHOD, plan
 from vecsmith.studies.migration_trial import SHORTLIST
+from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -28,23 +29,15 @@ BESIDE = "static"
 """The encoder of the model that stays."""
 
 
-def migration(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def migration(setting: Setting) -> Findings:
     """Compare plans with what real queries keep after the switch, for every ordered pair of encoders.
 
     Every way is planned and measured with the scores of the built-in static encoder added, too.
 
     Parameters
     ----------
-    tasks, encoders, split, seeds
-        As of `quantization`.
-    fit_on : str
-        Plans are made on the task's own documents, whatever it is.
+    setting : Setting
+        On what it measures. Plans are made on the task's own documents, whatever is to be fitted on.
 
     Returns
     -------
@@ -56,7 +49,7 @@ def migration(
     VecsmithError
         If there are fewer than two encoders, or all tasks are too small to plan on a part of their documents.
     """
-    rows = outcomes(tasks, encoders, split, seeds)
+    rows = outcomes(setting)
     if not rows:
         raise VecsmithError(
             f"A switch is studied between two encoders or more, on {PAIRS[0] / MOST:,.0f} documents or more; give "
@@ -65,18 +58,17 @@ def migration(
     return findings(rows)
 
 
-def outcomes(tasks: Sequence[str], encoders: Sequence[str], split: str, seeds: Sequence[int]) -> list[list[str]]:
+def outcomes(setting: Setting) -> list[list[str]]:
     """Return a row per task, ordered pair of encoders, seed, number of pairs and way to switch."""
     rows: list[list[str]] = []
-    for spec in tasks:
-        task = load_task(spec)
-        sets = {encoder: embed_task(task, encoder) for encoder in (*encoders, BESIDE)}
-        for models in permutations(encoders, 2):
-            for seed in seeds:
+    for task in map(load_task, setting.tasks):
+        sets = {encoder: embed_task(task, encoder) for encoder in (*setting.encoders, BESIDE)}
+        for models in permutations(setting.encoders, 2):
+            for seed in setting.seeds:
                 for pairs in PAIRS:
                     # the rest of the documents must be worth translating
                     if pairs <= MOST * len(sets[models[0]][0]):
-                        rows += _rows(task, task.present(split), sets, models, pairs, seed)
+                        rows += _rows(task, task.present(setting.split), sets, models, pairs, seed)
     return rows
 
 

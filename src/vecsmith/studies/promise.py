@@ -8,9 +8,9 @@ import numpy as np
 from vecsmith.encoders import embed_task
 from vecsmith.results import Result
 from vecsmith.studies.choice import Prediction, predict, sampling_error
-from vecsmith.studies.compare import against, measure
+from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Findings, Table
-from vecsmith.tasks import load_task
+from vecsmith.studies.setting import Setting
 
 SHARES = (4, 8, 16, 32)
 """Sizes of codes: d/4, d/8, d/16 and d/32 bytes."""
@@ -43,46 +43,33 @@ class Outcome:
         return "but for sampling" if low - self.error <= measured <= high + self.error else "no"
 
 
-def promise(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def promise(setting: Setting) -> Findings:
     """Compare predicted with measured retention, and count how often the interval holds it.
 
     Parameters
     ----------
-    tasks, encoders, split, fit_on, seeds
-        As of `quantization`.
+    setting : Setting
+        On what it measures, and how.
 
     Returns
     -------
     Findings
         How often, per task and encoder, and every prediction beside what was measured.
     """
-    return findings(outcomes(tasks, encoders, split, fit_on, seeds))
+    return findings(outcomes(setting))
 
 
-def outcomes(
-    tasks: Sequence[str], encoders: Sequence[str], split: str, fit_on: str, seeds: Sequence[int]
-) -> list[Outcome]:
+def outcomes(setting: Setting) -> list[Outcome]:
     """Return an outcome per task, encoder, seed and codec."""
     found = []
-    for spec in tasks:
-        task = load_task(spec)
-        for encoder in encoders:
-            corpus, _ = embed_task(task, encoder)
-            codecs = specs(corpus.dimensions)
-            for seed in seeds:
-                [[baseline, *measured]] = measure(
-                    [task], [encoder], codecs, split=task.present(split), fit_on=fit_on, seed=seed
-                )
-                found += [
-                    Outcome(prediction, against(measurement, baseline), sampling_error(measurement, baseline))
-                    for prediction, measurement in zip(predict(codecs, corpus.unit, seed), measured, strict=True)
-                ]
+    for task, encoder in setting.cases:
+        corpus, _ = embed_task(task, encoder)
+        codecs = specs(corpus.dimensions)
+        for seed, (baseline, *measured) in zip(setting.seeds, setting.measure(task, encoder, codecs), strict=True):
+            found += [
+                Outcome(prediction, against(measurement, baseline), sampling_error(measurement, baseline))
+                for prediction, measurement in zip(predict(codecs, corpus.unit, seed), measured, strict=True)
+            ]
     return found
 
 

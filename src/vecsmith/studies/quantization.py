@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from vecsmith.encoders import embed_task
 from vecsmith.metrics import stratified_p_value
 from vecsmith.studies.bench import Measurement
-from vecsmith.studies.compare import against, measure
+from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Findings, Table, summary
-from vecsmith.tasks import load_task
+from vecsmith.studies.setting import Setting
 
 LEARNED = ("trellis", "hybrid", "binary-autoencoder", "additive", "thresholds", "grouped", "neural", "levels")
 SHARES = (4, 8, 16, 32)
@@ -24,25 +24,13 @@ SAME_SIZE = 1.25
 """How many times the bytes of a learned code a rival may have: RaBitQ's scalars make it a little larger."""
 
 
-def quantization(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def quantization(setting: Setting) -> Findings:
     """Measure every code of bits, and FAISS's of the same bytes, over several seeds.
 
     Parameters
     ----------
-    tasks, encoders : sequence of str
-        Specs, as of `compare`.
-    split : str
-        Judgements to use; those of several splits joined by ``+`` count where a task has them.
-    fit_on : {"cross", "corpus"} or str
-        What codecs are fitted on.
-    seeds : sequence of int
-        Seeds of codecs and halves.
+    setting : Setting
+        On what it measures, and how.
 
     Returns
     -------
@@ -50,21 +38,16 @@ def quantization(
         The summary, and how learned codes do against each code of the same bytes; results as of `compare`, for every
         seed.
     """
-    return findings(measurements(tasks, encoders, split, fit_on, seeds))
+    return findings(measurements(setting))
 
 
-def measurements(
-    tasks: Sequence[str], encoders: Sequence[str], split: str, fit_on: str, seeds: Sequence[int]
-) -> list[list[Measurement]]:
+def measurements(setting: Setting) -> list[list[Measurement]]:
     """Return a list per task, encoder and seed, float32 first."""
-    measured = []
-    for spec in tasks:
-        task = load_task(spec)
-        for encoder in encoders:
-            codecs = list(specs(embed_task(task, encoder)[0].dimensions))
-            for seed in seeds:
-                measured += measure([task], [encoder], codecs, split=task.present(split), fit_on=fit_on, seed=seed)
-    return measured
+    return [
+        measured
+        for task, encoder in setting.cases
+        for measured in setting.measure(task, encoder, list(specs(embed_task(task, encoder)[0].dimensions)))
+    ]
 
 
 def findings(measured: Sequence[Sequence[Measurement]]) -> Findings:

@@ -1,6 +1,6 @@
 """`study small-to-large`: small models' vectors side by side, translated into a large model's compressed space."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -15,6 +15,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.metrics import evaluate
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Plot, Table, cell
+from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -91,23 +92,14 @@ class Models:
         return float(evaluate(best, top, names, self.corpus.ids, judgements, identical).ndcg_at_10.mean())
 
 
-def small_to_large(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0, 1, 2),
-) -> Findings:
+def small_to_large(setting: Setting) -> Findings:
     """Measure small models' vectors that are translated into those of a large one: both sides, or queries only.
 
     Parameters
     ----------
-    tasks, split, seeds
-        As of `quantization`.
-    encoders : sequence of str
-        The small ones, and last the large one.
-    fit_on : {"cross", "corpus"} or str
-        As of `quantization`; a folder must be of all encoders, joined by ``+`` in this order.
+    setting : Setting
+        On what it measures, and how. The last encoder is the large one; what is fitted on, where that is a folder,
+        must be of all encoders, joined by ``+`` in this order.
 
     Returns
     -------
@@ -120,17 +112,16 @@ def small_to_large(
     VecsmithError
         If there are fewer than two encoders.
     """
-    if len(encoders) < 2:
+    if len(setting.encoders) < 2:
         raise VecsmithError("The study needs small encoders and a large one; give --encoder two or more times.")
     found: dict[str, dict[str, list[float]]] = {}
-    for name in tasks:
-        task = load_task(name)
-        corpus, queries = embed_task(task, "+".join(encoders))
-        models = Models(task, task.present(split), corpus, queries, training_set(fit_on, corpus))
-        for seed in seeds:
-            for line, ndcg in _measure(models, fit_on, seed).items():
+    for task in map(load_task, setting.tasks):
+        corpus, queries = embed_task(task, "+".join(setting.encoders))
+        models = Models(task, task.present(setting.split), corpus, queries, training_set(setting.fit_on, corpus))
+        for seed in setting.seeds:
+            for line, ndcg in _measure(models, setting.fit_on, seed).items():
                 found.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
-    return _findings(found, encoders, fit_on, seeds)
+    return _findings(found, setting)
 
 
 def _measure(models: Models, fit_on: str, seed: int) -> dict[str, float]:
@@ -159,9 +150,7 @@ def _measure(models: Models, fit_on: str, seed: int) -> dict[str, float]:
     return {name: models.ndcg(each) for name, each in scores.items()}
 
 
-def _findings(
-    found: dict[str, dict[str, list[float]]], encoders: Sequence[str], fit_on: str, seeds: Sequence[int]
-) -> Findings:
+def _findings(found: dict[str, dict[str, list[float]]], setting: Setting) -> Findings:
     naive, large = found["small, side by side"], found["large"]
     rows, lines = [], dict[str, list[tuple[float, float]]]()
     for number, (line, measured) in enumerate(found.items()):
@@ -174,10 +163,10 @@ def _findings(
         mean = fmean(map(fmean, shares.values()))
         rows.append([line, *(cell(shares[task]) for task in measured), f"{mean:.1%}", *closed.values()])
         lines[line] = [(float(number), 100 * mean)]
-    small = " and ".join(encoders[:-1])
+    small = " and ".join(setting.encoders[:-1])
     title = (
-        f"nDCG@10 over that of {encoders[-1]}, of {small} translated to its auto-encoded space, and the share of the "
-        f"gap that is closed; seeds {', '.join(map(str, seeds))}; fit on {fit_on}"
+        f"nDCG@10 over that of {setting.encoders[-1]}, of {small} translated to its auto-encoded space, and the share "
+        f"of the gap that is closed; seeds {', '.join(map(str, setting.seeds))}; fit on {setting.fit_on}"
     )
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
     plot = Plot("small-to-large", title, "line", "nDCG@10, % of the large model", lines, joined=False)

@@ -14,23 +14,15 @@ from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
 from vecsmith.studies.findings import Findings, Table
+from vecsmith.studies.setting import Setting
 from vecsmith.studies.translator_examples import examples
 from vecsmith.studies.translator_experiment import MODES, NEIGHBOURS, Experiment, Outcome, run
-from vecsmith.tasks import load_task
 from vecsmith.translators import translator
 
 METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")
 
 
-def translators(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    split: str = "test",
-    fit_on: str = "cross",
-    seeds: Sequence[int] = (0,),
-    methods: Sequence[str] = METHODS,
-    workers: int | None = None,
-) -> Findings:
+def translators(setting: Setting, methods: Sequence[str] = METHODS, workers: int | None = None) -> Findings:
     """Measure translators between every two models, both ways, in worker processes.
 
     What was measured before on the same inputs is read from the cache, so that a study that was killed goes on. The
@@ -38,14 +30,8 @@ def translators(
 
     Parameters
     ----------
-    tasks, encoders : sequence of str
-        Specs, as of `compare`; two encoders or more.
-    split : str
-        Judgements to use.
-    fit_on : {"cross"}
-        Translators are cross-fitted.
-    seeds : sequence of int
-        Seeds of translators and folds.
+    setting : Setting
+        On what it measures: two encoders or more, cross-fitted.
     methods : sequence of str
         Specs of translators.
     workers : int, optional
@@ -54,25 +40,24 @@ def translators(
     Raises
     ------
     VecsmithError
-        If there are fewer than two encoders, or `fit_on` is something else.
+        If there are fewer than two encoders, or `fit_on` is not ``cross``.
     """
-    if len(set(encoders)) < 2:
+    if len(set(setting.encoders)) < 2:
         raise VecsmithError("Translators are studied between models; give two or more with --encoder.")
-    if fit_on != "cross":
-        raise VecsmithError(f"Translators are studied cross-fitted; leave out --fit-on {fit_on}.")
+    if setting.fit_on != "cross":
+        raise VecsmithError(f"Translators are studied cross-fitted; leave out --fit-on {setting.fit_on}.")
     for method in methods:
         translator(method)
     experiments = [
-        Experiment(task, split, source, target, method, seed)
-        for task in tasks
+        Experiment(task, setting.split, source, target, method, seed)
+        for task in setting.tasks
         for method in methods
-        for source, target in permutations(dict.fromkeys(encoders), 2)
-        for seed in seeds
+        for source, target in permutations(dict.fromkeys(setting.encoders), 2)
+        for seed in setting.seeds
     ]
     # texts are embedded once, before processes need them
-    for task in tasks:
-        for encoder in encoders:
-            embed_task(load_task(task), encoder)
+    for task, encoder in setting.cases:
+        embed_task(task, encoder)
     found = findings(run_all(experiments, workers))
     maps, page = examples(experiments[0])
     return replace(found, maps=maps, pages=[page])

@@ -5,47 +5,37 @@ from statistics import fmean
 
 from vecsmith.encoders import embed_task
 from vecsmith.results import Result
-from vecsmith.studies.compare import compare
+from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Plot, Table, cell
-from vecsmith.tasks import load_task
+from vecsmith.studies.setting import Setting
 
 Methods = Mapping[str, str]
 """Specs by the name of a method, with {} where the width belongs."""
 
 
-def measure_widths(
-    tasks: Sequence[str],
-    encoders: Sequence[str],
-    methods: Methods,
-    widths: Callable[[int], Sequence[int]],
-    split: str,
-    fit_on: str,
-    seeds: Sequence[int],
-) -> list[Result]:
+def measure_widths(setting: Setting, methods: Methods, widths: Callable[[int], Sequence[int]]) -> list[Result]:
     """Measure methods at the widths that `widths` returns for d; at more than half of the documents, no PCA.
 
     Parameters
     ----------
-    tasks, encoders, split, fit_on, seeds
-        As of `quantization`.
+    setting : Setting
+        On what it measures, and how.
     methods : mapping of str to str
         What is measured.
     widths : callable
         From d to widths.
     """
     results = []
-    for spec in tasks:
-        task = load_task(spec)
-        for encoder in encoders:
-            corpus, _ = embed_task(task, encoder)
-            specs = [
-                method.format(width)
-                for width in widths(corpus.dimensions)
-                for method in methods.values()
-                if not method.startswith("pca") or width <= len(corpus) // 2
-            ]
-            for seed in seeds:
-                results += compare([task], [encoder], specs, ("asymmetric",), task.present(split), fit_on, seed)
+    for task, encoder in setting.cases:
+        corpus, _ = embed_task(task, encoder)
+        specs = [
+            method.format(width)
+            for width in widths(corpus.dimensions)
+            for method in methods.values()
+            if not method.startswith("pca") or width <= len(corpus) // 2
+        ]
+        for baseline, *measured in setting.measure(task, encoder, specs):
+            results += [against(measurement, baseline) for measurement in (baseline, *measured)]
     return results
 
 

@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 
 from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.files import is_of_kind, replacing_folder, write_manifest
+from vecsmith.files import refuse_other, replacing_folder, write_manifest
 
 Floats = NDArray[np.float32]
 
@@ -183,8 +183,7 @@ class Translator(ABC):
         """
         self._check_fitted()
         folder = Path(path)
-        if folder.exists() and not is_of_kind(folder / "config.json", KIND):
-            raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+        refuse_other(folder / "config.json", KIND)
         content = {
             **{name: getattr(self, name) for name in ("spec", "seed", "source", "target")},
             "input_dimensions": self.input_dimensions_,

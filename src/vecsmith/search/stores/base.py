@@ -6,6 +6,7 @@ The module of a store has a function ``export(codes, where, table, decoded)``, w
 
 import importlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
@@ -65,11 +66,12 @@ def export_codes(codes: CodeSet, store: str, where: str, table: str = "vecsmith"
     Raises
     ------
     VecsmithError
-        If the store is unknown or not installed, cannot hold such codes, or has such a table already.
+        If the store is unknown or not installed, cannot hold such codes, has such a table already, or refuses.
     """
     if store not in STORES:
         raise unknown("store", store, STORES)
-    importlib.import_module(f"vecsmith.search.stores.{store}").export(codes, where, table, decoded)
+    with _refusing(store):
+        importlib.import_module(f"vecsmith.search.stores.{store}").export(codes, where, table, decoded)
 
 
 def import_set(store: str, where: str, out: str | Path, table: str = "vecsmith") -> EmbeddingSet:
@@ -82,6 +84,11 @@ def import_set(store: str, where: str, out: str | Path, table: str = "vecsmith")
     """
     if store not in STORES:
         raise unknown("store", store, STORES)
+    with _refusing(store):
+        return _import(store, where, out, table)
+
+
+def _import(store: str, where: str, out: str | Path, table: str) -> EmbeddingSet:
     found: Collection = importlib.import_module(f"vecsmith.search.stores.{store}").read(where, table)
     if not found.ids:
         raise VecsmithError(f"{where} is empty: there is no vector in it.")
@@ -93,6 +100,33 @@ def import_set(store: str, where: str, out: str | Path, table: str = "vecsmith")
         writer.write(pieces(min(rows.stop, len(found.ids)) - rows.start))
     writer.finish()
     return EmbeddingSet.open(out)
+
+
+@contextmanager
+def _refusing(store: str) -> Iterator[None]:
+    """Say what a store objects to, such as a table's name, in a sentence of ours."""
+    try:
+        yield
+    except Exception as error:
+        package = type(error).__module__.partition(".")[0]
+        if isinstance(error, OSError) or not (
+            isinstance(error, ValueError | RuntimeError) or package in ("chromadb", "psycopg")
+        ):
+            raise
+        reason = str(error).strip().partition("\n")[0].rsplit("Error: ")[-1].rstrip(".")
+        raise VecsmithError(f"{store} refuses: {reason}.") from error
+
+
+def folder_of(where: str) -> str:
+    """Return the folder of a store to read from, and refuse one that is not there, which the store would make."""
+    if "://" not in where and not Path(where).is_dir():
+        raise VecsmithError(f"There is no folder {where}.")
+    return where
+
+
+def without_vector(where: str, id_: str) -> VecsmithError:
+    """Return the error for a row of a table that has no vector."""
+    return VecsmithError(f"{where} has no vector for the id {id_!r}; give it one, or delete that row.")
 
 
 class _pieces:  # noqa: N801 - a function with a memory

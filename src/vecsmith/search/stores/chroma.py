@@ -8,7 +8,7 @@ import numpy as np
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, folder_of, named_blocks
 
 UNFINISHED = "-unfinished"
 """Ends the name of a collection until all its rows are there."""
@@ -40,7 +40,7 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
 
 def read(where: str, table: str) -> Collection:
     """Read a collection's ids, embeddings, and documents where every row has one."""
-    client = _client(where)
+    client = _client(folder_of(where))
     found = [collection.name for collection in client.list_collections()]
     names = [name for name in found if not name.endswith(UNFINISHED)]
     if table not in names:

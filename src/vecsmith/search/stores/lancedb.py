@@ -10,7 +10,7 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, folder_of, named_blocks, without_vector
 
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
@@ -40,7 +40,7 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
 
 def read(where: str, table: str) -> Collection:
     """Read a table with one column of float vectors, and perhaps ``id`` and ``text``."""
-    database = require("lancedb", "stores").connect(where)
+    database = require("lancedb", "stores").connect(folder_of(where))
     opened = _opened(database, table)
     if opened is None:
         tables = [name for name in database.list_tables().tables if _opened(database, name) is not None]
@@ -60,7 +60,11 @@ def read(where: str, table: str) -> Collection:
         return [str(value) if value is not None else "" for part in column(name) for value in part.to_pylist()]
 
     def blocks() -> Iterator[Vectors]:
+        start = 0
         for part in column(vectors[0]):
+            if part.null_count:
+                raise without_vector(where, ids[start + int(np.argmax(np.asarray(part.is_null())))])
+            start += len(part)
             yield np.asarray(part.flatten()).reshape(len(part), -1)
 
     ids = strings("id") or [str(row) for row in range(opened.count_rows())]

@@ -9,7 +9,7 @@ from vecsmith.codecs.base import Codes
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks, without_vector
 
 VECTOR_TYPES = ("vector", "halfvec")
 
@@ -32,11 +32,12 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
     columns = ["id text PRIMARY KEY", *(["text text"] if codes.rows.has_texts else []), f"{name} {kind}({width})"]
     with _connected(where) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        cursor.execute("SELECT to_regclass(%s)", [table])
+        named = _identifier(table)
+        cursor.execute("SELECT to_regclass(%s)", [named.as_string(connection)])
         if cursor.fetchone()[0] is not None:
             raise VecsmithError(f"The database has a table {table!r} already; give another --table.")
-        cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({', '.join(columns)})").format(sql.Identifier(table)))
-        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
+        cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({', '.join(columns)})").format(named))
+        with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(named)) as copy:
             for ids, texts, block in named_blocks(codes, "rows to pgvector"):
                 values = _vector_strings(codes.codec.decode(block)) if decoded else bit_strings(block)
                 for row in zip(*(column for column in (ids, texts, values) if column is not None), strict=True):
@@ -47,9 +48,12 @@ def read(where: str, table: str) -> Collection:
     """Read a table with one column of vectors, and perhaps ``id`` and ``text``, as it is at this moment."""
     sql = require("psycopg.sql", "stores")
     connection = _connected(where)
+    named = _identifier(table)
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     of_table = "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
-    found = connection.execute(f"SELECT attname, format_type(atttypid, NULL) {of_table}", [table]).fetchall()
+    found = connection.execute(
+        f"SELECT attname, format_type(atttypid, NULL) {of_table}", [named.as_string(connection)]
+    ).fetchall()
     kinds = dict(found)
     vectors = [name for name, kind in found if kind in VECTOR_TYPES]
     if len(vectors) != 1:
@@ -60,23 +64,33 @@ def read(where: str, table: str) -> Collection:
         order = sql.Identifier("id") if "id" in kinds else sql.SQL("ctid")
         query = sql.SQL(f"SELECT {expression} FROM {{}} ORDER BY {{}}")
         with connection.cursor(f"vecsmith_{name}") as cursor:
-            cursor.execute(query.format(sql.Identifier(name), sql.Identifier(table), order))
+            cursor.execute(query.format(sql.Identifier(name), named, order))
             while rows := cursor.fetchmany(BLOCK):
                 yield [row[0] for row in rows]
 
     def strings(name: str) -> list[str] | None:
         return None if name not in kinds else [text or "" for block in column("{}::text", name) for text in block]
 
+    ids, texts = strings("id") or [], strings("text")
+    if "id" not in kinds:
+        count = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(named)).fetchone()
+        ids = [str(row) for row in range(count[0] if count else 0)]
+
     def blocks() -> Iterator[Vectors]:
         with connection:
+            start = 0
             for block in column("{}::real[]", vectors[0]):
+                if None in block:
+                    raise without_vector(table, ids[start + block.index(None)])
+                start += len(block)
                 yield np.asarray(block, dtype=np.float32)
 
-    ids, texts = strings("id"), strings("text")
-    if ids is None:
-        count = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
-        ids = [str(row) for row in range(count[0] if count else 0)]
     return Collection(ids, texts, blocks())
+
+
+def _identifier(table: str) -> Any:
+    """Return a table's name, perhaps after its schema's and a dot, as SQL quotes it: its case is kept."""
+    return require("psycopg.sql", "stores").Identifier(*table.split("."))
 
 
 def _connected(where: str) -> Any:

@@ -1,0 +1,48 @@
+"""What every study is asked: on which tasks and encoders, and under which protocol, it measures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vecsmith.studies.bench import Measurement
+from vecsmith.studies.compare import measure
+from vecsmith.tasks import Task, load_task
+
+
+@dataclass(frozen=True)
+class Setting:
+    """On what a study measures, and how.
+
+    Attributes
+    ----------
+    tasks, encoders : sequence of str
+        Specs, as of `compare`.
+    split : str
+        Judgements to use; those of several splits joined by ``+`` count where a task has them.
+    fit_on : {"cross", "corpus"} or str
+        What codecs are fitted on: see `encode_corpus`, or the folder of another `EmbeddingSet`.
+    seeds : sequence of int
+        Seeds of codecs and halves.
+    """
+
+    tasks: Sequence[str]
+    encoders: Sequence[str]
+    split: str = "test"
+    fit_on: str = "cross"
+    seeds: Sequence[int] = (0, 1, 2)
+
+    @property
+    def cases(self) -> Iterator[tuple[Task, str]]:
+        """Every task with every encoder."""
+        for task in map(load_task, self.tasks):
+            for encoder in self.encoders:
+                yield task, encoder
+
+    @property
+    def all_documents(self) -> str:
+        """What is fitted on by what is fitted once and for all, in words."""
+        return "all documents" if self.fit_on in ("cross", "corpus") else self.fit_on
+
+    def measure(self, task: Task, encoder: str, codecs: Sequence[str]) -> Iterator[list[Measurement]]:
+        """Yield a list per seed: float32, and then a measurement per codec."""
+        for seed in self.seeds:
+            yield from measure([task], [encoder], codecs, split=task.present(self.split), fit_on=self.fit_on, seed=seed)
