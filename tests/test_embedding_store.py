@@ -177,6 +177,8 @@ def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
     (tmp_path / "file").write_text("something")
     with pytest.raises(VecsmithError, match="is a file; name a folder"):
         EmbeddingStore(tmp_path / "file")
+    with pytest.raises(VecsmithError, match="ChromaDB failed at"):
+        EmbeddingStore(tmp_path / "file" / "inside")
     with pytest.raises(VecsmithError, match="There is no store in"):
         EmbeddingStore(tmp_path / "typo", make=False)
     assert not (tmp_path / "typo").exists()

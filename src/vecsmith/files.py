@@ -91,16 +91,16 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def refuse_other(folder: Path, manifest: str, kind: str) -> None:
-    """Refuse to replace what is not a folder with a manifest of this name and kind; an empty one holds nothing yet.
+def refuse_other(manifest: Path, kind: str) -> None:
+    """Refuse to replace a folder whose manifest does not say that it is of a kind; an empty one holds nothing yet.
 
     Raises
     ------
     VecsmithError
         If it is something else.
     """
-    empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.exists() and not empty and not is_of_kind(folder / manifest, kind):
+    folder = manifest.parent
+    if folder.exists() and not is_of_kind(manifest, kind) and not (folder.is_dir() and not any(folder.iterdir())):
         raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
 
 

@@ -275,7 +275,7 @@ class Codec:
             If the codec is not fitted, or `path` is something else than a codec.
         """
         folder, weights = Path(path), self._weights()
-        refuse_other(folder, "config.json", KIND)
+        refuse_other(folder / "config.json", KIND)
         content = {
             "spec": self.spec,
             "seed": self.seed,

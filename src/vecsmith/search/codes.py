@@ -191,7 +191,7 @@ def write_codes(
         If `path` holds something else.
     """
     folder, names, count = Path(path), list(FILES), len(rows)
-    refuse_other(folder, "manifest.json", KIND)
+    refuse_other(folder / "manifest.json", KIND)
     with replacing_folder(folder) as beside:
         codes = _write_array(beside / "codes.npy", count, blocks)
         scanned = (coarse(codec) if scoring == "rescored" and originals is None else None) or codec

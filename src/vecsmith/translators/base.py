@@ -183,7 +183,7 @@ class Translator(ABC):
         """
         self._check_fitted()
         folder = Path(path)
-        refuse_other(folder, "config.json", KIND)
+        refuse_other(folder / "config.json", KIND)
         content = {
             **{name: getattr(self, name) for name in ("spec", "seed", "source", "target")},
             "input_dimensions": self.input_dimensions_,
