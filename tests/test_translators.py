@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.errors import VecsmithError
-from vecsmith.translators import TRANSLATORS, Translator, canonical, join, load_translator, translate_set, translator
+from vecsmith.translators import (
+    TRANSLATORS,
+    Level,
+    Translator,
+    canonical,
+    complete_set,
+    join,
+    load_translator,
+    translate_set,
+    translator,
+)
 
 SPECS = [*(method.example for method in TRANSLATORS.values()), "linear:rank5", "mlp2x2:cosine", "mlp1:retrieval"]
 
@@ -354,9 +364,12 @@ def test_other_vectors_of_the_same_rows_are_not_taken_for_those_translated_befor
     first, other = EmbeddingSet(X), EmbeddingSet(X[::-1])
     translate_set(fitted, first, tmp_path / "done")
     assert len(translate_set(fitted, first, tmp_path / "done")) == 3000
-    for changed in ((other,), (first, EmbeddingSet(Y))):
-        with pytest.raises(VecsmithError, match="already holds other vectors"):
-            translate_set(fitted, changed[0], tmp_path / "done", *changed[1:])
+    with pytest.raises(VecsmithError, match="already holds other vectors"):
+        translate_set(fitted, other, tmp_path / "done")
+    level = Level(0.9, np.eye(24, dtype=np.float32)[0])
+    complete_set(fitted, level, first, EmbeddingSet(Y), tmp_path / "complete")
+    with pytest.raises(VecsmithError, match="already holds other vectors"):
+        complete_set(fitted, level, first, EmbeddingSet(Y[::-1]), tmp_path / "complete")
 
 
 def test_an_interrupted_translation_goes_on_with_the_same_vectors_only(tmp_path: Path) -> None:
@@ -378,3 +391,47 @@ def test_an_interrupted_translation_goes_on_with_the_same_vectors_only(tmp_path:
     with pytest.raises(VecsmithError, match="already holds something else"):
         translate_set(fitted, EmbeddingSet(X[::-1]), tmp_path / "half")
     assert translate_set(fitted, EmbeddingSet(X), tmp_path / "half").fingerprint == whole.fingerprint
+
+
+def test_level_lowers_scores_by_its_ratio_and_keeps_their_order() -> None:
+    Y = normalise(np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32))
+    Y[:, 3] = 0  # no vector has it
+    Y = normalise(Y)
+    level = Level(0.8, np.eye(16, dtype=np.float32)[3])
+    own = level.transform(Y[:200])
+    np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(Y[200:] @ own.T, 0.8 * Y[200:] @ Y[:200].T, atol=1e-6)
+
+
+def test_level_finds_how_much_lower_translations_score() -> None:
+    rng = np.random.default_rng(0)
+    Y = np.zeros((2000, 128), np.float32)
+    Y[:, :8] = normalise(rng.standard_normal((2000, 8)).astype(np.float32))
+    assert Level.fit(Y, Y).ratio == pytest.approx(1)
+    # what is wrong in these is at right angles to all that is there
+    Z = 0.8 * Y
+    Z[:, 8:127] = 0.6 * normalise(rng.standard_normal((2000, 119)).astype(np.float32))
+    level = Level.fit(Y, Z)
+    assert level.ratio == pytest.approx(0.8, abs=1e-3)
+    np.testing.assert_allclose(level.transform(Y) @ Y[0], Z @ Y[0], atol=1e-3)
+    # translations that score higher cannot be met
+    assert Level.fit(Z, Y).ratio <= 1
+
+
+def test_own_vectors_do_not_push_translated_ones_away() -> None:
+    X, Y = two_spaces(30, 30, 2000, noise=0.15)
+    known, queries, others = np.arange(500), np.arange(500, 700), np.arange(700, 2000)
+    fitted = translator("procrustes").fit(X[known], Y[known])
+    halves = [
+        translator("procrustes").fit(X[a], Y[a]).transform(X[b])
+        for a, b in (np.split(known, 2), np.split(known, 2)[::-1])
+    ]
+    level = Level.fit(Y[known], np.vstack(halves[::-1]))
+    true = np.argsort(-(Y[queries] @ np.vstack([Y[known], Y[others]]).T))[:, :10]
+
+    def share(own: Vectors) -> float:
+        found = np.argsort(-(Y[queries] @ np.vstack([own, fitted.transform(X[others])]).T))[:, :10]
+        return float((found < 500).mean())
+
+    wanted = float((true < 500).mean())
+    assert abs(share(level.transform(Y[known])) - wanted) < 0.7 * abs(share(Y[known]) - wanted)

@@ -16,6 +16,7 @@ from vecsmith.studies.findings import Findings, Table
 from vecsmith.studies.migration import METHOD, plan
 from vecsmith.studies.migration_trial import SHORTLIST
 from vecsmith.studies.setting import Setting
+from vecsmith.studies.translator_experiment import cross_translate
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -154,10 +155,11 @@ def _measure(
 ) -> list[float]:
     """Return what is kept with queries translated, with documents translated, and with 200 of these embedded again.
 
-    The scores of the documents C and the queries `also` of another model are added, also to those it is compared with.
+    No document is translated by what has seen it, as it is predicted. The scores of the documents C and the queries `also` of another model are added, also to those it is compared with.
     """
     queries = translator(METHOD, seed).fit(B[sample], A[sample]).transform(Q)
     documents = translator(METHOD, seed).fit(A[sample], B[sample]).transform(A)
+    documents[sample] = cross_translate(METHOD, A[sample], B[sample], seed)[0]
     queries, found = np.hstack([queries, also]), np.hstack([Q, also])
     old, translated, new = (np.hstack([D, C]) for D in (A, documents, B))
     figures = judged.ndcg(queries, old), judged.ndcg(found, translated), judged.ndcg(found, translated, (found, new))
