@@ -155,7 +155,8 @@ def _measure(
 ) -> list[float]:
     """Return what is kept with queries translated, with documents translated, and with 200 of these embedded again.
 
-    No document is translated by what has seen it, as it is predicted. The scores of the documents C and the queries `also` of another model are added, also to those it is compared with.
+    No document is translated by what has seen it, as it is predicted. The scores of the documents C and the queries
+    `also` of another model are added, also to those it is compared with.
     """
     queries = translator(METHOD, seed).fit(B[sample], A[sample]).transform(Q)
     documents = translator(METHOD, seed).fit(A[sample], B[sample]).transform(A)
