@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Vectors
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Vectors, content_hash
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
@@ -102,8 +103,12 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path) 
     VecsmithError
         If the set is known to be another model's, or `path` holds something else.
     """
-    rows = embedded.ids, embedded.texts
-    return _write(fitted, [embedded], path, rows, lambda block: fitted.transform(embedded.unit[block]))
+    provenance = _provenance(fitted, embedded, [embedded.fingerprint])
+
+    def vectors(block: slice) -> Floats:
+        return fitted.transform(embedded.unit[block])
+
+    return _write(Path(path), embedded.ids, embedded.texts, provenance, vectors)
 
 
 def complete_set(
@@ -129,13 +134,12 @@ def complete_set(
     VecsmithError
         As `translate_set`.
     """
-    place = {id_: row for row, id_ in enumerate(known.ids)}
-    before = set(embedded.ids)
-    also = [row for id_, row in place.items() if id_ not in before]
-    ids = [*embedded.ids, *(known.ids[row] for row in also)]
-    texts = embedded.texts
+    ids, texts, named = embedded.ids, embedded.texts, known.texts
+    before, place = set(ids), {id_: row for row, id_ in enumerate(known.ids)}
+    also = {id_: row for id_, row in place.items() if id_ not in before}
+    ids = [*ids, *also]
     if texts is not None:
-        texts = [*texts, *(known.texts[row] if known.texts else "" for row in also)]
+        texts = [*texts, *(named[row] if named else "" for row in also.values())]
 
     def vectors(block: slice) -> Floats:
         rows = np.array([place.get(id_, -1) for id_ in ids[block]])
@@ -145,27 +149,20 @@ def complete_set(
         result[others] = fitted.transform(embedded.unit[block.start + others])
         return result
 
-    return _write(fitted, [embedded, known], path, (ids, texts), vectors)
+    provenance = _provenance(fitted, embedded, [embedded.fingerprint, known.fingerprint])
+    hashed = content_hash(ids, repeat("", len(ids)) if texts is None else texts)
+    return _write(Path(path), ids, texts, replace(provenance, content_hash=hashed), vectors)
 
 
-def _write(
-    fitted: Translator,
-    given: Sequence[EmbeddingSet],
-    path: str | Path,
-    rows: tuple[Sequence[str], Sequence[str] | None],
-    vectors: Callable[[slice], Floats],
-) -> EmbeddingSet:
-    """Write ids, texts and vectors, made block by block, of what a translator was given, first what it translates."""
-    folder, embedded = Path(path), given[0]
+def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]) -> Provenance:
+    """Return the provenance of translated vectors, which the fingerprints of what was given tell apart."""
     model = embedded.provenance.encoder
     if model and fitted.source and model != fitted.source:
         raise VecsmithError(
             f"{embedded.source} has vectors of {model}, but the translator is from {fitted.source}; "
             "use vectors of that model."
         )
-    # texts and models may be the same, or not known, where vectors are not
-    told_apart = fingerprint([each.fingerprint for each in given])
-    provenance = replace(
+    return replace(
         embedded.provenance,
         encoder=fitted.target,
         revision="",
@@ -175,14 +172,24 @@ def _write(
         normalised=fitted.normalised_,
         dtype="float32",
         translated_from=model or fitted.source,
-        translator=f"{fitted.spec} {fitted.fingerprint} of {told_apart}",
+        # texts and models may be the same, or not known, where vectors are not
+        translator=f"{fitted.spec} {fitted.fingerprint} of {fingerprint(given)}",
     )
+
+
+def _write(
+    folder: Path,
+    ids: Sequence[str],
+    texts: Sequence[str] | None,
+    provenance: Provenance,
+    vectors: Callable[[slice], Floats],
+) -> EmbeddingSet:
+    """Write a set whose vectors are made block by block, or go on with it, or open it where it is whole."""
     if (folder / "manifest.json").is_file():
         finished = EmbeddingSet.open(folder)
         if finished.provenance != provenance:
             raise VecsmithError(f"{folder} already holds other vectors; give another folder.")
         return finished
-    ids, texts = rows
     writer = EmbeddingWriter(folder, ids, texts, provenance)
     for block in track(writer.remaining, f"Translating {len(ids)} vectors", len(writer.remaining)):
         writer.write(vectors(block))
