@@ -380,13 +380,15 @@ def test_threads_search_while_another_changes_and_saves(vectors: Vectors, tmp_pa
 
     with ThreadPoolExecutor(3) as threads:
         searches = [threads.submit(search, seed) for seed in range(3)]
-        for row in range(300, 420):
-            index.add(vectors[row : row + 1], [str(row)])
-            if row % 2:
-                index.delete([str(row)])
-            if row % 10 == 0:
-                index.save(tmp_path / "index")
-        done.set()
+        try:
+            for row in range(300, 420):
+                index.add(vectors[row : row + 1], [str(row)])
+                if row % 2:
+                    index.delete([str(row)])
+                if row % 10 == 0:
+                    index.save(tmp_path / "index")
+        finally:
+            done.set()
     assert not any(found.result() for found in searches)
     assert len(index) == 360
 

@@ -1,13 +1,15 @@
 """Files that are whole or not there: atomic writes, and manifests that vouch for what lies beside them."""
 
 import ctypes
+import glob
 import hashlib
 import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,16 @@ from numpy.typing import NDArray
 
 from vecsmith.errors import VecsmithError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """What reading a file raises where there is none, perhaps since a moment ago: a folder may be replaced meanwhile."""
+
+ABANDONED_AFTER = 60.0
+"""Seconds after which what a process was writing may be removed, if it has not locked it."""
 
 _one_header_at_a_time = threading.Lock()
 
@@ -53,11 +63,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _hidden(path, "partial")
+    _remove_abandoned(path)
     try:
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
+        beside.touch()
+        with _locked(beside):
+            yield beside
+            with beside.open("rb") as file:
+                os.fsync(file.fileno())
+            beside.replace(path)
         _sync_folder(path.parent)
     finally:
         beside.unlink(missing_ok=True)
@@ -68,21 +81,23 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """Like `replacing`, for a whole folder of files written in the block."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside, before = _hidden(path, "partial"), _hidden(path, "before")
-    # one of the same number may have been killed here before
+    _remove_abandoned(path)
+    # one of the same number may have been killed here just now
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir()
-        yield beside
-        for inner in beside.rglob("*"):
-            if inner.is_dir():
-                _sync_folder(inner)
-            else:
-                with inner.open("rb") as file:
-                    os.fsync(file.fileno())
-        if not (path.exists() and _exchange(beside, path)):
-            if path.exists():
-                path.rename(before)
-            beside.rename(path)
+        with _locked(beside):
+            yield beside
+            for inner in beside.rglob("*"):
+                if inner.is_dir():
+                    _sync_folder(inner)
+                else:
+                    with inner.open("rb") as file:
+                        os.fsync(file.fileno())
+            if not (path.exists() and _exchange(beside, path)):
+                if path.exists():
+                    path.rename(before)
+                beside.rename(path)
         _sync_folder(path.parent)
     finally:
         if before.exists() and not path.exists():
@@ -107,6 +122,32 @@ def refuse_other(manifest: Path, kind: str) -> None:
 def _hidden(path: Path, suffix: str) -> Path:
     """Return a path beside another that no other thread of any process here writes to."""
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.{suffix}")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Lock a file or folder where the system can, and yield whether it is ours; who is killed lets go of it."""
+    if fcntl is None:
+        yield False
+        return
+    descriptor, ours = os.open(path, os.O_RDONLY), False
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = True
+    try:
+        yield ours
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes that were killed while they wrote to `path` have left beside it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        with suppress(OSError):  # another process may remove it first
+            if time.time() - left.stat().st_ctime > ABANDONED_AFTER:
+                with _locked(left) as ours:
+                    if ours:
+                        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _exchange(a: Path, b: Path) -> bool:
