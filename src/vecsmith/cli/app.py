@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -67,7 +66,6 @@ MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest
 BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
 Split = Annotated[str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")]
 FitOn = Annotated[str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")]
-Tables = Annotated[Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -1,6 +1,7 @@
 """Commands that measure: compare and study."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,6 @@ from vecsmith.cli.app import (
     QueryPrompt,
     ScoringOption,
     Split,
-    Tables,
     TaskOption,
     app,
     console,
@@ -38,7 +38,9 @@ def compare(
         bool, typer.Option("--recenter", help="Give codecs that keep a mean that of the corpus they encode.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
-    out: Tables = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what was measured before.")] = False,
     query_prompt: QueryPrompt = None,
     passage_prompt: PassagePrompt = None,
@@ -94,7 +96,10 @@ def study(
     method: Annotated[
         list[str], typer.Option(metavar="SPEC", help="Translator of the study translators, instead of all; repeatable.")
     ] = [],  # noqa: B006
-    out: Tables = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write table.md, a .csv per table, results.jsonl, and pages and plots here."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run an experiment over several seeds: means and spreads in one table.

@@ -15,7 +15,10 @@ app.add_typer(migrate, name="migrate")
 
 OldOption = Annotated[Path, typer.Option("--old", metavar="SET", help="The documents' vectors of the old model.")]
 NewOption = Annotated[
-    Path, typer.Option("--new", metavar="SET", help="Some of the documents, by id, embedded by the new model.")
+    Path,
+    typer.Option(
+        "--new", metavar="SET", help="Documents embedded by the new model: some of the old ones, by id, or more."
+    ),
 ]
 MethodOption = Annotated[str, typer.Option("--method", metavar="SPEC", help="The translator.")]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seeds everything random.")]
