@@ -140,24 +140,25 @@ class Part:
         projected, shift, offset = self._project(Q)
         scales = self._scales
         if scales is None:
-            scores, found = probe(Q, projected, k, REFINE) if probe else self._all(projected, REFINE * k)
+            scores, found = probe(Q, projected, k, REFINE) if probe else self._all(projected, k, REFINE)
             return scores[:, :k] + (shift + offset)[:, None], found[:, :k]
         depth = min(self._scaled * (k + SPARE), len(self.codes))
-        scores, found = probe(Q, projected, depth, 1) if probe else self._all(projected, depth)
+        scores, found = probe(Q, projected, depth, 1) if probe else self._all(projected, depth, 1)
         scores = np.where(found >= 0, (scores + shift[:, None]) * scales.take(found), -np.inf)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + depth * np.arange(len(Q))[:, None]
         return scores.take(best) + offset[:, None], found.take(best)
 
-    def _all(self, projected: Floats, depth: int) -> tuple[Floats, Rows]:
-        """Return the scores (n, depth) and places of the best of all documents, or of as many as there are.
+    def _all(self, projected: Floats, k: int, rounds: int) -> tuple[Floats, Rows]:
+        """Return the scores (n, k) and places of the best of all documents; of a fast scan so many times k.
 
         FAISS's fast scan rounds scores to whole numbers from 0, and never finds a document whose sum is 0, as all are
         for a query of zeros: where it had to find some, all are scored exactly.
         """
-        index, depth = self._inner_product, min(depth, len(self.codes))
+        index = self._inner_product
         if not isinstance(index, faiss.IndexRefine):
-            found: tuple[Floats, Rows] = index.search(projected, depth)
+            found: tuple[Floats, Rows] = index.search(projected, k)
             return found
+        depth = min(rounds * k, len(self.codes))
         scores, places = index.search(projected, depth, params=ONCE)
         short = (places < 0).any(axis=1)
         if short.any():
