@@ -114,7 +114,8 @@ def apply(
     """Write all documents in the new model's space, and return them and what the new model's own vectors went through.
 
     Documents that both models embedded, the translator is fitted on; those that only the old one did are translated.
-    The new model's vectors are brought to the level of these. Interrupted and called again, it goes on.
+    The new model's vectors are brought to the level of these, which takes five fits more. Interrupted and called again,
+    it goes on.
 
     Parameters
     ----------

@@ -108,11 +108,14 @@ def _rows(
     planned = plan(old, EmbeddingSet(new.unit[sample], named, texts), static, METHOD, seed)
     ways = [way for way in planned.ways if not way.re_embedded]
     judged = Judged(task, split, queries.ids)
-    Q, C, also = queries.unit[judged.rows], static.unit[:], static_queries.unit[judged.rows]
-    measured = [
-        *_measure(judged, old.unit[:], new.unit[:], Q, C[:, :0], also[:, :0], sample, seed),
-        *_measure(judged, old.unit[:], new.unit[:], Q, C, also, sample, seed),
-    ]
+    A, B, Q = old.unit[:], new.unit[:], queries.unit[judged.rows]
+    to_old = translator(METHOD, seed).fit(B[sample], A[sample]).transform(Q)
+    to_new = translator(METHOD, seed).fit(A[sample], B[sample]).transform(A)
+    # no document is translated by what has seen it, as it is predicted
+    to_new[sample] = cross_translate(METHOD, A[sample], B[sample], seed)[0]
+    spaces = (to_old, A), (Q, to_new), (Q, B)
+    C, also = static.unit[:], static_queries.unit[judged.rows]
+    measured = [*_kept(judged, spaces, (also[:, :0], C[:, :0])), *_kept(judged, spaces, (also, C))]
     for way, kept in zip(ways, measured, strict=True):
         low, high = way.interval
         inside = "yes" if low <= kept <= high else "no"
@@ -150,19 +153,20 @@ class Judged:
         return float(result.ndcg_at_10.mean())
 
 
-def _measure(
-    judged: Judged, A: Floats, B: Floats, Q: Floats, C: Floats, also: Floats, sample: NDArray[np.int64], seed: int
-) -> list[float]:
+def _kept(judged: Judged, spaces: Sequence[tuple[Floats, Floats]], beside: tuple[Floats, Floats]) -> list[float]:
     """Return what is kept with queries translated, with documents translated, and with 200 of these embedded again.
 
-    No document is translated by what has seen it, as it is predicted. The scores of the documents C and the queries
-    `also` of another model are added, also to those it is compared with.
+    Parameters
+    ----------
+    judged : Judged
+        The queries.
+    spaces : sequence of (queries, documents)
+        Of the old index, of translated documents, and of the new model.
+    beside : (queries, documents)
+        Of another model, whose scores are added to all of them.
     """
-    queries = translator(METHOD, seed).fit(B[sample], A[sample]).transform(Q)
-    documents = translator(METHOD, seed).fit(A[sample], B[sample]).transform(A)
-    documents[sample] = cross_translate(METHOD, A[sample], B[sample], seed)[0]
-    queries, found = np.hstack([queries, also]), np.hstack([Q, also])
-    old, translated, new = (np.hstack([D, C]) for D in (A, documents, B))
-    figures = judged.ndcg(queries, old), judged.ndcg(found, translated), judged.ndcg(found, translated, (found, new))
-    reference = judged.ndcg(found, new)
+    also, C = beside
+    old, translated, new = ((np.hstack([Q, also]), np.hstack([D, C])) for Q, D in spaces)
+    figures = judged.ndcg(*old), judged.ndcg(*translated), judged.ndcg(*translated, new)
+    reference = judged.ndcg(*new)
     return [figure / reference for figure in figures]
