@@ -14,6 +14,13 @@ class VecsmithError(Exception):
     """
 
 
+class VecsmithWarning(UserWarning):
+    """Something that a user should know although the work goes on.
+
+    Python code raises it through `warnings.warn`; the command line prints the sentence once on stderr.
+    """
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> VecsmithError:
     """Return the error for a name that does not exist, with the nearest one that does.
 

@@ -2,16 +2,19 @@
 
 import errno
 import sys
+import warnings
+from typing import Any
 
 from vecsmith.cli import measure, vectors, inspect, fit, search, stores, store, translate, migrate, listings  # isort: skip  # noqa: F401 - in the order of the help
 from vecsmith.cli.app import app, say
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, VecsmithWarning
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
     """Run the command line: exit code 0 done, 2 bad usage or bad input, 1 a fault of ours."""
+    _print_warnings()
     try:
         app()
     except VecsmithError as error:
@@ -24,6 +27,22 @@ def main() -> None:
         sys.exit(_complain("There is not enough memory for this; give fewer or smaller vectors.", 2))
     except Exception as error:
         sys.exit(_complain(f"This is a fault of vecsmith, please report it: {type(error).__name__}: {error}", 1))
+
+
+def _print_warnings() -> None:
+    """Print each of our warnings once, as a plain sentence; other packages' warnings stay as they are."""
+    show, printed = warnings.showwarning, set[str]()
+    warnings.simplefilter("always", VecsmithWarning)
+
+    def print_once(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        sentence = str(message)
+        if not issubclass(category, VecsmithWarning):
+            show(message, category, *where, **more)
+        elif sentence not in printed:
+            printed.add(sentence)
+            say(f"vecsmith: {sentence}")
+
+    warnings.showwarning = print_once
 
 
 def _complain(sentence: str, code: int) -> int:
