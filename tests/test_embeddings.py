@@ -1,6 +1,8 @@
 """Embedding sets on disk, and reading vectors from others' files."""
 
 import json
+from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, content_hash, normalise, writer
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Rows, content_hash, normalise, writer
 from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import read_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_manifest
+from vecsmith.search.segments import KeptNames
 
 ROWS = 20
 PROVENANCE = Provenance(
@@ -153,6 +156,38 @@ def test_ids_and_texts_on_disk_are_read_when_they_are_asked_for(X, ids, tmp_path
     assert opened.ids == ids
     assert opened.texts == [f"text {id_}" for id_ in ids]
     assert pq.read_table(tmp_path / "set" / "rows.parquet")["offset"].to_pylist()[7:10] == [7, 0, 1]
+
+
+@pytest.mark.parametrize("kind", ["in memory", "stored", "several, some left out"])
+@pytest.mark.parametrize("with_texts", [True, False])
+def test_rows_are_a_sequence(X, ids, tmp_path, monkeypatch, kind, with_texts):
+    monkeypatch.setattr(rows_module, "BLOCK", 8)
+    texts = [f"text {id_}" for id_ in ids] if with_texts else None
+    expected = list(zip(ids, texts or [None] * ROWS, strict=True))
+    rows: Rows = Rows(ROWS, ids, texts)
+    if kind == "stored":
+        EmbeddingSet(X, ids, texts).save(tmp_path / "set")
+        rows = EmbeddingSet.open(tmp_path / "set").rows
+    elif kind == "several, some left out":
+        kept = np.arange(2 * ROWS) % 3 > 0
+        kept[8:16] = False
+        rows = KeptNames([rows, rows], kept)
+        expected = list(compress(expected * 2, kept))
+    assert isinstance(rows, Sequence)
+    assert len(rows) == len(expected)
+    assert list(rows) == [rows[row] for row in range(len(rows))] == expected
+    assert list(reversed(rows)) == expected[::-1]
+    assert [rows[row - len(rows)] for row in range(len(rows))] == expected
+    assert rows[np.int64(3)] == expected[3] and rows[np.int64(-1)] == expected[-1]
+    for chosen in (slice(None), slice(5, -2), slice(18, 99), slice(3, 3), slice(15, 2, -3)):
+        assert rows[chosen] == expected[chosen]
+    assert expected[7] in rows and ("no such id", None) not in rows
+    assert rows.index(expected[9]) == expected.index(expected[9])
+    for beyond in (len(rows), -len(rows) - 1):
+        with pytest.raises(IndexError, match=f"There is no row {beyond}"):
+            rows[beyond]
+    with pytest.raises(TypeError):
+        rows["d1"]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, repeat
+from operator import index
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +16,15 @@ from vecsmith.errors import VecsmithError
 
 Column = Literal["id", "text"]
 
+Row = tuple[str, str | None]
+"""An id and its text; None where there are no texts."""
+
 BLOCK = 65_536
 """Rows that are read or written at a time."""
 
 
-class Rows:
-    """The ids and texts of n rows, as a whole, one by one, or by blocks, which take little memory.
+class Rows(Sequence[Row]):
+    """A sequence of n rows, each an id and a text, which are read block by block and so take little memory.
 
     Parameters
     ----------
@@ -43,11 +47,26 @@ class Rows:
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def __getitem__(self, row: int) -> tuple[str, str | None]:
-        """Return the id and the text of a row; None where there are no texts."""
-        number = bisect_right(self._starts, row) - 1
-        place = row - self._starts[number]
+    @overload
+    def __getitem__(self, row: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Row]: ...
+
+    def __getitem__(self, row: int | slice) -> Row | list[Row]:
+        """Return the id and the text of a row, or a list of them for a slice; negative rows count from the end."""
+        if isinstance(row, slice):
+            return [self[each] for each in range(*row.indices(len(self)))]
+        place = index(row)
+        place += len(self) if place < 0 else 0
+        if not 0 <= place < len(self):
+            raise IndexError(f"There is no row {row}; there are {len(self)} rows.")
+        number = bisect_right(self._starts, place) - 1
+        place -= self._starts[number]
         return self._block(number, "id")[place], self._block(number, "text")[place] if self.has_texts else None
+
+    def __iter__(self) -> Iterator[Row]:
+        return zip(self.each("id"), self.each("text") if self.has_texts else repeat(None), strict=False)
 
     def each(self, column: Column) -> Iterator[str]:
         """Yield every id, or every text."""
