@@ -18,6 +18,7 @@ import pytest
 from vecsmith.embeddings import EmbeddingSet, Provenance, writer
 from vecsmith.encoders import ENCODERS, EncoderOptions, embed_task, embed_texts, load_encoder, ready_vectors
 from vecsmith.errors import VecsmithError
+from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.tasks.base import Task, Texts
 from vecsmith.tasks.beir import load_beir
 
@@ -119,6 +120,51 @@ def test_static_puts_the_prompt_of_its_side_before_a_text():
     assert np.array_equal(encoder.encode(["sea"], "query"), plain.encode(["query: sea"], "query"))
     assert np.array_equal(encoder.encode(["sea"], "passage"), plain.encode(["sea"], "passage"))
     assert encoder.provenance("query").prompt == "query: " and encoder.provenance("passage").prompt == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "same_as"),
+    [
+        ("VITAMIN D AND BONES?", "vitamin d and bones?"),
+        ("ÉTÉ À 30 °C", "été à 30 °c"),
+        ("Vitamin D AND BONES", None),
+        ("骨とビタミン", None),
+        ("骨とVITAMIN", "骨とvitamin"),
+        ("2024-01-01", None),
+    ],
+)
+def test_static_lower_cases_a_text_without_a_lower_case_letter(text, same_as):
+    static = load_encoder("static")
+    for side in ("query", "passage"):
+        vectors = static.encode([text, same_as or text], side)
+        assert np.array_equal(vectors[0], vectors[1])
+    as_written = static._encode_batch([text])
+    assert np.array_equal(vectors[:1], as_written) == (same_as is None)
+
+
+def test_static_leaves_the_case_of_a_prompt():
+    prompted = load_encoder("static", EncoderOptions(query_prompt="QUERY: "))
+    vectors = prompted.encode(["SEA", "sea"], "query")
+    assert np.array_equal(vectors[0], vectors[1])
+    assert np.array_equal(vectors[:1], load_encoder("static")._encode_batch(["QUERY: sea"]))
+
+
+def test_provenance_of_static_tells_that_upper_case_texts_are_lower_cased():
+    assert load_encoder("static").provenance("query").revision.endswith("upper-case texts lower-cased")
+
+
+@pytest.mark.data
+def test_upper_case_queries_of_scifact_retrieve_as_well_as_others(beir):
+    task = load_beir(beir("scifact"))
+    judged = [row for row, id_ in enumerate(task.queries.ids) if id_ in task.judgements("test")]
+    corpus, queries = np.load(beir("scifact") / "vectors" / "wordllama" / "corpus.npy"), task.queries.texts
+    vectors = load_encoder("static").encode([queries[row].upper() for row in judged], "query")
+    scores = vectors @ corpus.T
+    rows = np.argsort(-scores, axis=1)[:, :DEPTH]
+    names = [task.queries.ids[row] for row in judged]
+    best = np.take_along_axis(scores, rows, axis=1)
+    found = evaluate(best, rows, names, task.corpus.ids, task.judgements("test")).ndcg_at_10.mean()
+    assert found > 0.47  # 0.51 in normal case, 0.14 where capitals are not lower-cased
 
 
 def test_static_refuses_a_longest_input():

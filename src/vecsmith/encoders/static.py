@@ -28,7 +28,10 @@ BATCH = 1024
 class StaticEncoder(Encoder):
     """Mean of the token rows of the WordLlama table (l2_supercat, 256 dimensions), normalised.
 
-    An empty text has no token, and so the zero vector.
+    An empty text has no token, and so the zero vector. The token table is case-sensitive and knows few words in
+    capitals, so that a text without a lower-case letter is lower-cased first; a prompt is left as it is. Other texts,
+    and scripts without case, are encoded as they are: lower-casing all texts costs more than it gains
+    (``benchmarks/results/upper-case.md``).
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ class StaticEncoder(Encoder):
     def provenance(self, side: Side) -> Provenance:
         return Provenance(
             encoder=self.spec,
-            revision=f"wordllama {version('wordllama')}, l2_supercat_256",
+            revision=f"wordllama {version('wordllama')}, l2_supercat_256, upper-case texts lower-cased",
             prompt=self.options.prompt(side) or "",
             pooling="mean",
             normalised=True,
@@ -65,7 +68,8 @@ class StaticEncoder(Encoder):
         prompt = self.options.prompt(side) or ""
         size = self.options.batch_size or BATCH
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-        return np.concatenate([self._encode_batch([prompt + text for text in batch]) for batch in batches])
+        prompted = ([prompt + _fold_upper_case(text) for text in batch] for batch in batches)
+        return np.concatenate([self._encode_batch(batch) for batch in prompted])
 
     def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
@@ -84,6 +88,11 @@ class StaticEncoder(Encoder):
     @cached_property
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer.from_file(str(_package_folder() / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+
+
+def _fold_upper_case(text: str) -> str:
+    """Lower-case a text whose letters are all upper case; return any other text as it is."""
+    return text.lower() if text.isupper() else text
 
 
 def _package_folder() -> Path:
