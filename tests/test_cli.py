@@ -301,4 +301,29 @@ def test_a_fault_of_ours_is_one_sentence_and_code_1(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
-    assert SENTENCE.fullmatch(capsys.readouterr().err)
+    sentence = capsys.readouterr().err
+    assert SENTENCE.fullmatch(sentence)
+    assert "--debug" in sentence
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_debug_shows_the_traceback_and_keeps_the_code(
+    by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VECSMITH_DEBUG", "1" if by == "variable" else "0")
+    monkeypatch.setattr(cli.listings, "print_listing", lambda *_: 1 / 0)
+    monkeypatch.setattr(sys, "argv", ["vecsmith", *(["--debug"] if by == "option" else []), "codecs"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback")
+    assert "ZeroDivisionError" in shown.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_a_folder_that_is_not_there_is_said_to_be_missing(name: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.eye(4, dtype=np.float32))
+    (tmp_path / "file").write_text("")
+    said = refused("encode", tmp_path / name, "--vectors", tmp_path / "x.npy", "--out", tmp_path / "codes")
+    assert ("does not exist" if name == "missing" else "is a file") in said

@@ -232,7 +232,10 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
         found_kind, found_version = manifest["kind"], manifest["format_version"]
         files = dict(manifest["files"])
     except MISSING as error:
-        raise VecsmithError(f"{path.parent} holds no {kind}: there is no {path.name} in it.") from error
+        folder = path.parent
+        state = f"there is no {path.name} in it" if folder.is_dir() else "it is a file"
+        reason = state if folder.exists() else "it does not exist"
+        raise VecsmithError(f"{folder} holds no {kind}: {reason}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise VecsmithError(f"{path} is damaged or is not a manifest of vecsmith; write it again.") from error
     if found_kind != kind:

@@ -2,31 +2,34 @@
 
 import errno
 import sys
+import traceback
 import warnings
 from typing import Any
 
 from vecsmith.cli import measure, vectors, inspect, fit, search, stores, store, translate, migrate, listings  # isort: skip  # noqa: F401 - in the order of the help
-from vecsmith.cli.app import app, say
+from vecsmith.cli.app import app, debugging, say
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line: exit code 0 done, 2 bad usage or bad input, 1 a fault of ours."""
+    """Run the command line: exit code 0 for success, 2 for bad usage or bad input, 1 for an internal error."""
     _print_warnings()
     try:
         app()
     except VecsmithError as error:
-        sys.exit(_complain(str(error), 2))
+        sys.exit(_complain(error, str(error), 2))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         cure = "; make room and start again, it goes on where it was." if error.errno == errno.ENOSPC else "."
-        sys.exit(_complain(f"The system refused: {error.strerror or error}{where}{cure}", 2))
-    except MemoryError:
-        sys.exit(_complain("There is not enough memory for this; give fewer or smaller vectors.", 2))
+        sys.exit(_complain(error, f"The system refused: {error.strerror or error}{where}{cure}", 2))
+    except MemoryError as error:
+        sys.exit(_complain(error, "There is not enough memory for this; give fewer or smaller vectors.", 2))
     except Exception as error:
-        sys.exit(_complain(f"This is a fault of vecsmith, please report it: {type(error).__name__}: {error}", 1))
+        hint = "" if debugging() else " (--debug before the command shows the traceback)"
+        sentence = f"This is a fault of vecsmith, please report it: {type(error).__name__}: {error}{hint}"
+        sys.exit(_complain(error, sentence, 1))
 
 
 def _print_warnings() -> None:
@@ -45,6 +48,8 @@ def _print_warnings() -> None:
     warnings.showwarning = print_once
 
 
-def _complain(sentence: str, code: int) -> int:
+def _complain(error: Exception, sentence: str, code: int) -> int:
+    if debugging():
+        traceback.print_exception(error)
     say(f"vecsmith: {sentence}")
     return code

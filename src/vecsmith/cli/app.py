@@ -20,6 +20,15 @@ app = typer.Typer(
 )
 
 
+DEBUG = "VECSMITH_DEBUG"
+"""The environment variable that shows tracebacks, which worker processes inherit."""
+
+
+def debugging() -> bool:
+    """Whether errors are shown with their traceback."""
+    return os.environ.get(DEBUG, "0") not in ("", "0")
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"vecsmith {version('vecsmith')}")
@@ -31,8 +40,13 @@ def options(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; VECSMITH_DEBUG=1 does the same.")
+    ] = False,
 ) -> None:
     """Reshape embedding vectors after the fact, and see what it costs in retrieval quality, bytes and speed."""
+    if debug:
+        os.environ[DEBUG] = "1"
 
 
 TaskOption = Annotated[
