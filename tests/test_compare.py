@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import vecsmith
+from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
 from vecsmith.errors import VecsmithError
 from vecsmith.report import csv_table, markdown_table, write_folder
 from vecsmith.report.tables import COLUMNS, means, short
 from vecsmith.results import FIELDS, Result, read_results
 from vecsmith.search import encode_corpus
-from vecsmith.studies import bench, compare
+from vecsmith.studies import STUDIES, Setting, bench, compare
 
 
 @pytest.fixture
@@ -61,6 +63,7 @@ def test_bytes_are_counted(folder: Path) -> None:
     binary, rescored, pca = only(results, "binary"), only(results, "binary", "rescored"), only(results, "pca8,int8")
     assert (binary.bytes_per_vector, binary.rescore_bytes_per_vector, binary.compression) == (2, 0, 32)
     assert (rescored.bytes_per_vector, rescored.rescore_bytes_per_vector) == (2, 64)
+    assert rescored.amortised_bytes_per_vector == 2 + 64
     assert rescored.compression == pytest.approx(64 / 66)
     assert (pca.dimensions, pca.bytes_per_vector) == (8, 8)
     # eight directions of sixteen floats, and the lowest level and the step of eight dimensions
@@ -183,6 +186,38 @@ def test_several_tasks_have_a_mean(folder: Path) -> None:
     assert "mean of 2 tasks" in markdown_table([*results, *other])
     assert csv_table([*results, *other]).count("mean of 2 tasks") == 2
     assert means(results) == []
+
+
+def test_judgements_without_a_relevant_document_are_refused_before_any_work(folder: Path, cache: Path) -> None:
+    path = folder / "qrels" / "test.tsv"
+    path.write_text("query-id\tcorpus-id\tscore\nq1\td1\t0\nq2\td2\t-1\n")
+    for use in (
+        lambda: compare([str(folder)], ["static"], ["int8"]),
+        lambda: STUDIES["quantization"](Setting([str(folder)], ["static"])),
+    ):
+        with pytest.raises(VecsmithError, match=rf"split test of tiny \({path}\) judges no document relevant"):
+            use()
+    assert not (cache / "embeddings").exists()
+    # judgements of both splits together are enough
+    assert compare([str(folder)], ["vectors:toy"], [], split="train+test")[0].ndcg_at_10 > 0
+
+
+def test_json_has_no_nan(folder: Path, tmp_path: Path) -> None:
+    # every query points away from its document, so that the baseline finds none and there is no retention
+    ready = folder / "vectors" / "toy"
+    np.save(ready / "queries.npy", -np.load(ready / "corpus.npy")[:20])
+    arguments = ["compare", "--task", str(folder), "--encoder", "vectors:toy", "--codec", "int8"]
+    told = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out"), "--json"])
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    [baseline, int8] = json.loads(told.stdout, parse_constant=refuse)
+    assert (baseline["ndcg_at_10"], baseline["retention"], int8["retention"]) == (0, None, None)
+    written = (tmp_path / "out" / "results.jsonl").read_text()
+    assert [json.loads(line, parse_constant=refuse) for line in written.splitlines()] == [baseline, int8]
+    assert math.isnan(read_results(tmp_path / "out" / "results.jsonl")[1].retention)
+    assert "nan" not in (tmp_path / "out" / "table.md").read_text() + (tmp_path / "out" / "table.csv").read_text()
 
 
 def test_short_numbers() -> None:

@@ -225,11 +225,24 @@ def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: 
 def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     shown = CliRunner().invoke(app, ["study", "--help"], terminal_width=100).output
     assert all(f"\n  {name} " in shown for name in STUDIES)
-    refused = CliRunner().invoke(app, ["study", "quantization", "--method", "canonical"])
-    assert "leave it out" in str(refused.exception)
+    for option, value in (("--method", "canonical"), ("--workers", "2")):
+        refused = CliRunner().invoke(app, ["study", "quantization", option, value])
+        assert f"{option} is for the study translators" in str(refused.exception)
     encoders = ["--encoder", "vectors:a", "--encoder", "vectors:b"]
     wrong = CliRunner().invoke(app, ["study", "translators", "--task", task, *encoders, "--method", "liner"])
     assert "did you mean 'linear" in str(wrong.exception)
+
+
+def test_command_passes_on_the_number_of_workers(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = []
+    monkeypatch.setattr(
+        sys.modules["vecsmith.studies.translators"],
+        "run_all",
+        lambda experiments, workers: passed.append(workers) or [run(each) for each in experiments],
+    )
+    options = ["--task", task, "--encoder", "vectors:a", "--encoder", "vectors:b", "--seed", "0"]
+    done = CliRunner().invoke(app, ["study", "translators", *options, "--method", "procrustes", "--workers", "3"])
+    assert (done.exit_code, passed) == (0, [3])
 
 
 def test_bad_use_is_one_sentence(task: str) -> None:

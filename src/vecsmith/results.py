@@ -1,9 +1,11 @@
 """`Result`: one measured line, and the file of such lines."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_text
@@ -31,7 +33,7 @@ class Result:
     rescore_bytes_per_vector : int
         Stored per document besides, for rescoring.
     amortised_bytes_per_vector : float
-        `bytes_per_vector` and the document's share of `codec_bytes`.
+        `bytes_per_vector`, `rescore_bytes_per_vector` and the document's share of `codec_bytes` together.
     codec_bytes : int
         Size of one fitted codec.
     compression : float
@@ -80,9 +82,22 @@ class Result:
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))
 
 
+def to_json(content: Any, indent: int | None = None) -> str:
+    """Return content as JSON, in which numbers that are not finite are null: JSON has no NaN."""
+    return json.dumps(_finite(content), indent=indent, allow_nan=False)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def write_results(path: Path, results: Iterable[Result]) -> None:
     """Write results as JSON lines, in one step."""
-    write_text(path, "".join(json.dumps(asdict(result)) + "\n" for result in results))
+    write_text(path, "".join(to_json(asdict(result)) + "\n" for result in results))
 
 
 def read_results(path: str | Path) -> list[Result]:
@@ -100,7 +115,8 @@ def read_results(path: str | Path) -> list[Result]:
     results = []
     for number, line in enumerate(lines, start=1):
         try:
-            results.append(Result(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+            values = {name: math.nan if value is None else value for name, value in json.loads(line).items()}
+            results.append(Result(**values))
+        except (ValueError, TypeError, AttributeError) as error:
             raise VecsmithError(f"{path}, line {number}, is not a result ({error}); run compare again.") from error
     return results

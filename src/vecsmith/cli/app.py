@@ -1,6 +1,5 @@
 """The application, its shared options, and how commands print."""
 
-import json
 import os
 import sys
 from importlib.metadata import version
@@ -103,7 +102,9 @@ def console() -> Console:
 
 def print_json(content: Any) -> None:
     """Print what a machine reads."""
-    print(json.dumps(content, indent=2))
+    from vecsmith.results import to_json
+
+    print(to_json(content, indent=2))
 
 
 def say(*sentences: str) -> None:

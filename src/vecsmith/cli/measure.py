@@ -96,6 +96,9 @@ def study(
     method: Annotated[
         list[str], typer.Option(metavar="SPEC", help="Translator of the study translators, instead of all; repeatable.")
     ] = [],  # noqa: B006
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes of the study translators; one a core by default.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write table.md, a .csv per table, results.jsonl, and pages and plots here."),
@@ -115,12 +118,15 @@ def study(
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
-    if method and STUDIES[name] is not translators:
-        raise VecsmithError(f"--method names a translator, which the study {name} has none of; leave it out.")
+    if STUDIES[name] is not translators:
+        for option, given in (("--method", method), ("--workers", workers)):
+            if given:
+                raise VecsmithError(f"{option} is for the study translators, not for {name}; leave it out.")
     if out is not None:
         check_folder(out)
-    chosen = {"methods": method} if method else {}
-    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed), **chosen)
+    given = {"methods": method, "workers": workers}
+    options: Any = {name: value for name, value in given.items() if value}
+    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed), **options)
     if as_json:
         # maps are vectors, for the eye
         print_json(asdict(replace(findings, maps=[])))

@@ -23,7 +23,7 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("amort.", lambda r: f"{r.amortised_bytes_per_vector:.0f}"),
     ("smaller", lambda r: f"{r.compression:.1f}×"),
     ("nDCG@10", lambda r: f"{r.ndcg_at_10:.4f}"),
-    ("kept", lambda r: f"{r.retention:.1%}"),
+    ("kept", lambda r: "" if math.isnan(r.retention) else f"{r.retention:.1%}"),
     ("p", lambda r: "" if math.isnan(r.p_value) or r.scoring == "exact" else f"{r.p_value:.3f}"),
     ("R@100", lambda r: f"{r.recall_at_100:.3f}"),
     ("fit s", lambda r: f"{r.fit_seconds:.2f}"),
@@ -33,9 +33,9 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
 CODEC_WIDTH = 16
 """Columns of a terminal that a codec's name gets at least, where it has as many letters."""
 LEGEND = (
-    "bytes: per vector, + those of the floats that rescoring reads; amort.: with the vector's share of the codec; "
-    "smaller: than float32; kept: nDCG@10 over that of float32; p: paired t-test against float32 over queries; "
-    "R@100: recall@100; enc/s, q/s: vectors encoded and queries answered a second."
+    "bytes: per vector, + those of the floats that rescoring reads; amort.: all of these and the vector's share "
+    "of the codec; smaller: than float32; kept: nDCG@10 over that of float32; p: paired t-test against float32 over "
+    "queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered a second."
 )
 
 
@@ -126,6 +126,6 @@ def csv_table(results: Sequence[Result]) -> str:
     writer.writeheader()
     for result in [*results, *means(results)]:
         versions = " ".join(f"{name}={number}" for name, number in result.versions.items())
-        p_value = "" if math.isnan(result.p_value) else result.p_value
-        writer.writerow({**asdict(result), "versions": versions, "p_value": p_value})
+        values = {name: "" if value != value else value for name, value in asdict(result).items()}  # NaN is no figure
+        writer.writerow({**values, "versions": versions})
     return text.getvalue()

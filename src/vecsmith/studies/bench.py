@@ -138,7 +138,7 @@ class Bench:
             dimensions=codec.dimensions,
             bytes_per_vector=codec.bytes_per_vector,
             rescore_bytes_per_vector=rescore_bytes,
-            amortised_bytes_per_vector=codec.bytes_per_vector + codec.codec_bytes / n_docs,
+            amortised_bytes_per_vector=codec.bytes_per_vector + rescore_bytes + codec.codec_bytes / n_docs,
             codec_bytes=codec.codec_bytes,
             compression=float_bytes / (codec.bytes_per_vector + rescore_bytes),
             ndcg_at_10=float(quality.ndcg_at_10.mean()),

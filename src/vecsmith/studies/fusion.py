@@ -19,7 +19,7 @@ from vecsmith.studies.bench import Measurement
 from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
-from vecsmith.tasks import Task, load_task
+from vecsmith.tasks import Task
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
 """Of the concatenated width."""
@@ -62,7 +62,7 @@ def fusion(setting: Setting) -> Findings:
         raise VecsmithError("The study fuses encoders, and there is one; give --encoder two or more times.")
     joined = "+".join(setting.encoders)
     lines: dict[tuple[str, str], dict[str, Line]] = {}
-    tasks = [load_task(spec) for spec in setting.tasks]
+    tasks = setting.loaded
     for task in tasks:
         for encoder in setting.encoders:
             [alone] = next(setting.measure(task, encoder, []))

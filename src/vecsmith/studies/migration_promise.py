@@ -17,7 +17,7 @@ from vecsmith.studies.migration import METHOD, plan
 from vecsmith.studies.migration_trial import SHORTLIST
 from vecsmith.studies.setting import Setting
 from vecsmith.studies.translator_experiment import cross_translate
-from vecsmith.tasks import Task, load_task
+from vecsmith.tasks import Task
 from vecsmith.translators import translator
 
 Floats = NDArray[np.float32]
@@ -62,7 +62,7 @@ def migration(setting: Setting) -> Findings:
 def outcomes(setting: Setting) -> list[list[str]]:
     """Return a row per task, ordered pair of encoders, seed, number of pairs and way to switch."""
     rows: list[list[str]] = []
-    for task in map(load_task, setting.tasks):
+    for task in setting.loaded:
         sets = {encoder: embed_task(task, encoder) for encoder in (*setting.encoders, BESIDE)}
         for models in permutations(setting.encoders, 2):
             for seed in setting.seeds:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from vecsmith.studies.bench import Measurement
 from vecsmith.studies.compare import measure
@@ -30,10 +31,18 @@ class Setting:
     fit_on: str = "cross"
     seeds: Sequence[int] = (0, 1, 2)
 
+    @cached_property
+    def loaded(self) -> list[Task]:
+        """The tasks, all of whose judgements are checked before anything is embedded."""
+        tasks = [load_task(spec) for spec in self.tasks]
+        for task in tasks:
+            task.judgements(task.present(self.split))
+        return tasks
+
     @property
     def cases(self) -> Iterator[tuple[Task, str]]:
         """Every task with every encoder."""
-        for task in map(load_task, self.tasks):
+        for task in self.loaded:
             for encoder in self.encoders:
                 yield task, encoder
 

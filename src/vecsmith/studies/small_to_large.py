@@ -16,7 +16,7 @@ from vecsmith.metrics import evaluate
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
-from vecsmith.tasks import Task, load_task
+from vecsmith.tasks import Task
 from vecsmith.translators import translator
 
 Floats = NDArray[np.float32]
@@ -115,7 +115,7 @@ def small_to_large(setting: Setting) -> Findings:
     if len(setting.encoders) < 2:
         raise VecsmithError("The study needs small encoders and a large one; give --encoder two or more times.")
     found: dict[str, dict[str, list[float]]] = {}
-    for task in map(load_task, setting.tasks):
+    for task in setting.loaded:
         corpus, queries = embed_task(task, "+".join(setting.encoders))
         models = Models(task, task.present(setting.split), corpus, queries, training_set(setting.fit_on, corpus))
         for seed in setting.seeds:

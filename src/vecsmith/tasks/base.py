@@ -88,7 +88,7 @@ class Task:
         Raises
         ------
         VecsmithError
-            If there is no such split.
+            If there is no such split, or it judges no document relevant.
         """
         merged: dict[str, Mapping[str, int]] = {}
         for name in split.split("+"):
@@ -96,6 +96,12 @@ class Task:
                 raise unknown(f"split of {self.name}", name, self.qrels)
             for query, gains in self.qrels[name].items():
                 merged[query] = {**merged.get(query, {}), **gains}
+        if not any(gain > 0 for gains in merged.values() for gain in gains.values()):
+            where = f" ({self.folder / 'qrels' / split}.tsv)" if self.folder and "+" not in split else ""
+            raise VecsmithError(
+                f"The split {split} of {self.name}{where} judges no document relevant: no score is above 0; choose "
+                "another split, or correct the judgements."
+            )
         return merged
 
     def present(self, split: str) -> str:
