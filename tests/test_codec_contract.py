@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith.codecs import STAGES
 from vecsmith.errors import VecsmithError
+from vecsmith.search import has_two_quantizers
 from vecsmith.search.exact import asymmetric_scores
+from vecsmith.search.two_stages import coarse
 
 # every stage by itself, chains, and dimensions that do not fill bytes
 SPECS = [
@@ -78,8 +80,9 @@ def test_recentred_follows_a_corpus_that_has_moved(spec: str, vectors: Vectors) 
         return
     here, recentred = codec.recentred(vectors), codec.recentred(moved)
     codes = here.encode(vectors)
-    # the exact same values on another mean, but for rounding
-    assert (recentred.encode(moved) == codes).all(axis=1).mean() > 0.9
+    # the exact same values on another mean, but for rounding; what a first quantizer leaves depends on the mean
+    same = coarse(here).bytes_per_vector if has_two_quantizers(here) else here.bytes_per_vector
+    assert (recentred.encode(moved) == codes)[:, :same].all(axis=1).mean() > 0.9
     assert not np.allclose(recentred.decode(codes), here.decode(codes), atol=0.01)
     assert np.array_equal(here.encode(vectors), codes)
     reduced, offset = recentred.reduce_queries(moved[:5])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytrec_eval
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 import vecsmith
@@ -18,8 +20,13 @@ from vecsmith.errors import VecsmithError
 from vecsmith.report import csv_table, markdown_table, write_folder
 from vecsmith.report.tables import COLUMNS, means, short
 from vecsmith.results import FIELDS, Result, read_results
-from vecsmith.search import encode_corpus
+from vecsmith.search import SHORTLIST, Index, encode_corpus
+from vecsmith.search.exact import asymmetric_scores
+from vecsmith.search.two_stages import coarse
 from vecsmith.studies import STUDIES, Setting, bench, compare
+from vecsmith.studies.compare import measure
+
+Vectors = NDArray[np.float32]
 
 
 @pytest.fixture
@@ -28,20 +35,32 @@ def folder(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     X = normalise(rng.standard_normal((60, 16)) + 0.5)
     Q = normalise(X[:20] + 0.4 * rng.standard_normal((20, 16)))
-    task = tmp_path / "tiny"
+    return write_task(tmp_path / "tiny", X, Q, range(10, 20), range(10))
+
+
+def write_task(task: Path, X: Vectors, Q: Vectors, test: range, train: range = range(0)) -> Path:
+    """Write a BEIR folder with ready vectors ``toy``, in which document i answers query i of a split."""
     (task / "qrels").mkdir(parents=True)
-    corpus = [{"_id": f"d{row}", "title": "", "text": f"document {row}"} for row in range(60)]
-    queries = [{"_id": f"q{row}", "text": f"query {row}"} for row in range(20)]
+    corpus = [{"_id": f"d{row}", "title": "", "text": f"document {row}"} for row in range(len(X))]
+    queries = [{"_id": f"q{row}", "text": f"query {row}"} for row in range(len(Q))]
     for name, rows in (("corpus", corpus), ("queries", queries)):
         (task / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for split, rows in (("train", range(10)), ("test", range(10, 20))):
-        lines = [f"q{row}\td{row}\t1\n" for row in rows]
-        (task / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    for split, judged in (("train", train), ("test", test)):
+        if judged:
+            lines = [f"q{row}\td{row}\t1\n" for row in judged]
+            (task / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
     ready = task / "vectors" / "toy"
     ready.mkdir(parents=True)
     np.save(ready / "corpus.npy", X)
     np.save(ready / "queries.npy", Q)
     return task
+
+
+def run_cli(*arguments: str) -> str:
+    """Return what a command prints to stdout; it must succeed."""
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def only(results: list[Result], codec: str, scoring: str = "asymmetric") -> Result:
@@ -69,6 +88,58 @@ def test_bytes_are_counted(folder: Path) -> None:
     # eight directions of sixteen floats, and the lowest level and the step of eight dimensions
     assert pca.codec_bytes == 4 * (8 * 16 + 2 * 8)
     assert pca.amortised_bytes_per_vector == pytest.approx(8 + pca.codec_bytes / 60)
+
+
+def test_codes_of_two_quantizers_have_three_lines(folder: Path) -> None:
+    spec = "hybrid2B+trellis4B"
+    results = compare([str(folder)], ["vectors:toy"], [spec, "binary"], ("asymmetric", "rescored"), split="train+test")
+    assert [(line.codec, line.scoring, line.bytes_per_vector, line.rescore_bytes_per_vector) for line in results] == [
+        ("float32", "exact", 64, 0),
+        (spec, "two-stage", 6, 0),
+        (spec, "asymmetric", 6, 0),
+        (spec, "rescored", 6, 64),
+        ("binary", "asymmetric", 2, 0),
+        ("binary", "rescored", 2, 64),
+    ]
+    assert only(results, spec, "two-stage").compression == pytest.approx(64 / 6)
+    [_, alone] = compare([str(folder)], ["vectors:toy"], [spec], ("two-stage",))
+    assert alone.scoring == "two-stage"
+    with pytest.raises(VecsmithError, match="binary has one quantizer and no two stages"):
+        compare([str(folder)], ["vectors:toy"], [spec, "binary"], ("two-stage",))
+
+
+def test_the_two_stage_line_is_the_ranking_of_encode_and_search(vectors: Vectors, tmp_path: Path) -> None:
+    """Measure a saved codec by `compare`, and by what the commands encode and search give."""
+    rng = np.random.default_rng(2)
+    queries = normalise(vectors[:80] + 0.3 * rng.standard_normal((80, 40)).astype(np.float32))
+    task = write_task(tmp_path / "task", vectors, queries, range(80))
+    vecsmith.codec("hybrid2B+trellis4B").fit(vectors).save(tmp_path / "codec")
+    codec, codes = str(tmp_path / "codec"), str(tmp_path / "codes")
+    [_, two_stage, asymmetric] = measure([str(task)], ["vectors:toy"], [codec])[0]
+    ready = task / "vectors" / "toy"
+    run_cli("encode", codec, "--vectors", str(ready / "corpus.npy"), "--out", codes)
+    told = json.loads(run_cli("search", codes, "--queries", str(ready / "queries.npy"), "-k", "100", "--json"))
+    run = {f"q{query}": {f"d{hit['id']}": hit["score"] for hit in each["results"]} for query, each in enumerate(told)}
+    judged = pytrec_eval.RelevanceEvaluator({f"q{row}": {f"d{row}": 1} for row in range(80)}, {"ndcg_cut.10"})
+    expected = [measures["ndcg_cut_10"] for _, measures in sorted(judged.evaluate(run).items())]
+    assert two_stage.ndcg_at_10 == expected
+    # it is another ranking than that of all whole codes
+    assert two_stage.ndcg_at_10 != asymmetric.ndcg_at_10
+
+
+def test_two_stages_of_cross_fitted_codes(vectors: Vectors) -> None:
+    documents, queries = vectors[:400], vectors[400:420]
+    parts = encode_corpus("hybrid2B+trellis4B", documents, "cross").parts
+    scores, rows = Index.of_parts(parts, "rescored").search(queries, 10)
+    first, whole = np.empty((2, 20, 400), np.float32)
+    for part in parts:
+        begin = coarse(part.codec)
+        first[:, part.rows] = asymmetric_scores(begin, queries, part.codes[:, : begin.bytes_per_vector])
+        whole[:, part.rows] = asymmetric_scores(part.codec, queries, part.codes)
+    shortlist = np.argsort(-first, axis=1)[:, :SHORTLIST]
+    expected = -np.sort(-np.take_along_axis(whole, shortlist, axis=1), axis=1)[:, :10]
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_allclose(scores, np.take_along_axis(whole, rows, axis=1), atol=1e-5)
 
 
 def test_retention_and_p_value_are_against_float32_of_the_run(folder: Path) -> None:
@@ -207,12 +278,12 @@ def test_json_has_no_nan(folder: Path, tmp_path: Path) -> None:
     ready = folder / "vectors" / "toy"
     np.save(ready / "queries.npy", -np.load(ready / "corpus.npy")[:20])
     arguments = ["compare", "--task", str(folder), "--encoder", "vectors:toy", "--codec", "int8"]
-    told = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out"), "--json"])
+    told = run_cli(*arguments, "--out", str(tmp_path / "out"), "--json")
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    [baseline, int8] = json.loads(told.stdout, parse_constant=refuse)
+    [baseline, int8] = json.loads(told, parse_constant=refuse)
     assert (baseline["ndcg_at_10"], baseline["retention"], int8["retention"]) == (0, None, None)
     written = (tmp_path / "out" / "results.jsonl").read_text()
     assert [json.loads(line, parse_constant=refuse) for line in written.splitlines()] == [baseline, int8]
@@ -264,6 +335,21 @@ def test_documents_without_text_do_not_stop_a_task(beir: Callable[[str], Path]) 
     ready, own = compare([str(beir("cranfield"))], ["vectors:wordllama", "static"], [])
     assert ready.ndcg_at_10 == pytest.approx(0.3279, abs=0.0005)
     assert own.ndcg_at_10 == pytest.approx(ready.ndcg_at_10, abs=1e-4)
+
+
+def test_recentring_is_done_or_refused_as_by_encode(folder: Path, tmp_path: Path) -> None:
+    spec = "hybrid2B+trellis4B"
+    [_, line, _] = compare([str(folder)], ["vectors:toy"], [spec], recenter=True)
+    assert line.fit_on == "cross, re-centred"
+    for kept in (spec, "int8"):
+        vecsmith.codec(kept).fit(np.load(folder / "vectors" / "toy" / "corpus.npy")).save(tmp_path / kept)
+    vectors = ["--vectors", str(folder / "vectors" / "toy" / "corpus.npy")]
+    run_cli("encode", str(tmp_path / spec), *vectors, "--out", str(tmp_path / "codes"), "--recenter")
+    encode = ["encode", str(tmp_path / "int8"), *vectors, "--out", str(tmp_path / "more")]
+    for arguments in (encode, ["compare", "--task", str(folder), "--encoder", "static", "--codec", "int8"]):
+        refused = CliRunner().invoke(app, [*arguments, "--recenter"])
+        assert "Codec('int8', seed=0) keeps no mean that could be replaced" in str(refused.exception)
+    assert not (tmp_path / "more").exists()
 
 
 def test_a_fitted_codec_is_measured_as_it_is(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from vecsmith.codecs import STAGES
 from vecsmith.codecs.base import Quantiser
 from vecsmith.codecs.residual import Residual
 from vecsmith.codecs.unit_length import UnitQuantiser
+from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 from vecsmith.search import CodeSet
 from vecsmith.search.exact import asymmetric_scores
@@ -73,6 +74,35 @@ def test_coordinates_of_vectors_without_a_mean_or_all_alike(vectors: Vectors) ->
             codes = codec.encode(X[:9])
             scores = codec.quantiser.project(X[:5]) @ codec.quantiser.coordinates(codes).T
             np.testing.assert_allclose(scores, asymmetric_scores(codec, X[:5], codes), atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [SPEC, "pca30,hybrid4B+hybrid4B", "median+hybrid4B", "hybrid4B+int4"])
+def test_recentring_replaces_the_means_of_both(spec: str, vectors: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(vectors[:300])
+    moved = normalise(vectors[300:] + np.linspace(-0.2, 0.2, 40, dtype=np.float32))
+    recentred = codec.recentred(moved)
+    reduced = moved
+    for reducer in recentred.reducers:
+        reduced = reducer.transform(reduced)
+    now, before = recentred.quantiser, codec.quantiser
+    left = now._residuals(reduced, now.first.encode(reduced))
+    for one, mean in ((now.first, reduced.mean(axis=0)), (now.second, left.mean(axis=0))):
+        if one.keeps_mean:
+            np.testing.assert_allclose(one.mean_, mean, atol=1e-6)
+
+    def cosine(codec: vecsmith.Codec) -> float:
+        return float((normalise(codec.decode(codec.encode(moved))) * moved).sum(axis=1).mean())
+
+    assert cosine(recentred) > cosine(codec)
+    # the codec itself is as it was
+    assert not np.allclose(now.decode(codec.encode(moved)), before.decode(codec.encode(moved)), atol=0.01)
+
+
+def test_two_quantizers_without_a_mean_cannot_be_recentred(vectors: Vectors) -> None:
+    codec = vecsmith.codec("median+int4").fit(vectors)
+    assert not codec.keeps_mean
+    with pytest.raises(VecsmithError, match="keeps no mean"):
+        codec.recentred(vectors)
 
 
 @pytest.mark.parametrize("spec", [SPEC, "median+trellis8B", "pca30,hybrid4B+hybrid4B"])

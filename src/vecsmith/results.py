@@ -20,7 +20,9 @@ class Result:
     task, split, encoder, codec : str
         What was measured.
     scoring : str
-        ``symmetric``, ``asymmetric`` or ``rescored``; ``exact`` for float32, where the three are one.
+        ``symmetric``, ``asymmetric`` (every whole code is scored), ``two-stage`` (codes of two quantizers: the first
+        codes are scanned, the whole codes reorder the shortlist) or ``rescored`` (floats reorder the shortlist);
+        ``exact`` for float32, where these are one.
     fit_on : str
         ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec that learns nothing,
         ``what it was fitted on before`` for the folder of a fitted one.
@@ -115,7 +117,9 @@ def read_results(path: str | Path) -> list[Result]:
     results = []
     for number, line in enumerate(lines, start=1):
         try:
-            values = {name: math.nan if value is None else value for name, value in json.loads(line).items()}
+            values: dict[str, Any] = {
+                name: math.nan if value is None else value for name, value in json.loads(line).items()
+            }
             results.append(Result(**values))
         except (ValueError, TypeError, AttributeError) as error:
             raise VecsmithError(f"{path}, line {number}, is not a result ({error}); run compare again.") from error

@@ -69,7 +69,11 @@ CodecOption = Annotated[
 ]
 ScoringOption = Annotated[
     list[str],
-    typer.Option("--scoring", metavar="SCORING", help="symmetric, asymmetric or rescored; repeatable."),
+    typer.Option(
+        "--scoring",
+        metavar="SCORING",
+        help="symmetric, asymmetric or rescored; codecs such as hybrid24B+trellis24B always get two-stage; repeatable.",
+    ),
 ]
 QueryPrompt = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Text put before every query; the model's own by default.")

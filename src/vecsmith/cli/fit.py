@@ -104,7 +104,7 @@ def encode(
     vectors: VectorsOption,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; codes that it holds are replaced.")],
     recenter: Annotated[
-        bool, typer.Option("--recenter", help="Give the codec the mean of these vectors, unlike those it learned from.")
+        bool, typer.Option("--recenter", help="Replace the means of the codec by those of these vectors.")
     ] = False,
 ) -> None:
     """Encode vectors with a fitted codec, for search.

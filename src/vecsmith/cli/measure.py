@@ -35,7 +35,7 @@ def compare(
     split: Split = "test",
     fit_on: FitOn = "cross",
     recenter: Annotated[
-        bool, typer.Option("--recenter", help="Give codecs that keep a mean that of the corpus they encode.")
+        bool, typer.Option("--recenter", help="Replace the means of the codecs by those of the corpus.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
     out: Annotated[
@@ -119,14 +119,14 @@ def study(
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
     if STUDIES[name] is not translators:
-        for option, given in (("--method", method), ("--workers", workers)):
-            if given:
+        for option, value in (("--method", method), ("--workers", workers)):
+            if value:
                 raise VecsmithError(f"{option} is for the study translators, not for {name}; leave it out.")
     if out is not None:
         check_folder(out)
-    given = {"methods": method, "workers": workers}
-    options: Any = {name: value for name, value in given.items() if value}
-    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed), **options)
+    given: dict[str, Any] = {"methods": method, "workers": workers}
+    chosen = {parameter: value for parameter, value in given.items() if value}
+    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed), **chosen)
     if as_json:
         # maps are vectors, for the eye
         print_json(asdict(replace(findings, maps=[])))

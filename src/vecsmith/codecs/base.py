@@ -11,7 +11,7 @@ declares is all that parsing, saving, loading, searching and the contract tests 
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -25,6 +25,8 @@ from vecsmith.errors import VecsmithError, unknown
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 Bits = NDArray[np.bool_]
+Blocks = Callable[[], Iterable[Floats]]
+"""Returns vectors block by block, each (rows, d), anew at every call."""
 
 REFINE = 4
 """How many times k documents of a fast scan are scored exactly."""
@@ -73,12 +75,21 @@ class Stage(ABC):
     def _fit(self, X: Floats, seed: int) -> None:
         """Set the attributes of `state`."""
 
-    def recentred(self, mean: Floats) -> Self:
-        """Return a copy for vectors whose mean is `mean` (d,); a stage that keeps no mean is returned as it is."""
-        if "mean_" not in self.state:
+    @property
+    def keeps_mean(self) -> bool:
+        """Whether the stage stores the mean of its training vectors, which `recentred` replaces."""
+        return "mean_" in self.state
+
+    def recentred(self, blocks: Blocks) -> Self:
+        """Return a copy whose mean is that of the vectors in `blocks`; a stage without a mean is returned unchanged."""
+        if not self.keeps_mean:
             return self
+        total, count = np.zeros(self.input_dimensions_), 0
+        for block in blocks():
+            total += block.sum(axis=0, dtype=np.float64)
+            count += len(block)
         stage = copy(self)
-        stage.mean_ = mean
+        stage.mean_ = (total / count).astype(np.float32)
         stage._forget()
         return stage
 

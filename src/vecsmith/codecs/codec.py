@@ -1,6 +1,6 @@
 """A codec: reducers, then one quantiser, fitted, applied and saved as one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -80,7 +80,7 @@ class Codec:
     @property
     def keeps_mean(self) -> bool:
         """Whether a stage keeps the mean of what it was fitted on, which `recentred` replaces."""
-        return any("mean_" in stage.state for stage in self.stages)
+        return any(stage.keeps_mean for stage in self.stages)
 
     @property
     def _fitted(self) -> list[Reducer | Quantiser]:
@@ -175,25 +175,31 @@ class Codec:
             If the dimensions differ from those fitted, or no stage keeps a mean.
         """
         self.check_dimensions(X)
-        if not self.keeps_mean:
-            raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is.")
+        self.check_keeps_mean()
         codec = Codec(self.spec, self.seed)
         codec.blocks = self.blocks
         reducers: list[Reducer] = []
-        for position, stage in enumerate(self.stages):
-            total = np.zeros(stage.input_dimensions_)
+
+        def blocks() -> Iterator[Floats]:
             for start in range(0, len(X), BLOCK):
                 reduced = as_floats(X[start : start + BLOCK])
                 for reducer in reducers:
                     reduced = reducer.transform(reduced)
-                total += reduced.sum(axis=0, dtype=np.float64)
-            stage = stage.recentred((total / len(X)).astype(np.float32))
+                yield reduced
+
+        for position, stage in enumerate(self.stages):
+            stage = stage.recentred(blocks)
             if isinstance(stage, Reducer):
                 reducers.append(stage)
                 codec.reducers[position] = stage
             else:
                 codec.quantiser = stage
         return codec
+
+    def check_keeps_mean(self) -> None:
+        """Refuse to recentre a codec of which no stage keeps a mean."""
+        if not self.keeps_mean:
+            raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is, without --recenter.")
 
     def encode(self, X: Vectors | UnitVectors | Several) -> Codes:
         """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8; `X` as of `fit`.

@@ -1,13 +1,14 @@
 """Two quantisers, of which the second codes what the first left: a short code to scan, and the rest to reorder by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Codes, Floats, Quantiser, inner, stage_named
+from vecsmith.codecs.base import Blocks, Codes, Floats, Quantiser, inner, stage_named
 from vecsmith.codecs.projection import transform
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
@@ -63,6 +64,23 @@ class Residual(Quantiser):
         rest = self.second.decode(self.second.encode(normalise(left)))
         self.lengths_ = np.array([length, _least_squares(left, rest)], np.float32)
 
+    @property
+    def keeps_mean(self) -> bool:
+        return self.first.keeps_mean or self.second.keeps_mean
+
+    def recentred(self, blocks: Blocks) -> Self:
+        """Return a copy with new means: of the vectors for the first quantizer, of its residuals for the second."""
+        stage = copy(self)
+        stage.first = self.first.recentred(blocks)
+
+        def residuals() -> Iterator[Floats]:
+            for X in blocks():
+                yield stage._residuals(X, stage.first.encode(X))
+
+        stage.second = self.second.recentred(residuals)
+        stage._forget()
+        return stage
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         both = {"first": self.first, "second": self.second}
         nested = {f"{which}.{name}": array for which, one in both.items() for name, array in one.arrays().items()}
@@ -80,8 +98,11 @@ class Residual(Quantiser):
 
     def encode(self, X: Floats) -> Codes:
         codes = self.first.encode(X)
-        left = X - self.lengths_[0] * self.first.decode(codes)
-        return np.hstack([codes, self.second.encode(normalise(left))])
+        return np.hstack([codes, self.second.encode(self._residuals(X, codes))])
+
+    def _residuals(self, X: Floats, codes: Codes) -> Floats:
+        """Return the directions (n, d) of what the first codes leave of vectors (n, d)."""
+        return normalise(X - self.lengths_[0] * self.first.decode(codes))
 
     def decode(self, codes: Codes) -> Floats:
         first, second = self._split(codes)

@@ -6,6 +6,7 @@ from vecsmith.search.index import Index
 from vecsmith.search.part import Part
 from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
 from vecsmith.search.ranking import SHORTLIST
+from vecsmith.search.two_stages import has_two_quantizers
 
 __all__ = [
     "FIT_ON",
@@ -18,5 +19,6 @@ __all__ = [
     "Part",
     "Scoring",
     "encode_corpus",
+    "has_two_quantizers",
     "training_set",
 ]

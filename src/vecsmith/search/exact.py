@@ -1,6 +1,6 @@
 """Exact scores: of every document, and of a shortlist."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -63,7 +63,36 @@ class Decoded:
         return projection(self.codec.quantiser.project, self.codec.input_dimensions)
 
 
-Originals = Vectors | UnitVectors | Decoded
+class DecodedParts:
+    """Decoded vectors (n, d) of a corpus whose parts were encoded by different codecs, as in cross-fitting.
+
+    Parameters
+    ----------
+    parts : sequence of Decoded
+        The codes of each codec.
+    rows : sequence of ndarray of shape (m,)
+        The rows of each part in the corpus.
+    """
+
+    def __init__(self, parts: Sequence[Decoded], rows: Sequence[Rows]) -> None:
+        self.parts = parts
+        self.shape = sum(map(len, parts)), parts[0].shape[1]
+        self._part, self._place = np.empty((2, self.shape[0]), np.int64)
+        for number, here in enumerate(rows):
+            self._part[here] = number
+            self._place[here] = np.arange(len(here))
+
+    def __getitem__(self, rows: Rows | slice) -> Floats:
+        """Return the decoded vectors (m, d) of rows (m,)."""
+        numbers, places = self._part[rows], self._place[rows]
+        result = np.empty((len(places), self.shape[1]), np.float32)
+        for number, part in enumerate(self.parts):
+            here = numbers == number
+            result[here] = part[places[here]]
+        return result
+
+
+Originals = Vectors | UnitVectors | Decoded | DecodedParts
 """What `rescored` reorders a shortlist with; rows of it are read as ``originals[rows]``."""
 
 

@@ -80,7 +80,7 @@ def encode_corpus(
     other : EmbeddingSet, optional
         The vectors to fit on under transfer.
     recenter : bool
-        Give a codec that keeps a mean that of what it encodes.
+        Replace the codec's means by those of the vectors that it encodes.
     blocks : mapping of str to int, optional
         Names and dimensions of what lies side by side in fused vectors, as of `EmbeddingSet.blocks`.
     """
@@ -98,7 +98,7 @@ def encode_corpus(
     for train, rows in folds:
         start = time.perf_counter()
         codec = Codec(spec, seed).fit(train, blocks)
-        if recenter and codec.keeps_mean:
+        if recenter:
             codec = codec.recentred(X[rows])
         fitted = time.perf_counter()
         codes = codec.encode(X[rows])
@@ -110,7 +110,7 @@ def encode_corpus(
 
 def _encoded_by(codec: Codec, X: NDArray[np.float32], recenter: bool, blocks: Mapping[str, int] | None) -> Encoded:
     check_blocks(codec.blocks, blocks or {}, repr(codec))
-    if recenter and codec.keeps_mean:
+    if recenter:
         codec = codec.recentred(X)
     start = time.perf_counter()
     codes = codec.encode(X)

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
+import numpy as np
+
 from vecsmith.codecs import Codec
 from vecsmith.codecs.residual import Residual
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import Decoded
+from vecsmith.search.exact import Decoded, DecodedParts
 from vecsmith.search.part import Part
+
+
+def has_two_quantizers(codec: Codec) -> bool:
+    """Whether a codec joins two quantizers, such as hybrid24B+trellis24B."""
+    return isinstance(codec.quantiser, Residual)
 
 
 def coarse(codec: Codec) -> Codec | None:
@@ -26,19 +33,23 @@ def begins(codec: Codec, whole: Codec) -> bool:
     return isinstance(whole.quantiser, Residual) and whole.quantiser.first is codec.quantiser
 
 
-def in_stages(parts: Sequence[Part]) -> tuple[list[Part], Decoded]:
-    """Return what is scanned, and what reorders: the first codes, and the whole codes.
+def in_stages(parts: Sequence[Part]) -> tuple[list[Part], Decoded | DecodedParts]:
+    """Return the two stages of a search: the first codes, which are scanned, and the whole codes, which reorder.
 
     Raises
     ------
     VecsmithError
-        If the codes are not of two quantisers, or of several codecs.
+        If the codes are not of two quantizers.
     """
-    whole, first = parts[0], coarse(parts[0].codec)
-    if first is None or len(parts) > 1:
+    if not has_two_quantizers(parts[0].codec):
         raise VecsmithError(
             "Scoring 'rescored' reorders with the original vectors, or with codes of two quantisers, such as "
             "hybrid24B+trellis24B; give the vectors as `originals`."
         )
-    scanned = replace(whole, codec=first, codes=whole.codes[:, : first.bytes_per_vector])
-    return [scanned], Decoded(whole.codec, whole.codes)
+    scanned = []
+    for part in parts:
+        first = coarse(part.codec)
+        assert first is not None
+        scanned.append(replace(part, codec=first, codes=part.codes[:, : first.bytes_per_vector]))
+    whole = [Decoded(part.codec, part.codes) for part in parts]
+    return scanned, whole[0] if len(whole) == 1 else DecodedParts(whole, [np.asarray(part.rows) for part in parts])

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -19,10 +20,13 @@ from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.results import Result
-from vecsmith.search import Encoded, Index, Scoring, encode_corpus
+from vecsmith.search import Encoded, Index, Part, Scoring, encode_corpus
 from vecsmith.tasks import Task
 
 BASELINE = "float32"
+LineScoring = Scoring | Literal["exact", "two-stage"]
+"""How a line of `compare` is scored; ``exact`` is float32, and ``two-stage`` the search that `CodeSet.encode` ships for
+codes of two quantizers: the first codes are scanned, and the whole codes reorder the shortlist."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Bench:
     seed : int
         Seeds codecs and halves.
     recenter : bool
-        Whether codecs are given the mean of the corpus.
+        Whether the means of codecs are replaced by those of the corpus.
     """
 
     task: Task
@@ -75,22 +79,22 @@ class Bench:
     seed: int
     recenter: bool = False
 
-    def measure(self, spec: str, scorings: Sequence[Scoring], force: bool = False) -> Iterator[Measurement]:
-        """Yield a measurement per scoring, and one for float32, whose scorings are all the same.
+    def measure(self, spec: str, scorings: Sequence[LineScoring], force: bool = False) -> Iterator[Measurement]:
+        """Yield a measurement per scoring.
 
         What was measured before on the same inputs is read from the cache unless `force` is set.
         """
         encoded = None
-        for scoring in scorings[:1] if spec == BASELINE else scorings:
-            name = "exact" if spec == BASELINE else scoring
+        for scoring in scorings:
             weights = sha256_of(Path(spec) / "config.json") if is_codec(spec) else ""
-            path = cache_folder() / "results" / f"{fingerprint([self._key, spec, weights, name])}.json"
+            path = cache_folder() / "results" / f"{fingerprint([self._key, spec, weights, scoring])}.json"
             measurement = None if force else _read_cached(path)
             if measurement is None:
+                recenter = self.recenter and spec != BASELINE
                 encoded = encoded or encode_corpus(
-                    spec, self._documents, self.fit_on, self.seed, self.training, self.recenter, self.corpus.blocks
+                    spec, self._documents, self.fit_on, self.seed, self.training, recenter, self.corpus.blocks
                 )
-                measurement = self._measure(spec, name, scoring, encoded)
+                measurement = self._measure(spec, scoring, encoded)
                 write_text(path, json.dumps(asdict(measurement)))
             yield measurement
 
@@ -112,8 +116,13 @@ class Bench:
         judgements = self.task.judgements(self.split)
         return np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
 
-    def _measure(self, spec: str, name: str, scoring: Scoring, encoded: Encoded) -> Measurement:
-        index = Index.of_parts(encoded.parts, scoring, self._documents, self.corpus.ids)
+    def _index(self, scoring: LineScoring, parts: Sequence[Part]) -> Index:
+        if scoring == "two-stage":
+            return Index.of_parts(parts, "rescored", None, self.corpus.ids)
+        return Index.of_parts(parts, "asymmetric" if scoring == "exact" else scoring, self._documents, self.corpus.ids)
+
+    def _measure(self, spec: str, scoring: LineScoring, encoded: Encoded) -> Measurement:
+        index = self._index(scoring, encoded.parts)
         queries = normalise(self.queries.vectors[self._judged])
         identical = self.task.ignore_identical_ids
         # what FAISS builds on the first search is no part of searching
@@ -125,13 +134,13 @@ class Bench:
         quality = evaluate(scores, rows, query_ids, self.corpus.ids, self.task.judgements(self.split), identical)
         codec, n_docs = encoded.parts[0].codec, len(self.corpus)
         float_bytes = 4 * self.corpus.dimensions
-        rescore_bytes = float_bytes if scoring == "rescored" and name != "exact" else 0
+        rescore_bytes = float_bytes if scoring == "rescored" else 0
         result = Result(
             task=self.task.name,
             split=self.split,
             encoder=self.encoder,
             codec=spec,
-            scoring=name,
+            scoring=scoring,
             fit_on=self._fit_on(spec, codec),
             n_docs=n_docs,
             n_queries=len(quality.query_ids),
@@ -157,7 +166,7 @@ class Bench:
         if not codec.learns:
             return "nothing"
         fit_on = "what it was fitted on before" if is_codec(spec) else self.fit_on
-        return f"{fit_on}, re-centred" if self.recenter and codec.keeps_mean else fit_on
+        return f"{fit_on}, re-centred" if self.recenter else fit_on
 
 
 @cache

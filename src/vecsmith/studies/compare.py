@@ -7,12 +7,12 @@ import numpy as np
 
 from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.encoders import EncoderOptions, embed_task
-from vecsmith.errors import unknown
+from vecsmith.errors import VecsmithError, unknown
 from vecsmith.metrics import paired_p_value
 from vecsmith.progress import track
 from vecsmith.results import Result
-from vecsmith.search import SCORINGS, Scoring, training_set
-from vecsmith.studies.bench import BASELINE, Bench, Measurement
+from vecsmith.search import SCORINGS, has_two_quantizers, training_set
+from vecsmith.studies.bench import BASELINE, Bench, LineScoring, Measurement
 from vecsmith.tasks import Task, load_task
 
 
@@ -20,7 +20,7 @@ def compare(
     tasks: Sequence[Task | str],
     encoders: Sequence[str],
     codecs: Sequence[str],
-    scorings: Sequence[Scoring] = ("asymmetric",),
+    scorings: Sequence[LineScoring] = ("asymmetric",),
     split: str = "test",
     fit_on: str = "cross",
     seed: int = 0,
@@ -36,8 +36,9 @@ def compare(
         Tasks, or their specs.
     encoders, codecs : sequence of str
         Specs, as the command line takes them; a codec may be the folder of a fitted one, which is used as it is.
-    scorings : sequence of {"symmetric", "asymmetric", "rescored"}
-        How queries are scored against codes.
+    scorings : sequence of {"symmetric", "asymmetric", "two-stage", "rescored"}
+        How queries are scored against codes. A codec of two quantizers always has a ``two-stage`` line: the search that
+        ``vecsmith encode`` ships, which scans the first codes and reorders the shortlist by the whole codes.
     split : str
         Judgements to use; several joined by ``+``.
     fit_on : {"cross", "corpus"} or str
@@ -49,7 +50,7 @@ def compare(
     force : bool
         Measure again what has been measured before on the same inputs.
     recenter : bool
-        Give codecs that keep a mean that of the corpus they encode.
+        Replace the means of all codecs by those of the corpus that they encode.
 
     Returns
     -------
@@ -59,7 +60,8 @@ def compare(
     Raises
     ------
     VecsmithError
-        If a name is unknown or an input is bad; names are checked before anything is embedded.
+        If a name is unknown, an input is bad, or a codec has no mean that `recenter` could replace; all of this is
+        checked before anything is embedded.
     """
     measured = measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter)
     return [against(measurement, bench[0]) for bench in measured for measurement in bench]
@@ -69,7 +71,7 @@ def measure(
     tasks: Sequence[Task | str],
     encoders: Sequence[str],
     codecs: Sequence[str],
-    scorings: Sequence[Scoring] = ("asymmetric",),
+    scorings: Sequence[LineScoring] = ("asymmetric",),
     split: str = "test",
     fit_on: str = "cross",
     seed: int = 0,
@@ -79,11 +81,15 @@ def measure(
 ) -> list[list[Measurement]]:
     """Return the measurements behind `compare`: a list per task and encoder, float32 first."""
     for scoring in scorings:
-        if scoring not in SCORINGS:
-            raise unknown("scoring", scoring, SCORINGS)
-    specs = list(dict.fromkeys([BASELINE, *codecs]))
-    for spec in specs:
-        load_codec(spec) if is_codec(spec) else Codec(spec, seed)
+        if scoring not in (*SCORINGS, "two-stage"):
+            raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
+    lines: dict[str, Sequence[LineScoring]] = {BASELINE: ["exact"]}
+    for spec in codecs:
+        if spec not in lines:
+            codec = load_codec(spec) if is_codec(spec) else Codec(spec, seed)
+            if recenter:
+                codec.check_keeps_mean()
+            lines[spec] = _scorings_of(codec, scorings)
     loaded = [load_task(task) if isinstance(task, str) else task for task in tasks]
     for task in loaded:
         task.judgements(split)
@@ -96,11 +102,23 @@ def measure(
             measured.append(
                 [
                     measurement
-                    for spec in track(specs, f"{task.name}, {encoder}", len(specs))
-                    for measurement in bench.measure(spec, scorings, force)
+                    for spec in track(lines, f"{task.name}, {encoder}", len(lines))
+                    for measurement in bench.measure(spec, lines[spec], force)
                 ]
             )
     return measured
+
+
+def _scorings_of(codec: Codec, scorings: Sequence[LineScoring]) -> list[LineScoring]:
+    """Return the scorings of a codec; one of two quantizers is also measured as it is searched, in two stages."""
+    if has_two_quantizers(codec):
+        return list(dict.fromkeys(["two-stage", *scorings]))
+    if "two-stage" in scorings:
+        raise VecsmithError(
+            f"{codec.spec} has one quantizer and no two stages; leave out --scoring two-stage, which codecs of two "
+            "quantizers are always measured with."
+        )
+    return list(scorings)
 
 
 def against(measurement: Measurement, baseline: Measurement) -> Result:
