@@ -10,13 +10,16 @@ temperature only: 2σ(2h) − 1 = tanh h.
 import argparse
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from vecsmith.codecs.thresholds import Thresholds
+from vecsmith.codecs.options import RELAXATIONS
+from vecsmith.codecs.thresholds import STARTS, Thresholds
 from vecsmith.studies import compare
 from vecsmith.tasks import load_task
 
@@ -24,28 +27,6 @@ if TYPE_CHECKING:
     from vecsmith.codecs.base import Floats
 
 Tensor = torch.Tensor
-COOLEST = 0.05
-
-
-def sigmoid(h: Tensor, left: float) -> Tensor:
-    """Anneal a sigmoid from temperature 1."""
-    return 2 * torch.sigmoid(h / max(left, COOLEST)) - 1
-
-
-def saturating(h: Tensor, left: float) -> Tensor:
-    """Use a steep sigmoid from the beginning."""
-    return 2 * torch.sigmoid(h / COOLEST) - 1
-
-
-def tanh(h: Tensor, left: float) -> Tensor:
-    """Anneal a tanh from temperature 1."""
-    return torch.tanh(h / max(left, COOLEST))
-
-
-def gumbel(h: Tensor, left: float) -> Tensor:
-    """Anneal a tanh with logistic noise, the difference of two Gumbel variables."""
-    noise = torch.logit(torch.rand_like(h).clamp(1e-6, 1 - 1e-6))
-    return torch.tanh((h + noise / 2) / max(left, COOLEST))
 
 
 def similarity(scores: Tensor, targets: Tensor) -> Tensor:
@@ -53,15 +34,15 @@ def similarity(scores: Tensor, targets: Tensor) -> Tensor:
     return ((scores - targets) ** 2).mean()
 
 
-def variant(name: str, start: str = "", **trained_by: Any) -> str:
+def variant(name: str, start: str = "", **options: Any) -> str:
     """Register thresholds that are trained otherwise, and return their spec."""
 
-    def starts(self: Thresholds, X: "Floats", seed: int) -> "dict[str, Floats]":
-        everything = Thresholds._starts(self, X, seed)
-        return {start: everything[start]} if start else everything
+    def starts(self: Thresholds, X: "Floats", seed: int) -> "Iterator[tuple[str, Floats]]":
+        every = islice(Thresholds._starts(self, X, seed), STARTS)
+        return (each for each in every if start in ("", each[0]))
 
     usage = f"thresholds-{name}"
-    content = {"usage": usage, "pattern": usage, "trained_by": trained_by, "_starts": starts}
+    content = {"usage": usage, "pattern": usage, "options": options, "_starts": starts}
     type(name, (Thresholds,), content)
     return usage
 
@@ -70,7 +51,7 @@ SPECS = [
     "binary",
     "median",
     "thresholds",
-    *(variant(relax.__name__, relax=relax) for relax in (sigmoid, saturating, tanh, gumbel)),
+    *(variant(relaxation, relaxation=relaxation) for relaxation in RELAXATIONS[1:]),
     variant("similarity", loss=similarity),
     *(variant(f"from-{start.split()[0]}", start=start) for start in ("zero", "mean", "median", "random quantiles")),
 ]

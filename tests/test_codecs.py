@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 
 import vecsmith
+from vecsmith.codecs import STAGES
 from vecsmith.codecs.base import signs
 from vecsmith.errors import VecsmithError
 
@@ -154,6 +155,10 @@ def test_rivals_that_cannot_be_codes_say_so(factory: str, vectors: Vectors) -> N
         ("int8,binary", "goes on after its quantiser"),
         ("", "Unknown codec ''"),
         ("pca", "did you mean 'pcaK'"),
+        ("pcaK", "'pcaK': write a number for K, such as pca192"),
+        ("pca16,trellisNB", "write a number for N, such as trellis48B"),
+        ("autoencoderK:linear", "such as autoencoder192:linear"),
+        ("runs/my-codec", "there is no such folder"),
     ],
 )
 def test_wrong_specs_name_what_is_wrong(spec: str, message: str) -> None:
@@ -161,10 +166,41 @@ def test_wrong_specs_name_what_is_wrong(spec: str, message: str) -> None:
         vecsmith.codec(spec)
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("pca16, int8", "pca16,int8"),
+        ("  PCA16 ,Int8 ", "pca16,int8"),
+        ("pca016", "pca16"),
+        ("trellis8b", "trellis8B"),
+        ("Binary-Autoencoder5b", "binary-autoencoder5B"),
+        ("hybrid4B + TRELLIS4b", "hybrid4B+trellis4B"),
+        ("FUSE(MiniLM@3, b):Fit, pca8", "fuse(MiniLM@3,b):fit,pca8"),
+        ("pca8, FAISS:OPQ4,PQ4x4fs", "pca8,faiss:OPQ4,PQ4x4fs"),
+        ("Adaptor8( weight_decay=.10, learning_rate = 1E-3 )", "adaptor8(learning_rate=0.001,weight_decay=0.1)"),
+    ],
+)
+def test_specs_are_kept_in_one_form(written: str, kept: str) -> None:
+    codec = vecsmith.codec(written)
+    assert codec.spec == kept
+    assert vecsmith.codec(kept).spec is kept
+
+
+def test_specs_of_the_registry_are_in_that_form_already() -> None:
+    for stage in STAGES.values():
+        assert vecsmith.codec(stage.example).spec == stage.example
+
+
 @pytest.mark.parametrize("spec", ["pca0", "pca41", "truncate0", "truncate41", "truncate8,pca9"])
 def test_parameters_that_do_not_suit_the_vectors(spec: str, vectors: Vectors) -> None:
     with pytest.raises(VecsmithError, match="choose from 1 to"):
         vecsmith.codec(spec).fit(vectors)
+
+
+@pytest.mark.parametrize("spec", ["hybrid1B", "grouped1B", "additive1B"])
+def test_vectors_that_no_parameter_suits(spec: str) -> None:
+    with pytest.raises(VecsmithError, match="nor does another number of bytes"):
+        vecsmith.codec(spec).fit(np.eye(8, 1, dtype=np.float32))
 
 
 def test_of_many_vectors_a_sample_is_learned_from(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,14 @@
 """Thresholds, groups and networks: what their codes promise beyond the contract."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from vecsmith import training
+from vecsmith.codecs import options
 from vecsmith.codecs.grouped import Grouped, _group
 from vecsmith.errors import VecsmithError
 
@@ -80,3 +84,55 @@ def test_a_shared_bit_is_zero_where_all_are_below(vectors: Vectors) -> None:
 def test_sizes_that_do_not_suit(spec: str, vectors: Vectors) -> None:
     with pytest.raises(VecsmithError, match=r"1 to 4 bytes|a byte or more"):
         vecsmith.codec(spec).fit(vectors)
+
+
+OPTIONS = ["steps=40", "batch=64", "learning_rate=0.5", "weight_decay=50", "relaxation=tanh", "relaxation=gumbel"]
+
+
+@pytest.mark.parametrize("option", [*OPTIONS, "starts=1"])
+@pytest.mark.parametrize("spec", ["thresholds", "grouped3B", "neural3B", "autoencoder8:mlp1", "adaptor8"])
+def test_training_options_are_used_and_saved(spec: str, option: str, vectors: Vectors, tmp_path: Path) -> None:
+    if option.partition("=")[0] not in vecsmith.codec(spec).stages[0].takes:
+        with pytest.raises(VecsmithError, match=f"Unknown option of {spec} '{option.partition('=')[0]}'"):
+            vecsmith.codec(f"{spec}({option})")
+        return
+    default, codec = vecsmith.codec(spec, 2).fit(vectors), vecsmith.codec(f"{spec}({option})", 2).fit(vectors)
+    assert not np.array_equal(codec.decode(codec.encode(vectors)), default.decode(default.encode(vectors)))
+    codec.save(tmp_path / "codec")
+    loaded = vecsmith.load_codec(tmp_path / "codec")
+    assert loaded.spec == codec.spec == f"{spec}({option})"
+    assert loaded.stages[0].options == codec.stages[0].options != {}
+    assert np.array_equal(loaded.encode(vectors), codec.encode(vectors))
+
+
+@pytest.mark.parametrize(
+    ("option", "steps"), [("steps=7", 7), ("steps=60", 60), ("steps=60,batch=10", 60), ("batch=300", 54)]
+)
+def test_steps_that_are_given_are_not_lowered_for_few_vectors(option: str, steps: int, vectors: Vectors) -> None:
+    stage = vecsmith.codec(f"autoencoder8:linear({option})").stages[0]
+    assert stage._how().steps_for(540) == steps
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("pca16(steps=5)", "pca16 takes no training options"),
+        ("autoencoder16(steps=5)", "autoencoder16 takes no training options"),
+        ("adaptor16(rate=5)", "Unknown option of adaptor16 'rate': did you mean 'learning_rate'"),
+        ("adaptor16(steps)", "steps of adaptor16 must be a whole number of 1 or more, not ''"),
+        ("adaptor16(steps=0)", "steps of adaptor16 must be a whole number of 1 or more, not '0'"),
+        ("adaptor16(steps=1.5)", "not '1.5'"),
+        ("adaptor16(learning_rate=nan)", "learning_rate of adaptor16 must be a number above 0, not 'nan'"),
+        ("adaptor16(weight_decay=-1)", "weight_decay of adaptor16 must be a number of 0 or more"),
+        ("adaptor16(steps=5,steps=6)", "given the option steps twice"),
+        ("thresholds(relaxation=soft)", "must be one of straight-through, sigmoid"),
+        ("binary+thresholds(relaxation=soft)", "relaxation of thresholds must be one of"),
+    ],
+)
+def test_options_that_do_not_suit(spec: str, message: str) -> None:
+    with pytest.raises(VecsmithError, match=message):
+        vecsmith.codec(spec)
+
+
+def test_every_relaxation_that_a_spec_may_name_is_there() -> None:
+    assert tuple(training.RELAXATIONS) == options.RELAXATIONS

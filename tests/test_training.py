@@ -56,7 +56,7 @@ def fit_shift(vectors: Vectors, seed: int, rate: float) -> tuple[Vectors, float]
     """Train thresholds that start in the wrong place."""
     start = {"threshold": np.full(40, 0.3, np.float32)}
     found, loss = train(
-        start, lambda p, x, sign: sign(5 * (x - p["threshold"])) / 40**0.5, *split(vectors, 0), seed, rate, "a test"
+        start, lambda p, x, sign: sign(5 * (x - p["threshold"])) / 40**0.5, *split(vectors, 0), seed, "a test", rate
     )
     return found["threshold"], loss
 

@@ -59,7 +59,7 @@ class Adaptor(Trained):
         return self.dimensions
 
     def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:
-        from vecsmith.training import Training, principal_directions, train_reducer
+        from vecsmith.training import principal_directions, train_reducer
 
         d = X.shape[1]
         check_range(f"adaptor{self.dimensions}", self.dimensions, d, "dimensions", f"vectors of {d} dimensions")
@@ -77,7 +77,7 @@ class Adaptor(Trained):
             held_out,
             weights,
             cuts,
-            Training(),
+            self._how(),
             seed,
             f"adaptor{self.dimensions}",
             _orthonormal,

@@ -49,7 +49,7 @@ class Preset:
     training: tuple[tuple[str, Any], ...] = ()
 
 
-_NETWORK: tuple[tuple[str, Any], ...] = (("rate", 1e-3), ("decay", 0.01))
+_NETWORK: tuple[tuple[str, Any], ...] = (("learning_rate", 1e-3), ("weight_decay", 0.01))
 PRESETS: dict[float | str, Preset] = {
     # for k/d up to so much, where the spec names none: the start as it is, which no training improved on all tasks
     1.0: Preset(training=(("steps", 0),)),
@@ -129,6 +129,8 @@ class Autoencoder(Trained):
         self.widths = [int(width) for width in str(widths).split("/")]
         self.preset = preset
         self.watch: Callable[[Autoencoder, float], None] | None = None
+        if not preset:
+            self.takes = ()
         if self.widths != sorted(set(self.widths), reverse=True):
             raise VecsmithError(f"autoencoder{widths} has widths that do not fall; write the largest first.")
         if preset and preset[1:] not in PRESETS:
@@ -148,7 +150,7 @@ class Autoencoder(Trained):
         return dict(self._settings(self.input_dimensions_).training).get("steps") != 0
 
     def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:
-        from vecsmith.training import Training, principal_directions, train_reducer
+        from vecsmith.training import principal_directions, train_reducer
 
         d = X.shape[1]
         for width in self.widths:
@@ -165,7 +167,7 @@ class Autoencoder(Trained):
             held_out,
             weights,
             self.widths,
-            Training(**dict(preset.training)),
+            self._how(**dict(preset.training)),
             seed,
             f"autoencoder{self.widths[0]}{self.preset}",
             watch=self.watch and (lambda found, loss: self._show(found, loss, V, mean, spread)),

@@ -6,21 +6,24 @@ declares is all that parsing, saving, loading, searching and the contract tests 
 - `pattern`, `usage`, `summary`, `example`: how it is written in a spec, and what it does;
 - `learns`: whether `fit` looks at the vectors, beyond their dimensions;
 - `state`: its fitted attributes, which are saved, with their shapes in terms of d (the dimensions that come in),
-  k (those that go out) and ``*`` (any).
+  k (those that go out) and ``*`` (any);
+- `takes`: the training options that a spec may give it.
+
+Parsing a spec sets `spec`, the canonical text of the stage, and `options`, the training options that were given.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.errors import VecsmithError, unknown
+from vecsmith.errors import VecsmithError
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
@@ -45,6 +48,9 @@ class Stage(ABC):
     learns: ClassVar[bool] = True
     state: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
+    takes: tuple[str, ...] = ()
+    spec: str = ""
+    options: Mapping[str, Any] = MappingProxyType({})
     input_dimensions_: int
     mean_: Floats
 
@@ -242,21 +248,6 @@ class BitQuantiser(Quantiser):
         return index
 
 
-def stage_named(part: str) -> Stage:
-    """Return the stage that a part of a spec such as ``"hybrid48B"`` names, not yet fitted.
-
-    Raises
-    ------
-    VecsmithError
-        If there is none, with the nearest one.
-    """
-    for stage in STAGES.values():
-        if match := re.fullmatch(stage.pattern, part):
-            parameters = {name: int(text) if text.isdigit() else text for name, text in match.groupdict().items()}
-            return stage(**parameters)
-    raise unknown("codec", part, STAGES)
-
-
 def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) -> None:
     """Refuse a parameter of a spec that does not suit the vectors.
 
@@ -276,6 +267,8 @@ def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) ->
     VecsmithError
         If it is not.
     """
+    if largest < 1:
+        raise VecsmithError(f"{spec} does not suit {vectors}, nor does another number of {unit}; choose another codec.")
     if not 1 <= value <= largest:
         raise VecsmithError(f"{spec} does not suit {vectors}; choose from 1 to {largest} {unit}.")
 

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample
 from vecsmith.codecs.fuse import Fuse
-from vecsmith.codecs.spec import parse
+from vecsmith.codecs.spec import canonical, parse
 from vecsmith.codecs.trained import Trained
 from vecsmith.embeddings import Several, UnitVectors, Vectors, as_one, check_blocks
 from vecsmith.errors import VecsmithError
@@ -60,7 +60,7 @@ class Codec:
 
     def __init__(self, spec: str, seed: int = 0) -> None:
         self.reducers, self.quantiser = parse(spec)
-        self.spec = spec
+        self.spec = canonical(spec)
         self.seed = seed
         self.blocks: Mapping[str, int] = {}
 

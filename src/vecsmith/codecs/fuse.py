@@ -12,7 +12,7 @@ from vecsmith.codecs.base import Floats, Reducer
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 
-PART = r"(?P<name>[^@:]+)(?:@(?P<width>\d+))?(?::(?P<weight>\d+(?:\.\d+)?))?"
+PART = r"(?P<name>[^@:]+)(?:@(?P<width>\d+))?(?::(?P<weight>-?\d+(?:\.\d+)?))?"
 POWER = 1 / 8
 """The exponent p of the weights λ⁻ᵖ of a block's components (docs/fusion.md)."""
 FLOOR, SPARSITY = 0.05, 5
@@ -53,14 +53,21 @@ class Fuse(Reducer):
     summary = "several models' vectors as one: unit blocks side by side, times weights; comes first"
 
     def __init__(self, parts: str) -> None:
-        found = [re.fullmatch(PART, part.strip()) for part in str(parts).split(",")]
-        if len(found) < 2 or not all(found):
-            raise VecsmithError(f"fuse({parts}) does not name its models; write such as fuse(minilm,static:0.7).")
-        self.parts = parts
-        self.names = [match["name"] for match in found if match]
-        self.given_weights = [match["weight"] for match in found if match]
-        self.said_widths = [int(match["width"] or 0) for match in found if match]
+        found = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
+        if len(found) < 2:
+            raise VecsmithError(
+                f"fuse({parts}) names one model; name two or more, such as fuse(minilm,static:0.7), "
+                "or leave out the fusion."
+            )
+        self.names = [match["name"] for match in found]
+        self.given_weights = [match["weight"] for match in found]
+        self.said_widths = [int(match["width"] or 0) for match in found]
         self.widths = self.said_widths
+        self.parts = ",".join(
+            name + (f"@{width}" if width else "") + ("" if weight is None else f":{weight}")
+            for name, width, weight in zip(self.names, self.said_widths, self.given_weights, strict=True)
+        )
+        self.spec = self.usage.replace("A,B:W,…", self.parts).replace("A,B,…", self.parts)
         if not any(float(weight or 1) for weight in self.given_weights):
             raise VecsmithError(f"fuse({parts}) gives every model weight 0; leave one a weight.")
 
@@ -195,6 +202,16 @@ class FittedFuse(Fuse):
         said = ", ".join(f"{name} {weight:g}" for name, weight in self.relative_weights.items())
         idle = [name for name, weight in self.relative_weights.items() if not weight]
         return f"Weights of the models: {said}" + (f"; {' and '.join(idle)} did not help and got 0" if idle else "")
+
+
+def _model(part: str, fusion: str) -> re.Match[str]:
+    """Return the name, width and weight that a part of a fusion gives."""
+    match = re.fullmatch(PART, part)
+    if not match:
+        raise VecsmithError(f"{fusion} does not name its models; write such as fuse(minilm,static:0.7).")
+    if float(match["weight"] or 1) < 0:
+        raise VecsmithError(f"{fusion} gives {match['name']} the weight {match['weight']}; weights are 0 or more.")
+    return match
 
 
 def chosen(evaluate: Evaluate, models: int) -> Floats:

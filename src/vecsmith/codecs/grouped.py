@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats, Quantiser
+from vecsmith.codecs.base import BitQuantiser, Bits, Codes, Floats, Quantiser, check_range
 from vecsmith.codecs.thresholds import TINY, levels, spreads
 from vecsmith.embeddings import normalise
-from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +57,8 @@ class Grouped(BitQuantiser):
         "half_": ("d",),
     }
 
+    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay", "relaxation")
+
     members_: NDArray[np.int64]
     orientation_: Floats
     threshold_: Floats
@@ -76,11 +77,7 @@ class Grouped(BitQuantiser):
         from vecsmith.training import split, train, unit_rows
 
         d = X.shape[1]
-        if not 1 <= self.size <= (d - 1) // 8:
-            raise VecsmithError(
-                f"grouped{self.size}B does not suit vectors of {d} dimensions; "
-                f"choose from 1 to {(d - 1) // 8} bytes, or thresholds."
-            )
+        check_range(f"grouped{self.size}B", self.size, (d - 1) // 8, "bytes", f"vectors of {d} dimensions")
         training, held_out = split(X, seed)
         self.members_, self.orientation_ = _group(training, self.n_bits)
         owner = self._owner
@@ -99,7 +96,8 @@ class Grouped(BitQuantiser):
             return unit_rows(p["middle"] + sign(above[:, self.members_].amax(dim=2))[:, owner] * p["half"])
 
         start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
-        found, _ = train(start, reconstruct, training, held_out, seed, RATE, "grouped")
+        how = {"learning_rate": RATE, **self.options}
+        found, _ = train(start, reconstruct, training, held_out, seed, "grouped", **how)
         self.threshold_ = found["threshold"] * spread
         self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
 

@@ -62,6 +62,8 @@ class Neural(UnitBitQuantiser):
         "decoder_": ("*", "d"),
     }
 
+    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay", "relaxation")
+
     hidden_: Floats
     hidden_bias_: Floats
     feedback_: Floats
@@ -90,7 +92,8 @@ class Neural(UnitBitQuantiser):
             return unit_rows(p["offset"] + signs @ p["decoder"])
 
         scaled = {name: array / units[name] for name, array in start.items()}
-        found, _ = train(scaled, reconstruct, training, held_out, seed, RATE, "neural")
+        how = {"learning_rate": RATE, **self.options}
+        found, _ = train(scaled, reconstruct, training, held_out, seed, "neural", **how)
         for name, array in found.items():
             setattr(self, f"{name}_", array * np.float32(units[name]))
 

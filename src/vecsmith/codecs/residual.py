@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Blocks, Codes, Floats, Quantiser, inner, stage_named
+from vecsmith.codecs.base import Blocks, Codes, Floats, Quantiser, inner
+from vecsmith.codecs.parts import stage_named
 from vecsmith.codecs.projection import transform
 from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
@@ -51,8 +52,8 @@ class Residual(Quantiser):
     lengths_: Floats
 
     def __init__(self, first: str, second: str) -> None:
-        self.second_spec = second
         self.first, self.second = _quantiser(first), _quantiser(second)
+        self.spec = f"{self.first.spec}+{self.second.spec}"
 
     def _fit(self, X: Floats, seed: int) -> None:
         self.first.fit(X, seed)

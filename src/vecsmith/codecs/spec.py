@@ -5,9 +5,10 @@ import pkgutil
 import re
 from pathlib import Path
 
-from vecsmith.codecs.base import Quantiser, Reducer, stage_named
+from vecsmith.codecs.base import Quantiser, Reducer
 from vecsmith.codecs.floats import Float32
 from vecsmith.codecs.fuse import Fuse
+from vecsmith.codecs.parts import stage_named
 from vecsmith.errors import VecsmithError
 
 # every module of this package registers the stages that it defines
@@ -39,8 +40,22 @@ def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
     return reducers, last
 
 
+def canonical(spec: str) -> str:
+    """Return a spec as a codec keeps it: ``"PCA16, int8"`` is ``"pca16,int8"``.
+
+    Raises
+    ------
+    VecsmithError
+        As `parse`.
+    """
+    reducers, quantiser = parse(spec)
+    written = ",".join(stage.spec for stage in [*reducers, quantiser] if stage.spec)
+    # scikit-learn's clone wants the very object back that it gave
+    return spec if written == spec else written
+
+
 def _split(spec: str) -> list[str]:
     """Split at commas, but not in parentheses, nor behind ``faiss:``, whose factory strings have their own."""
-    head, faiss, factory = spec.partition("faiss:")
-    parts = re.split(r",(?![^()]*\))", head)
-    return [*parts[:-1], parts[-1] + faiss + factory]
+    head, *factory = re.split(r"(?=faiss:)", spec, maxsplit=1, flags=re.IGNORECASE)
+    *parts, last = re.split(r",(?![^()]*\))", head)
+    return [*parts, "".join([last, *factory])]

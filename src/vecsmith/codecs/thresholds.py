@@ -1,7 +1,8 @@
 """One bit a dimension: above a learned threshold or not."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from vecsmith.embeddings import normalise
 
 RATE = 0.01
 TINY = 1e-12
+STARTS = 4
+"""Initial thresholds from which training starts, of which the best result is kept."""
 SPREAD = 0.25
 """Random thresholds are quantiles between this and one less this."""
 
@@ -32,8 +35,8 @@ class Thresholds(BitQuantiser):
     usage = pattern = example = "thresholds"
     summary = "above a threshold trained for ranking or not: one bit a dimension (needs torch to fit)"
     state: ClassVar = {"threshold_": ("d",), "middle_": ("d",), "half_": ("d",)}
-    trained_by: ClassVar[Mapping[str, Any]] = {}
-    """Arguments of `vecsmith.training.train`, which benchmarks/relaxations.py varies."""
+
+    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay", "starts", "relaxation")
 
     threshold_: Floats
     middle_: Floats
@@ -45,8 +48,10 @@ class Thresholds(BitQuantiser):
 
         training, held_out = split(X, seed)
         spread = spreads(training)
+        how = {"learning_rate": RATE, **self.options}
+        starts = how.pop("starts", STARTS)
         lowest = np.inf
-        for name, threshold in self._starts(training, seed).items():
+        for name, threshold in islice(self._starts(training, seed), starts):
             middle, half = levels(training, training > threshold, threshold)
             unit = max(float(half.mean()), TINY)
             start: dict[str, Floats] = {"threshold": threshold / spread, "middle": middle / unit, "half": half / unit}
@@ -56,26 +61,25 @@ class Thresholds(BitQuantiser):
                 training,
                 held_out,
                 seed,
-                RATE,
                 f"thresholds from {name}",
-                **self.trained_by,
+                **how,
             )
             if loss < lowest:
                 lowest = loss
                 self.threshold_ = spread * found["threshold"]
                 self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
 
-    def _starts(self, X: Floats, seed: int) -> dict[str, Floats]:
-        """Return initial thresholds (d,) by name."""
-        ranks = np.random.default_rng(seed).uniform(SPREAD, 1 - SPREAD, X.shape[1])
-        rows = np.round(ranks * (len(X) - 1)).astype(int)
+    def _starts(self, X: Floats, seed: int) -> Iterator[tuple[str, Floats]]:
+        """Yield names and initial thresholds (d,); after the first three, random ones without end."""
         ordered = np.sort(X, axis=0)
-        return {
-            "zero": np.zeros(X.shape[1], np.float32),
-            "mean": X.mean(axis=0),
-            "median": ordered[len(X) // 2],
-            "random quantiles": ordered[rows, np.arange(X.shape[1])],
-        }
+        yield "zero", np.zeros(X.shape[1], np.float32)
+        yield "mean", X.mean(axis=0)
+        yield "median", ordered[len(X) // 2]
+        rng = np.random.default_rng(seed)
+        while True:
+            ranks = rng.uniform(SPREAD, 1 - SPREAD, X.shape[1])
+            rows = np.round(ranks * (len(X) - 1)).astype(int)
+            yield "random quantiles", ordered[rows, np.arange(X.shape[1])]
 
     def bits(self, X: Floats) -> Bits:
         return X > self.threshold_

@@ -1,13 +1,18 @@
 """Reducers that are trained by gradients."""
 
 from abc import abstractmethod
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vecsmith.codecs.base import Floats, Reducer
+
+if TYPE_CHECKING:
+    from vecsmith.training import Training
 
 
 class Trained(Reducer):
     """A reducer that learns from some vectors, and by others, held out, from which state of its training to take."""
+
+    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay")
 
     @property
     def trains(self) -> bool:
@@ -38,6 +43,14 @@ class Trained(Reducer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         self.fit(X, seed)
+
+    def _how(self, **defaults: Any) -> "Training":
+        """Return how it is trained: by defaults other than those of `Training`, and the options of the spec."""
+        from vecsmith.training import Training
+
+        # the steps that a user gives are not lowered for few vectors
+        epochs = {"epochs": None} if "steps" in self.options else {}
+        return Training(**{**defaults, **epochs, **self.options})
 
     @abstractmethod
     def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:

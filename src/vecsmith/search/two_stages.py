@@ -24,7 +24,7 @@ def coarse(codec: Codec) -> Codec | None:
     if not isinstance(quantiser, Residual):
         return None
     first = copy(codec)
-    first.spec, first.quantiser = codec.spec.removesuffix(f"+{quantiser.second_spec}"), quantiser.first
+    first.spec, first.quantiser = codec.spec.removesuffix(f"+{quantiser.second.spec}"), quantiser.first
     return first
 
 

@@ -85,11 +85,13 @@ def measure(
             raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
     lines: dict[str, Sequence[LineScoring]] = {BASELINE: ["exact"]}
     for spec in codecs:
-        if spec not in lines:
-            codec = load_codec(spec) if is_codec(spec) else Codec(spec, seed)
+        codec = load_codec(spec) if is_codec(spec) else Codec(spec, seed)
+        # "PCA16, int8" is pca16,int8; a folder keeps its name
+        name = spec if is_codec(spec) else codec.spec
+        if name not in lines:
             if recenter:
                 codec.check_keeps_mean()
-            lines[spec] = _scorings_of(codec, scorings)
+            lines[name] = _scorings_of(codec, scorings)
     loaded = [load_task(task) if isinstance(task, str) else task for task in tasks]
     for task in loaded:
         task.judgements(split)

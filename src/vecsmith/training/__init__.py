@@ -4,9 +4,10 @@ from vecsmith.training.descent import Training, descend
 from vecsmith.training.loop import split, train, unit_rows
 from vecsmith.training.losses import listwise
 from vecsmith.training.reduction import principal_directions, train_reducer
-from vecsmith.training.relaxation import hard_sign, straight_through
+from vecsmith.training.relaxation import RELAXATIONS, hard_sign, straight_through
 
 __all__ = [
+    "RELAXATIONS",
     "Training",
     "descend",
     "hard_sign",

@@ -19,8 +19,8 @@ Floats = NDArray[np.float32]
 Parameters = Mapping[str, "Tensor"]
 Watch = Callable[[Mapping[str, Floats], float], None]
 
-CHECKS = 20
-"""How often the held-out loss is looked at."""
+CHECKS, EPOCHS = 20, 30
+"""Checks of the held-out loss, and passes over few vectors at most."""
 SHARPNESS_RATE = 0.01
 
 
@@ -33,13 +33,17 @@ class Training:
     loss : {"similarity", "mse", "cosine"}
         Of how documents rank, or of the reconstruction.
     steps : int
-        At most; with 0 the start is what is used.
-    rate : float
-        Learning rate of AdamW.
+        Maximum steps; with 0 the start is the result.
+    epochs : int or None
+        Maximum passes over few vectors, which lowers the steps; None does not lower them.
+    batch : int
+        Vectors of a batch.
+    learning_rate : float
+        Of AdamW.
     schedule : {"cosine", "step"}
-        The rate falls to 0 like a cosine, or to a tenth after two thirds of the steps.
-    decay : float
-        Weight decay.
+        The learning rate falls to 0 like a cosine, or to a tenth after two thirds of the steps.
+    weight_decay : float
+        Of AdamW.
     temperature : float
         Of the softmax over similarities that are to be kept.
     patience : int
@@ -48,11 +52,19 @@ class Training:
 
     loss: Literal["similarity", "mse", "cosine"] = "similarity"
     steps: int = 200
-    rate: float = 3e-3
+    epochs: int | None = EPOCHS
+    batch: int = 2048
+    learning_rate: float = 3e-3
     schedule: Literal["cosine", "step"] = "cosine"
-    decay: float = 0.0
+    weight_decay: float = 0.0
     temperature: float = 0.1
     patience: int = 6
+
+    def steps_for(self, vectors: int) -> int:
+        """Return the maximum steps for a number of training vectors."""
+        if self.epochs is None:
+            return self.steps
+        return min(self.steps, max(CHECKS, self.epochs * vectors // self.batch))
 
 
 def descend(
@@ -95,7 +107,7 @@ def descend(
     torch = require("torch", "train")
     optimiser = torch.optim.AdamW(
         [
-            {"params": list(parameters.values()), "weight_decay": how.decay},
+            {"params": list(parameters.values()), "weight_decay": how.weight_decay},
             {"params": [sharpness], "weight_decay": 0.0},
         ]
     )
@@ -112,7 +124,7 @@ def descend(
     with losses(description, steps - reached.step) as report:
         for step in range(reached.step, steps):
             share = _share(how, step / steps)
-            for group, rate in zip(optimiser.param_groups, (how.rate, SHARPNESS_RATE), strict=True):
+            for group, rate in zip(optimiser.param_groups, (how.learning_rate, SHARPNESS_RATE), strict=True):
                 group["lr"] = rate * share
             found = batch_loss()
             optimiser.zero_grad()

@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 
 from vecsmith.errors import require
 from vecsmith.progress import track
-from vecsmith.training.descent import CHECKS
+from vecsmith.training.descent import CHECKS, EPOCHS
 from vecsmith.training.losses import listwise
-from vecsmith.training.relaxation import hard_sign, straight_through
+from vecsmith.training.relaxation import RELAXATIONS, hard_sign
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float32]
 Sign = Callable[["Tensor"], "Tensor"]
-Relaxation = Callable[["Tensor", float], "Tensor"]
 Loss = Callable[["Tensor", "Tensor"], "Tensor"]
 Reconstruct = Callable[[Mapping[str, "Tensor"], "Tensor", Sign], "Tensor"]
 
@@ -31,8 +30,7 @@ MOST, HELD_OUT, MOST_HELD_OUT = 50_000, 0.1, 1000
 """The most vectors that are used, and how many of them do not train but say when to stop."""
 FEWEST = 20
 """With fewer vectors nothing is held out."""
-BATCH, MOST_STEPS, EPOCHS = 512, 300, 30
-"""Few vectors are gone through this often at most."""
+BATCH, MOST_STEPS = 512, 300
 PATIENCE = 6
 """Training ends after so many checks in vain."""
 
@@ -58,12 +56,15 @@ def train(
     training: Floats,
     held_out: Floats,
     seed: int,
-    rate: float,
     description: str,
-    relax: Relaxation = straight_through,
+    learning_rate: float,
+    steps: int | None = None,
+    batch: int = BATCH,
+    weight_decay: float = 0.0,
+    relaxation: str = "straight-through",
     loss: Loss = listwise,
 ) -> tuple[dict[str, Floats], float]:
-    """Make codes rank as their vectors do, by Adam, and keep what does so best on held-out vectors.
+    """Make codes rank as their vectors do, by AdamW, and keep what does so best on held-out vectors.
 
     Pseudo-queries are the vectors themselves with noise; how a query scores the other vectors is what it should score
     their codes.
@@ -79,12 +80,18 @@ def train(
         Unit vectors.
     seed : int
         Seeds the batches, the noise and the relaxation.
-    rate : float
-        Learning rate, which falls to 0.
     description : str
         Of the progress bar.
-    relax : callable
-        From reals and the share of training that is left, which falls from 1 to 0, to differentiable signs.
+    learning_rate : float
+        Of AdamW; it falls to 0.
+    steps : int, optional
+        Maximum steps; by default 300, or fewer for few vectors.
+    batch : int
+        Vectors of a batch.
+    weight_decay : float
+        Of AdamW.
+    relaxation : str
+        How gradients pass a sign, one of `RELAXATIONS`.
     loss : callable
         From scores of codes and of vectors, (n, n), each over its temperature, to what is minimised.
 
@@ -123,21 +130,28 @@ def train(
     lowest, k = check()
     best = _arrays(parameters)
     sharpness = torch.tensor(float(np.log(k)), requires_grad=True)
-    optimiser = torch.optim.Adam([*parameters.values(), sharpness])
-    steps = min(MOST_STEPS, max(CHECKS, EPOCHS * len(training) // BATCH))
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": list(parameters.values()), "weight_decay": weight_decay},
+            {"params": [sharpness], "weight_decay": 0.0},
+        ]
+    )
+    steps = steps or min(MOST_STEPS, max(CHECKS, EPOCHS * len(training) // batch))
+    relax = RELAXATIONS[relaxation]
     vain = 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for step in track(range(steps), description, steps):
             left = 1 - step / steps
-            optimiser.param_groups[0]["lr"] = rate * np.sin(np.pi / 2 * left)
-            x = documents[rng.permutation(len(documents))[:BATCH]]
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate * np.sin(np.pi / 2 * left)
+            x = documents[rng.permutation(len(documents))[:batch]]
             q = queries(x)
             found = scores(q, x, lambda reals, left=left: relax(reals, left))  # type: ignore[misc]
             optimiser.zero_grad()
             loss(sharpness.exp() * found, q @ x.T / TEMPERATURE).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            if (step + 1) % (steps // CHECKS) == 0:
+            if (step + 1) % max(1, steps // CHECKS) == 0:
                 reached, _ = check()
                 vain = 0 if reached < lowest else vain + 1
                 if reached < lowest:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vecsmith.errors import require
 from vecsmith.training.checkpoint import Checkpoint
-from vecsmith.training.descent import CHECKS, Parameters, Training, Watch, descend
-from vecsmith.training.loop import EPOCHS, NOISE, unit_rows
+from vecsmith.training.descent import Parameters, Training, Watch, descend
+from vecsmith.training.loop import NOISE, unit_rows
 from vecsmith.training.losses import listwise
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ Decoder = Callable[[Parameters], "Tensor"]
 
 SHRINKAGE = 0.05
 """How far a spectrum is drawn to its mean: that of few vectors is too steep."""
-QUERIES, DOCUMENTS = 128, 2048
-"""Of a batch for the similarity loss; the queries are made from the first documents."""
+QUERIES = 128
+"""Pseudo-queries of a batch for the similarity loss, made from its first vectors."""
 
 
 def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
@@ -122,11 +122,11 @@ def train_reducer(
             return float(loss(unseen, asked))
 
     def batch_loss() -> "Tensor":
-        x = documents[rng.permutation(len(documents))[:DOCUMENTS]]
+        x = documents[rng.permutation(len(documents))[: how.batch]]
         return loss(x, queries(x[:QUERIES]))
 
     asked = queries(unseen)
-    steps = min(how.steps, max(CHECKS, EPOCHS * len(training) // DOCUMENTS))
+    steps = how.steps_for(len(training))
     # who watches is to see all of it
     checkpoint = None
     if not watch:

@@ -115,7 +115,15 @@ class MLP(Translator):
         sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
         components, line = (X - self.mean_) @ self.components_, affine(X, self.weights_, self.offset_)
         sources, lines, targets = map(torch.from_numpy, (components, line, Y))
-        how = Training(LOSSES[self.loss], STEPS, RATE, decay=DECAY, temperature=TEMPERATURE)  # type: ignore[arg-type]
+        how = Training(
+            LOSSES[self.loss],  # type: ignore[arg-type]
+            STEPS,
+            EPOCHS,
+            BATCH,
+            RATE,
+            weight_decay=DECAY,
+            temperature=TEMPERATURE,
+        )
 
         def loss(rows: "Tensor") -> "Tensor":
             found, wanted = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
@@ -134,9 +142,9 @@ class MLP(Translator):
                 return float(loss(torch.from_numpy(held_out)))
 
         def batch_loss() -> "Tensor":
-            return loss(torch.from_numpy(rng.permutation(training)[:BATCH]))
+            return loss(torch.from_numpy(rng.permutation(training)[: how.batch]))
 
-        steps = min(STEPS, max(20, EPOCHS * len(training) // BATCH))
+        steps = how.steps_for(len(training))
         checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(how)])
         trained = descend(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
         for name, array in trained.items():
