@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import pytrec_eval
 from numpy.typing import NDArray
+from scipy.stats import ttest_rel
 from typer.testing import CliRunner
 
 import vecsmith
@@ -151,6 +152,36 @@ def test_retention_and_p_value_are_against_float32_of_the_run(folder: Path) -> N
     assert cut.retention < 0.9
     assert cut.p_value < 0.05
     assert (half.retention, half.p_value) == (1, 1)
+
+
+def test_any_encoder_may_be_the_baseline(folder: Path, tmp_path: Path) -> None:
+    ready = folder / "vectors"
+    (ready / "half").mkdir()
+    for name in ("corpus", "queries"):
+        np.save(ready / "half" / f"{name}.npy", np.load(ready / "toy" / f"{name}.npy")[:, :8])
+    joined = "vectors:half+vectors:toy"
+    own = compare([str(folder)], [joined], ["fuse(a,b),int8"], split="train+test")
+    results = compare([str(folder)], [joined], ["fuse(a,b),int8"], split="train+test", baseline="vectors:half")
+    assert [(line.encoder, line.codec, line.baseline) for line in results] == [
+        ("vectors:half", "float32", "vectors:half"),
+        (joined, "float32", "vectors:half"),
+        (joined, "fuse(a,b),int8", "vectors:half"),
+    ]
+    half, fused, coded = results
+    assert (half.retention, half.compression, half.p_value) == (1, 1, 1)
+    assert [fused.ndcg_at_10, coded.ndcg_at_10] == [line.ndcg_at_10 for line in own]
+    assert fused.retention == fused.ndcg_at_10 / half.ndcg_at_10 > 1.1
+    assert (own[1].compression, coded.compression) == (96 / 24, 32 / 24)
+    [one], [other] = (measure([str(folder)], [name], [], split="train+test")[0] for name in ("vectors:half", joined))
+    assert fused.p_value == pytest.approx(ttest_rel(other.ndcg_at_10, one.ndcg_at_10).pvalue)
+    # the table says what with, and tests the uncompressed vectors too
+    table = markdown_table(results)
+    assert "compared with float32 of vectors:half" in table
+    assert f"| {fused.retention:.1%} | {fused.p_value:.3f} |" in table
+    # an encoder that is measured anyway has its float32 line once
+    assert (
+        compare([str(folder)], ["vectors:half", joined], [], split="train+test", baseline="vectors:half") == results[:2]
+    )
 
 
 def test_cross_fitting_never_encodes_what_was_fitted_on() -> None:

@@ -39,13 +39,13 @@ class Result:
     codec_bytes : int
         Size of one fitted codec.
     compression : float
-        Bytes of the float32 vector over `bytes_per_vector` and `rescore_bytes_per_vector` together.
+        Bytes of the baseline's float32 vector over `bytes_per_vector` and `rescore_bytes_per_vector` together.
     ndcg_at_10, recall_at_100 : float
         Means over the judged queries.
     retention : float
-        nDCG@10 over that of float32 in the same run.
+        nDCG@10 over that of the baseline's float32 vectors in the same run.
     p_value : float
-        Of a paired t-test over queries of nDCG@10 against float32.
+        Of a paired t-test over queries of nDCG@10 against the baseline's float32 vectors.
     fit_seconds : float
         Time to fit one codec.
     encode_vectors_per_second, queries_per_second : float
@@ -54,6 +54,8 @@ class Result:
         Seed of the codec and of the split into halves.
     versions : dict of str to str
         Versions of vecsmith, Python, NumPy and FAISS, and the number of threads.
+    baseline : str
+        Encoder whose float32 vectors are the baseline: `encoder` itself, unless another one was named.
     """
 
     task: str
@@ -79,6 +81,7 @@ class Result:
     queries_per_second: float
     seed: int
     versions: dict[str, str]
+    baseline: str = ""
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))

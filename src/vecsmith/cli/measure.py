@@ -34,6 +34,10 @@ def compare(
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
     split: Split = "test",
     fit_on: FitOn = "cross",
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="ENCODER", help="Whose float32 vectors to compare with; each encoder's own by default."),
+    ] = None,
     recenter: Annotated[
         bool, typer.Option("--recenter", help="Replace the means of the codecs by those of the corpus.")
     ] = False,
@@ -53,7 +57,8 @@ def compare(
     \b
     vecsmith compare --task pydocs --encoder static --codec int8 --codec binary
     vecsmith compare --task beir/scifact --encoder st:all-MiniLM-L6-v2 --codec pca192,int8 --scoring rescored
-    vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:OPQ48,PQ48
+    vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
+    vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
     from vecsmith.encoders import EncoderOptions
     from vecsmith.report import check_folder, terminal_table, write_folder
@@ -66,7 +71,7 @@ def compare(
     notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
     say(*notes)
     options = EncoderOptions(query_prompt, passage_prompt, max_length, batch_size)
-    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, force, recenter)  # type: ignore[arg-type]
+    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, force, recenter, baseline)  # type: ignore[arg-type]
     if as_json:
         print_json([asdict(result) for result in results])
     else:

@@ -16,6 +16,11 @@ from rich.text import Text
 
 from vecsmith.results import FIELDS, Result
 
+
+def _is_baseline(result: Result) -> bool:
+    return result.scoring == "exact" and result.baseline in ("", result.encoder)
+
+
 COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("codec", lambda r: r.codec),
     ("scoring", lambda r: r.scoring),
@@ -24,7 +29,7 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("smaller", lambda r: f"{r.compression:.1f}×"),
     ("nDCG@10", lambda r: f"{r.ndcg_at_10:.4f}"),
     ("kept", lambda r: "" if math.isnan(r.retention) else f"{r.retention:.1%}"),
-    ("p", lambda r: "" if math.isnan(r.p_value) or r.scoring == "exact" else f"{r.p_value:.3f}"),
+    ("p", lambda r: "" if math.isnan(r.p_value) or _is_baseline(r) else f"{r.p_value:.3f}"),
     ("R@100", lambda r: f"{r.recall_at_100:.3f}"),
     ("fit s", lambda r: f"{r.fit_seconds:.2f}"),
     ("enc/s", lambda r: short(r.encode_vectors_per_second)),
@@ -84,7 +89,8 @@ def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
         fit_on = next((row.fit_on for row in rows if row.fit_on != "nothing"), "nothing")
         yield (
             f"{task} ({first.split}), {encoder}: {first.n_docs:,} documents, {first.n_queries:,} queries, "
-            f"{first.dimensions} dimensions; fit on {fit_on}, seed {first.seed}",
+            f"{first.dimensions} dimensions; fit on {fit_on}, seed {first.seed}"
+            + (f"; compared with float32 of {first.baseline}" if first.baseline not in ("", first.encoder) else ""),
             rows,
         )
 
@@ -102,7 +108,7 @@ def terminal_table(results: Sequence[Result]) -> RenderableType:
             cells = [cell(row) for _, cell in COLUMNS]
             if before is not None and before.codec == row.codec:
                 cells[0] = ""
-            table.add_row(*cells, style="bold" if row.scoring == "exact" else "")
+            table.add_row(*cells, style="bold" if _is_baseline(row) else "")
         parts += [Text(heading), table]
     return Group(*parts, Text(LEGEND, style="dim"))
 

@@ -36,7 +36,7 @@ class Measurement:
     Attributes
     ----------
     result : Result
-        With a retention and a p-value of 1.
+        With a compression, a retention and a p-value of 1.
     ndcg_at_10 : list of float
         Of each judged query, by query id.
     """
@@ -133,8 +133,7 @@ class Bench:
         query_ids = [self.queries.ids[row] for row in self._judged]
         quality = evaluate(scores, rows, query_ids, self.corpus.ids, self.task.judgements(self.split), identical)
         codec, n_docs = encoded.parts[0].codec, len(self.corpus)
-        float_bytes = 4 * self.corpus.dimensions
-        rescore_bytes = float_bytes if scoring == "rescored" else 0
+        rescore_bytes = 4 * self.corpus.dimensions if scoring == "rescored" else 0
         result = Result(
             task=self.task.name,
             split=self.split,
@@ -149,7 +148,7 @@ class Bench:
             rescore_bytes_per_vector=rescore_bytes,
             amortised_bytes_per_vector=codec.bytes_per_vector + rescore_bytes + codec.codec_bytes / n_docs,
             codec_bytes=codec.codec_bytes,
-            compression=float_bytes / (codec.bytes_per_vector + rescore_bytes),
+            compression=1.0,
             ndcg_at_10=float(quality.ndcg_at_10.mean()),
             recall_at_100=float(quality.recall_at_100.mean()),
             retention=1.0,

@@ -27,6 +27,7 @@ def compare(
     options: EncoderOptions | None = None,
     force: bool = False,
     recenter: bool = False,
+    baseline: str | None = None,
 ) -> list[Result]:
     """Measure what codecs cost and keep.
 
@@ -51,11 +52,14 @@ def compare(
         Measure again what has been measured before on the same inputs.
     recenter : bool
         Replace the means of all codecs by those of the corpus that they encode.
+    baseline : str, optional
+        Spec of the encoder whose float32 vectors everything is compared with; each encoder's own by default.
 
     Returns
     -------
     list of Result
-        For every task and encoder, float32 and then a result per codec and scoring.
+        For every task and encoder, float32 and then a result per codec and scoring; `baseline` is the first encoder of
+        every task, with float32 alone where it is none of `encoders`.
 
     Raises
     ------
@@ -63,8 +67,12 @@ def compare(
         If a name is unknown, an input is bad, or a codec has no mean that `recenter` could replace; all of this is
         checked before anything is embedded.
     """
-    measured = measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter)
-    return [against(measurement, bench[0]) for bench in measured for measurement in bench]
+    results: list[Result] = []
+    for bench in measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter, baseline):
+        if baseline in (None, bench[0].result.encoder):
+            reference = bench[0]
+        results += [against(measurement, reference) for measurement in bench]
+    return results
 
 
 def measure(
@@ -78,8 +86,12 @@ def measure(
     options: EncoderOptions | None = None,
     force: bool = False,
     recenter: bool = False,
+    baseline: str | None = None,
 ) -> list[list[Measurement]]:
-    """Return the measurements behind `compare`: a list per task and encoder, float32 first."""
+    """Return the measurements behind `compare`: a list per task and encoder, float32 first.
+
+    Of every task, `baseline` is the first encoder; where it is none of `encoders`, its list is float32 alone.
+    """
     for scoring in scorings:
         if scoring not in (*SCORINGS, "two-stage"):
             raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
@@ -97,14 +109,15 @@ def measure(
         task.judgements(split)
     measured = []
     for task in loaded:
-        for encoder in encoders:
+        for encoder in dict.fromkeys([*([baseline] if baseline else []), *encoders]):
             corpus, queries = embed_task(task, encoder, options or EncoderOptions())
-            training = training_set(fit_on, corpus)
+            specs = list(lines) if encoder in encoders else [BASELINE]
+            training = training_set(fit_on, corpus) if encoder in encoders else None
             bench = Bench(task, split, encoder, corpus, queries, fit_on, training, seed, recenter)
             measured.append(
                 [
                     measurement
-                    for spec in track(lines, f"{task.name}, {encoder}", len(lines))
+                    for spec in track(specs, f"{task.name}, {encoder}", len(specs))
                     for measurement in bench.measure(spec, lines[spec], force)
                 ]
             )
@@ -125,9 +138,12 @@ def _scorings_of(codec: Codec, scorings: Sequence[LineScoring]) -> list[LineScor
 
 def against(measurement: Measurement, baseline: Measurement) -> Result:
     """Return a measurement as a result, compared with its baseline."""
-    reference = baseline.result.ndcg_at_10
+    result, reference = measurement.result, baseline.result.ndcg_at_10
+    stored = result.bytes_per_vector + result.rescore_bytes_per_vector
     return replace(
-        measurement.result,
-        retention=measurement.result.ndcg_at_10 / reference if reference else float("nan"),
+        result,
+        baseline=baseline.result.encoder,
+        compression=baseline.result.bytes_per_vector / stored,
+        retention=result.ndcg_at_10 / reference if reference else float("nan"),
         p_value=paired_p_value(np.array(measurement.ndcg_at_10), np.array(baseline.ndcg_at_10)),
     )
