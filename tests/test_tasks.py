@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from vecsmith.errors import VecsmithError
-from vecsmith.tasks import TASKS, Task, Texts, load_beir, load_mteb, load_pydocs, load_task, mteb_names, read_texts
+from vecsmith.tasks import TASKS, Task, Texts, load_beir, load_mteb, load_pydocs, load_task, mteb_names
 from vecsmith.tasks import pydocs as pydocs_module
 
 CORPUS = [{"_id": "d1", "title": "One", "text": "first"}, {"_id": "d2", "text": "second"}]
@@ -161,15 +161,6 @@ def test_a_damaged_gzip_file_is_refused(folder: Path, damage: str) -> None:
     (folder / "corpus.jsonl.gz").write_bytes(whole[damage])
     with pytest.raises(VecsmithError, match=r"corpus\.jsonl\.gz"):
         load_beir(folder)
-
-
-def test_a_text_file_has_a_text_a_line(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("one\n\ntwo \n", encoding="utf-8")
-    assert list(read_texts(tmp_path / "mine.txt").rows()) == [("0", "one"), ("1", "two")]
-    (tmp_path / "mine.jsonl").write_bytes(lines(CORPUS))
-    assert list(read_texts(tmp_path / "mine.jsonl").rows()) == [("d1", "One first"), ("d2", "second")]
-    with pytest.raises(VecsmithError, match=r"no file .*other\.txt"):
-        read_texts(tmp_path / "other.txt")
 
 
 SIZES = {

@@ -76,9 +76,29 @@ ScoringOption = Annotated[
     ),
 ]
 QueryPrompt = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Text put before every query; the model's own by default.")
+    list[str],
+    typer.Option(
+        "--query-prompt",
+        metavar="[ENCODER=]TEXT",
+        help="Text put before every query, by all encoders or by one; the model's own by default; repeatable.",
+    ),
 ]
-PassagePrompt = Annotated[str | None, typer.Option(metavar="TEXT", help="Text put before every document.")]
+PassagePrompt = Annotated[
+    list[str],
+    typer.Option(
+        "--passage-prompt", metavar="[ENCODER=]TEXT", help="Text put before every document, likewise; repeatable."
+    ),
+]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let st: models run Python code that comes with them.")
+]
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-column", metavar="NAME", help="Column of the texts; one of a usual name by default."),
+]
+IdColumn = Annotated[
+    str | None, typer.Option("--id-column", metavar="NAME", help="Column of the ids; one of a usual name by default.")
+]
 MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest input, in tokens.")]
 BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
 Split = Annotated[str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")]

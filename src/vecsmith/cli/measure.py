@@ -19,11 +19,13 @@ from vecsmith.cli.app import (
     ScoringOption,
     Split,
     TaskOption,
+    TrustRemoteCode,
     app,
     console,
     print_json,
     say,
 )
+from vecsmith.cli.encoders import encoder_options
 
 
 @app.command()
@@ -46,10 +48,11 @@ def compare(
         Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what was measured before.")] = False,
-    query_prompt: QueryPrompt = None,
-    passage_prompt: PassagePrompt = None,
+    query_prompt: QueryPrompt = [],  # noqa: B006
+    passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
     batch_size: BatchSize = None,
+    trust_remote_code: TrustRemoteCode = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure what codecs cost and keep, in one table.
@@ -60,7 +63,6 @@ def compare(
     vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
-    from vecsmith.encoders import EncoderOptions
     from vecsmith.report import check_folder, terminal_table, write_folder
     from vecsmith.studies import compare
     from vecsmith.tasks import load_task
@@ -70,7 +72,8 @@ def compare(
     tasks = [load_task(spec) for spec in task]
     notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
     say(*notes)
-    options = EncoderOptions(query_prompt, passage_prompt, max_length, batch_size)
+    measured = [*encoder, *([baseline] if baseline else [])]
+    options = encoder_options(measured, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, force, recenter, baseline)  # type: ignore[arg-type]
     if as_json:
         print_json([asdict(result) for result in results])
@@ -108,6 +111,11 @@ def study(
         Path | None,
         typer.Option(metavar="DIR", help="Write table.md, a .csv per table, results.jsonl, and pages and plots here."),
     ] = None,
+    query_prompt: QueryPrompt = [],  # noqa: B006
+    passage_prompt: PassagePrompt = [],  # noqa: B006
+    max_length: MaxLength = None,
+    batch_size: BatchSize = None,
+    trust_remote_code: TrustRemoteCode = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run an experiment over several seeds: means and spreads in one table.
@@ -129,9 +137,10 @@ def study(
                 raise VecsmithError(f"{option} is for the study translators, not for {name}; leave it out.")
     if out is not None:
         check_folder(out)
+    options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     given: dict[str, Any] = {"methods": method, "workers": workers}
     chosen = {parameter: value for parameter, value in given.items() if value}
-    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed), **chosen)
+    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed, options), **chosen)
     if as_json:
         # maps are vectors, for the eye
         print_json(asdict(replace(findings, maps=[])))

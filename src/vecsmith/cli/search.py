@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import JsonFlag, QueryPrompt, app, console, print_json
+from vecsmith.cli.app import JsonFlag, QueryPrompt, TextColumn, TrustRemoteCode, app, console, print_json, say
+from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def search(
         Path | None,
         typer.Option(metavar="FILE", help="Texts as for embed, or vectors: an embedding set, .npy, .npz or .parquet."),
     ] = None,
+    text_column: TextColumn = None,
     encoder: Annotated[
         str | None, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; that of the codes by default.")
     ] = None,
@@ -32,7 +34,8 @@ def search(
         typer.Option(metavar="DIR", help="A translator of another model's queries into the space of the codes."),
     ] = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
-    query_prompt: QueryPrompt = None,
+    query_prompt: QueryPrompt = [],  # noqa: B006
+    trust_remote_code: TrustRemoteCode = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Search codes with float queries.
@@ -55,9 +58,12 @@ def search(
         embedded = EmbeddingSet.open(queries)
         names, Q = embedded.ids, embedded.unit[:]
     else:
-        names = [query] if query is not None else read_texts(queries).texts if queries else []
+        if queries is not None:
+            read = read_texts(queries, text_column)
+            say(*read.notes)
+        names = [query] if query is not None else read.texts
         own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
-        Q = embed_queries(names, encoder, own, query_prompt, codes)
+        Q = embed_queries(names, encoder, own, codes, query_prompt, trust_remote_code)
     if fitted:
         Q = translate_queries(fitted, Q, opened.provenance)
     found = _search(opened, names, Q, k)
@@ -67,14 +73,22 @@ def search(
         print_found(found)
 
 
-def embed_queries(texts: Sequence[str], encoder: str | None, own: str, prompt: str | None, source: object) -> "Floats":
+def embed_queries(
+    texts: Sequence[str],
+    encoder: str | None,
+    own: str,
+    source: object,
+    prompt: Sequence[str],
+    trust_remote_code: bool,
+) -> "Floats":
     """Return queries (n, d), embedded by `encoder`, or else by the model that made what is searched, its `own`."""
-    from vecsmith.encoders import EncoderOptions, load_encoder
+    from vecsmith.encoders import load_encoder
 
     if not (encoder or own):
         raise VecsmithError(f"{source} does not say which encoder its vectors are from; give --encoder.")
+    options = encoder_options([encoder or own], prompt, trust_remote_code=trust_remote_code)
     try:
-        model = load_encoder(encoder or own, EncoderOptions(query_prompt=prompt))
+        model = load_encoder(encoder or own, options)
     except VecsmithError as error:
         if encoder:
             raise

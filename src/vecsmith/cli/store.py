@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import JsonFlag, QueryPrompt, TrustRemoteCode, app, console, print_json, say
 from vecsmith.cli.search import embed_queries, print_found
 from vecsmith.errors import VecsmithError
 
@@ -76,6 +76,8 @@ def query(
         str | None, typer.Option(metavar="ENCODER", help="Of the query; that of the set by default.")
     ] = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
+    query_prompt: QueryPrompt = [],  # noqa: B006
+    trust_remote_code: TrustRemoteCode = False,
     where: StoreOption = "vecsmith-store",
     as_json: JsonFlag = False,
 ) -> None:
@@ -89,7 +91,8 @@ def query(
 
     opened = EmbeddingStore(where, make=False)
     if text is not None and vectors is None:
-        names, Q = [text], embed_queries([text], encoder, opened.about(name).provenance.encoder, None, name)
+        own = opened.about(name).provenance.encoder
+        names, Q = [text], embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)
     elif vectors is not None and text is None:
         embedded = EmbeddingSet.open(vectors)
         names, Q = embedded.ids, embedded.unit[:]

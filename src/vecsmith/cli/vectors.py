@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from vecsmith.cli.app import BatchSize, JsonFlag, MaxLength, PassagePrompt, QueryPrompt, app, print_listing, say
+from vecsmith.cli.app import (
+    BatchSize,
+    IdColumn,
+    JsonFlag,
+    MaxLength,
+    PassagePrompt,
+    QueryPrompt,
+    TextColumn,
+    TrustRemoteCode,
+    app,
+    print_listing,
+    say,
+)
+from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError
 
 
@@ -17,33 +30,44 @@ def embed(
         str | None, typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME: embeds both sides.")
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="A file with a text a line, or JSON lines with _id and text.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Texts: a .jsonl, .json, .csv, .tsv or .parquet table, or a file with a text a line."
+        ),
     ] = None,
+    text_column: TextColumn = None,
+    id_column: IdColumn = None,
     encoder: Annotated[
         str, typer.Option(metavar="ENCODER", help="static, st:MODEL, api:MODEL, or several joined by +.")
     ] = "static",
-    query_prompt: QueryPrompt = None,
-    passage_prompt: PassagePrompt = None,
+    query_prompt: QueryPrompt = [],  # noqa: B006
+    passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
     batch_size: BatchSize = None,
+    trust_remote_code: TrustRemoteCode = False,
 ) -> None:
     """Embed a task or a file of texts; interrupted and started again, it goes on where it was.
 
     \b
     vecsmith embed --task beir/scifact --encoder st:all-MiniLM-L6-v2 --out scifact-minilm
-    vecsmith embed --texts products.txt --out products
+    vecsmith embed --texts products.csv --text-column description --id-column sku --out products
+    vecsmith embed --task my-task --encoder st:e5+static --query-prompt "st:e5=query: " --out my-task-both
     """
-    from vecsmith.encoders import EncoderOptions, embed_task, embed_texts, load_encoder
+    from vecsmith.encoders import embed_task, embed_texts, load_encoder
     from vecsmith.tasks import load_task, read_texts
 
     if (task is None) == (texts is None):
         raise VecsmithError("Give either --task or --texts to embed.")
-    options = EncoderOptions(query_prompt, passage_prompt, max_length, batch_size)
+    options = encoder_options([encoder], query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     if task is not None:
+        if text_column or id_column:
+            raise VecsmithError("A task has columns of its own; leave out --text-column and --id-column.")
         sets = embed_task(load_task(task), encoder, options, out)
         say(*(f"Wrote {embedded!r} to {embedded.source}" for embedded in sets))
     elif texts is not None:
-        embedded = embed_texts(load_encoder(encoder, options), read_texts(texts), "passage", out)
+        read = read_texts(texts, text_column, id_column)
+        say(*read.notes)
+        embedded = embed_texts(load_encoder(encoder, options), read, "passage", out)
         say(f"Wrote {embedded!r} to {embedded.source}")
 
 

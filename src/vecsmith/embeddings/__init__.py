@@ -3,7 +3,7 @@
 from vecsmith.embeddings.checks import Vectors, normalise
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import Several, as_one, check_blocks, fuse
-from vecsmith.embeddings.provenance import Provenance, content_hash
+from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
@@ -25,6 +25,7 @@ __all__ = [
     "check_blocks",
     "content_hash",
     "fuse",
+    "joined_prompt",
     "normalise",
     "read_vectors",
 ]

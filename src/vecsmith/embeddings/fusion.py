@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from vecsmith.embeddings.checks import Vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
-from vecsmith.embeddings.provenance import Provenance
+from vecsmith.embeddings.provenance import Provenance, joined_prompt
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.errors import VecsmithError
 
@@ -181,7 +181,7 @@ def _provenance(sets: Sequence[EmbeddingSet]) -> Provenance:
     return Provenance(
         encoder="+".join(origin.encoder for origin in origins) if all(origin.encoder for origin in origins) else "",
         revision="+".join(origin.revision for origin in origins).strip("+"),
-        prompt=" + ".join(dict.fromkeys(origin.prompt for origin in origins)),
+        prompt=joined_prompt([origin.prompt for origin in origins]),
         pooling="+".join(dict.fromkeys(origin.pooling for origin in origins)).strip("+"),
         max_length=lengths.pop() if len(lengths) == 1 else None,
         dataset=origins[0].dataset,

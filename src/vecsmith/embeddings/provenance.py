@@ -1,7 +1,8 @@
 """Where vectors came from."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from vecsmith.files import fingerprint
@@ -18,7 +19,7 @@ class Provenance:
     revision : str
         What pins the model's weights: a commit, or a hash of its files.
     prompt : str
-        The text put before every input.
+        The text put before every input; of fused vectors whose models have different prompts, a JSON list of them.
     pooling : str
         How token vectors became one vector; ``""`` if unknown.
     max_length : int or None
@@ -56,6 +57,11 @@ class Provenance:
     def key(self) -> str:
         """SHA-256 of what determines the vectors: all but `dataset`, since texts may lie in another place."""
         return fingerprint(asdict(replace(self, dataset="")))
+
+
+def joined_prompt(prompts: Sequence[str]) -> str:
+    """Return the prompts of fused models as one text: the prompt that they share, else a JSON list of them."""
+    return prompts[0] if len(set(prompts)) == 1 else json.dumps(prompts, ensure_ascii=False)
 
 
 def content_hash(ids: Iterable[str], texts: Iterable[str]) -> str:

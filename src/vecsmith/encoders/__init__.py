@@ -2,7 +2,7 @@
 
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.encoders.embed import embed_task, embed_texts
-from vecsmith.encoders.load import ENCODERS, load_encoder
+from vecsmith.encoders.load import ENCODERS, load_encoder, options_by_encoder, split_spec
 from vecsmith.encoders.vectors import ready_vectors
 
 __all__ = [
@@ -13,5 +13,7 @@ __all__ = [
     "embed_task",
     "embed_texts",
     "load_encoder",
+    "options_by_encoder",
     "ready_vectors",
+    "split_spec",
 ]

@@ -1,8 +1,8 @@
 """What an encoder is: texts in, unit vectors out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,19 +14,25 @@ from vecsmith.errors import VecsmithError
 Side = Literal["query", "passage"]
 """Which side of a search a text is on; models may put another prompt before each."""
 
+Prompt = str | Mapping[str, str] | None
+"""One prompt for all encoders, or a prompt per encoder by its spec; None for each model's own."""
+
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """What a user may set of an encoder; None leaves the model's own.
+    """Options of one encoder, or of several that are used together; None leaves the model's own.
 
     Attributes
     ----------
-    query_prompt, passage_prompt : str or None
-        Text put before every query and every document.
+    query_prompt, passage_prompt : str, mapping of str to str, or None
+        Text put before every query and every document; or such a text per encoder, such as
+        ``{"st:intfloat/e5-small": "query: "}``, where the other encoders keep their own.
     max_length : int or None
         Longest input, in tokens.
     batch_size : int or None
         Texts of one forward pass or request.
+    trust_remote_code : bool
+        Whether a sentence-transformers model may run Python code that comes with it. Other encoders have none.
 
     Raises
     ------
@@ -34,10 +40,12 @@ class EncoderOptions:
         If `max_length` or `batch_size` is less than 1.
     """
 
-    query_prompt: str | None = None
-    passage_prompt: str | None = None
+    # a mapping has no hash
+    query_prompt: Prompt = field(default=None, hash=False)
+    passage_prompt: Prompt = field(default=None, hash=False)
     max_length: int | None = None
     batch_size: int | None = None
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("longest input", self.max_length), ("batch size", self.batch_size)):
@@ -45,8 +53,19 @@ class EncoderOptions:
                 raise VecsmithError(f"The {name} must be at least 1, not {value}.")
 
     def prompt(self, side: Side) -> str | None:
-        """Return the prompt set for one side."""
-        return self.query_prompt if side == "query" else self.passage_prompt
+        """Return the prompt set for one side of a single encoder."""
+        prompt = self.query_prompt if side == "query" else self.passage_prompt
+        if isinstance(prompt, Mapping):
+            raise VecsmithError("Prompts per encoder are for load_encoder and embed_task; give one encoder its text.")
+        return prompt
+
+    def of(self, encoder: str) -> "EncoderOptions":
+        """Return the options of one encoder, whose prompts are texts or None."""
+        query, passage = (
+            prompt.get(encoder) if isinstance(prompt, Mapping) else prompt
+            for prompt in (self.query_prompt, self.passage_prompt)
+        )
+        return replace(self, query_prompt=query, passage_prompt=passage)
 
 
 class Encoder(ABC):

@@ -11,7 +11,7 @@ from filelock import FileLock
 from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, EmbeddingWriter, Provenance, fuse
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.encoders.fused import FusedEncoder
-from vecsmith.encoders.load import load_encoder, split_spec
+from vecsmith.encoders.load import load_encoder, options_by_encoder, split_spec
 from vecsmith.encoders.vectors import check_same_space, ready_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, fingerprint
@@ -83,7 +83,7 @@ def embed_task(
         The encoder, as of `load_encoder`, or ``vectors:WHERE`` for ready vectors, as of `ready_vectors`; several
         joined by ``+`` give their unit vectors side by side, as of `vecsmith.embeddings.fuse`.
     options : EncoderOptions, optional
-        Prompts, length and batch size.
+        Prompts, of all or per encoder, length and batch size.
     out : str or Path, optional
         A folder for the sets, ``corpus`` and ``queries``, in place of the cache.
 
@@ -95,17 +95,22 @@ def embed_task(
     Raises
     ------
     VecsmithError
-        If there is no such encoder, it cannot do what `options` ask, or `out` holds something else.
+        If there is no such encoder, it cannot do what `options` ask, they have a prompt of another encoder, or `out`
+        holds something else.
     """
-    options = options or EncoderOptions()
+    options = options_by_encoder(options, [spec])[spec]
     out = _checked(Path(out)) if out is not None else None
     parts = split_spec(spec)
     if len(parts) > 1:
-        corpora, questions = zip(*(embed_task(task, part, options) for part in parts), strict=True)
+        corpora, questions = zip(*(embed_task(task, part, options.of(part)) for part in parts), strict=True)
         return _placed(fuse(corpora), fuse(questions), out)
+    options = options.of(spec)
     if spec.startswith("vectors:"):
-        if replace(options, batch_size=None) != EncoderOptions():
-            raise VecsmithError(f"Ready vectors ({spec}) take no prompt and no --max-length; leave them out.")
+        if (options.query_prompt, options.passage_prompt, options.max_length) != (None, None, None):
+            raise VecsmithError(
+                f"Ready vectors ({spec}) take no prompt and no --max-length; leave them out, or give prompts of other "
+                "encoders as ENCODER=TEXT."
+            )
         return _placed(*ready_vectors(task, spec.removeprefix("vectors:")), out)
     encoder = load_encoder(spec, options)
     # the few queries first: what is wrong shows soon

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Provenance, normalise
+from vecsmith.embeddings import Provenance, joined_prompt, normalise
 from vecsmith.encoders.base import Encoder, Side
 
 
@@ -27,7 +27,7 @@ class FusedEncoder(Encoder):
         return Provenance(
             encoder=self.spec,
             revision="+".join(origin.revision for origin in origins),
-            prompt=" + ".join(dict.fromkeys(origin.prompt for origin in origins)),
+            prompt=joined_prompt([origin.prompt for origin in origins]),
             pooling="+".join(dict.fromkeys(origin.pooling for origin in origins)),
         )
 

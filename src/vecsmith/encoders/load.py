@@ -1,8 +1,10 @@
 """Encoders by what a user writes."""
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from vecsmith.encoders.base import Encoder, EncoderOptions
+from vecsmith.encoders.base import Encoder, EncoderOptions, Prompt
 from vecsmith.errors import VecsmithError, unknown
 
 ENCODERS = {
@@ -23,19 +25,20 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
     spec : str
         ``"static"``, ``"st:NAME_OR_DIR"`` or ``"api:MODEL[@DIMENSIONS]"``, or several of them joined by ``+``.
     options : EncoderOptions, optional
-        Prompts, length and batch size.
+        Prompts, of all or per encoder, length and batch size.
 
     Raises
     ------
     VecsmithError
-        If there is no such encoder, or it cannot do what `options` ask.
+        If there is no such encoder, it cannot do what `options` ask, or they have a prompt of another encoder.
     """
-    options = options or EncoderOptions()
+    options = options_by_encoder(options, [spec])[spec]
     parts = split_spec(spec)
     if len(parts) > 1:
         from vecsmith.encoders.fused import FusedEncoder
 
-        return FusedEncoder([load_encoder(part, options) for part in parts])
+        return FusedEncoder([load_encoder(part, options.of(part)) for part in parts])
+    options = options.of(spec)
     kind, _, name = spec.partition(":")
     if spec == "static":
         from vecsmith.encoders.static import StaticEncoder
@@ -52,6 +55,42 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
     if kind == "vectors":
         raise VecsmithError(f"{spec} are ready vectors of a task, which embed no texts; give another encoder.")
     raise unknown("encoder", spec, ENCODERS)
+
+
+def options_by_encoder(options: EncoderOptions | None, specs: Sequence[str]) -> dict[str, EncoderOptions]:
+    """Return the options of each of several encoders, with only the prompts that are its own.
+
+    Parameters
+    ----------
+    options : EncoderOptions or None
+        What was set for all of them; prompts per encoder go by the spec, of ``a+b`` by ``a`` and ``b``.
+    specs : sequence of str
+        The encoders, some of which may be several joined by ``+``.
+
+    Raises
+    ------
+    VecsmithError
+        If a prompt is of none of them.
+    """
+    options = options or EncoderOptions()
+    parts = {spec: split_spec(spec) for spec in specs}
+    known = dict.fromkeys(name for names in parts.values() for name in names)
+
+    def prompt_of(names: Sequence[str], prompt: Prompt) -> Prompt:
+        if not isinstance(prompt, Mapping):
+            return prompt
+        if strange := next((name for name in prompt if name not in known), None):
+            raise unknown("encoder of a prompt", strange, known)
+        return {name: prompt[name] for name in names if name in prompt}
+
+    return {
+        spec: replace(
+            options,
+            query_prompt=prompt_of(names, options.query_prompt),
+            passage_prompt=prompt_of(names, options.passage_prompt),
+        )
+        for spec, names in parts.items()
+    }
 
 
 def split_spec(spec: str) -> list[str]:

@@ -18,7 +18,9 @@ from vecsmith.errors import VecsmithError, require
 from vecsmith.files import fingerprint, sha256_of
 
 BATCH = 32
-SMALL_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*Pooling/config.json"]
+SMALL_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*/config.json"]
+LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SyntaxError)
+"""Errors of files that are incomplete, and of a model's own code."""
 
 
 @dataclass
@@ -33,7 +35,8 @@ class SentenceTransformerEncoder(Encoder):
     name : str
         A name on the hub (without an organisation, one of sentence-transformers' own), or a folder.
     options : EncoderOptions
-        Prompts (the model's own by default), longest input and batch size.
+        Prompts (the model's own by default), longest input, batch size, and whether code that comes with the model
+        may run.
 
     References
     ----------
@@ -52,7 +55,7 @@ class SentenceTransformerEncoder(Encoder):
     def provenance(self, side: Side) -> Provenance:
         return Provenance(
             encoder=self.spec,
-            revision=self._revision,
+            revision=self._revision + (" with its own code" if self._runs_own_code else ""),
             prompt=self._prompt(side),
             pooling=self._pooling,
             max_length=self.options.max_length,
@@ -91,6 +94,18 @@ class SentenceTransformerEncoder(Encoder):
         config = self._read(f"{folders[0]}/config.json") if folders else {}
         modes = [key for key in config if key.startswith("pooling_mode_") and config[key]]
         return str(config.get("pooling_mode") or "+".join(mode.removeprefix("pooling_mode_") for mode in modes))
+
+    @property
+    def _runs_own_code(self) -> bool:
+        return self.options.trust_remote_code and self._has_own_code
+
+    @cached_property
+    def _has_own_code(self) -> bool:
+        """Whether Python code comes with the model: a class of sentence-transformers' or of transformers' kind."""
+        modules = self._read("modules.json") or []
+        configs = ["config.json", *(f"{module['path']}/config.json" for module in modules if module["path"])]
+        has_own_class = any(not module["type"].startswith("sentence_transformers.") for module in modules)
+        return has_own_class or any("auto_map" in self._read(name) for name in configs)
 
     def _read(self, name: str) -> Any:
         path = self._folder / name
@@ -131,8 +146,17 @@ class SentenceTransformerEncoder(Encoder):
         if not sys.stderr.isatty():
             require("transformers.utils.logging", "models").disable_progress_bar()
         try:
-            model = library.SentenceTransformer(self.name, revision=self._revision if self._is_on_hub else None)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+            model = library.SentenceTransformer(
+                self.name,
+                revision=self._revision if self._is_on_hub else None,
+                trust_remote_code=self.options.trust_remote_code,
+            )
+        except LOADING_ERRORS as error:
+            if self._has_own_code and not self.options.trust_remote_code:
+                raise VecsmithError(
+                    f"The model {self.name} needs Python code that comes with it; read that code, and give "
+                    "--trust-remote-code if it may run."
+                ) from error
             raise VecsmithError(
                 f"The model {self.name} cannot be loaded ({_first_line(error)}); see that its files are complete."
             ) from error

@@ -3,7 +3,6 @@
 from vecsmith.codecs import Codec
 from vecsmith.codecs.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.encoders import embed_task
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Table
 from vecsmith.studies.setting import Setting
@@ -38,7 +37,7 @@ def autoencoder_dimensions(setting: Setting) -> Findings:
     rows = [
         [encoder, str(width), task.name, *_losses(corpus, width, setting)]
         for task, encoder in setting.cases
-        for corpus in embed_task(task, encoder)[:1]
+        for corpus in setting.embed(task, encoder)[:1]
         for width in widths(corpus.dimensions)
     ]
     losses = Table(

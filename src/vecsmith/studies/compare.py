@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from vecsmith.codecs import Codec, is_codec, load_codec
-from vecsmith.encoders import EncoderOptions, embed_task
+from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.metrics import paired_p_value
 from vecsmith.progress import track
@@ -47,7 +47,7 @@ def compare(
     seed : int
         Seeds codecs and halves.
     options : EncoderOptions, optional
-        Prompts, length and batch size of the encoders.
+        Prompts, of all or per encoder, length and batch size.
     force : bool
         Measure again what has been measured before on the same inputs.
     recenter : bool
@@ -95,6 +95,7 @@ def measure(
     for scoring in scorings:
         if scoring not in (*SCORINGS, "two-stage"):
             raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
+    by_encoder = options_by_encoder(options, [*([baseline] if baseline else []), *encoders])
     lines: dict[str, Sequence[LineScoring]] = {BASELINE: ["exact"]}
     for spec in codecs:
         codec = load_codec(spec) if is_codec(spec) else Codec(spec, seed)
@@ -109,8 +110,8 @@ def measure(
         task.judgements(split)
     measured = []
     for task in loaded:
-        for encoder in dict.fromkeys([*([baseline] if baseline else []), *encoders]):
-            corpus, queries = embed_task(task, encoder, options or EncoderOptions())
+        for encoder, its_options in by_encoder.items():
+            corpus, queries = embed_task(task, encoder, its_options)
             specs = list(lines) if encoder in encoders else [BASELINE]
             training = training_set(fit_on, corpus) if encoder in encoders else None
             bench = Bench(task, split, encoder, corpus, queries, fit_on, training, seed, recenter)

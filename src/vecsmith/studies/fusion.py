@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec
 from vecsmith.codecs.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.metrics import evaluate, stratified_p_value
 from vecsmith.results import Result
@@ -67,7 +66,7 @@ def fusion(setting: Setting) -> Findings:
         for encoder in setting.encoders:
             [alone] = next(setting.measure(task, encoder, []))
             lines.setdefault((encoder, "float32"), {})[task.name] = _line([alone], alone)
-        specs = list(_specs(embed_task(task, joined)[0]))
+        specs = list(_specs(setting.embed(task, joined)[0]))
         runs = list(setting.measure(task, joined, specs))
         for measurements in zip(*runs, strict=True):
             spec = measurements[0].result.codec
@@ -101,7 +100,7 @@ def _widths(fused: EmbeddingSet) -> list[int]:
 
 def _checkpoints(task: Task, encoder: str, preset: str, setting: Setting) -> Iterator[list[str]]:
     """Yield task, preset, number, held-out loss and nDCG@10 of every checkpoint of a trained auto-encoder."""
-    corpus, queries = embed_task(task, encoder)
+    corpus, queries = setting.embed(task, encoder)
     judgements = task.judgements(task.present(setting.split))
     asked = np.array([row for row, id_ in enumerate(queries.ids) if id_ in judgements], dtype=np.int64)
     query_ids = [queries.ids[row] for row in asked]

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.search.exact import score_shortlist
@@ -63,7 +62,7 @@ def outcomes(setting: Setting) -> list[list[str]]:
     """Return a row per task, ordered pair of encoders, seed, number of pairs and way to switch."""
     rows: list[list[str]] = []
     for task in setting.loaded:
-        sets = {encoder: embed_task(task, encoder) for encoder in (*setting.encoders, BESIDE)}
+        sets = {encoder: setting.embed(task, encoder) for encoder in (*setting.encoders, BESIDE)}
         for models in permutations(setting.encoders, 2):
             for seed in setting.seeds:
                 for pairs in PAIRS:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vecsmith.encoders import embed_task
 from vecsmith.results import Result
 from vecsmith.studies.choice import Prediction, predict, sampling_error
 from vecsmith.studies.compare import against
@@ -63,7 +62,7 @@ def outcomes(setting: Setting) -> list[Outcome]:
     """Return an outcome per task, encoder, seed and codec."""
     found = []
     for task, encoder in setting.cases:
-        corpus, _ = embed_task(task, encoder)
+        corpus, _ = setting.embed(task, encoder)
         codecs = specs(corpus.dimensions)
         for seed, (baseline, *measured) in zip(setting.seeds, setting.measure(task, encoder, codecs), strict=True):
             found += [

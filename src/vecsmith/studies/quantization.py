@@ -6,7 +6,6 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.encoders import embed_task
 from vecsmith.metrics import stratified_p_value
 from vecsmith.studies.bench import Measurement
 from vecsmith.studies.compare import against
@@ -46,7 +45,7 @@ def measurements(setting: Setting) -> list[list[Measurement]]:
     return [
         measured
         for task, encoder in setting.cases
-        for measured in setting.measure(task, encoder, list(specs(embed_task(task, encoder)[0].dimensions)))
+        for measured in setting.measure(task, encoder, list(specs(setting.embed(task, encoder)[0].dimensions)))
     ]
 
 

@@ -1,9 +1,11 @@
 """What every study is asked: on which tasks and encoders, and under which protocol, it measures."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from vecsmith.embeddings import EmbeddingSet
+from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.studies.bench import Measurement
 from vecsmith.studies.compare import measure
 from vecsmith.tasks import Task, load_task
@@ -23,6 +25,13 @@ class Setting:
         What codecs are fitted on: see `encode_corpus`, or the folder of another `EmbeddingSet`.
     seeds : sequence of int
         Seeds of codecs and halves.
+    options : EncoderOptions
+        Prompts, of all or per encoder, length and batch size.
+
+    Raises
+    ------
+    VecsmithError
+        If `options` have a prompt of an encoder that is not among `encoders`.
     """
 
     tasks: Sequence[str]
@@ -30,6 +39,18 @@ class Setting:
     split: str = "test"
     fit_on: str = "cross"
     seeds: Sequence[int] = (0, 1, 2)
+    options: EncoderOptions = field(default_factory=EncoderOptions)
+
+    def __post_init__(self) -> None:
+        options_by_encoder(self.options, self.encoders)
+
+    def options_of(self, encoder: str) -> EncoderOptions:
+        """Return the options of an encoder, which may join several by ``+``."""
+        return options_by_encoder(self.options, [*self.encoders, encoder])[encoder]
+
+    def embed(self, task: Task, encoder: str) -> tuple[EmbeddingSet, EmbeddingSet]:
+        """Return the vectors of a task's corpus and queries, as of `embed_task`."""
+        return embed_task(task, encoder, self.options_of(encoder))
 
     @cached_property
     def loaded(self) -> list[Task]:
@@ -54,4 +75,5 @@ class Setting:
     def measure(self, task: Task, encoder: str, codecs: Sequence[str]) -> Iterator[list[Measurement]]:
         """Yield a list per seed: float32, and then a measurement per codec."""
         for seed in self.seeds:
-            yield from measure([task], [encoder], codecs, split=task.present(self.split), fit_on=self.fit_on, seed=seed)
+            split, options = task.present(self.split), self.options_of(encoder)
+            yield from measure([task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalise
-from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.metrics import evaluate
 from vecsmith.search import training_set
@@ -116,7 +115,7 @@ def small_to_large(setting: Setting) -> Findings:
         raise VecsmithError("The study needs small encoders and a large one; give --encoder two or more times.")
     found: dict[str, dict[str, list[float]]] = {}
     for task in setting.loaded:
-        corpus, queries = embed_task(task, "+".join(setting.encoders))
+        corpus, queries = setting.embed(task, "+".join(setting.encoders))
         models = Models(task, task.present(setting.split), corpus, queries, training_set(setting.fit_on, corpus))
         for seed in setting.seeds:
             for line, ndcg in _measure(models, setting.fit_on, seed).items():

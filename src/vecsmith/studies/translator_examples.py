@@ -4,7 +4,6 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.encoders import embed_task
 from vecsmith.studies.findings import Kernels, Map, Page, Table
 from vecsmith.studies.translator_experiment import NEIGHBOURS, Experiment, cross_translate
 from vecsmith.tasks import Task, load_task
@@ -37,7 +36,7 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
         are in both first.
     """
     task = load_task(experiment.task)
-    (documents, _), (corpus, queries) = (embed_task(task, name) for name in (experiment.source, experiment.target))
+    (documents, _), (corpus, queries) = experiment.embed()
     true = corpus.unit[:]
     translated, folds, _ = cross_translate(experiment.method, documents.unit[:], true, experiment.seed)
     what = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"

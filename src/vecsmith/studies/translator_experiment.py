@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.encoders import embed_task
+from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.metrics import DEPTH, evaluate, geometry
 from vecsmith.search import Index
@@ -39,6 +39,8 @@ class Experiment:
     folds : int
         How many of `FOLDS` are translated, for translators that are slow to fit; of fewer than all, documents are not
         searched.
+    options : tuple of two EncoderOptions
+        Prompts, length and batch size of the two encoders.
     """
 
     task: str
@@ -48,6 +50,12 @@ class Experiment:
     method: str
     seed: int
     folds: int = FOLDS
+    options: tuple[EncoderOptions, EncoderOptions] = (EncoderOptions(), EncoderOptions())
+
+    def embed(self) -> tuple[tuple[EmbeddingSet, EmbeddingSet], tuple[EmbeddingSet, EmbeddingSet]]:
+        """Return the vectors of the task's corpus and queries, by the source's encoder and by the target's."""
+        source, target = self.options
+        return _embedded(self.task, self.source, source), _embedded(self.task, self.target, target)
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class Outcome:
 def run(experiment: Experiment) -> Outcome:
     """Return what an experiment finds, from the cache if it was run before on the same inputs."""
     task = _task(experiment.task)
-    source, target = (_embedded(experiment.task, encoder) for encoder in (experiment.source, experiment.target))
+    source, target = experiment.embed()
     sets = [embedded.fingerprint for embedded in (*source, *target)]
     key = [asdict(experiment), task.fingerprint, sets, versions(), code_hash()]
     path = cache_folder() / "results" / f"{fingerprint(key)}.json"
@@ -92,8 +100,8 @@ def _task(spec: str) -> Task:
 
 
 @cache
-def _embedded(task: str, encoder: str) -> tuple[EmbeddingSet, EmbeddingSet]:
-    return embed_task(_task(task), encoder)
+def _embedded(task: str, encoder: str, options: EncoderOptions) -> tuple[EmbeddingSet, EmbeddingSet]:
+    return embed_task(_task(task), encoder, options)
 
 
 def _measure(

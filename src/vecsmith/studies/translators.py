@@ -10,7 +10,6 @@ from multiprocessing import get_context, parent_process
 from statistics import fmean
 from threading import Thread
 
-from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
 from vecsmith.studies.findings import Findings, Table
@@ -49,7 +48,15 @@ def translators(setting: Setting, methods: Sequence[str] = METHODS, workers: int
     for method in methods:
         translator(method)
     experiments = [
-        Experiment(task, setting.split, source, target, method, seed)
+        Experiment(
+            task,
+            setting.split,
+            source,
+            target,
+            method,
+            seed,
+            options=(setting.options_of(source), setting.options_of(target)),
+        )
         for task in setting.tasks
         for method in methods
         for source, target in permutations(dict.fromkeys(setting.encoders), 2)
@@ -57,7 +64,7 @@ def translators(setting: Setting, methods: Sequence[str] = METHODS, workers: int
     ]
     # texts are embedded once, before processes need them
     for task, encoder in setting.cases:
-        embed_task(task, encoder)
+        setting.embed(task, encoder)
     found = findings(run_all(experiments, workers))
     maps, page = examples(experiments[0])
     return replace(found, maps=maps, pages=[page])

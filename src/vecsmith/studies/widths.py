@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from vecsmith.encoders import embed_task
 from vecsmith.results import Result
 from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Plot, Table, cell
@@ -27,7 +26,7 @@ def measure_widths(setting: Setting, methods: Methods, widths: Callable[[int], S
     """
     results = []
     for task, encoder in setting.cases:
-        corpus, _ = embed_task(task, encoder)
+        corpus, _ = setting.embed(task, encoder)
         specs = [
             method.format(width)
             for width in widths(corpus.dimensions)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.tasks.base import Qrels, Task, Texts
-from vecsmith.tasks.beir import load_beir, read_texts
+from vecsmith.tasks.beir import load_beir
 from vecsmith.tasks.mteb import load_mteb, mteb_names
 from vecsmith.tasks.pydocs import load_pydocs
+from vecsmith.tasks.text_files import read_texts
 
 __all__ = [
     "TASKS",

@@ -17,6 +17,15 @@ Qrels = Mapping[str, Mapping[str, int]]
 class Texts:
     """Texts with their ids, row by row.
 
+    Attributes
+    ----------
+    ids, texts : list of str
+        One of each a row.
+    source : str
+        The file or the task that they are from.
+    notes : tuple of str
+        What a user should know about how they were read, a sentence each.
+
     Raises
     ------
     VecsmithError
@@ -26,6 +35,7 @@ class Texts:
     ids: list[str] = field(repr=False)
     texts: list[str] = field(repr=False)
     source: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.ids:

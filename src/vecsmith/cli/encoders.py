@@ -1,0 +1,46 @@
+"""Encoder options, as they are written on the command line."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vecsmith.errors import VecsmithError, unknown
+
+if TYPE_CHECKING:
+    from vecsmith.encoders import EncoderOptions
+    from vecsmith.encoders.base import Prompt
+
+
+def encoder_options(
+    encoders: Sequence[str],
+    query_prompt: Sequence[str] = (),
+    passage_prompt: Sequence[str] = (),
+    max_length: int | None = None,
+    batch_size: int | None = None,
+    trust_remote_code: bool = False,
+) -> "EncoderOptions":
+    """Return the options of encoders, whose prompts are one text for all, or ``ENCODER=TEXT`` for one each.
+
+    Raises
+    ------
+    VecsmithError
+        If a prompt is of another encoder, or two prompts are of the same one.
+    """
+    from vecsmith.encoders import EncoderOptions, split_spec
+
+    names = list(dict.fromkeys(part for encoder in encoders for part in split_spec(encoder)))
+    query, passage = _prompt("--query-prompt", query_prompt, names), _prompt("--passage-prompt", passage_prompt, names)
+    return EncoderOptions(query, passage, max_length, batch_size, trust_remote_code)
+
+
+def _prompt(option: str, values: Sequence[str], names: Sequence[str]) -> "Prompt":
+    by_encoder: dict[str, str] = {}
+    for value in values:
+        # a folder's name may have a "=" too
+        name = max((name for name in names if value.startswith(f"{name}=")), key=len, default="")
+        if not name and (other := re.match(r"((?:st|api|vectors):[^=]*|static)=", value)):
+            raise unknown(f"encoder of {option}", other[1], names)
+        if name in by_encoder or (not name and len(values) > 1):
+            raise VecsmithError(f"{option} takes one text for all encoders, or one ENCODER=TEXT for each of them.")
+        by_encoder[name] = value.removeprefix(f"{name}=") if name else value
+    return by_encoder.get("", by_encoder or None)
