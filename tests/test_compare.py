@@ -322,10 +322,19 @@ def test_json_has_no_nan(folder: Path, tmp_path: Path) -> None:
     assert "nan" not in (tmp_path / "out" / "table.md").read_text() + (tmp_path / "out" / "table.csv").read_text()
 
 
-def test_short_numbers() -> None:
-    assert [short(number) for number in (3, 850, 1234, 12_345, 999_999, 3_100_000, 2e9)] == [
-        "3", "850", "1.2k", "12k", "1000k", "3.1M", "2.0G",
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (3, "3"), (850, "850"), (999.6, "1.0k"), (1234, "1.2k"), (9_940, "9.9k"), (9_960, "10k"), (12_345, "12k"),
+        (999_499, "999k"), (999_999, "1.0M"), (3_100_000, "3.1M"), (999_999_999, "1.0G"), (2e9, "2.0G"), (7e13, "70T"),
+    ],
+)  # fmt: skip
+def test_short_numbers_have_four_characters_at_most(number: float, written: str) -> None:
+    assert short(number) == written
+    assert len(written) <= 4
+
+
+def test_the_table_has_twelve_columns() -> None:
     assert len(COLUMNS) == 12
 
 

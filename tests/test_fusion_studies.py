@@ -134,12 +134,18 @@ def test_checkpoints_are_shown_while_training(task: Path) -> None:
     assert fuse([corpus]) is corpus
 
 
-def test_plots_are_pages_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plot = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
-    found = Findings([], plots=[plot])
-    if plots.can_draw(plot):
-        written = write_study(tmp_path / "drawn", found)
-        assert written[-1] == tmp_path / "drawn" / "curve.html"
-        assert "What it shows" in written[-1].read_text()
+CURVE = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
+
+
+def test_plots_are_pages_of_their_own(tmp_path: Path) -> None:
+    pytest.importorskip("plotly")
+    written = write_study(tmp_path / "drawn", Findings([], plots=[CURVE]))
+    assert [path.name for path in written] == ["table.md", "results.jsonl", "curve.html"]
+    assert "What it shows" in written[-1].read_text()
+
+
+def test_without_plotly_there_are_tables_and_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    found = Findings([], plots=[CURVE])
     assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]
+    assert "curve.html" in (plots.left_out(found) or "")

@@ -149,8 +149,9 @@ class Hybrid(ComponentQuantiser, NibbleQuantiser):
 def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
     """Spend `bits` on values so that the sum of their squared errors is least, at most four each.
 
-    The next bit goes where it takes away most, which is best because every further one takes away less. Where more
-    values have three bits than have one, some of three get four and two instead, so that all fit in groups of four.
+    The next bit goes where it takes away most, which is optimal because every further one takes away less. Where more
+    values have three bits than have one, some of three get four and two instead, so that all fit in groups of four;
+    that is no longer optimal, but the spectra of embeddings do not need it.
 
     Parameters
     ----------

@@ -46,11 +46,11 @@ LEGEND = (
 
 def short(number: float) -> str:
     """Return a number of up to four characters, such as ``850``, ``12k`` or ``3.1M``."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
-            scaled = number / limit
-            return f"{scaled:.1f}{unit}" if scaled < 10 else f"{scaled:.0f}{unit}"
-    return f"{number:.0f}"
+    scaled, units = number, iter("kMGT")
+    unit = ""
+    while round(scaled) >= 1000:
+        scaled, unit = scaled / 1000, next(units)
+    return f"{scaled:.1f}{unit}" if unit and scaled < 9.95 else f"{scaled:.0f}{unit}"
 
 
 def means(results: Sequence[Result]) -> list[Result]:
