@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from vecsmith import cli, files
@@ -113,6 +115,24 @@ def test_fit_a_codec_to_a_file_or_a_set(task: Path, tmp_path: Path) -> None:
     (tmp_path / "vectors.npy").write_bytes(b"no vectors")
     assert "vectors.npy" in refused("fit", "int8", "--vectors", tmp_path / "vectors.npy", "--out", tmp_path / "three")
     assert not (tmp_path / "three").exists()
+
+
+def test_columns_of_a_parquet_file_are_taken_by_name_and_said(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
+    skus, texts = [f"p{row}" for row in range(30)], [f"product {row}" for row in range(30)]
+    table = pa.table({"short": list(vectors[:, :4]), "long": list(vectors), "sku": skus, "body": texts})
+    pq.write_table(table, tmp_path / "products.parquet")
+    fitting = ["fit", "int8", "--vectors", tmp_path / "products.parquet", "--out", tmp_path / "codec"]
+    assert "has several (short, long); name the one to take with --column" in refused(*fitting)
+    fitted = run(*fitting, "--column", "long")
+    assert fitted.returncode == 0, fitted.stderr
+    assert "products.parquet: the vectors are 'long', the texts are 'body'.\n" in fitted.stderr
+    encoding = ["encode", tmp_path / "codec", "--vectors", tmp_path / "products.parquet", "--column", "long"]
+    encoded = run(*encoding, "--id-column", "sku", "--out", tmp_path / "codes")
+    assert encoded.returncode == 0, encoded.stderr
+    np.save(tmp_path / "queries.npy", vectors[[7]])
+    found = json.loads(run("search", tmp_path / "codes", "--queries", tmp_path / "queries.npy", "--json").stdout)
+    assert (found[0]["results"][0]["id"], found[0]["results"][0]["text"]) == ("p7", "product 7")
 
 
 def test_encode_and_search(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Rows, content_hash, normalise, writer
 from vecsmith.embeddings import rows as rows_module
-from vecsmith.embeddings.vector_files import read_vectors
+from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_manifest
 from vecsmith.search.segments import KeptNames
@@ -380,7 +380,8 @@ def write_vectors(path: Path, X: np.ndarray, ids: list[str] | None) -> None:
 def test_vectors_are_read_from_every_format(X, ids, tmp_path, name, dtype):
     has_ids = not name.endswith(".npy")
     write_vectors(tmp_path / name, X.astype(dtype), ids if has_ids else None)
-    vectors, found = read_vectors(tmp_path / name)
+    vectors, found, texts = read_vectors(tmp_path / name)
+    assert texts is None
     assert np.array_equal(vectors, X.astype(dtype)) and vectors.dtype == dtype
     assert found == (ids if has_ids else None)
 
@@ -402,7 +403,7 @@ def test_every_kind_of_list_column_is_read(X, tmp_path, kind):
     pq.write_table(
         pa.table({"title": ["x"] * ROWS, "whatever": column, "id": list(range(ROWS))}), tmp_path / "a.parquet"
     )
-    vectors, ids = read_vectors(tmp_path / "a.parquet")
+    vectors, ids, _ = read_vectors(tmp_path / "a.parquet")
     assert np.array_equal(vectors, X)
     assert ids == [str(row) for row in range(ROWS)]
 
@@ -414,11 +415,48 @@ def test_the_named_column_or_array_is_taken_among_several(X, tmp_path):
     for name in ("a.npz", "a.parquet"):
         assert np.array_equal(read_vectors(tmp_path / name)[0], X)
     np.savez(tmp_path / "b.npz", left=X, right=other)
-    with pytest.raises(VecsmithError, match=r"several \(left, right\); name it 'vectors'"):
+    with pytest.raises(VecsmithError, match=r"several \(left, right\); name the one to take with --column"):
         read_vectors(tmp_path / "b.npz")
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "b.parquet")
     with pytest.raises(VecsmithError, match="has none"):
         read_vectors(tmp_path / "b.parquet")
+
+
+def test_columns_of_a_parquet_file_are_chosen_by_name_or_guessed(X, ids, tmp_path):
+    texts = [f"text {id_}" for id_ in ids]
+    columns = {"title_vector": list(X[:, :2]), "body_vector": list(X), "sku": ids, "blurb": texts}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(VecsmithError, match=r"several \(title_vector, body_vector\); name the one .* --column"):
+        EmbeddingSet.open(path)
+    opened = EmbeddingSet.open(path, Columns("body_vector", "sku", "blurb"))
+    assert np.array_equal(opened.vectors, X) and (opened.ids, opened.texts) == (ids, texts)
+    plain = EmbeddingSet.open(path, Columns("title_vector"))
+    assert (plain.dimensions, plain.ids[:2], plain.texts) == (2, ["0", "1"], None)
+    for wrong, message in (
+        (Columns("sku"), "no float vectors called 'sku'"),
+        (Columns("body_vektor"), "did you mean 'body_vector'"),
+        (Columns("body_vector", ids="SKU"), "Unknown column"),
+        (Columns("body_vector", texts="title_vector"), "no text in the column"),
+    ):
+        with pytest.raises(VecsmithError, match=message):
+            EmbeddingSet.open(path, wrong)
+    usual = tmp_path / "usual.parquet"
+    pq.write_table(pa.table({"Embedding": list(X), "UUID": ids, "Content": [None, *texts[1:]]}), usual)
+    assert chosen_columns(usual, Columns()) == Columns("Embedding", "UUID", "Content")
+    assert str(Columns("e", "u")) == "the vectors are 'e', the ids are 'u'"
+    opened = EmbeddingSet.open(usual)
+    assert (opened.ids, opened.texts) == (ids, ["", *texts[1:]])
+
+
+def test_columns_are_chosen_of_tables_only(X, saved, tmp_path):
+    np.save(tmp_path / "a.npy", X)
+    for path in (tmp_path / "a.npy", saved):
+        with pytest.raises(VecsmithError, match=r"columns.*; leave out --column"):
+            EmbeddingSet.open(path, Columns(ids="sku"))
+    np.savez(tmp_path / "a.npz", left=X, names=np.array([f"n{row}" for row in range(ROWS)]), right=X[:, :2])
+    opened = EmbeddingSet.open(tmp_path / "a.npz", Columns("left", "names"))
+    assert np.array_equal(opened.vectors, X) and opened.ids[3] == "n3"
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.parquet"])
@@ -495,7 +533,7 @@ def test_mutated_files_are_refused_or_read(X, ids, tmp_path, name):
     for _ in range(400):
         path.write_bytes(mutated(data, rng))
         try:
-            vectors, _ = read_vectors(path)
+            vectors, _, _ = read_vectors(path)
             assert vectors.ndim == 2 and vectors.dtype.kind == "f"
         except VecsmithError as error:
             assert str(path) in str(error)

@@ -92,6 +92,10 @@ PassagePrompt = Annotated[
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let st: models run Python code that comes with them.")
 ]
+VectorColumn = Annotated[
+    str | None,
+    typer.Option("--column", metavar="NAME", help="Column of the vectors in .parquet files; the only one by default."),
+]
 TextColumn = Annotated[
     str | None,
     typer.Option("--text-column", metavar="NAME", help="Column of the texts; one of a usual name by default."),

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vecsmith.cli.app import JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import IdColumn, JsonFlag, TextColumn, VectorColumn, app, console, print_json, say
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
-    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.embeddings import Columns, EmbeddingSet
 
 VectorsOption = Annotated[
     list[Path],
@@ -29,6 +29,7 @@ def fit(
         list[Path],
         typer.Option("--val", metavar="SET", help="What judges a training, such as autoencoder96:mlp1; one a model."),
     ] = [],  # noqa: B006
+    column: VectorColumn = None,
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="Fit on its documents instead; auto and fuse choose by queries.")
     ] = None,
@@ -57,6 +58,7 @@ def fit(
     from vecsmith.codecs import Codec
     from vecsmith.codecs.fuse import FittedFuse
     from vecsmith.codecs.trained import Trained
+    from vecsmith.embeddings import Columns
     from vecsmith.encoders import embed_task
     from vecsmith.report import findings_terminal
     from vecsmith.studies import Findings
@@ -73,7 +75,7 @@ def fit(
         judged = Judged(load_task(task), encoder, split)
         embedded = embed_task(judged.task, encoder)[0]
     elif vectors and task is None:
-        embedded = _open(vectors)
+        embedded = _open(vectors, Columns(column))
     else:
         raise VecsmithError("Give either --vectors or --task to fit on.")
     predictions: list[Prediction] = []
@@ -84,7 +86,7 @@ def fit(
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = on_queries(judged, seed)
-    codec.fit(embedded.unit, validation=_open(validation).unit if validation else None).save(out)
+    codec.fit(embedded.unit, validation=_open(validation, Columns(column)).unit if validation else None).save(out)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
         say(f"Nothing in {spec} is trained, so --val was not looked at; a preset trains, such as autoencoder96:mlp1.")
     if as_json:
@@ -103,6 +105,9 @@ def encode(
     codec: Annotated[Path, typer.Argument(metavar="CODEC", help="A folder that fit wrote.")],
     vectors: VectorsOption,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; codes that it holds are replaced.")],
+    column: VectorColumn = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
     recenter: Annotated[
         bool, typer.Option("--recenter", help="Replace the means of the codec by those of these vectors.")
     ] = False,
@@ -113,17 +118,20 @@ def encode(
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
     """
     from vecsmith.codecs import load_codec
-    from vecsmith.embeddings import check_blocks
+    from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.search import CodeSet
 
-    fitted, embedded = load_codec(codec), _open(vectors)
+    fitted, embedded = load_codec(codec), _open(vectors, Columns(column, id_column, text_column))
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
     encoded = CodeSet.encode(fitted.recentred(embedded.unit) if recenter else fitted, embedded, out)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
 
 
-def _open(paths: list[Path]) -> "EmbeddingSet":
-    """Return an embedding set, or several models' as one."""
-    from vecsmith.embeddings import EmbeddingSet, fuse
+def _open(paths: list[Path], columns: "Columns") -> "EmbeddingSet":
+    """Return an embedding set, or several models' as one, and say which columns of Parquet files were taken."""
+    from vecsmith.embeddings import EmbeddingSet, chosen_columns, fuse
 
-    return fuse([EmbeddingSet.open(path) for path in paths])
+    for path in paths:
+        if path.suffix == ".parquet" and path.is_file():
+            say(f"{path.name}: {chosen_columns(path, columns)}.")
+    return fuse([EmbeddingSet.open(path, columns) for path in paths])

@@ -6,13 +6,14 @@ from vecsmith.embeddings.fusion import Several, as_one, check_blocks, fuse
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
-from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
+from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
 
 __all__ = [
     "FORMAT_VERSION",
     "MARKER",
     "SUFFIXES",
+    "Columns",
     "EmbeddingSet",
     "EmbeddingWriter",
     "Provenance",
@@ -23,6 +24,7 @@ __all__ = [
     "Vectors",
     "as_one",
     "check_blocks",
+    "chosen_columns",
     "content_hash",
     "fuse",
     "joined_prompt",

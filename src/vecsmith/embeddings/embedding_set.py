@@ -14,7 +14,7 @@ from vecsmith.embeddings.checks import Vectors, check_shapes, check_values
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
-from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
+from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter, occupied
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint, open_npy, read_manifest, replacing_folder
@@ -161,7 +161,7 @@ class EmbeddingSet:
         return np.concatenate(parts)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, columns: Columns | None = None) -> Self:
         """Open a folder written by `save` or ``vecsmith embed``, whose vectors stay on disk, or a file of vectors.
 
         Raises
@@ -171,7 +171,11 @@ class EmbeddingSet:
         """
         folder = Path(path)
         if folder.suffix in SUFFIXES and not folder.is_dir():
-            return cls(*read_vectors(folder), source=str(folder))
+            return cls(*read_vectors(folder, columns), source=str(folder))
+        if columns not in (None, Columns()):
+            raise VecsmithError(
+                f"{folder} has no columns to choose; leave out --column, --id-column and --text-column."
+            )
         if (folder / MARKER).is_file() and not (folder / "manifest.json").exists():
             raise VecsmithError(f"{folder} is unfinished; run the command that writes it again, and it goes on.")
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION)

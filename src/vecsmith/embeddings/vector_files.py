@@ -1,8 +1,9 @@
 """Reading vectors from files that others wrote: ``.npy``, ``.npz`` and ``.parquet``."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,37 +11,60 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vecsmith.embeddings.checks import Vectors, check_shapes
+from vecsmith.embeddings.columns import ID_NAMES, TEXT_NAMES, VECTOR_NAMES, known_column, usual_column
 from vecsmith.errors import VecsmithError
 from vecsmith.files import open_npy
 
 SUFFIXES = (".npy", ".npz", ".parquet")
-VECTOR_NAMES = ("vector", "vectors", "embedding", "embeddings")
-ID_NAMES = ("id", "_id", "ids")
 
 
-def read_vectors(path: str | Path) -> tuple[Vectors, list[str] | None]:
-    """Read vectors, and their ids where the file has some. Nothing in the file is executed.
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a Parquet file, or arrays of an ``.npz`` file; None for the one of a usual name, if there is one."""
+
+    vectors: str | None = None
+    ids: str | None = None
+    texts: str | None = None
+
+    def __str__(self) -> str:
+        named = {"vectors": self.vectors, "ids": self.ids, "texts": self.texts}
+        return ", ".join(f"the {what} are {name!r}" for what, name in named.items() if name)
+
+
+class VectorFile(NamedTuple):
+    """Content of a file of vectors: (n, d) floats, and an id and a text a vector where the file has them."""
+
+    vectors: Vectors
+    ids: list[str] | None
+    texts: list[str] | None
+
+
+def read_vectors(path: str | Path, columns: Columns | None = None) -> VectorFile:
+    """Read vectors, and their ids and texts where the file has some. Nothing in the file is executed.
 
     Parameters
     ----------
     path : str or Path
         ``.npy``: the vectors, memory-mapped. ``.npz``: one array, or one named ``vectors`` or ``embeddings``; ids in
         an array ``ids``. ``.parquet``: one column of lists of floats, or one named ``vector`` or ``embedding``; ids
-        in a column ``id`` or ``_id``.
+        in a column ``_id``, ``id`` or ``uuid``, texts in a column ``text``, ``content``, ``body`` or alike.
+    columns : Columns, optional
+        Other columns or arrays to take.
 
     Returns
     -------
     vectors : ndarray of shape (n, d)
         In the file's dtype.
-    ids : list of str or None
-        One a vector.
+    ids, texts : list of str or None
+        One a vector; a text that is missing is empty.
 
     Raises
     ------
     VecsmithError
-        If the file is missing or broken, is not one table of floats, or its rows have different lengths or gaps (which
-        row).
+        If the file is missing or broken, is not one table of floats, has no such columns, or its rows have different
+        lengths or gaps (which row).
     """
+    columns = columns or Columns()
     path = Path(path)
     readers = dict(zip(SUFFIXES, (_read_npy, _read_npz, _read_parquet), strict=True))
     if path.suffix not in readers:
@@ -48,37 +72,56 @@ def read_vectors(path: str | Path) -> tuple[Vectors, list[str] | None]:
     if not path.is_file():
         raise VecsmithError(f"There is no file {path}.")
     try:
-        vectors, ids = readers[path.suffix](path)
+        found = readers[path.suffix](path, columns)
     except VecsmithError:
         raise
     except Exception as error:  # on broken files NumPy's and Arrow's readers raise almost anything
         raise VecsmithError(f"{path} is broken or holds no plain floats ({error}); write it again.") from error
-    check_shapes([vectors], str(path))
-    if ids is not None and len(ids) != len(vectors):
-        raise VecsmithError(f"{path} has {len(vectors)} vectors but {len(ids)} ids; write it again.")
-    return vectors, ids
+    check_shapes([found.vectors], str(path))
+    if found.ids is not None and len(found.ids) != len(found.vectors):
+        raise VecsmithError(f"{path} has {len(found.vectors)} vectors but {len(found.ids)} ids; write it again.")
+    return found
 
 
-def _read_npy(path: Path) -> tuple[Vectors, None]:
-    return open_npy(path), None
+def chosen_columns(path: Path, columns: Columns) -> Columns:
+    """Return the columns that are read of a Parquet file, None for those that it does not have.
+
+    Raises
+    ------
+    VecsmithError
+        If the file is no Parquet file, has no such columns, or several may hold the vectors.
+    """
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise VecsmithError(f"{path} is broken or holds no plain floats ({error}); write it again.") from error
+    return _choose_columns(schema, columns, path)
 
 
-def _read_npz(path: Path) -> tuple[Vectors, list[str] | None]:
+def _read_npy(path: Path, columns: Columns) -> VectorFile:
+    if columns != Columns():
+        raise VecsmithError(f"{path} has no columns; leave out --column, --id-column and --text-column.")
+    return VectorFile(open_npy(path), None, None)
+
+
+def _read_npz(path: Path, columns: Columns) -> VectorFile:
     with np.load(path, allow_pickle=False) as arrays:
-        vectors = arrays[_choose([name for name in arrays.files if name not in ID_NAMES], path)]
-        ids = next((arrays[name] for name in ID_NAMES if name in arrays.files), None)
-        return vectors, None if ids is None else [str(id_) for id_ in ids.tolist()]
+        names = arrays.files
+        id_array = known_column(names, columns.ids, str(path)) if columns.ids else usual_column(names, ID_NAMES)
+        vectors = arrays[_choose([name for name in names if name != id_array], columns.vectors, path)]
+        texts = arrays[known_column(names, columns.texts, str(path))].tolist() if columns.texts else None
+        ids = [str(id_) for id_ in arrays[id_array].tolist()] if id_array else None
+        return VectorFile(vectors, ids, texts and [str(text) for text in texts])
 
 
-def _read_parquet(path: Path) -> tuple[Vectors, list[str] | None]:
+def _read_parquet(path: Path, columns: Columns) -> VectorFile:
     with pq.ParquetFile(path, memory_map=True) as file:
-        schema = file.schema_arrow
-        column = _choose([field.name for field in schema if _is_float_list(field.type)], path)
-        id_column = next((name for name in ID_NAMES if name in schema.names), None)
+        columns = _choose_columns(file.schema_arrow, columns, path)
+        column, id_column, text_column = columns.vectors, columns.ids, columns.texts
         vectors: NDArray[Any] | None = None
-        ids: list[str] = []
+        ids, texts = list[str](), list[str]()
         row = 0
-        for batch in file.iter_batches(columns=[column, *([id_column] if id_column else [])]):
+        for batch in file.iter_batches(columns=[name for name in (column, id_column, text_column) if name]):
             if not len(batch):
                 continue
             block = _to_array(batch[column], row, path)
@@ -89,18 +132,42 @@ def _read_parquet(path: Path) -> tuple[Vectors, list[str] | None]:
             vectors[row : row + len(block)] = block
             if id_column:
                 ids += _to_ids(batch[id_column], row, path)
+            if text_column:
+                texts += [text or "" for text in batch[text_column].to_pylist()]
             row += len(block)
     if vectors is None:
         raise VecsmithError(f"{path} is empty: there is no vector in it.")
-    return vectors, ids if id_column else None
+    return VectorFile(vectors, ids if id_column else None, texts if text_column else None)
 
 
-def _choose(names: Sequence[str], path: Path) -> str:
-    named = [name for name in names if name in VECTOR_NAMES]
-    if len(names) == 1 or len(named) == 1:
+def _choose_columns(schema: Any, columns: Columns, path: Path) -> Columns:
+    floats = [field.name for field in schema if _is_float_list(field.type)]
+    strings = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    for name in (columns.vectors, columns.ids, columns.texts):
+        if name is not None:
+            known_column(schema.names, name, str(path))
+    if columns.texts not in (None, *strings):
+        raise VecsmithError(f"{path} has no text in the column {columns.texts!r}; name another.")
+    return Columns(
+        _choose(floats, columns.vectors, path),
+        columns.ids or usual_column(schema.names, ID_NAMES),
+        columns.texts or usual_column(strings, TEXT_NAMES),
+    )
+
+
+def _choose(names: Sequence[str], chosen: str | None, path: Path) -> str:
+    """Return which of several tables of floats to read."""
+    named = [name for name in names if name.lower() in VECTOR_NAMES]
+    if chosen is None and (len(names) == 1 or len(named) == 1):
         return (named or names)[0]
+    if chosen is not None and chosen in names:
+        return chosen
     found = f"several ({', '.join(names)})" if names else "none"
-    raise VecsmithError(f"{path} should have one table of float vectors, but has {found}; name it 'vectors'.")
+    raise VecsmithError(
+        f"{path} should have one table of float vectors, but has {found}; name the one to take with --column."
+        if chosen is None
+        else f"{path} has no float vectors called {chosen!r}, but {', '.join(map(repr, names)) or 'none at all'}."
+    )
 
 
 def _is_float_list(type_: Any) -> bool:

@@ -97,7 +97,7 @@ def _read_side(path: Path, texts: Texts) -> EmbeddingSet:
         stored = EmbeddingSet.open(path)
         shards, ids, provenance = stored.shards, stored.ids, stored.provenance
     else:
-        vectors, ids_in_file = read_vectors(path)
+        vectors, ids_in_file, _ = read_vectors(path)
         shards, ids, provenance = [vectors], ids_in_file or texts.ids, _read_about(path, vectors.shape[1])
     shards = _in_order_of(texts, shards, ids, path)
     provenance = replace(provenance, content_hash=texts.content_hash)

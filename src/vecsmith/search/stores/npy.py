@@ -25,6 +25,6 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
 
 def read(where: str, table: str) -> Collection:
     """Read ``.npy``, ``.npz`` or ``.parquet``."""
-    vectors, ids = read_vectors(where)
+    vectors, ids, texts = read_vectors(where)
     blocks = (vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK))
-    return Collection(ids or [str(row) for row in range(len(vectors))], None, blocks)
+    return Collection(ids or [str(row) for row in range(len(vectors))], texts, blocks)
