@@ -123,7 +123,7 @@ def test_columns_of_a_parquet_file_are_taken_by_name_and_said(tmp_path: Path) ->
     table = pa.table({"short": list(vectors[:, :4]), "long": list(vectors), "sku": skus, "body": texts})
     pq.write_table(table, tmp_path / "products.parquet")
     fitting = ["fit", "int8", "--vectors", tmp_path / "products.parquet", "--out", tmp_path / "codec"]
-    assert "has several (short, long); name the one to take with --column" in refused(*fitting)
+    assert "has several (short, long); call one 'vectors', or name it with --column" in refused(*fitting)
     fitted = run(*fitting, "--column", "long")
     assert fitted.returncode == 0, fitted.stderr
     assert "products.parquet: the vectors are 'long', the texts are 'body'.\n" in fitted.stderr

@@ -415,7 +415,7 @@ def test_the_named_column_or_array_is_taken_among_several(X, tmp_path):
     for name in ("a.npz", "a.parquet"):
         assert np.array_equal(read_vectors(tmp_path / name)[0], X)
     np.savez(tmp_path / "b.npz", left=X, right=other)
-    with pytest.raises(VecsmithError, match=r"several \(left, right\); name the one to take with --column"):
+    with pytest.raises(VecsmithError, match=r"several \(left, right\); call one 'vectors', or name it with --column"):
         read_vectors(tmp_path / "b.npz")
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "b.parquet")
     with pytest.raises(VecsmithError, match="has none"):
@@ -427,7 +427,7 @@ def test_columns_of_a_parquet_file_are_chosen_by_name_or_guessed(X, ids, tmp_pat
     columns = {"title_vector": list(X[:, :2]), "body_vector": list(X), "sku": ids, "blurb": texts}
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(columns), path)
-    with pytest.raises(VecsmithError, match=r"several \(title_vector, body_vector\); name the one .* --column"):
+    with pytest.raises(VecsmithError, match=r"several \(title_vector, body_vector\); call one .* --column"):
         EmbeddingSet.open(path)
     opened = EmbeddingSet.open(path, Columns("body_vector", "sku", "blurb"))
     assert np.array_equal(opened.vectors, X) and (opened.ids, opened.texts) == (ids, texts)

@@ -191,6 +191,7 @@ def test_a_prompt_is_for_all_or_for_one_encoder(values, expected):
         (["find ", "read "], "--passage-prompt takes one text for all encoders, or one ENCODER=TEXT for each"),
         (["static=find ", "read "], "--passage-prompt takes one text for all encoders"),
         (["static=find ", "static=read "], "--passage-prompt takes one text for all encoders"),
+        (["statik=find "], "Unknown encoder of --passage-prompt 'statik': did you mean 'static'"),
         (["st:x/z=find "], "Unknown encoder of --passage-prompt 'st:x/z': did you mean 'st:x/y'"),
     ],
 )

@@ -107,7 +107,11 @@ def test_a_blank_line_of_plain_text_is_a_document(tmp_path: Path) -> None:
 
 
 BAD_FILES = {
-    "not JSON": ("a.jsonl", b'{"text": "x"}\n\n{"text": "y"\n', r"a\.jsonl, line 3, is not JSON \(.*\); mend the line"),
+    "not JSON": (
+        "a.jsonl",
+        b'{"text": "x"}\n\n{"text": "y"\n',
+        r"line 3, is not JSON \(Expecting .*, at character 13\); mend the line",
+    ),
     "a list": ("a.jsonl", b'{"text": "x"}\n[1]\n', r"line 2, is JSON, but of type list; it must be an object"),
     "without the column": (
         "a.jsonl",

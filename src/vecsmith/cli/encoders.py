@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from vecsmith.errors import VecsmithError, unknown
@@ -38,8 +39,9 @@ def _prompt(option: str, values: Sequence[str], names: Sequence[str]) -> "Prompt
     for value in values:
         # a folder's name may have a "=" too
         name = max((name for name in names if value.startswith(f"{name}=")), key=len, default="")
-        if not name and (other := re.match(r"((?:st|api|vectors):[^=]*|static)=", value)):
-            raise unknown(f"encoder of {option}", other[1], names)
+        other, is_given, _ = value.partition("=")
+        if not name and is_given and (re.match("(st|api|vectors):|static$", other) or get_close_matches(other, names)):
+            raise unknown(f"encoder of {option}", other, names)
         if name in by_encoder or (not name and len(values) > 1):
             raise VecsmithError(f"{option} takes one text for all encoders, or one ENCODER=TEXT for each of them.")
         by_encoder[name] = value.removeprefix(f"{name}=") if name else value

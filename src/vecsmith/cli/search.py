@@ -52,9 +52,12 @@ def search(
 
     if (query is None) == (queries is None):
         raise VecsmithError("Give either --query or --queries to search for.")
+    are_vectors = queries is not None and (queries.suffix in SUFFIXES or queries.is_dir())
+    if text_column and (queries is None or are_vectors):
+        raise VecsmithError("--text-column names a column of --queries that are texts; leave it out.")
     opened = Index.load(codes)
     fitted = load_translator(translator) if translator else None
-    if queries is not None and (queries.suffix in SUFFIXES or queries.is_dir()):
+    if queries is not None and are_vectors:
         embedded = EmbeddingSet.open(queries)
         names, Q = embedded.ids, embedded.unit[:]
     else:

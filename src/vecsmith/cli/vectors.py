@@ -65,6 +65,8 @@ def embed(
         sets = embed_task(load_task(task), encoder, options, out)
         say(*(f"Wrote {embedded!r} to {embedded.source}" for embedded in sets))
     elif texts is not None:
+        if query_prompt:
+            raise VecsmithError("Texts of a file are embedded as documents; give their prompt with --passage-prompt.")
         read = read_texts(texts, text_column, id_column)
         say(*read.notes)
         embedded = embed_texts(load_encoder(encoder, options), read, "passage", out)

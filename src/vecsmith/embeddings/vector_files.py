@@ -164,7 +164,8 @@ def _choose(names: Sequence[str], chosen: str | None, path: Path) -> str:
         return chosen
     found = f"several ({', '.join(names)})" if names else "none"
     raise VecsmithError(
-        f"{path} should have one table of float vectors, but has {found}; name the one to take with --column."
+        f"{path} should have one table of float vectors, but has {found}; call one 'vectors', or name it with --column "
+        "of fit and encode."
         if chosen is None
         else f"{path} has no float vectors called {chosen!r}, but {', '.join(map(repr, names)) or 'none at all'}."
     )

@@ -194,7 +194,9 @@ def _parse_json(path: Path, text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        if where and isinstance(error, json.JSONDecodeError):
+            reason = f"{error.msg}, at character {error.pos + 1}"  # its own line number is always 1
         advice = "mend the line" if where else "mend it; a file with an object a line is called .jsonl"
         raise VecsmithError(f"{path}, {where}is not JSON ({reason}); {advice}.") from error
 
