@@ -230,6 +230,22 @@ def test_compare_and_study_take_prompts(task, pair):
     assert plain.stdout != prompted.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (
+            ["embed", "--texts", "mine.txt", "--query-prompt", "find ", "--out", "out"],
+            "give their prompt with --passage",
+        ),
+        (["embed", "--task", "pydocs", "--text-column", "body", "--out", "out"], "A task has columns of its own"),
+        (["search", "codes", "--query", "sea", "--text-column", "body"], "names a column of --queries that are texts"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(command, message):
+    with pytest.raises(VecsmithError, match=message):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+
+
 # models that bring their own code
 
 
