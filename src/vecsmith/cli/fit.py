@@ -111,19 +111,27 @@ def encode(
     recenter: Annotated[
         bool, typer.Option("--recenter", help="Replace the means of the codec by those of these vectors.")
     ] = False,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="Write reduced vectors, before the quantizer, as an embedding set.")
+    ] = False,
 ) -> None:
-    """Encode vectors with a fitted codec, for search.
+    """Encode vectors with a fitted codec, for search; or reduce them, for a database, a translator or another codec.
 
     \b
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
+    vecsmith encode my-pca256 --reduced --vectors corpus.npy --out corpus-256
     """
-    from vecsmith.codecs import load_codec
+    from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.search import CodeSet
 
     fitted, embedded = load_codec(codec), _open(vectors, Columns(column, id_column, text_column))
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
-    encoded = CodeSet.encode(fitted.recentred(embedded.unit) if recenter else fitted, embedded, out)
+    fitted = fitted.recentred(embedded.unit) if recenter else fitted
+    if reduced:
+        say(f"Wrote {reduce_set(fitted, embedded, out)!r} to {out}")
+        return
+    encoded = CodeSet.encode(fitted, embedded, out)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
 
 

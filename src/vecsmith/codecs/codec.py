@@ -201,6 +201,26 @@ class Codec:
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is, without --recenter.")
 
+    def transform(self, X: Vectors | UnitVectors | Several) -> Floats:
+        """Return the reduced vectors (n, k), float32, which the quantizer would encode; `X` as of `fit`.
+
+        Raises
+        ------
+        VecsmithError
+            As `encode`.
+        """
+        X = as_one(X)
+        self.check_dimensions(X)
+        return _in_blocks(self._reduce, X, np.empty((len(X), self.dimensions), np.float32))
+
+    def _reduce(self, block: NDArray[Any], start: int) -> Floats:
+        """Reduce a block of vectors, of which the first has the row `start`."""
+        block = as_floats(block)
+        refuse_infinite(block, np.arange(start, start + len(block)), "vectors")
+        for reducer in self.reducers:
+            block = reducer.transform(block)
+        return block
+
     def encode(self, X: Vectors | UnitVectors | Several) -> Codes:
         """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8; `X` as of `fit`.
 
@@ -213,11 +233,7 @@ class Codec:
         self.check_dimensions(X)
 
         def encode(block: NDArray[Any], start: int) -> Codes:
-            block = as_floats(block)
-            refuse_infinite(block, np.arange(start, start + len(block)), "vectors")
-            for reducer in self.reducers:
-                block = reducer.transform(block)
-            return self.quantiser.encode(block)
+            return self.quantiser.encode(self._reduce(block, start))
 
         return _in_blocks(encode, X, np.empty((len(X), self.bytes_per_vector), np.uint8))
 

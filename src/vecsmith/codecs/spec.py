@@ -13,7 +13,7 @@ from vecsmith.errors import VecsmithError
 
 # every module of this package registers the stages that it defines
 for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-    if _module.name not in ("codec", "spec", "stored"):
+    if _module.name not in ("codec", "reduced", "spec", "stored"):
         importlib.import_module(f"vecsmith.codecs.{_module.name}")
 
 

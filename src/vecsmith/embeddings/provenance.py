@@ -36,6 +36,9 @@ class Provenance:
         The model whose vectors were translated into the space of `encoder`; ``""`` where nothing was translated.
     translator : str
         Spec and SHA-256 of the translator, and SHA-256 of the vectors that it was given.
+    reduced_by : str
+        Spec of the reducers that made these vectors of those of `encoder`, and SHA-256 of their weights; ``""`` where
+        nothing was reduced.
     blocks : mapping of str to int
         Of fused vectors, the names and widths of the models' unit vectors, side by side; else empty.
     """
@@ -51,7 +54,15 @@ class Provenance:
     content_hash: str = ""
     translated_from: str = ""
     translator: str = ""
+    reduced_by: str = ""
     blocks: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def space(self) -> str:
+        """The encoder, and the reducers where there are any: what vectors are compared within."""
+        if not self.reduced_by:
+            return self.encoder
+        return f"{self.encoder or 'an unknown model'}, reduced by {self.reduced_by.partition(' ')[0]}"
 
     @property
     def key(self) -> str:

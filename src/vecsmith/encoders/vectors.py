@@ -60,7 +60,7 @@ def check_same_space(corpus: EmbeddingSet, queries: EmbeddingSet) -> None:
         )
     if not (corpus.provenance.encoder and queries.provenance.encoder):
         return
-    for name in ("encoder", "revision", "pooling", "max_length"):
+    for name in ("encoder", "revision", "pooling", "max_length", "reduced_by"):
         theirs, ours = getattr(corpus.provenance, name), getattr(queries.provenance, name)
         if theirs != ours:
             raise VecsmithError(
@@ -113,6 +113,9 @@ def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: 
     rows = {id_: row for row, id_ in enumerate(ids)}
     missing = next((id_ for id_ in texts.ids if id_ not in rows), None)
     if missing is not None:
+        # a set made of a file without ids has row numbers, in the order of the texts
+        if list(ids) == [str(row) for row in range(count)]:
+            return shards
         raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed that text too.")
     return [np.concatenate(shards)[[rows[id_] for id_ in texts.ids]]]
 

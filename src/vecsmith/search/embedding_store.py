@@ -285,7 +285,8 @@ def collection_name(embedded: EmbeddingSet, split: str = "") -> str:
     models = [made.encoder.rpartition("/")[2]]
     if made.translator:
         models = [made.translated_from.rpartition("/")[2], "to", *models, _method(made)]
-    readable = "-".join(filter(None, (made.dataset, *models, split)))
+    reducers = made.reduced_by.partition(" ")[0]
+    readable = "-".join(filter(None, (made.dataset, *models, reducers, split)))
     slug = re.sub(r"[^a-zA-Z0-9]+", "-", readable).strip("-")[-MOST_LETTERS:].strip("-") or "vectors"
     return f"{slug}-{fingerprint([made.key, embedded.fingerprint, split])[:8]}"
 
@@ -293,7 +294,7 @@ def collection_name(embedded: EmbeddingSet, split: str = "") -> str:
 def description(provenance: Provenance, split: str = "") -> str:
     """Return what a set is, in words."""
     part = f", {split}" if split else ""
-    model = provenance.encoder or "an unknown model"
+    model = provenance.space or "an unknown model"
     if provenance.translator:
         first = provenance.translated_from or "an unknown model"
         model = f"{first}, translated to {model} by {_method(provenance)}"

@@ -77,7 +77,7 @@ def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> 
     pairs = join(source, target)
     rows = np.sort(np.random.default_rng(fitted.seed).permutation(len(pairs))[:MOST_PAIRS])
     fitted.fit(source.unit[pairs.source[rows]], target.unit[pairs.target[rows]])
-    fitted.source, fitted.target = source.provenance.encoder, target.provenance.encoder
+    fitted.source, fitted.target = source.provenance.space, target.provenance.space
     return pairs
 
 
@@ -156,7 +156,7 @@ def complete_set(
 
 def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]) -> Provenance:
     """Return the provenance of translated vectors, which the fingerprints of what was given tell apart."""
-    model = embedded.provenance.encoder
+    model = embedded.provenance.space
     if model and fitted.source and model != fitted.source:
         raise VecsmithError(
             f"{embedded.source} has vectors of {model}, but the translator is from {fitted.source}; "
@@ -171,6 +171,7 @@ def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]
         max_length=None,
         normalised=fitted.normalised_,
         dtype="float32",
+        reduced_by="",
         translated_from=model or fitted.source,
         # texts and models may be the same, or not known, where vectors are not
         translator=f"{fitted.spec} {fitted.fingerprint} of {fingerprint(given)}",
@@ -255,6 +256,8 @@ def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> F
 
 def _models(searched: Provenance) -> list[str]:
     """Return the models of what is searched, empty where they are not known."""
+    if searched.reduced_by:
+        return [searched.space]
     count, models = max(1, len(searched.blocks)), split_spec(searched.encoder)
     return models if len(models) == count else [""] * count
 

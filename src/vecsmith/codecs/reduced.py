@@ -1,0 +1,61 @@
+"""Reduced vectors as embedding sets: what the reducers of a codec make, without its quantizer."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vecsmith.codecs.codec import Codec
+from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter
+from vecsmith.errors import VecsmithError
+from vecsmith.files import refuse_other, replacing_folder
+from vecsmith.progress import track
+
+
+def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path) -> EmbeddingSet:
+    """Write the reduced vectors of a set, as `Codec.transform` returns them, to a folder that is a set itself.
+
+    One block of vectors at a time is in memory. The quantizer of the codec is not applied.
+
+    Parameters
+    ----------
+    codec : Codec
+        A fitted codec with a reducer, such as ``pca256`` or ``autoencoder96,int8``.
+    embedded : EmbeddingSet
+        The vectors (n, d).
+    path : str or Path
+        The folder; an embedding set that it holds already is replaced.
+
+    Returns
+    -------
+    EmbeddingSet
+        Vectors (n, k), float32, with the ids, texts and provenance of `embedded`; `Provenance.reduced_by` names the
+        reducers.
+
+    Raises
+    ------
+    VecsmithError
+        If the codec has no reducer or is not fitted on vectors of these dimensions, or `path` holds something else.
+    """
+    if not codec.reducers:
+        raise VecsmithError(f"{codec!r} has no reducer; name one, such as pca256 or pca256,int8.")
+    codec.check_dimensions(embedded.unit)
+    refuse_other(Path(path) / "manifest.json", "embedding set")
+    provenance = replace(embedded.provenance, blocks={}, normalised=False, reduced_by=reducers_of(codec))
+    with replacing_folder(Path(path)) as beside:
+        writer = EmbeddingWriter(beside, embedded.ids, embedded.texts, provenance)
+        for rows in track(writer.remaining, f"Reducing {len(embedded)} vectors", len(writer.remaining)):
+            writer.write(codec.transform(embedded.unit[rows]))
+        writer.finish()
+    return EmbeddingSet.open(path)
+
+
+def reducers_of(codec: Codec) -> str:
+    """Return the spec of a codec's reducers, and the SHA-256 of their weights: equal if they reduce alike."""
+    digest = hashlib.sha256()
+    for reducer in codec.reducers:
+        for name, array in reducer.arrays().items():
+            digest.update(f"{name} {array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return f"{','.join(reducer.spec for reducer in codec.reducers)} {digest.hexdigest()}"
