@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 VectorsOption = Annotated[
     list[Path],
     typer.Option(
-        "--vectors", metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet); one a model."
+        "--vectors",
+        metavar="SET",
+        help="An embedding set, a file of vectors (.npy, .npz, .parquet), or a folder or quoted pattern of such files "
+        "that are shards of one set; several for a codec that fuses models.",
     ),
 ]
 
@@ -70,6 +73,11 @@ def fit(
         raise VecsmithError("fit auto takes --bytes or --keep, and no other codec does; name one or the other.")
     if spec == "auto" and validation:
         raise VecsmithError("fit auto trains nothing that --val could judge; leave it out, or name a codec.")
+    if spec == "auto" and len(vectors) > 1:
+        raise VecsmithError(
+            f"fit auto chooses a codec for the vectors of one model, but got {len(vectors)} sets; name a codec that "
+            "fuses them, such as 'fuse(a,b):fit,trellis48B'."
+        )
     judged = None
     if task is not None and not vectors:
         judged = Judged(load_task(task), encoder, split)
@@ -83,6 +91,7 @@ def fit(
         chosen, predictions = choose(embedded.unit, size, keep, seed, judged)
         spec = chosen.codec
     codec = Codec(spec, seed)
+    codec.check_several(len(vectors))
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = on_queries(judged, seed)
@@ -125,7 +134,9 @@ def encode(
     from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.search import CodeSet
 
-    fitted, embedded = load_codec(codec), _open(vectors, Columns(column, id_column, text_column))
+    fitted = load_codec(codec)
+    fitted.check_several(len(vectors))
+    embedded = _open(vectors, Columns(column, id_column, text_column))
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
     fitted = fitted.recentred(embedded.unit) if recenter else fitted
     if reduced:

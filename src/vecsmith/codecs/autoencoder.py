@@ -94,7 +94,8 @@ class Autoencoder(Trained):
     decoder_ : ndarray of shape (k, d)
         D.
     watch : callable or None
-        Set before `fit`, is given a copy of the stage, and its held-out loss, at every check of the training.
+        Set before `fit`, is given a copy of the stage, and its held-out loss, at every check of the training. `fit`
+        drops it.
 
     References
     ----------
@@ -173,6 +174,7 @@ class Autoencoder(Trained):
             watch=self.watch and (lambda found, loss: self._show(found, loss, V, mean, spread)),
         )
         self._fold(found, V, mean, spread)
+        self.watch = None
 
     def _show(self, found: "Mapping[str, Floats]", loss: float, V: Floats, mean: Floats, spread: Floats) -> None:
         checkpoint = copy(self)

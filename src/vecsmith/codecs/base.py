@@ -23,6 +23,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.cached import DropsCache
 from vecsmith.errors import VecsmithError
 
 Floats = NDArray[np.float32]
@@ -38,7 +39,7 @@ STAGES: dict[str, type["Stage"]] = {}
 """Every stage that a spec can name, by its usage."""
 
 
-class Stage(ABC):
+class Stage(DropsCache, ABC):
     """One step of a codec. Parameters are stored by ``__init__``; attributes learned by `fit` end in ``_``."""
 
     usage: ClassVar[str]

@@ -18,17 +18,22 @@ def as_floats(X: NDArray[Any]) -> Floats:
 def sample(X: Vectors | UnitVectors, most: int, seed: int, name: str) -> Floats:
     """Return the vectors of `X` (n, d), or `most` of them, drawn with the seed, and read no others.
 
+    All-zero vectors are left out of what is returned.
+
     Raises
     ------
     VecsmithError
-        If a value is not finite (which row of what has this name).
+        If a value is not finite (which row of what has this name), or all of them are zero.
     """
     rows = np.arange(len(X))
     if len(X) > most:
         rows = np.sort(np.random.default_rng(seed).choice(len(X), most, replace=False))
     drawn = as_floats(X[rows] if len(X) > most else X[:])
     refuse_infinite(drawn, rows, name)
-    return drawn
+    nonzero = drawn.any(axis=1)
+    if len(drawn) and not nonzero.any():
+        raise VecsmithError(f"The {name} are all zero and have no direction; embed the texts again.")
+    return drawn if nonzero.all() else drawn[nonzero]
 
 
 def refuse_infinite(X: Floats, rows: NDArray[np.int64], name: str) -> None:

@@ -3,18 +3,29 @@
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save_file
 
 from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample
+from vecsmith.codecs.estimator import Estimator
 from vecsmith.codecs.fuse import Fuse
 from vecsmith.codecs.spec import canonical, parse
 from vecsmith.codecs.trained import Trained
-from vecsmith.embeddings import Several, UnitVectors, Vectors, as_one, check_blocks
+from vecsmith.embeddings import (
+    Several,
+    UnitVectors,
+    Vectors,
+    VectorsLike,
+    as_unit,
+    as_vectors,
+    check_blocks,
+    fuse_several,
+    is_several,
+)
 from vecsmith.errors import VecsmithError
 from vecsmith.files import refuse_other, replacing_folder, write_manifest
 
@@ -28,8 +39,11 @@ BLOCK = 16_384
 """Vectors that are encoded or decoded at a time, which bounds the memory that takes."""
 
 
-class Codec:
+class Codec(Estimator):
     """Vectors → codes of a known number of bytes → scores.
+
+    Vectors are compared by cosine: whatever length they have, they are scaled to unit length first. They may be an
+    array of floats, a nested list, a tensor, or an `EmbeddingSet`. A codec follows the conventions of scikit-learn.
 
     Parameters
     ----------
@@ -59,9 +73,8 @@ class Codec:
     """
 
     def __init__(self, spec: str, seed: int = 0) -> None:
+        super().__init__(canonical(spec), seed)
         self.reducers, self.quantiser = parse(spec)
-        self.spec = canonical(spec)
-        self.seed = seed
         self.blocks: Mapping[str, int] = {}
 
     def __repr__(self) -> str:
@@ -82,9 +95,12 @@ class Codec:
         """Whether a stage keeps the mean of what it was fitted on, which `recentred` replaces."""
         return any(stage.keeps_mean for stage in self.stages)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self.quantiser, "input_dimensions_")
+
     @property
     def _fitted(self) -> list[Reducer | Quantiser]:
-        if not hasattr(self.quantiser, "input_dimensions_"):
+        if not self.__sklearn_is_fitted__():
             raise VecsmithError(f"{self!r} is not fitted; call fit with the vectors it should learn from.")
         return self.stages
 
@@ -111,34 +127,64 @@ class Codec:
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())
 
-    def fit(
-        self,
-        X: Vectors | UnitVectors | Several,
-        blocks: Mapping[str, int] | None = None,
-        validation: Vectors | UnitVectors | Several | None = None,
-    ) -> Self:
-        """Learn from vectors (n, d) and return the codec.
-
-        `X` may be a list of `EmbeddingSet` or arrays, one a model, which are fused. Of an array whose columns are fused
-        already, `blocks` says the names and dimensions.
-
-        Of more than `FIT_VECTORS` vectors it learns from a sample, drawn with the seed, and reads no others: they may
-        lie in memory-mapped files, as those of `EmbeddingSet.unit`.
-
-        Vectors for `validation` (m, d), of which 1000 are drawn, say when the training of a reducer ends, instead of a
-        part of `X` that is held out.
+    def unit(self, X: VectorsLike | Several, name: str = "vectors") -> UnitVectors:
+        """Return vectors (n, d) at unit length, read block by block; those of several models are fused.
 
         Raises
         ------
         VecsmithError
-            If a value is not finite (which row), a stage does not suit n or d, or there is `validation` of other
-            dimensions, or for a codec whose reducers are never trained.
+            If they are not floats of shape (n, d), or of several models although the codec fuses nothing.
         """
-        X = as_one(X)
-        self.blocks = dict(blocks or getattr(X, "blocks", {}))
+        if not is_several(X):
+            return as_unit(cast("VectorsLike", X), name)
+        several = cast("Several", X)
+        self.check_several(len(several))
+        return fuse_several(several).unit
+
+    def check_several(self, count: int) -> None:
+        """Refuse the vectors of several models, `count` of them, for a codec that fuses nothing."""
+        if count > 1 and not isinstance(self.stages[0], Fuse):
+            raise VecsmithError(
+                f"{self.spec} takes the vectors of one model, but got {count} sets: for {count} models, begin the "
+                "codec with fuse(…), one name a model; for the shards of one set, give their folder or a pattern such as "
+                "'shards/*.npy', or an EmbeddingSet of them."
+            )
+
+    def fit(
+        self,
+        X: VectorsLike | Several,
+        y: object = None,
+        blocks: Mapping[str, int] | None = None,
+        validation: VectorsLike | Several | None = None,
+    ) -> Self:
+        """Learn from vectors (n, d) and return the codec.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d), EmbeddingSet, or list of these
+            Float vectors. A list has one entry a model, for a codec that fuses them. Of more than `FIT_VECTORS`
+            vectors, a sample drawn with the seed is read, and no others; they may lie in memory-mapped files. All-zero
+            vectors teach nothing and are left out.
+        y : ignored
+            For scikit-learn's pipelines.
+        blocks : mapping of str to int, optional
+            Names and dimensions of the models, where their vectors already lie side by side in one array.
+        validation : array-like of shape (m, d), EmbeddingSet, or list of these, optional
+            Vectors, of which 1000 are drawn, that say when the training of a reducer ends, in the place of a held-out
+            part of `X`.
+
+        Raises
+        ------
+        VecsmithError
+            If vectors are not floats of shape (n, d), a value is not finite (which row), a stage does not suit n or d,
+            there are several models and nothing fuses them, or there is `validation` of other dimensions, or for a
+            codec whose reducers are never trained.
+        """
+        X = self.unit(X)
+        self.blocks = dict(blocks or X.blocks)
         if isinstance(self.stages[0], Fuse):
             self.stages[0].take(self.blocks)
-        unseen = None if validation is None else self._validation(as_one(validation), X)
+        unseen = None if validation is None else self._validation(self.unit(validation, "validation vectors"), X)
         reduced = sample(X, FIT_VECTORS, self.seed, "vectors")
         for reducer in self.reducers:
             if isinstance(reducer, Trained):
@@ -150,21 +196,21 @@ class Codec:
         self.quantiser.fit(reduced, self.seed)
         return self
 
-    def _validation(self, V: Vectors | UnitVectors, X: Vectors | UnitVectors) -> Floats:
+    def _validation(self, V: UnitVectors, X: UnitVectors) -> Floats:
         if not any(isinstance(reducer, Trained) for reducer in self.reducers):
             raise VecsmithError(
                 f"{self!r} has no reducer that is trained, such as autoencoderK:linear, and so no use for validation "
                 "vectors; leave them out."
             )
-        if V.ndim != 2 or V.shape[1:] != X.shape[1:] or not len(V):
+        if V.shape[1] != X.shape[1] or not len(V):
             raise VecsmithError(
                 f"The validation vectors have shape {V.shape}, but those to learn from have {X.shape}; "
                 "embed some texts with the same model."
             )
-        check_blocks(self.blocks, getattr(V, "blocks", {}), repr(self))
+        check_blocks(self.blocks, V.blocks, repr(self))
         return sample(V, FIT_VECTORS, self.seed, "validation vectors")
 
-    def recentred(self, X: Vectors | UnitVectors) -> "Codec":
+    def recentred(self, X: VectorsLike | Several) -> "Codec":
         """Return a copy for a corpus unlike the one fitted on, whose means are those of its vectors `X` (n, d).
 
         Nothing else is learned from them.
@@ -174,6 +220,7 @@ class Codec:
         VecsmithError
             If the dimensions differ from those fitted, or no stage keeps a mean.
         """
+        X = self.unit(X)
         self.check_dimensions(X)
         self.check_keeps_mean()
         codec = Codec(self.spec, self.seed)
@@ -182,7 +229,8 @@ class Codec:
 
         def blocks() -> Iterator[Floats]:
             for start in range(0, len(X), BLOCK):
-                reduced = as_floats(X[start : start + BLOCK])
+                block = X[start : start + BLOCK]
+                reduced = block[block.any(axis=1)]
                 for reducer in reducers:
                     reduced = reducer.transform(reduced)
                 yield reduced
@@ -201,7 +249,7 @@ class Codec:
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is, without --recenter.")
 
-    def transform(self, X: Vectors | UnitVectors | Several) -> Floats:
+    def transform(self, X: VectorsLike | Several) -> Floats:
         """Return the reduced vectors (n, k), float32, which the quantizer would encode; `X` as of `fit`.
 
         Raises
@@ -209,33 +257,53 @@ class Codec:
         VecsmithError
             As `encode`.
         """
-        X = as_one(X)
+        X = self.unit(X)
         self.check_dimensions(X)
         return _in_blocks(self._reduce, X, np.empty((len(X), self.dimensions), np.float32))
 
-    def _reduce(self, block: NDArray[Any], start: int) -> Floats:
-        """Reduce a block of vectors, of which the first has the row `start`."""
-        block = as_floats(block)
-        refuse_infinite(block, np.arange(start, start + len(block)), "vectors")
-        for reducer in self.reducers:
-            block = reducer.transform(block)
-        return block
+    def inverse_transform(self, Z: ArrayLike) -> Floats:
+        """Map reduced vectors (n, k) back to (n, d), float32.
 
-    def encode(self, X: Vectors | UnitVectors | Several) -> Codes:
+        Raises
+        ------
+        VecsmithError
+            If they are not floats of shape (n, k).
+        """
+        Z = as_vectors(Z, "the reduced vectors")
+        if Z.shape[1] != self.dimensions:
+            raise VecsmithError(f"{self!r} reduces vectors to {self.dimensions} dimensions, but got {Z.shape[1]}.")
+        return _in_blocks(
+            lambda block, _: self._restore(as_floats(block)), Z, np.empty((len(Z), self.input_dimensions), np.float32)
+        )
+
+    def encode(self, X: VectorsLike | Several) -> Codes:
         """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8; `X` as of `fit`.
 
         Raises
         ------
         VecsmithError
-            If the dimensions differ from those fitted, or a value is not finite (which row).
+            If vectors are not floats, such as codes, have other dimensions than those fitted, or a value is not finite
+            (which row).
         """
-        X = as_one(X)
+        X = self.unit(X)
         self.check_dimensions(X)
 
-        def encode(block: NDArray[Any], start: int) -> Codes:
+        def encode(block: Floats, start: int) -> Codes:
             return self.quantiser.encode(self._reduce(block, start))
 
         return _in_blocks(encode, X, np.empty((len(X), self.bytes_per_vector), np.uint8))
+
+    def _reduce(self, block: Floats, start: int) -> Floats:
+        """Reduce a block of unit vectors, of which the first has the row `start`."""
+        refuse_infinite(block, np.arange(start, start + len(block)), "vectors")
+        for reducer in self.reducers:
+            block = reducer.transform(block)
+        return block
+
+    def _restore(self, block: Floats) -> Floats:
+        for reducer in reversed(self.reducers):
+            block = reducer.inverse_transform(block)
+        return block
 
     def decode(self, codes: Codes) -> Floats:
         """Return the vectors (n, d), float32, that codes (n, bytes_per_vector) stand for.
@@ -248,30 +316,29 @@ class Codec:
         self.check_codes(codes)
 
         def decode(block: Codes, start: int) -> Floats:
-            decoded = self.quantiser.decode(block)
-            for reducer in reversed(self.reducers):
-                decoded = reducer.inverse_transform(decoded)
-            return decoded
+            return self._restore(self.quantiser.decode(block))
 
         return _in_blocks(decode, codes, np.empty((len(codes), self.input_dimensions), np.float32))
 
     def reduce_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
-        """Return queries (n, k) in the space of the quantiser, and offsets (n,) to add to their scores there."""
-        self.check_dimensions(Q)
+        """Return queries (n, k) in the space of the quantiser, and offsets (n,) to add to their scores there.
+
+        It is linear in queries (n, d), which should have unit length.
+        """
         reduced, offset = as_floats(Q), np.zeros(len(Q), np.float32)
         for reducer in self.reducers:
             reduced, shift = reducer.project_queries(reduced)
             offset = offset + shift
         return reduced, offset
 
-    def check_dimensions(self, X: Vectors | UnitVectors) -> None:
-        """Refuse vectors that are not (n, d), or of other models than those it was fitted on."""
-        if X.ndim != 2 or X.shape[1] != self.input_dimensions:
+    def check_dimensions(self, X: UnitVectors) -> None:
+        """Refuse vectors of other dimensions or other models than those it was fitted on."""
+        if X.shape[1] != self.input_dimensions:
             raise VecsmithError(
                 f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
                 f"an array of shape {X.shape}; use vectors of the model it was fitted on."
             )
-        check_blocks(self.blocks, getattr(X, "blocks", {}), repr(self))
+        check_blocks(self.blocks, X.blocks, repr(self))
 
     def check_codes(self, codes: Codes) -> None:
         """Refuse codes that are not (n, bytes_per_vector), uint8."""

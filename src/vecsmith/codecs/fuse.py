@@ -154,7 +154,7 @@ class FittedFuse(Fuse):
     components_ : ndarray of shape (d, widest block)
         The symmetric matrix of every block, in its rows; zeros beside those that are narrower.
     judged : callable or None
-        Set before `fit`, chooses on judged queries instead: from the stage to the weights.
+        Set before `fit`, chooses on judged queries instead: from the stage to the weights. `fit` drops it.
     """
 
     usage = "fuse(A,B,…):fit"
@@ -187,6 +187,7 @@ class FittedFuse(Fuse):
         for part, width in zip(self._slices, self.widths, strict=True):
             self.components_[part, :width] = _weighting(normalise(X[:, part]))
         self.weights_ = _unit(self.judged(self) if self.judged else self._choose(X, seed))
+        self.judged = None
 
     def _choose(self, X: Floats, seed: int) -> Floats:
         rng = np.random.default_rng(seed)

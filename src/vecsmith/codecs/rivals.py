@@ -1,11 +1,7 @@
 """Any FAISS index as a rival in the same table."""
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 import faiss
@@ -52,8 +48,9 @@ class Faiss(Quantiser):
             if hasattr(codes, "do_polysemous_training"):
                 # renumbers the centroids for a Hamming filter that is not used here, and takes most of the time
                 codes.do_polysemous_training = False
-            with _silenced():
-                index.train(np.ascontiguousarray(X))
+            for clustering in _clusterings(index):
+                clustering.min_points_per_centroid = 1  # else FAISS prints a warning for every codebook
+            index.train(np.ascontiguousarray(X))
             index.sa_code_size()
         except RuntimeError as error:
             raise VecsmithError(
@@ -91,18 +88,23 @@ class Faiss(Quantiser):
         return index
 
 
-@contextmanager
-def _silenced() -> Iterator[None]:
-    """Keep FAISS's C++ from printing a warning per codebook where there are few vectors to train on."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _clusterings(index: Any) -> Iterator[Any]:
+    """Yield the clustering parameters of an untrained index and of all the quantizers inside it."""
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexPreTransform):
+        for position in range(index.chain.size()):
+            rotation = faiss.downcast_VectorTransform(index.chain.at(position))
+            if isinstance(rotation, faiss.OPQMatrix):
+                # the product quantizer that OPQ would make for its training; FAISS does not own it
+                rotation.pq = rotation.kept = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
+                yield rotation.pq.cp
+        yield from _clusterings(index.index)
+        return
+    inside = [getattr(index, name) for name in ("pq", "rq") if hasattr(index, name)]
+    if hasattr(index, "prq"):
+        splits = map(index.prq.subquantizer, range(index.prq.nsplits))
+        inside += [faiss.downcast_AdditiveQuantizer(split) for split in splits]
+    yield from (quantizer.cp for quantizer in (index, *inside) if hasattr(quantizer, "cp"))
 
 
 def _add_codes(index: Any, codes: Codes) -> None:

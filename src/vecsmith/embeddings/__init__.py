@@ -1,8 +1,8 @@
 """Sets of embedding vectors: in memory, on disk, and read from other people's files."""
 
-from vecsmith.embeddings.checks import Vectors, normalise
+from vecsmith.embeddings.checks import Vectors, as_vectors, normalise, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
-from vecsmith.embeddings.fusion import Several, as_one, check_blocks, fuse
+from vecsmith.embeddings.fusion import Several, VectorsLike, as_unit, check_blocks, fuse, fuse_several, is_several
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
@@ -22,12 +22,17 @@ __all__ = [
     "StoredRows",
     "UnitVectors",
     "Vectors",
-    "as_one",
+    "VectorsLike",
+    "as_unit",
+    "as_vectors",
     "check_blocks",
     "chosen_columns",
     "content_hash",
     "fuse",
+    "fuse_several",
+    "is_several",
     "joined_prompt",
     "normalise",
     "read_vectors",
+    "warn_of_zero_rows",
 ]

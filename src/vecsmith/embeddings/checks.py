@@ -1,25 +1,79 @@
-"""Vectors, and what makes them fit to be searched."""
+"""Vectors as vecsmith takes them: floats, finite, and of unit length."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, VecsmithWarning
 
 Vectors = NDArray[np.floating[Any]]
 
 BLOCK = 2048
 """Vectors that are checked at a time."""
+UNIT_TOLERANCE = 1e-6
+"""A norm that differs from 1 by less is 1: float32 arithmetic cannot tell."""
+SMALLEST_NORM = 1e-12
+"""Below this norm, squares of float32 values lose precision or vanish."""
 
 
 def normalise(vectors: Vectors) -> NDArray[np.float32]:
-    """Return `vectors` (n, d) scaled to unit length, as float32; an all-zero row stays zero."""
-    vectors = np.asarray(vectors, dtype=np.float32)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    """Return vectors (n, d) scaled to unit length, as a new float32 array.
+
+    All-zero vectors stay zero, and vectors of unit length keep their bits: normalizing twice changes nothing.
+    Finite values of any size are scaled correctly, also those whose squares overflow or underflow.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        unit = np.array(vectors, dtype=np.float32)
+        norms = np.linalg.norm(unit, axis=1)
+        extreme = np.flatnonzero(~((norms > SMALLEST_NORM) & np.isfinite(norms)))
+        if len(extreme):
+            rows = np.asarray(vectors)[extreme].astype(np.float64)
+            largest = np.abs(rows).max(axis=1, initial=0, keepdims=True)
+            unit[extreme] = rows / np.where(largest > 0, largest, 1)
+            norms[extreme] = np.linalg.norm(unit[extreme], axis=1)
+        rescaled = np.flatnonzero((np.abs(norms - 1) > UNIT_TOLERANCE) & (norms > 0))
+        unit[rescaled] /= norms[rescaled, None]
     return unit
+
+
+def as_vectors(X: Any, name: str = "vectors") -> Vectors:
+    """Return an array-like of floats as an array (n, d), without a copy where it is one already.
+
+    NumPy arrays, nested lists and tensors of PyTorch (on any device, with or without gradients) are array-likes.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        The vectors.
+    name : str
+        What to call them in an error.
+
+    Raises
+    ------
+    VecsmithError
+        If they are not floats, such as codes, or not two-dimensional.
+    """
+    if hasattr(X, "detach"):
+        X = X.detach().cpu()
+        X = X.float().numpy() if "bfloat16" in str(X.dtype) else X.numpy()
+    try:
+        array = X if hasattr(X, "ndim") and hasattr(X, "dtype") else np.asarray(X)
+    except ValueError as error:
+        raise VecsmithError(f"The {name} are lists of different lengths; give an array of shape (n, d).") from error
+    if array.dtype.name == "bfloat16":  # of ml_dtypes, which NumPy does not count among the floats
+        array = array.astype(np.float32)
+    if array.dtype.kind != "f":
+        hint = "give the float vectors" if array.dtype == np.uint8 else "convert them by .astype('float32')"
+        codes = ", which is the type of codes" if array.dtype == np.uint8 else ""
+        raise VecsmithError(f"The {name} must be floats, but got {array.dtype} of shape {array.shape}{codes}; {hint}.")
+    if array.ndim != 2:
+        hint = "; write X[None] for a single vector" if array.ndim == 1 else ""
+        raise VecsmithError(f"The {name} must have shape (n, d), but got an array of shape {array.shape}{hint}.")
+    vectors: Vectors = array
+    return vectors
 
 
 def check_shapes(shards: Sequence[Vectors], source: str) -> None:
@@ -35,10 +89,8 @@ def check_shapes(shards: Sequence[Vectors], source: str) -> None:
         raise VecsmithError(f"{source} has shards of different dimensions or dtypes; write it again.")
 
 
-def check_values(
-    shards: Sequence[Vectors], source: str, text_of: Callable[[int], str | None] | None = None, start: int = 0
-) -> bool:
-    """Refuse vectors that are not finite, or all zero although their text is not empty.
+def check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> tuple[bool, NDArray[np.int64]]:
+    """Refuse vectors that are not finite, and find the all-zero ones.
 
     Parameters
     ----------
@@ -46,32 +98,63 @@ def check_values(
         The vectors, from row `start` on.
     source : str
         What to call them in an error.
-    text_of : callable, optional
-        Returns the text of a row; only an empty text may have no direction.
     start : int
         Row of the first vector.
 
     Returns
     -------
-    bool
-        Whether all that have a direction have unit length.
+    unit_length : bool
+        Whether all vectors but the all-zero ones have unit length.
+    zero_rows : ndarray of shape (m,), int64
+        Rows of the all-zero vectors.
+
+    Raises
+    ------
+    VecsmithError
+        If a value is not finite (which row).
     """
-    unit_length = True
+    unit_length, zero_rows = True, [np.empty(0, np.int64)]
     for shard in shards:
         for begin in range(0, len(shard), BLOCK):
-            with np.errstate(over="ignore", invalid="ignore"):
-                block = np.asarray(shard[begin : begin + BLOCK], dtype=np.float32)
-                norms = np.linalg.norm(block, axis=1)
-            if not np.isfinite(norms).all():
-                row = start + begin + int(np.argmin(np.isfinite(norms)))
+            block = np.asarray(shard[begin : begin + BLOCK])
+            finite = np.isfinite(block).all(axis=1)
+            if not finite.all():
+                row = start + begin + int(np.argmin(finite))
                 raise VecsmithError(f"{source} has a NaN or infinite value in row {row}; embed that text again.")
-            for zero in np.flatnonzero(norms == 0):
-                row = start + begin + int(zero)
-                if text_of is None or (text_of(row) or "").strip():
-                    raise VecsmithError(
-                        f"{source} has an all-zero vector in row {row}, which has no direction; embed that text again."
-                    )
+            zero = ~block.any(axis=1)
+            zero_rows.append(start + begin + np.flatnonzero(zero))
+            with np.errstate(over="ignore"):
+                norms = np.linalg.norm(block[~zero].astype(np.float32, copy=False), axis=1)
             # float16 storage moves a norm by about 1e-4
-            unit_length = unit_length and bool((np.abs(norms[norms > 0] - 1) < 1e-3).all())
+            unit_length = unit_length and bool((np.abs(norms - 1) < 1e-3).all())
         start += len(shard)
-    return unit_length
+    return unit_length, np.concatenate(zero_rows)
+
+
+def warn_of_zero_rows(zero_rows: NDArray[np.int64], count: int, source: str) -> None:
+    """Warn of all-zero vectors, which have no direction, and refuse a set that has no others.
+
+    Parameters
+    ----------
+    zero_rows : ndarray of shape (m,), int64
+        Rows of the all-zero vectors.
+    count : int
+        Vectors in the set.
+    source : str
+        What to call the set.
+
+    Raises
+    ------
+    VecsmithError
+        If all `count` vectors are zero.
+    """
+    if not len(zero_rows):
+        return
+    if len(zero_rows) == count:
+        raise VecsmithError(f"{source} has only all-zero vectors, which have no direction; embed its texts again.")
+    vectors = "one all-zero vector," if len(zero_rows) == 1 else f"{len(zero_rows)} all-zero vectors, the first"
+    warnings.warn(
+        f"{source} has {vectors} in row {zero_rows[0]}, as an empty text has; such rows are kept but never found.",
+        VecsmithWarning,
+        stacklevel=3,
+    )

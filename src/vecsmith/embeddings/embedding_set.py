@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from vecsmith.embeddings.checks import Vectors, check_shapes, check_values
+from vecsmith.embeddings.checks import Vectors, as_vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
@@ -25,8 +26,8 @@ class EmbeddingSet:
 
     Parameters
     ----------
-    vectors : ndarray of shape (n, d), or sequence of such shards
-        Float vectors; shards may be memory-mapped.
+    vectors : array-like of shape (n, d), or sequence of arrays of shape (rows, d)
+        Float vectors, or their shards, which may be memory-mapped.
     ids : sequence of str, optional
         One id a row, all different; the row numbers by default.
     texts : sequence of str, optional
@@ -42,23 +43,27 @@ class EmbeddingSet:
         The vectors, as they came or lie on disk.
     rows : Rows
         The ids and texts, block by block.
+    zero_rows : ndarray of shape (m,), int64
+        Rows of all-zero vectors, as empty texts have. A warning counts them; they are encoded, but no search finds
+        them.
 
     Raises
     ------
     VecsmithError
-        If there are no rows, a vector is not finite, or is all zero though its text is not empty (which row), shapes
-        or counts disagree, or an id is missing or occurs twice.
+        If there are no rows, vectors are not floats or not finite (which row), or all of them are zero, shapes or
+        counts disagree, or an id is missing or occurs twice.
     """
 
     def __init__(
         self,
-        vectors: Vectors | Sequence[Vectors],
+        vectors: ArrayLike | Sequence[Vectors],
         ids: Sequence[str] | None = None,
         texts: Sequence[str] | None = None,
         provenance: Provenance | None = None,
         source: str = "the vectors",
     ) -> None:
-        shards = [vectors] if isinstance(vectors, np.ndarray) else list(vectors)
+        sharded = isinstance(vectors, list | tuple) and all(np.ndim(shard) == 2 for shard in vectors)
+        shards: list[Vectors] = list(vectors) if sharded else [as_vectors(vectors, source)]  # type: ignore[arg-type]
         check_shapes(shards, source)
         count = sum(map(len, shards))
         for name, values in (("id", ids), ("text", texts)):
@@ -73,7 +78,8 @@ class EmbeddingSet:
         self.shards = shards
         self.rows = rows
         self.source = source
-        unit_length = check_values(shards, source, (lambda row: rows[row][1]) if rows.has_texts else None)
+        unit_length, self.zero_rows = check_values(shards, source)
+        warn_of_zero_rows(self.zero_rows, len(rows), source)
         texts = rows.each("text") if rows.has_texts else repeat("", len(rows))
         self.provenance = replace(
             provenance,

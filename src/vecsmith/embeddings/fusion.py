@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vecsmith.embeddings.checks import Vectors
+from vecsmith.embeddings.checks import Vectors, as_vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.provenance import Provenance, joined_prompt
 from vecsmith.embeddings.unit import UnitVectors
@@ -15,6 +15,8 @@ from vecsmith.errors import VecsmithError
 
 Several = Sequence[EmbeddingSet | Vectors]
 """Vectors of several models, of the same rows."""
+VectorsLike = EmbeddingSet | UnitVectors | ArrayLike
+"""Vectors (n, d) of one model, or of several side by side."""
 
 NAMED = 3
 """Ids that an error names."""
@@ -61,15 +63,34 @@ def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
     return EmbeddingSet([cast("Vectors", vectors)], first.ids, first.texts, _provenance(sets), source)
 
 
-def as_one(X: Vectors | UnitVectors | Several) -> Vectors | UnitVectors:
-    """Return vectors as they are, and those of several models fused; an array among these is a model of its own."""
-    if not isinstance(X, Sequence):
+def is_several(X: Any) -> bool:
+    """Whether `X` is a list of sets or arrays (n, d), one a model, and not one array-like of vectors."""
+    return isinstance(X, list | tuple) and any(isinstance(each, EmbeddingSet) or np.ndim(each) == 2 for each in X)
+
+
+def fuse_several(several: Several) -> EmbeddingSet:
+    """Return several models' sets or arrays of the same rows as one set (see `fuse`); arrays are named by number."""
+    return fuse(
+        [
+            each if isinstance(each, EmbeddingSet) else EmbeddingSet(each, source=f"vectors {number}")
+            for number, each in enumerate(several, start=1)
+        ]
+    )
+
+
+def as_unit(X: VectorsLike, name: str = "vectors") -> UnitVectors:
+    """Return the vectors of a set or an array-like (n, d) at unit length, read block by block.
+
+    This is where vectors from Python code and from the command line become the same.
+
+    Raises
+    ------
+    VecsmithError
+        If they are not floats of shape (n, d), as `as_vectors` says.
+    """
+    if isinstance(X, UnitVectors):
         return X
-    named = [
-        each if isinstance(each, EmbeddingSet) else EmbeddingSet(each, source=f"vectors {number}")
-        for number, each in enumerate(X, start=1)
-    ]
-    return fuse(named).unit
+    return X.unit if isinstance(X, EmbeddingSet) else UnitVectors([as_vectors(X, name)])
 
 
 def check_blocks(expected: Mapping[str, int], blocks: Mapping[str, int], user: str) -> None:

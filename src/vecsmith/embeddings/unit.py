@@ -17,7 +17,7 @@ class UnitVectors:
     shards : sequence of ndarray of shape (rows, d)
         Memory-mapped or not.
     blocks : mapping of str to int, optional
-        Names and widths of what lies side by side in fused vectors.
+        Names and widths of the models' blocks in fused vectors.
 
     Examples
     --------
@@ -45,10 +45,12 @@ class UnitVectors:
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Return the unit vectors (m, d) of a slice, or of row numbers (m,) from 0 on; no others are read."""
+        if len(self._shards) == 1:
+            return normalise(self._shards[0][rows])
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         shard_of = np.searchsorted(self._starts, rows, side="right") - 1
-        result = np.empty((len(rows), self.shape[1]), np.float32)
+        result = np.empty((len(rows), self.shape[1]), np.result_type(np.float32, self._shards[0].dtype))
         for number in np.unique(shard_of):
             here = shard_of == number
             result[here] = self._shards[number][rows[here] - self._starts[number]]

@@ -4,13 +4,14 @@ A folder holds ``vectors-00000.npy`` … (shards of as many rows), ``rows.parque
 ``manifest.json`` (provenance and a SHA-256 per file), which is written last: a folder without it is unfinished.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings.checks import Vectors, check_shapes, check_values
+from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
 from vecsmith.errors import VecsmithError
@@ -71,12 +72,11 @@ class EmbeddingWriter:
         Raises
         ------
         VecsmithError
-            If a vector is not finite or all zero (which row), or has other dimensions than the shards before.
+            If a vector is not finite (which row), or has other dimensions than the shards before.
         """
         before = [open_npy(self._shard(0))] if self._shards_done else []
         check_shapes([*before, vectors], str(self.path))
-        text_of = (lambda row: self._rows[row][1]) if self._rows.has_texts else None
-        check_values([vectors], str(self.path), text_of, self._shards_done * self._shard_rows)
+        check_values([vectors], str(self.path), self._shards_done * self._shard_rows)
         if not self._shards_done:
             self._begin()
         with replacing(self._shard(self._shards_done)) as beside, beside.open("wb") as file:
@@ -84,7 +84,16 @@ class EmbeddingWriter:
         self._shards_done += 1
 
     def finish(self) -> None:
-        """Write the manifest, which makes the folder a set."""
+        """Write the manifest, which makes the folder a set.
+
+        Raises
+        ------
+        VecsmithError
+            If all vectors are zero; the folder is removed.
+        """
+        if not any(open_npy(self._shard(number)).any() for number in range(self._shards_done)):
+            shutil.rmtree(self.path)
+            warn_of_zero_rows(np.arange(len(self._rows)), len(self._rows), str(self.path))
         for leftover in filter(_is_partial, self.path.iterdir()):
             leftover.unlink()
         names = [self._shard(number).name for number in range(self._shards_done)]

@@ -137,7 +137,9 @@ class CodecModel:
         else:
             parts = encode_corpus(self.codec.spec, vectors, self.fit_on, self.codec.seed).parts
         self._row_of = {id_: row for row, id_ in enumerate(texts.ids)}
-        self._index = Index.of_parts(parts, self.scoring, vectors if self.scoring == "rescored" else None, texts.ids)
+        originals = vectors if self.scoring == "rescored" else None
+        zero_rows = np.flatnonzero(~vectors.any(axis=1))
+        self._index = Index.of_parts(parts, self.scoring, originals, texts.ids, zero_rows)
 
     def search(
         self,

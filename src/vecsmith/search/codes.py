@@ -47,6 +47,8 @@ class CodeSet:
         What ``rescored`` reorders a shortlist with.
     lists : Lists, or None
         Inverted lists that an index of them may probe.
+    zero_rows : ndarray of shape (m,), int64, or None
+        Rows of all-zero vectors, which an index never finds.
     """
 
     codec: Codec
@@ -57,6 +59,7 @@ class CodeSet:
     scoring: Scoring = "asymmetric"
     originals: Originals | None = None
     lists: Lists | None = None
+    zero_rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -96,7 +99,7 @@ class CodeSet:
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
         blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
         scoring: Scoring = "rescored" if coarse(codec) else "asymmetric"
-        write_codes(path, codec, blocks, embedded.rows, embedded.provenance, scoring)
+        write_codes(path, codec, blocks, embedded.rows, embedded.provenance, scoring, zero_rows=embedded.zero_rows)
         return cls.open(path)
 
     @classmethod
@@ -145,7 +148,9 @@ class CodeSet:
                 originals = Decoded(load_codec(folder / "finer"), originals)
             lists = None if numbers is None else Lists(open_npy(folder / "centroids.npy"), numbers)
             scoring = manifest.get("scoring", "asymmetric")
-            return cls(codec, codes, rows, Provenance(**manifest["provenance"]), scales, scoring, originals, lists)
+            zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
+            provenance = Provenance(**manifest["provenance"])
+            return cls(codec, codes, rows, provenance, scales, scoring, originals, lists, zero_rows)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 
@@ -160,6 +165,7 @@ def write_codes(
     originals: Iterable[NDArray[Any]] | None = None,
     finer: Codec | None = None,
     lists: tuple[Floats, Iterable[ListNumbers]] | None = None,
+    zero_rows: NDArray[np.int64] | None = None,
 ) -> None:
     """Write a folder for `CodeSet.open`, whole or not at all.
 
@@ -184,6 +190,8 @@ def write_codes(
         The codec of `originals`, where these are codes.
     lists : tuple of ndarray of shape (n_lists, d) and iterable of ndarray of shape (rows,), int32, optional
         The centroids of inverted lists, and the list of every row.
+    zero_rows : ndarray of shape (m,), int64, optional
+        Rows of all-zero vectors.
 
     Raises
     ------
@@ -210,6 +218,9 @@ def write_codes(
             _write_array(beside / "centroids.npy", len(lists[0]), [lists[0]])
             _write_array(beside / "lists.npy", count, lists[1])
             names += ["centroids.npy", "lists.npy"]
+        if zero_rows is not None and len(zero_rows):
+            _write_array(beside / "zero_rows.npy", len(zero_rows), [zero_rows])
+            names.append("zero_rows.npy")
         rows.write(beside / "rows.parquet")
         codec.save(beside / "codec")
         content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}

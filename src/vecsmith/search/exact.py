@@ -7,10 +7,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import BitQuantiser, Codes, Floats, inner
 from vecsmith.codecs.projection import projection
-from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.embeddings import UnitVectors, Vectors, normalise
 
 Rows = NDArray[np.int64]
 Scoring = Literal["symmetric", "asymmetric", "rescored"]
@@ -22,7 +23,7 @@ BLOCK_FLOATS = 1 << 25
 """Floats that are gathered at a time for a shortlist: 128 MiB."""
 
 
-class Decoded:
+class Decoded(DropsCache):
     """Vectors (n, d) that are kept as codes and decoded when they are read, as finer codes to reorder a shortlist with.
 
     Parameters
@@ -97,8 +98,8 @@ Originals = Vectors | UnitVectors | Decoded | DecodedParts
 
 
 def read(originals: Originals, rows: Rows) -> Floats:
-    """Return the vectors (m, k) that rows (m,) are scored with: floats, or the coordinates of finer codes."""
-    return originals.coordinates(rows) if isinstance(originals, Decoded) else originals[rows]
+    """Return the vectors (m, k) that rows (m,) are scored with: unit vectors, or the coordinates of finer codes."""
+    return originals.coordinates(rows) if isinstance(originals, Decoded) else normalise(originals[rows])
 
 
 def asymmetric_scores(codec: Codec, Q: Floats, codes: Codes) -> Floats:

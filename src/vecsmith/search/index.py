@@ -5,15 +5,16 @@ from dataclasses import replace
 from operator import index as whole
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Codes, Floats
-from vecsmith.codecs.checks import as_floats, refuse_infinite
-from vecsmith.embeddings import Provenance, Vectors
+from vecsmith.codecs.checks import refuse_infinite
+from vecsmith.codecs.codec import BLOCK
+from vecsmith.embeddings import Provenance, Several, UnitVectors, VectorsLike, warn_of_zero_rows
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.search.codes import CodeSet, write_codes
@@ -21,16 +22,17 @@ from vecsmith.search.exact import SCORINGS, Decoded, Originals, Rows, Scoring
 from vecsmith.search.part import Part
 from vecsmith.search.ranking import SHORTLIST, best, rescore
 from vecsmith.search.segments import Segment, State
-from vecsmith.search.two_stages import begins, in_stages
+from vecsmith.search.two_stages import begins, coarse, in_stages
 
 
 class Index:
     """Searches codes.
 
-    Scores are ⟨q, decode(code)⟩ for ``asymmetric``, the same with the query encoded and decoded for ``symmetric``
-    (for codes of bits: minus the Hamming distance), and ⟨q, d⟩ with the original vectors for the first documents of
-    ``rescored``. Codes of two quantisers, such as hybrid24B+trellis24B, need no original vectors for that: the first
-    quantiser's are scanned, and the whole codes reorder.
+    Vectors are compared by cosine: queries and documents of any length are scaled to unit length first. Scores are
+    ⟨q, decode(code)⟩ for ``asymmetric``, the same with the query encoded and decoded for ``symmetric`` (for codes of
+    bits: minus the Hamming distance), and ⟨q, d⟩ with the original vectors for the first documents of ``rescored``.
+    Codes of two quantisers, such as hybrid24B+trellis24B, need no original vectors for that: the first quantiser's are
+    scanned, and the whole codes reorder.
 
     Many threads may search while another adds, deletes or saves: a search goes on with what was there when it began.
     A single query runs on one core, a batch on as many as ``faiss.omp_set_num_threads`` says.
@@ -39,13 +41,14 @@ class Index:
     ----------
     codec : Codec
         A fitted codec.
-    codes : ndarray of shape (n, bytes_per_vector), uint8
-        What `codec` made of the documents; memory-mapped or not.
+    codes : ndarray of shape (n, bytes_per_vector), uint8; or array-like of shape (n, d), or EmbeddingSet
+        The documents' codes, memory-mapped or not, or their float vectors, which are encoded. All-zero vectors are
+        never found; codes do not show which these are.
     scoring : {"symmetric", "asymmetric", "rescored"}
         How a query is scored against a code.
     originals : ndarray of shape (n, d) or Decoded, optional
         The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, unless the
-        codes are of two quantisers. Only the shortlist is read.
+        codes are of two quantisers, or `codes` are vectors. Only the shortlist is read.
     ids : sequence of str, optional
         Document ids, all different; ties break by falling id, as in trec_eval. Without them, ids are row numbers, and
         ties break by rising row.
@@ -61,7 +64,7 @@ class Index:
     >>> import numpy as np, vecsmith
     >>> X = np.random.default_rng(0).standard_normal((1000, 64)).astype("float32")
     >>> codec = vecsmith.codec("binary").fit(X)
-    >>> index = vecsmith.Index(codec, codec.encode(X))
+    >>> index = vecsmith.Index(codec, X)
     >>> scores, rows = index.search(X[:3], k=5)
     >>> rows[:, 0]
     array([0, 1, 2])
@@ -73,12 +76,29 @@ class Index:
     def __init__(
         self,
         codec: Codec,
-        codes: Codes,
+        codes: Codes | VectorsLike | Several,
         scoring: Scoring = "asymmetric",
         originals: Originals | None = None,
         ids: Sequence[str] | None = None,
     ) -> None:
-        self._set_up([Part(codec, codes, range(len(codes)))], scoring, originals, ids)
+        zero_rows = None
+        if getattr(codes, "dtype", None) != np.uint8:
+            X = codec.unit(cast("VectorsLike", codes))
+            codes, zero_rows = codec.encode(X), _zero_rows(X)
+            if scoring == "rescored" and originals is None and coarse(codec) is None:
+                originals = X
+        codes = cast("Codes", codes)
+        self._set_up([Part(codec, codes, range(len(codes)))], scoring, originals, ids, zero_rows)
+
+    def __repr__(self) -> str:
+        codec = self.parts[0].codec
+        return f"Index({len(self)} codes of {codec.bytes_per_vector} bytes, {codec.spec!r}, {self.scoring})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_changing"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _changing=Lock())
 
     @classmethod
     def of_parts(
@@ -87,10 +107,21 @@ class Index:
         scoring: Scoring = "asymmetric",
         originals: Originals | None = None,
         ids: Sequence[str] | None = None,
+        zero_rows: Rows | None = None,
     ) -> Self:
-        """Make an index over documents that several codecs encoded, as cross-fitting does; their scores are merged."""
+        """Make an index over documents that several codecs encoded, as cross-fitting does; their scores are merged.
+
+        Parameters
+        ----------
+        parts : sequence of Part
+            The codes of each codec.
+        scoring, originals, ids
+            As of `Index`.
+        zero_rows : ndarray of shape (m,), int64, optional
+            Rows of all-zero vectors, which are never found.
+        """
         index = cls.__new__(cls)
-        index._set_up(list(parts), scoring, originals, ids)
+        index._set_up(list(parts), scoring, originals, ids, zero_rows)
         return index
 
     @classmethod
@@ -114,14 +145,19 @@ class Index:
         stored = CodeSet.open(path, trusting=mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
         part = Part(stored.codec, codes, range(len(codes)), stored.scales, stored.lists)
-        index = cls.of_parts([part], stored.scoring, stored.originals)
+        index = cls.of_parts([part], stored.scoring, stored.originals, zero_rows=stored.zero_rows)
         (segment,) = index._state.segments
         index._state = replace(index._state, segments=(replace(segment, names=stored.rows),))
         index.provenance = stored.provenance
         return index
 
     def _set_up(
-        self, parts: list[Part], scoring: Scoring, originals: Originals | None, ids: Sequence[str] | None
+        self,
+        parts: list[Part],
+        scoring: Scoring,
+        originals: Originals | None,
+        ids: Sequence[str] | None,
+        zero_rows: Rows | None,
     ) -> None:
         if scoring not in SCORINGS:
             raise unknown("scoring", scoring, SCORINGS)
@@ -141,6 +177,8 @@ class Index:
         self.scoring = scoring
         self.provenance = Provenance()
         self._state = State((Segment(tuple(parts), names, originals),), None, ids is not None)
+        if zero_rows is not None and len(zero_rows):
+            self._state = self._state.without(zero_rows)
         self._changing = Lock()
 
     def __len__(self) -> int:
@@ -162,7 +200,11 @@ class Index:
         return self._state.names
 
     def search(
-        self, Q: Vectors, k: int = 10, allowed: Iterable[Any] | NDArray[Any] | None = None, probes: int | None = None
+        self,
+        Q: VectorsLike | Several,
+        k: int = 10,
+        allowed: Iterable[Any] | NDArray[Any] | None = None,
+        probes: int | None = None,
     ) -> tuple[Floats, Rows]:
         """Return the scores (n, k), float32, and rows (n, k), int64, of the best documents of queries (n, d).
 
@@ -171,8 +213,8 @@ class Index:
 
         Parameters
         ----------
-        Q : ndarray of shape (n, d)
-            Queries.
+        Q : array-like of shape (n, d), or EmbeddingSet
+            Float queries.
         k : int
             Documents a query.
         allowed : set or sequence of str, of int, or ndarray of shape (rows,), bool, optional
@@ -185,8 +227,8 @@ class Index:
         Raises
         ------
         VecsmithError
-            If `k` is not positive, the queries have other dimensions than the codec's or a value that is not finite, an
-            id is unknown, or there are no lists to probe.
+            If `k` is not positive, the queries are not floats, have other dimensions than the codec's or a value that
+            is not finite, an id is unknown, or there are no lists to probe.
         """
         k, probes = whole(k), None if probes is None else whole(probes)
         if k < 1:
@@ -195,8 +237,10 @@ class Index:
             raise VecsmithError(f"probes must be at least 1, not {probes}.")
         if probes is not None and self._state.centroids is None:
             raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
-        state, Q = self._state, as_floats(Q)
-        state.parts[0].codec.check_dimensions(Q)
+        state = self._state
+        unit = state.parts[0].codec.unit(Q, "queries")
+        state.parts[0].codec.check_dimensions(unit)
+        Q = unit[:]
         refuse_infinite(Q, np.arange(len(Q)), "queries")
         mask, count = state.mask(allowed)
         wanted = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
@@ -209,7 +253,7 @@ class Index:
             scores, rows = rescore(state, Q, scores, rows)
         return scores[:, :k], rows[:, :k]
 
-    def recall(self, Q: Vectors, k: int = 10, probes: int = 16) -> float:
+    def recall(self, Q: VectorsLike, k: int = 10, probes: int = 16) -> float:
         """Return the share of the best `k` documents of queries (n, d) that are among those found by `probes` lists.
 
         Raises
@@ -241,28 +285,29 @@ class Index:
         with self._changing:
             self._state = self._state.listed(None if n_lists is None else whole(n_lists), seed)
 
-    def add(self, X: Vectors, ids: Sequence[str] | None = None) -> None:
-        """Add vectors (n, d), of unit length where the others are, as the last rows.
+    def add(self, X: VectorsLike | Several, ids: Sequence[str] | None = None) -> None:
+        """Add vectors (n, d) as the last rows.
 
         Parameters
         ----------
-        X : ndarray of shape (n, d)
-            The vectors; ``rescored`` keeps them too, as it keeps those that are there.
+        X : array-like of shape (n, d), or EmbeddingSet
+            Float vectors; ``rescored`` keeps them too, at unit length. All-zero ones are never found.
         ids : sequence of str
             Their ids, different from all that are there; may be left out where ids are row numbers.
 
         Raises
         ------
         VecsmithError
-            If an id is there already or is not a string, the ids are missing or too many, or the index is of several
-            codecs.
+            If the vectors are not floats, such as codes, an id is there already or is not a string, the ids are missing
+            or too many, or the index is of several codecs.
         """
         codec = self._codec
-        codes, originals = codec.encode(X), self.originals
+        X = codec.unit(X)
+        codes, originals, zero_rows = codec.encode(X), self.originals, _zero_rows(X)
         if isinstance(originals, Decoded):
             originals = Decoded(originals.codec, originals.codec.encode(X))
         elif originals is not None:
-            originals = np.array(X, getattr(originals, "dtype", np.float32))
+            originals = X[:].astype(getattr(originals, "dtype", np.float32))
         with self._changing:
             state = self._state
             if ids is None and state.by_id:
@@ -277,7 +322,8 @@ class Index:
                 if row is not None and (state.deleted is None or not state.deleted[row]):
                     raise VecsmithError(f"The id {id_!r} is in the index already; delete it first.")
             part = state.parts[0].like(codes, range(state.total, state.total + len(codes)))
-            self._state = state.added(Segment((part,), names, originals))
+            added = state.added(Segment((part,), names, originals))
+            self._state = added.without(state.total + zero_rows) if len(zero_rows) else added
 
     def delete(self, ids: Iterable[Any] | NDArray[Any]) -> None:
         """Delete documents, given as ids, row numbers or a mask; the rows of the others stay what they are.
@@ -317,6 +363,14 @@ class Index:
         if len(parts) > 1:
             raise VecsmithError("An index of several codecs, as cross-fitting makes, can neither be changed nor saved.")
         return parts[0].codec
+
+
+def _zero_rows(X: UnitVectors) -> Rows:
+    """Return the rows of all-zero vectors, and warn of them."""
+    blocks = range(0, len(X), BLOCK)
+    zero_rows = np.concatenate([start + np.flatnonzero(~X[start : start + BLOCK].any(axis=1)) for start in blocks])
+    warn_of_zero_rows(zero_rows, len(X), "The array of vectors")
+    return zero_rows
 
 
 def _names(count: int, ids: Sequence[str] | None) -> Names:

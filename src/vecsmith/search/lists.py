@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
@@ -27,7 +28,7 @@ ROUNDS = 10
 
 
 @dataclass(frozen=True)
-class Lists:
+class Lists(DropsCache):
     """Which list every document of a part is in: that of the centroid whose inner product with its decoding is largest.
 
     Attributes

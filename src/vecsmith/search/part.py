@@ -1,8 +1,7 @@
 """`Part`: the codes of one codec, scanned by FAISS."""
 
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.base import REFINE, Codes, Floats, hold, signs
 from vecsmith.codecs.projection import projection
@@ -33,7 +33,7 @@ DEEPEST = 4096
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(DropsCache):
     """Codes of one codec, and where their documents stand in the corpus.
 
     Attributes
@@ -120,9 +120,8 @@ class Part:
 
     def listed(self, lists: Lists) -> "Part":
         """Return the same documents in other lists; what is laid out for scanning all of them is shared."""
-        part = copy(self)
-        vars(part).pop("_inverted", None)
-        vars(part)["lists"] = lists
+        part = replace(self, lists=lists)
+        vars(part).update({name: value for name, value in vars(self).items() if name not in ("_inverted", "lists")})
         return part
 
     def _scan(self, Q: Floats, k: int, scoring: ScanScoring, probe: Probe | None = None) -> tuple[Floats, Rows]:

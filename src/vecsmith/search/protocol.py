@@ -97,7 +97,7 @@ def encode_corpus(
     parts, fit_seconds, encode_seconds = [], 0.0, 0.0
     for train, rows in folds:
         start = time.perf_counter()
-        codec = Codec(spec, seed).fit(train, blocks)
+        codec = Codec(spec, seed).fit(train, blocks=blocks)
         if recenter:
             codec = codec.recentred(X[rows])
         fitted = time.perf_counter()

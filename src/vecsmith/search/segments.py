@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.cached import DropsCache
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import Rows as Names
@@ -20,7 +21,7 @@ from vecsmith.search.part import Mask, Part
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(DropsCache):
     """Documents that came together: their codes, names, and what their scores are refined with."""
 
     parts: tuple[Part, ...]
@@ -50,7 +51,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class State:
+class State(DropsCache):
     """Segments, one after the other, and their deleted rows; it never changes.
 
     Attributes

@@ -117,9 +117,10 @@ class Bench:
         return np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
 
     def _index(self, scoring: LineScoring, parts: Sequence[Part]) -> Index:
+        ids, zero_rows = self.corpus.ids, self.corpus.zero_rows
         if scoring == "two-stage":
-            return Index.of_parts(parts, "rescored", None, self.corpus.ids)
-        return Index.of_parts(parts, "asymmetric" if scoring == "exact" else scoring, self._documents, self.corpus.ids)
+            return Index.of_parts(parts, "rescored", None, ids, zero_rows)
+        return Index.of_parts(parts, "asymmetric" if scoring == "exact" else scoring, self._documents, ids, zero_rows)
 
     def _measure(self, spec: str, scoring: LineScoring, encoded: Encoded) -> Measurement:
         index = self._index(scoring, encoded.parts)
