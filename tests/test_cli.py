@@ -248,7 +248,7 @@ def test_broken_files_end_with_one_sentence(
     ("values", "message"),
     [
         (np.full((4, 8), np.nan), "NaN or infinite value in row 0"),
-        (np.zeros((4, 8)), "all-zero vector in row 0"),
+        (np.zeros((4, 8)), "only all-zero vectors"),
         (np.eye(4, 9), "dimensions"),
         (np.eye(2, 8), "2 vectors but"),
     ],

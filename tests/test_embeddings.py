@@ -13,7 +13,7 @@ import pytest
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Rows, content_hash, normalise, writer
 from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.files import write_manifest
 from vecsmith.search.segments import KeptNames
 
@@ -89,20 +89,57 @@ def test_a_value_that_is_not_finite_is_refused_with_its_row(X, value, row):
         EmbeddingSet(X)
 
 
-def test_the_vector_of_an_empty_text_may_be_zero(X):
+def test_all_zero_vectors_are_counted_and_said(X, tmp_path):
     X = normalise(X)
     X[13] = 0
-    texts = ["text"] * len(X)
-    texts[13] = ""
-    assert EmbeddingSet(X, texts=texts).provenance.normalised
-    with pytest.raises(VecsmithError, match="row 13"):
-        EmbeddingSet(X, texts=["text"] * len(X))
+    with pytest.warns(VecsmithWarning, match="one all-zero vector, in row 13, .* kept but never found"):
+        embedded = EmbeddingSet([X[:8], X[8:]])
+    assert embedded.provenance.normalised
+    assert embedded.zero_rows.tolist() == [13]
+    embedded.save(tmp_path / "set")
+    with pytest.warns(VecsmithWarning, match="one all-zero vector"):
+        assert EmbeddingSet.open(tmp_path / "set").zero_rows.tolist() == [13]
+    X[4] = 0
+    with pytest.warns(VecsmithWarning, match="2 all-zero vectors, the first in row 4"):
+        EmbeddingSet(X)
 
 
-def test_an_all_zero_vector_is_refused_with_its_row(X):
-    X[13] = 0
-    with pytest.raises(VecsmithError, match="all-zero vector in row 13, which has no direction"):
-        EmbeddingSet([X[:8], X[8:]])
+def test_a_set_of_all_zero_vectors_is_refused(X, ids, tmp_path):
+    with pytest.raises(VecsmithError, match="only all-zero vectors"):
+        EmbeddingSet(np.zeros_like(X))
+    writer = EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE)
+    writer.write(np.zeros_like(X))
+    with pytest.raises(VecsmithError, match="only all-zero vectors"):
+        writer.finish()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30, 3e38])
+def test_finite_values_of_any_size_have_a_direction(X, size):
+    scaled = np.float32(size / np.abs(X).max()) * X.astype(np.float32)
+    np.testing.assert_allclose(normalise(scaled), normalise(X), atol=1e-5)
+    assert not len(EmbeddingSet(scaled).zero_rows)
+    assert np.array_equal(normalise(X.astype(np.float64) * 1e200), normalise(normalise(X.astype(np.float64) * 1e200)))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet"])
+def test_shards_in_a_folder_or_of_a_pattern_are_one_set(X, suffix, tmp_path):
+    shards = {f"part-{number}{suffix}": X[start : start + 8] for number, start in ((2, 0), (10, 8), (11, 16))}
+    for name, shard in shards.items():
+        if suffix == ".npy":
+            np.save(tmp_path / name, shard)
+        elif suffix == ".npz":
+            np.savez(tmp_path / name, vectors=shard)
+        else:
+            pq.write_table(pa.table({"vector": list(shard)}), tmp_path / name)
+    for path in (tmp_path, tmp_path / f"part-*{suffix}"):
+        assert np.array_equal(EmbeddingSet.open(path).vectors, X)
+    with pytest.raises(VecsmithError, match="No vector file matches"):
+        EmbeddingSet.open(tmp_path / "shard-*.npy")
+    np.save(tmp_path / "corpus.npy", X)
+    np.save(tmp_path / "queries.npy", X)
+    with pytest.raises(VecsmithError, match="a corpus and of queries; name one"):
+        EmbeddingSet.open(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +158,8 @@ def test_ids_must_be_there_and_unique(X, ids, message):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.ones((3, 2), dtype=int), "floats, not int64"),
-        (np.ones(3, dtype=np.float32), "two-dimensional"),
+        (np.ones((3, 2), dtype=int), "must be floats, not int64"),
+        (np.ones(3, dtype=np.float32), r"shape \(n, d\), not \(3,\)"),
         (np.ones((0, 2), dtype=np.float32), "is empty"),
         (np.ones((2, 0), dtype=np.float32), "is empty"),
     ],
@@ -306,8 +343,8 @@ def test_a_writer_does_not_go_on_with_anothers_work(X, ids, tmp_path):
 def test_a_writer_names_the_row_of_the_set_and_refuses_other_dimensions(X, ids, tmp_path):
     writer = EmbeddingWriter(tmp_path / "set", ids, None, PROVENANCE)
     writer.write(X[:8])
-    X[13] = 0
-    with pytest.raises(VecsmithError, match="all-zero vector in row 13, which has no direction"):
+    X[13] = np.inf
+    with pytest.raises(VecsmithError, match="infinite value in row 13"):
         writer.write(X[8:16])
     with pytest.raises(VecsmithError, match="different dimensions"):
         writer.write(X[8:13, :4])

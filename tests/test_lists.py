@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from vecsmith.embeddings import normalise
 from vecsmith.errors import VecsmithError
 from vecsmith.search import Decoded, Part
 from vecsmith.search.exact import asymmetric_scores
@@ -57,7 +58,7 @@ def test_all_lists_give_the_exact_answer(spec: str, scoring: str, documents: Vec
 @pytest.mark.parametrize("spec", ["median", "hybrid8B", "int8", "trellis6B"])
 def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, documents: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(documents)
-    index, Q = listed(codec, documents), documents[:30] + documents[30:60]
+    index, Q = listed(codec, documents), normalise(documents[:30] + documents[30:60])
     allowed = np.random.default_rng(0).random(len(documents)) <= share
     exact = np.where(allowed, asymmetric_scores(codec, Q, codec.encode(documents)), -np.inf)
     for probes in (1, 3):
@@ -79,7 +80,7 @@ def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> Non
     coarse.add(lists.centroids)
     rival = faiss.IndexIVFFlat(coarse, 40, 30, faiss.METRIC_INNER_PRODUCT)
     rival.add(documents)
-    Q = documents[:50] + documents[50:100] / 2
+    Q = normalise(documents[:50] + documents[50:100] / 2)
     for probes in (1, 5, 30):
         rival.nprobe = probes
         scores, rows = rival.search(Q, 10)
@@ -90,7 +91,7 @@ def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> Non
 
 def test_recall_rises_with_probes(documents: Vectors) -> None:
     codec = vecsmith.codec("hybrid8B").fit(documents)
-    index, Q = listed(codec, documents, 60), documents[:100] + documents[100:200]
+    index, Q = listed(codec, documents, 60), normalise(documents[:100] + documents[100:200])
     recalls = [index.recall(Q, 10, probes) for probes in (1, 4, 16, 60, 1000)]
     assert recalls == sorted(recalls)
     assert 0.1 < recalls[0] < recalls[2] < 1
@@ -118,7 +119,7 @@ def test_the_seed_decides_the_lists_and_the_default_is_the_square_root(documents
 def test_what_is_added_is_scanned_what_is_deleted_is_not_and_saving_keeps_the_lists(
     spec: str, scoring: str, documents: Vectors, tmp_path: Path
 ) -> None:
-    codec, Q = vecsmith.codec(spec).fit(documents), documents[:20] + documents[20:40]
+    codec, Q = vecsmith.codec(spec).fit(documents), normalise(documents[:20] + documents[20:40])
     codes, first = codec.encode(documents), 3000
     finer = vecsmith.codec("int4").fit(documents)
     originals = Decoded(finer, finer.encode(documents[:first])) if scoring == "finer" else documents[:first]

@@ -14,9 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.errors import VecsmithError
+from vecsmith.embeddings import normalise
+from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.metrics import evaluate
-from vecsmith.search import SHORTLIST, Decoded, Part
+from vecsmith.search import SHORTLIST, CodeSet, Decoded, Part
 from vecsmith.search.exact import asymmetric_scores, hamming_distances
 
 Vectors = NDArray[np.float32]
@@ -53,7 +54,7 @@ def test_symmetric_floats_score_decoded_queries(vectors: Vectors) -> None:
 def test_fast_scan_finds_what_exact_scoring_finds(vectors: Vectors) -> None:
     rng = np.random.default_rng(1)
     documents = rng.standard_normal((20_000, 64)).astype(np.float32)
-    queries = rng.standard_normal((50, 64)).astype(np.float32)
+    queries = normalise(rng.standard_normal((50, 64)))
     codec = vecsmith.codec("median").fit(documents)
     codes = codec.encode(documents)
     oracle = asymmetric_scores(codec, queries, codes)
@@ -108,7 +109,9 @@ def test_bad_arguments_are_refused(vectors: Vectors) -> None:
     spoilt = np.where(np.arange(600)[:, None] == 3, np.nan, vectors)
     for queries, complaint in (
         (vectors[:, :8], "40 dimensions"),
-        (vectors[0], r"\(n, 40\), but got an array of shape \(40,\)"),
+        (vectors[0], r"queries must have shape \(n, d\), not \(40,\); write X\[None\]"),
+        (codes, r"queries must be floats, not uint8 .* type of codes"),
+        (vectors.astype(int), "convert them by"),
         (vectors[:0, :8], "40 dimensions"),
         (spoilt, "queries have a NaN or infinite value in row 3"),
     ):
@@ -121,7 +124,7 @@ def test_bad_arguments_are_refused(vectors: Vectors) -> None:
     ):
         with pytest.raises(VecsmithError, match=complaint):
             vecsmith.Index(codec, codes, ids=ids)  # type: ignore[arg-type]
-    for wrong in (codes[:, :4], codes[0], vectors):
+    for wrong in (codes[:, :4], codes[0]):
         with pytest.raises(VecsmithError, match="has codes of 5 bytes"):
             vecsmith.Index(codec, wrong)
     for originals in (vectors[:5], vectors[:, :5], Decoded(codec, codes[:5])):
@@ -141,7 +144,8 @@ def test_what_scores_least_is_found_too(spec: str, vectors: Vectors) -> None:
     # FAISS's fast scan never finds a document whose rounded score is 0
     codec = vecsmith.codec(spec).fit(vectors)
     codes = codec.encode(vectors)
-    queries = np.vstack([np.zeros((1, 40)), np.eye(40)[:3], -codec.decode(codes[:3])]).astype(np.float32)
+    queries = np.vstack([np.zeros((1, 40)), np.eye(40)[:3], -codec.decode(codes[:3])])
+    queries = normalise(queries)
     oracle = asymmetric_scores(codec, queries, codes)
     index = vecsmith.Index(codec, codes)
     index.build_lists(5)
@@ -243,8 +247,8 @@ def test_a_far_filter_among_many_documents() -> None:
     documents = rng.standard_normal((20_000, 32)).astype(np.float32)
     codec = vecsmith.codec("median").fit(documents)
     codes = codec.encode(documents)
-    Q = rng.standard_normal((5, 32)).astype(np.float32)
-    far = asymmetric_scores(codec, Q, codes)[0] < -1
+    Q = normalise(rng.standard_normal((5, 32)))
+    far = asymmetric_scores(codec, Q, codes)[0] < -0.2
     scores, rows = vecsmith.Index(codec, codes).search(Q, 100, far)
     np.testing.assert_allclose(scores, oracle(codec, codes, Q, far, 100), atol=1e-4)
     assert far[rows].all()
@@ -351,6 +355,7 @@ def test_codes_in_a_file_are_searched_where_they_are(spec: str, vectors: Vectors
 
 def test_a_thousand_documents_a_query(vectors: Vectors) -> None:
     X = np.random.default_rng(0).standard_normal((5000, 40)).astype(np.float32) + vectors[0]
+    X = normalise(X)
     for spec in ("hybrid10B", "binary"):
         codec = vecsmith.codec(spec).fit(X)
         codes = codec.encode(X)
@@ -456,3 +461,62 @@ def test_killed_while_saving_the_last_saved_index_is_there(vectors: Vectors, tmp
         assert len(loaded) in (acknowledged, acknowledged + 50)
         acknowledged = len(loaded)
         assert loaded.search(vectors[:1], 5)[0][0, 0] == pytest.approx(1, abs=1e-5)
+
+
+def test_an_index_takes_vectors_and_never_finds_a_zero_one(vectors: Vectors, tmp_path: Path) -> None:
+    with_zeros = vectors.copy()
+    with_zeros[[3, 250]] = 0
+    for spec in ("binary", "trellis8B", "float32", "hybrid4B+trellis4B"):
+        codec = vecsmith.codec(spec).fit(vectors)
+        for scoring in ("asymmetric", "symmetric", "rescored"):
+            with pytest.warns(VecsmithWarning, match="2 all-zero vectors, the first in row 3"):
+                index = vecsmith.Index(codec, with_zeros, scoring)  # type: ignore[arg-type]
+            assert len(index) == 598
+            _, rows = index.search(vectors[:5], 600)
+            assert rows.shape == (5, 598)
+            assert not np.isin(rows, [3, 250]).any()
+            if scoring != "rescored":
+                plain = vecsmith.Index(codec, codec.encode(vectors), scoring)  # type: ignore[arg-type]
+                expected = plain.search(vectors[:5], 50)[1]
+                for line, found in zip(expected, rows, strict=True):
+                    assert np.array_equal(line[~np.isin(line, [3, 250])][:40], found[:40])
+        added = np.zeros((2, 40), np.float32)
+        added[1] = vectors[0]
+        with pytest.warns(VecsmithWarning):
+            index.add(added)
+        assert len(index) == 599
+        assert not np.isin(index.search(vectors[:1], 599)[1], 600).any()
+    with pytest.warns(VecsmithWarning, match="2 all-zero"):
+        embedded = vecsmith.EmbeddingSet(with_zeros)
+    codes = CodeSet.encode(vecsmith.codec("median").fit(embedded), embedded, tmp_path / "codes")
+    assert len(codes) == 600
+    for mmap in (True, False):
+        loaded = vecsmith.Index.load(tmp_path / "codes", mmap)
+        assert not np.isin(loaded.search(vectors[:5], 600)[1], [3, 250]).any()
+        loaded.save(tmp_path / f"again{mmap}")
+        assert vecsmith.Index.load(tmp_path / f"again{mmap}").search(vectors[:5], 600)[1].shape == (5, 598)
+    assert repr(loaded) == "Index(598 codes of 5 bytes, 'median', asymmetric)"
+
+
+def test_vectors_of_any_length_score_as_cosines(vectors: Vectors) -> None:
+    lengths = np.linspace(0.1, 20, 600, dtype=np.float32)[:, None]
+    for spec, scoring in (("float32", "asymmetric"), ("int8", "rescored"), ("median", "symmetric")):
+        codec = vecsmith.codec(spec).fit(vectors)
+        index = vecsmith.Index(codec, lengths * vectors, scoring)  # type: ignore[arg-type]
+        expected, expected_rows = vecsmith.Index(codec, vectors, scoring).search(vectors[:20])  # type: ignore[arg-type]
+        scores, rows = index.search(30 * vectors[:20])
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+        assert np.array_equal(rows, expected_rows)
+        if scoring != "symmetric":
+            np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
+        index.add(7 * vectors[:3])
+        assert np.array_equal(np.sort(index.search(vectors[:3], 2)[1], axis=1), [[0, 600], [1, 601], [2, 602]])
+
+
+def test_codes_are_not_added_as_vectors(vectors: Vectors) -> None:
+    codec = vecsmith.codec("int8").fit(vectors)
+    index = vecsmith.Index(codec, codec.encode(vectors[:500]))
+    for use in (index.add, index.search, index.recall):
+        with pytest.raises(VecsmithError, match="must be floats, not uint8"):
+            use(codec.encode(vectors[500:]))
+    assert len(index) == 500

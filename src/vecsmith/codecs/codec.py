@@ -127,7 +127,7 @@ class Codec(Estimator):
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())
 
-    def unit(self, X: VectorsLike | Several, name: str = "vectors") -> UnitVectors:
+    def unit(self, X: VectorsLike | Several, name: str = "the vectors") -> UnitVectors:
         """Return vectors (n, d) at unit length, read block by block; those of several models are fused.
 
         Raises
@@ -146,8 +146,8 @@ class Codec(Estimator):
         if count > 1 and not isinstance(self.stages[0], Fuse):
             raise VecsmithError(
                 f"{self.spec} takes the vectors of one model, but got {count} sets: for {count} models, begin the "
-                "codec with fuse(…), one name a model; for the shards of one set, give their folder or a pattern such as "
-                "'shards/*.npy', or an EmbeddingSet of them."
+                "codec with fuse(…), one name a model; for the shards of one set, give their folder or a pattern "
+                "such as 'shards/*.npy', or an EmbeddingSet of them."
             )
 
     def fit(
@@ -184,7 +184,7 @@ class Codec(Estimator):
         self.blocks = dict(blocks or X.blocks)
         if isinstance(self.stages[0], Fuse):
             self.stages[0].take(self.blocks)
-        unseen = None if validation is None else self._validation(self.unit(validation, "validation vectors"), X)
+        unseen = None if validation is None else self._validation(self.unit(validation, "the validation vectors"), X)
         reduced = sample(X, FIT_VECTORS, self.seed, "vectors")
         for reducer in self.reducers:
             if isinstance(reducer, Trained):

@@ -92,18 +92,20 @@ def _clusterings(index: Any) -> Iterator[Any]:
     """Yield the clustering parameters of an untrained index and of all the quantizers inside it."""
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexPreTransform):
-        for position in range(index.chain.size()):
-            rotation = faiss.downcast_VectorTransform(index.chain.at(position))
+        chain: Any = index.chain
+        for position in range(chain.size()):
+            rotation = faiss.downcast_VectorTransform(chain.at(position))
             if isinstance(rotation, faiss.OPQMatrix):
                 # the product quantizer that OPQ would make for its training; FAISS does not own it
-                rotation.pq = rotation.kept = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
+                rotation.pq = training = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
+                vars(rotation)["training"] = training
                 yield rotation.pq.cp
         yield from _clusterings(index.index)
         return
     inside = [getattr(index, name) for name in ("pq", "rq") if hasattr(index, name)]
     if hasattr(index, "prq"):
         splits = map(index.prq.subquantizer, range(index.prq.nsplits))
-        inside += [faiss.downcast_AdditiveQuantizer(split) for split in splits]
+        inside += [faiss.downcast_AdditiveQuantizer(split) for split in splits]  # type: ignore[attr-defined]
     yield from (quantizer.cp for quantizer in (index, *inside) if hasattr(quantizer, "cp"))
 
 

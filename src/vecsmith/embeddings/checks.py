@@ -39,7 +39,7 @@ def normalise(vectors: Vectors) -> NDArray[np.float32]:
     return unit
 
 
-def as_vectors(X: Any, name: str = "vectors") -> Vectors:
+def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
     """Return an array-like of floats as an array (n, d), without a copy where it is one already.
 
     NumPy arrays, nested lists and tensors of PyTorch (on any device, with or without gradients) are array-likes.
@@ -56,22 +56,24 @@ def as_vectors(X: Any, name: str = "vectors") -> Vectors:
     VecsmithError
         If they are not floats, such as codes, or not two-dimensional.
     """
+    start = name[:1].upper() + name[1:]
     if hasattr(X, "detach"):
         X = X.detach().cpu()
         X = X.float().numpy() if "bfloat16" in str(X.dtype) else X.numpy()
     try:
         array = X if hasattr(X, "ndim") and hasattr(X, "dtype") else np.asarray(X)
     except ValueError as error:
-        raise VecsmithError(f"The {name} are lists of different lengths; give an array of shape (n, d).") from error
+        raise VecsmithError(f"{start} are lists of different lengths; give an array of shape (n, d).") from error
     if array.dtype.name == "bfloat16":  # of ml_dtypes, which NumPy does not count among the floats
         array = array.astype(np.float32)
     if array.dtype.kind != "f":
-        hint = "give the float vectors" if array.dtype == np.uint8 else "convert them by .astype('float32')"
-        codes = ", which is the type of codes" if array.dtype == np.uint8 else ""
-        raise VecsmithError(f"The {name} must be floats, but got {array.dtype} of shape {array.shape}{codes}; {hint}.")
+        hint = "convert them by .astype('float32')"
+        if array.dtype == np.uint8:
+            hint = "this is the type of codes, so give the vectors that were encoded, or decode the codes"
+        raise VecsmithError(f"{start} must be floats, not {array.dtype} of shape {array.shape}; {hint}.")
     if array.ndim != 2:
         hint = "; write X[None] for a single vector" if array.ndim == 1 else ""
-        raise VecsmithError(f"The {name} must have shape (n, d), but got an array of shape {array.shape}{hint}.")
+        raise VecsmithError(f"{start} must have shape (n, d), not {array.shape}{hint}.")
     vectors: Vectors = array
     return vectors
 
@@ -79,10 +81,7 @@ def as_vectors(X: Any, name: str = "vectors") -> Vectors:
 def check_shapes(shards: Sequence[Vectors], source: str) -> None:
     """Refuse shards that are not (n, d) floats, are empty, or differ in d or dtype."""
     for shard in shards:
-        if shard.ndim != 2 or shard.dtype.kind != "f":
-            raise VecsmithError(
-                f"{source} must be a two-dimensional array of floats, not {shard.dtype} of shape {shard.shape}."
-            )
+        as_vectors(shard, source)
     if sum(len(shard) for shard in shards) == 0 or shards[0].shape[1] == 0:
         raise VecsmithError(f"{source} is empty: there is no vector in it.")
     if len({(shard.shape[1], shard.dtype) for shard in shards}) > 1:

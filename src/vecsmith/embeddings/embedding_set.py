@@ -15,7 +15,7 @@ from vecsmith.embeddings.checks import Vectors, as_vectors, check_shapes, check_
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
-from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_vectors
+from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter, occupied
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint, open_npy, read_manifest, replacing_folder
@@ -168,14 +168,28 @@ class EmbeddingSet:
 
     @classmethod
     def open(cls, path: str | Path, columns: Columns | None = None) -> Self:
-        """Open a folder written by `save` or ``vecsmith embed``, whose vectors stay on disk, or a file of vectors.
+        """Open a folder written by `save` or ``vecsmith embed``, or vectors in files of other programs.
+
+        Vectors stay on disk where they can be memory-mapped.
+
+        Parameters
+        ----------
+        path : str or Path
+            A folder of vecsmith; a ``.npy``, ``.npz`` or ``.parquet`` file; or a folder or a pattern such as
+            ``shards/*.npy`` of such files, which are read as the shards of one set, in natural order of their names.
+        columns : Columns, optional
+            Columns of Parquet files, or arrays of ``.npz`` files.
 
         Raises
         ------
         VecsmithError
-            If the folder is unfinished, damaged, or from a newer version of the format; for a file, as `read_vectors`.
+            If the folder is unfinished, damaged, or from a newer version of the format; for files, as `read_vectors`
+            and `shard_files`.
         """
         folder = Path(path)
+        own = any((folder / name).exists() for name in ("manifest.json", "rows.parquet", MARKER))
+        if not own and (files := shard_files(folder)):
+            return cls(*read_shards(files, columns), source=str(folder))
         if folder.suffix in SUFFIXES and not folder.is_dir():
             return cls(*read_vectors(folder, columns), source=str(folder))
         if columns not in (None, Columns()):

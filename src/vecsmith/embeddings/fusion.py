@@ -78,7 +78,7 @@ def fuse_several(several: Several) -> EmbeddingSet:
     )
 
 
-def as_unit(X: VectorsLike, name: str = "vectors") -> UnitVectors:
+def as_unit(X: VectorsLike, name: str = "the vectors") -> UnitVectors:
     """Return the vectors of a set or an array-like (n, d) at unit length, read block by block.
 
     This is where vectors from Python code and from the command line become the same.

@@ -1,5 +1,7 @@
 """Reading vectors from files that others wrote: ``.npy``, ``.npz`` and ``.parquet``."""
 
+import glob
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import open_npy
 
 SUFFIXES = (".npy", ".npz", ".parquet")
+
+_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,48 @@ def read_vectors(path: str | Path, columns: Columns | None = None) -> VectorFile
     if found.ids is not None and len(found.ids) != len(found.vectors):
         raise VecsmithError(f"{path} has {len(found.vectors)} vectors but {len(found.ids)} ids; write it again.")
     return found
+
+
+def shard_files(path: str | Path) -> list[Path]:
+    """Return the vector files of a folder, or those that a pattern such as ``shards/*.npy`` matches, in natural order.
+
+    Natural order puts ``part-2`` before ``part-10``. The list is empty where there is neither a folder with such files
+    nor a pattern.
+
+    Raises
+    ------
+    VecsmithError
+        If a pattern matches nothing, or the folder holds documents and queries side by side.
+    """
+    path = Path(path)
+    is_pattern = not path.exists() and any(letter in str(path) for letter in "*?[")
+    found = map(Path, glob.glob(str(path))) if is_pattern else path.iterdir() if path.is_dir() else []  # noqa: PTH207
+    files = [file for file in found if file.suffix in SUFFIXES and not file.name.startswith(".")]
+    if is_pattern and not files:
+        raise VecsmithError(f"No vector file matches {path}; give a pattern of {', '.join(SUFFIXES)} files.")
+    if {"corpus", "queries"} <= {file.stem for file in files}:
+        raise VecsmithError(f"{path} holds vectors of a corpus and of queries; name one of these files.")
+    return sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in _DIGITS.split(file.name)])
+
+
+def read_shards(
+    files: Sequence[Path], columns: Columns | None = None
+) -> tuple[list[Vectors], list[str] | None, list[str] | None]:
+    """Read the shards of one set: their vectors, and their ids and texts, if all of them have some.
+
+    Raises
+    ------
+    VecsmithError
+        As `read_vectors`, or if only some files have ids.
+    """
+    shards = [read_vectors(file, columns) for file in files]
+    lacking = [file for file, shard in zip(files, shards, strict=True) if shard.ids is None]
+    if lacking and len(lacking) < len(files):
+        raise VecsmithError(f"{lacking[0]} has no ids, but other shards of the set have; all or none must have them.")
+    ids = None if lacking else [id_ for shard in shards for id_ in shard.ids or []]
+    has_texts = all(shard.texts is not None for shard in shards)
+    texts = [text for shard in shards for text in shard.texts or []] if has_texts else None
+    return [shard.vectors for shard in shards], ids, texts
 
 
 def chosen_columns(path: Path, columns: Columns) -> Columns:

@@ -238,7 +238,7 @@ class Index:
         if probes is not None and self._state.centroids is None:
             raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
         state = self._state
-        unit = state.parts[0].codec.unit(Q, "queries")
+        unit = state.parts[0].codec.unit(Q, "the queries")
         state.parts[0].codec.check_dimensions(unit)
         Q = unit[:]
         refuse_infinite(Q, np.arange(len(Q)), "queries")
@@ -367,8 +367,9 @@ class Index:
 
 def _zero_rows(X: UnitVectors) -> Rows:
     """Return the rows of all-zero vectors, and warn of them."""
-    blocks = range(0, len(X), BLOCK)
-    zero_rows = np.concatenate([start + np.flatnonzero(~X[start : start + BLOCK].any(axis=1)) for start in blocks])
+    starts = range(0, len(X), BLOCK)
+    found = [start + np.flatnonzero(~X[start : start + BLOCK].any(axis=1)) for start in starts]
+    zero_rows = np.concatenate([np.empty(0, np.int64), *found])
     warn_of_zero_rows(zero_rows, len(X), "The array of vectors")
     return zero_rows
 
