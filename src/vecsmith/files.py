@@ -1,6 +1,7 @@
-"""Files that are whole or not there: atomic writes, and manifests that vouch for what lies beside them."""
+"""Atomic writes of files and folders, and checksummed manifests."""
 
 import ctypes
+import errno
 import glob
 import hashlib
 import json
@@ -8,13 +9,10 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.errors import VecsmithError
 
@@ -28,19 +26,6 @@ MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 ABANDONED_AFTER = 60.0
 """Seconds after which what a process was writing may be removed, if it has not locked it."""
-
-_one_header_at_a_time = threading.Lock()
-
-
-def open_npy(path: Path) -> NDArray[Any]:
-    """Memory-map an ``.npy`` file; unlike `numpy.load`, take no other format, and no pickle, for it.
-
-    NumPy parses the header with `ast.literal_eval`, which fails now and then in Python 3.11 when two threads are in
-    it (``SystemError: AST constructor recursion depth mismatch``: they share the count of the depth), so that threads
-    which open indexes take turns here.
-    """
-    with _one_header_at_a_time:
-        return np.lib.format.open_memmap(path, mode="r")
 
 
 def sha256_of(path: Path) -> str:
@@ -66,7 +51,7 @@ def replacing(path: Path) -> Iterator[Path]:
     _remove_abandoned(path)
     try:
         beside.touch()
-        with _locked(beside):
+        with locked(beside):
             yield beside
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
@@ -83,10 +68,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     beside, before = _hidden(path, "partial"), _hidden(path, "before")
     _remove_abandoned(path)
     # one of the same number may have been killed here just now
-    shutil.rmtree(beside, ignore_errors=True)
+    remove(beside)
     try:
         beside.mkdir()
-        with _locked(beside):
+        with locked(beside):
             yield beside
             for inner in beside.rglob("*"):
                 if inner.is_dir():
@@ -94,29 +79,30 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 else:
                     with inner.open("rb") as file:
                         os.fsync(file.fileno())
-            if not (path.exists() and _exchange(beside, path)):
-                if path.exists():
-                    path.rename(before)
-                beside.rename(path)
+            while not _moved(beside, path, before):
+                pass
         _sync_folder(path.parent)
     finally:
         if before.exists() and not path.exists():
             before.rename(path)
-        shutil.rmtree(before, ignore_errors=True)
-        shutil.rmtree(beside, ignore_errors=True)
+        remove(before)
+        remove(beside)
 
 
-def refuse_other(manifest: Path, kind: str) -> None:
-    """Refuse to replace a folder whose manifest does not say that it is of a kind; an empty one holds nothing yet.
-
-    Raises
-    ------
-    VecsmithError
-        If it is something else.
-    """
-    folder = manifest.parent
-    if folder.exists() and not is_of_kind(manifest, kind) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise VecsmithError(f"{folder} already holds something else; give another folder or remove it.")
+def _moved(beside: Path, path: Path, before: Path) -> bool:
+    """Put a folder in the place of another, which is moved out of the way; False if a third got there first."""
+    if path.exists():
+        if _exchange(beside, path):
+            return True
+        remove(before)
+        path.rename(before)
+    try:
+        beside.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        return False
+    return True
 
 
 def _hidden(path: Path, suffix: str) -> Path:
@@ -125,16 +111,40 @@ def _hidden(path: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Lock a file or folder where the system can, and yield whether it is ours; who is killed lets go of it."""
+def locked(path: Path, wait: bool = False) -> Iterator[bool | None]:
+    """Lock a file or folder during the block, between processes and threads; a process that is killed releases it.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    wait : bool
+        Wait for the lock of another.
+
+    Yields
+    ------
+    bool or None
+        False if another holds the lock, None if the system or the file system has no locks.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or no longer by the time it is locked.
+    """
     if fcntl is None:
-        yield False
+        yield None
         return
-    descriptor, ours = os.open(path, os.O_RDONLY), False
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = True
+    descriptor, ours = os.open(path, os.O_RDONLY), None
     try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            ours = True
+        except BlockingIOError:
+            ours = False
+        except OSError:
+            pass
+        if ours and not os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         yield ours
     finally:
         os.close(descriptor)
@@ -145,9 +155,17 @@ def _remove_abandoned(path: Path) -> None:
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         with suppress(OSError):  # another process may remove it first
             if time.time() - left.stat().st_ctime > ABANDONED_AFTER:
-                with _locked(left) as ours:
+                with locked(left) as ours:
                     if ours:
-                        shutil.rmtree(left) if left.is_dir() else left.unlink()
+                        remove(left)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, which may be missing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _exchange(a: Path, b: Path) -> bool:
@@ -176,7 +194,7 @@ def write_text(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
-def write_manifest(path: Path, kind: str, version: int, content: dict[str, Any], files: list[str]) -> None:
+def write_manifest(path: Path, kind: str, version: int, content: Mapping[str, Any], files: Sequence[str]) -> None:
     """Write a manifest: a JSON file that vouches for itself and for the files beside it.
 
     Parameters
@@ -192,12 +210,12 @@ def write_manifest(path: Path, kind: str, version: int, content: dict[str, Any],
     files : list of str
         Names of the files whose SHA-256 it records.
     """
-    manifest = {
-        "kind": kind,
-        "format_version": version,
-        **content,
-        "files": {name: sha256_of(path.parent / name) for name in files},
-    }
+    seal(path, kind, version, content, {name: sha256_of(path.parent / name) for name in files})
+
+
+def seal(path: Path, kind: str, version: int, content: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
+    """Like `write_manifest`, with the hashes of the files given."""
+    manifest = {"kind": kind, "format_version": version, **content, "files": dict(hashes)}
     write_text(path, json.dumps({**manifest, "sha256": fingerprint(manifest)}, indent=2) + "\n")
 
 

@@ -7,8 +7,8 @@ from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from safetensors.numpy import save_file
 
+from vecsmith.arrays import write_weights
 from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample
 from vecsmith.codecs.estimator import Estimator
@@ -27,7 +27,8 @@ from vecsmith.embeddings import (
     is_several,
 )
 from vecsmith.errors import VecsmithError
-from vecsmith.files import refuse_other, replacing_folder, write_manifest
+from vecsmith.files import write_manifest
+from vecsmith.outputs import output_folder
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -355,16 +356,22 @@ class Codec(Estimator):
             for name, array in stage.arrays().items()
         }
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, force: bool = False) -> None:
         """Write ``config.json`` and ``weights.safetensors`` to the folder `path`, in one step.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; a codec that it holds is replaced.
+        force : bool
+            Replace whatever it holds.
 
         Raises
         ------
         VecsmithError
             If the codec is not fitted, or `path` is something else than a codec.
         """
-        folder, weights = Path(path), self._weights()
-        refuse_other(folder / "config.json", KIND)
+        weights = self._weights()
         content = {
             "spec": self.spec,
             "seed": self.seed,
@@ -372,11 +379,8 @@ class Codec(Estimator):
             **({"blocks": dict(self.blocks)} if self.blocks else {}),
             "versions": {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu")},
         }
-        with replacing_folder(folder) as beside:
-            save_file(
-                {name: np.ascontiguousarray(array) for name, array in weights.items()},
-                beside / "weights.safetensors",
-            )
+        with output_folder(Path(path), KIND, force) as beside:
+            write_weights(beside / "weights.safetensors", weights)
             write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
 
 

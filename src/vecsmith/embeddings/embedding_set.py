@@ -18,7 +18,9 @@ from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter, occupied
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, open_npy, read_manifest, replacing_folder
+from vecsmith.files import fingerprint, read_manifest
+from vecsmith.outputs import check_folder, follow, only_writer
+from vecsmith.progress import track
 
 
 class EmbeddingSet:

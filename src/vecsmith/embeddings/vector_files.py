@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from vecsmith.arrays import open_npy
 from vecsmith.embeddings.checks import Vectors, check_shapes
 from vecsmith.embeddings.columns import ID_NAMES, TEXT_NAMES, VECTOR_NAMES, known_column, usual_column
 from vecsmith.errors import VecsmithError
-from vecsmith.files import open_npy
 
 SUFFIXES = (".npy", ".npz", ".parquet")
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vecsmith.arrays import open_npy, write_npy
 from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, open_npy, replacing, write_manifest, write_text
+from vecsmith.files import fingerprint, remove, replacing, write_manifest, write_text
+from vecsmith.outputs import LOCK, check_folder
 
 FORMAT_VERSION = 1
 KIND = "embedding set"
@@ -37,6 +39,8 @@ class EmbeddingWriter:
         The folder; new, or left unfinished by a writer with the same rows and provenance.
     ids, texts, provenance
         As of `EmbeddingSet`; the provenance's `content_hash` stands for the rows.
+    force : bool
+        Remove whatever the folder holds, before the first shard is written.
 
     Raises
     ------
@@ -44,20 +48,26 @@ class EmbeddingWriter:
         If `path` holds something else.
     """
 
-    def __init__(self, path: Path, ids: Sequence[str], texts: Sequence[str] | None, provenance: Provenance) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ids: Sequence[str],
+        texts: Sequence[str] | None,
+        provenance: Provenance,
+        force: bool = False,
+    ) -> None:
         self.path = path
         self.provenance = provenance
         self._rows = Rows(len(ids), ids, texts)
         self._shard_rows = max(SHARD_ROWS, -(-len(ids) // MOST_SHARDS))
         self._marker = path / MARKER
         self._key = fingerprint([provenance.key, len(ids)])
-        if self._marker.is_file():
-            if self._marker.read_text(encoding="utf-8", errors="replace") != self._key:
-                raise occupied(path)
-        elif path.exists() and (not path.is_dir() or any(not _is_partial(file) for file in path.iterdir())):
-            raise occupied(path)
         self._shards_done = 0
-        while self._rows_of(self._shards_done) == self._shard_rows:
+        begun = self._marker.is_file() and self._marker.read_text(encoding="utf-8", errors="replace") == self._key
+        self._in_the_way = not begun and _holds_something(path)
+        if self._in_the_way:
+            check_folder(path, None, force)
+        while begun and self._rows_of(self._shards_done) == self._shard_rows:
             self._shards_done += 1
 
     @property
@@ -79,8 +89,8 @@ class EmbeddingWriter:
         check_values([vectors], str(self.path), self._shards_done * self._shard_rows)
         if not self._shards_done:
             self._begin()
-        with replacing(self._shard(self._shards_done)) as beside, beside.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
+        with replacing(self._shard(self._shards_done)) as beside:
+            write_npy(beside, len(vectors), [vectors])
         self._shards_done += 1
 
     def finish(self) -> None:
@@ -103,6 +113,10 @@ class EmbeddingWriter:
         self._marker.unlink()
 
     def _begin(self) -> None:
+        if self._in_the_way:
+            for file in [self.path] if self.path.is_file() else self.path.iterdir():
+                if file.name != LOCK:
+                    remove(file)
         write_text(self._marker, self._key)
         with replacing(self.path / "rows.parquet") as beside:
             self._rows.write(beside, self._shard_rows)
@@ -122,6 +136,7 @@ def _is_partial(file: Path) -> bool:
     return file.name.startswith(".") and file.name.endswith(".partial")
 
 
-def occupied(path: Path) -> VecsmithError:
-    """Return the error for a folder that holds something else."""
-    return VecsmithError(f"{path} already holds something else; give another folder or remove it.")
+def _holds_something(path: Path) -> bool:
+    return path.is_file() or (
+        path.exists() and any(not _is_partial(file) and file.name != LOCK for file in path.iterdir())
+    )

@@ -9,12 +9,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import open_npy, read_manifest, refuse_other, replacing_folder, write_manifest
+from vecsmith.files import read_manifest, write_manifest
+from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 from vecsmith.search.exact import Decoded, Originals, Scoring
 from vecsmith.search.lists import ListNumbers, Lists
@@ -75,7 +77,7 @@ class CodeSet:
         return self.rows.texts
 
     @classmethod
-    def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path) -> Self:
+    def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> Self:
         """Encode the unit vectors of a set block by block into a folder, which is written whole or not at all.
 
         An index of them scores ``asymmetric``, but ``rescored`` where the codec has two quantisers.
@@ -88,6 +90,8 @@ class CodeSet:
             The vectors, of which a block at a time is in memory.
         path : str or Path
             The folder; codes that it holds already are replaced.
+        force : bool
+            Replace whatever the folder holds.
 
         Raises
         ------
@@ -99,7 +103,16 @@ class CodeSet:
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
         blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
         scoring: Scoring = "rescored" if coarse(codec) else "asymmetric"
-        write_codes(path, codec, blocks, embedded.rows, embedded.provenance, scoring, zero_rows=embedded.zero_rows)
+        write_codes(
+            path,
+            codec,
+            blocks,
+            embedded.rows,
+            embedded.provenance,
+            scoring,
+            zero_rows=embedded.zero_rows,
+            force=force,
+        )
         return cls.open(path)
 
     @classmethod
@@ -166,6 +179,7 @@ def write_codes(
     finer: Codec | None = None,
     lists: tuple[Floats, Iterable[ListNumbers]] | None = None,
     zero_rows: NDArray[np.int64] | None = None,
+    force: bool = False,
 ) -> None:
     """Write a folder for `CodeSet.open`, whole or not at all.
 
@@ -192,31 +206,34 @@ def write_codes(
         The centroids of inverted lists, and the list of every row.
     zero_rows : ndarray of shape (m,), int64, optional
         Rows of all-zero vectors.
+    force : bool
+        Replace whatever the folder holds.
 
     Raises
     ------
     VecsmithError
-        If `path` holds something else.
+        If `path` holds something else, or there are more or fewer codes, or other rows, than `rows`.
     """
-    folder, names, count = Path(path), list(FILES), len(rows)
-    refuse_other(folder / "manifest.json", KIND)
-    with replacing_folder(folder) as beside:
-        codes = _write_array(beside / "codes.npy", count, blocks)
+    names, count = list(FILES), len(rows)
+    with output_folder(Path(path), KIND, force) as beside:
+        write_npy(beside / "codes.npy", count, blocks)
+        codes = open_npy(beside / "codes.npy")
         scanned = (coarse(codec) if scoring == "rescored" and originals is None else None) or codec
         first, width = scanned.quantiser, scanned.bytes_per_vector
         scales = (first.scales(codes[start : start + BLOCK, :width]) for start in range(0, count, BLOCK))
-        if (some := next(scales, None)) is not None:
-            _write_array(beside / "scales.npy", count, chain([some], scales))
+        known = (some for some in scales if some is not None)
+        if (some := next(known, None)) is not None:
+            write_npy(beside / "scales.npy", count, chain([some], known))
             names.append("scales.npy")
         if originals is not None:
-            _write_array(beside / "originals.npy", count, originals)
+            write_npy(beside / "originals.npy", count, originals)
             names.append("originals.npy")
         if finer is not None:
             finer.save(beside / "finer")
             names += ["finer/config.json", "finer/weights.safetensors"]
         if lists is not None:
-            _write_array(beside / "centroids.npy", len(lists[0]), [lists[0]])
-            _write_array(beside / "lists.npy", count, lists[1])
+            write_npy(beside / "centroids.npy", len(lists[0]), [lists[0]])
+            write_npy(beside / "lists.npy", count, lists[1])
             names += ["centroids.npy", "lists.npy"]
         if zero_rows is not None and len(zero_rows):
             _write_array(beside / "zero_rows.npy", len(zero_rows), [zero_rows])
@@ -225,21 +242,6 @@ def write_codes(
         codec.save(beside / "codec")
         content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
         write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, content, names)
-
-
-def _write_array(path: Path, count: int, blocks: Iterable[NDArray[Any] | None]) -> NDArray[Any]:
-    """Write `count` rows, which come in blocks, as one array."""
-    array, start = np.empty(0), 0
-    for block in blocks:
-        if block is not None:
-            if not start:
-                shape = (count, *block.shape[1:])
-                array = np.lib.format.open_memmap(path, mode="w+", dtype=block.dtype, shape=shape)
-            array[start : start + len(block)] = block
-            start += len(block)
-    if isinstance(array, np.memmap):
-        array.flush()
-    return array
 
 
 def _version(folder: Path) -> tuple[int, int] | None:

@@ -336,10 +336,17 @@ class Index:
         with self._changing:
             self._state = self._state.without(self._state.rows_of(ids))
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, force: bool = False) -> None:
         """Write a folder for `load`, whole or not at all, without what is deleted: the rows are numbered anew there.
 
         This index goes on as it is; who searches the folder's former content goes on too.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; codes that it holds are replaced.
+        force : bool
+            Replace whatever the folder holds.
 
         Raises
         ------
@@ -355,7 +362,7 @@ class Index:
         if finer and blocks and begins(codec, finer):
             codec, codes, finer, blocks = finer, blocks, None, None
         lists = None if state.centroids is None else (state.centroids, state.list_blocks())
-        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer, lists)
+        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer, lists, force)
 
     @property
     def _codec(self) -> Codec:

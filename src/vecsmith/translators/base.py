@@ -18,11 +18,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
+from vecsmith.arrays import write_weights
 from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.files import refuse_other, replacing_folder, write_manifest
+from vecsmith.files import write_manifest
+from vecsmith.outputs import output_folder
 
 Floats = NDArray[np.float32]
 
@@ -173,8 +174,15 @@ class Translator(ABC):
         if not hasattr(self, "pairs_"):
             raise VecsmithError(f"{self!r} is not fitted; call fit with vectors of the same texts in both spaces.")
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, force: bool = False) -> None:
         """Write ``config.json`` and ``weights.safetensors`` to the folder `path`, in one step.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder; a translator that it holds is replaced.
+        force : bool
+            Replace whatever it holds.
 
         Raises
         ------
@@ -182,8 +190,6 @@ class Translator(ABC):
             If the translator is not fitted, or `path` holds something else.
         """
         self._check_fitted()
-        folder = Path(path)
-        refuse_other(folder / "config.json", KIND)
         content = {
             **{name: getattr(self, name) for name in ("spec", "seed", "source", "target")},
             "input_dimensions": self.input_dimensions_,
@@ -192,11 +198,8 @@ class Translator(ABC):
             "pairs": self.pairs_,
             "versions": {name: version(name) for name in ("vecsmith", "numpy")},
         }
-        with replacing_folder(folder) as beside:
-            save_file(
-                {name: np.ascontiguousarray(getattr(self, name)) for name in self.state},
-                beside / "weights.safetensors",
-            )
+        with output_folder(Path(path), KIND, force) as beside:
+            write_weights(beside / "weights.safetensors", {name: getattr(self, name) for name in self.state})
             write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
 
     def restore(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Self:
