@@ -309,7 +309,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_old_table(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
-    assert "No space left" in capsys.readouterr().err
+    assert "The disk is full" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 

@@ -299,7 +299,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(X, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer.np, "save", full)
+    monkeypatch.setattr(writer, "write_npy", full)
     with pytest.raises(OSError, match="No space left"):
         EmbeddingSet(X).save(tmp_path / "set")
     assert list(tmp_path.iterdir()) == []

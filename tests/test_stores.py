@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.cli import app
+from vecsmith.embeddings import EmbeddingWriter
 from vecsmith.search import CodeSet
 from vecsmith.search.stores import base, export_codes, import_set
 from vecsmith.search.stores.pgvector import bit_strings
@@ -232,7 +233,7 @@ def test_import_from_faiss(kind: str, vectors: Vectors, tmp_path: Path) -> None:
 def test_import_goes_on_where_it_was(vectors: Vectors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vecsmith.embeddings.writer.SHARD_ROWS", 100)
     np.save(tmp_path / "x.npy", vectors)
-    write = base.EmbeddingWriter.write
+    write = EmbeddingWriter.write
 
     def interrupted(self: Any, block: Vectors) -> None:
         if len(self.remaining) == 3:
@@ -240,7 +241,7 @@ def test_import_goes_on_where_it_was(vectors: Vectors, tmp_path: Path, monkeypat
         write(self, block)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(base.EmbeddingWriter, "write", interrupted)
+        patched.setattr(EmbeddingWriter, "write", interrupted)
         import_set("npy", str(tmp_path / "x.npy"), tmp_path / "set")
     found = import_set("npy", str(tmp_path / "x.npy"), tmp_path / "set")
     assert np.array_equal(found.vectors, vectors)
@@ -251,7 +252,8 @@ def test_the_commands(embedded: EmbeddingSet, tmp_path: Path) -> None:
     runner, where = CliRunner(), str(tmp_path / "x.npy")
     exported = runner.invoke(app, ["export", str(tmp_path / "codes"), "--to", "npy", "--out", where, "--decoded"])
     assert exported.exit_code == 0
-    assert exported.stderr == f"Wrote 600 rows to npy, {where}\n"
+    size = "96,128 bytes, 160 per vector, where a code has 5"
+    assert exported.stderr == f"Wrote 600 rows to npy, {where}: {size}\n"
     imported = runner.invoke(app, ["import", where, "--from", "npy", "--out", str(tmp_path / "set")])
     assert imported.exit_code == 0
     assert np.array_equal(EmbeddingSet.open(tmp_path / "set").vectors, codes.codec.decode(codes.codes))
@@ -267,12 +269,13 @@ def test_what_cannot_be_is_said(embedded: EmbeddingSet, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"something")
     for store, where, complaint in (
         ("chroma", str(tmp_path / "c"), "Expected a name"),
-        ("chroma", str(tmp_path / "file"), "File exists"),
         ("lancedb", str(tmp_path / "l"), "Invalid table name"),
         ("pgvector", "nonsense", "missing"),
     ):
         with pytest.raises(VecsmithError, match=f"^{store} refuses: .*{complaint}"):
             export_codes(codes, store, where, "a b", decoded=True)
+    with pytest.raises(VecsmithError, match="is a file; give a folder"):
+        export_codes(codes, "chroma", str(tmp_path / "file"))
     for store in ("faiss", "usearch", "npy"):
         with pytest.raises(OSError, match="/proc"):
             export_codes(codes, store, "/proc/x", decoded=True)

@@ -1,9 +1,13 @@
 """Errors that a user sees: one sentence that says what is wrong, where, and what to do."""
 
 import difflib
+import errno
 import importlib
 from collections.abc import Iterable
 from types import ModuleType
+
+FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
+FULL_SENTENCES = ("no space left on device", "disk is full", "disk quota exceeded")
 
 
 class VecsmithError(Exception):
@@ -19,6 +23,20 @@ class VecsmithWarning(UserWarning):
 
     Python code raises it through `warnings.warn`; the command line prints the sentence once on stderr.
     """
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an exception, or one that it was raised from, says that a disk or a quota is full.
+
+    Libraries with file access of their own, such as FAISS, SQLite and LanceDB, say so only in their message.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if any(sentence in str(error).lower() for sentence in FULL_SENTENCES):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> VecsmithError:

@@ -57,6 +57,9 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             beside.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        _name(error, beside, path)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 
@@ -82,6 +85,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             while not _moved(beside, path, before):
                 pass
         _sync_folder(path.parent)
+    except OSError as error:
+        _name(error, beside, path)
+        raise
     finally:
         if before.exists() and not path.exists():
             before.rename(path)
@@ -103,6 +109,12 @@ def _moved(beside: Path, path: Path, before: Path) -> bool:
             raise
         return False
     return True
+
+
+def _name(error: OSError, beside: Path, path: Path) -> None:
+    """Let an error name what was to be written, rather than a temporary file or nothing."""
+    if error.filename is None or Path(str(error.filename)).is_relative_to(beside):
+        error.filename = str(path)
 
 
 def _hidden(path: Path, suffix: str) -> Path:
@@ -143,7 +155,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[bool | None]:
             ours = False
         except OSError:
             pass
-        if ours and not os.path.samestat(os.fstat(descriptor), os.stat(path)):
+        if ours and not os.path.samestat(os.fstat(descriptor), path.stat()):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         yield ours
     finally:

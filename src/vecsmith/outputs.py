@@ -9,7 +9,6 @@ A link is followed: the link stays, and the folder or file that it points to is 
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ LOCK = ".vecsmith.lock"
 
 
 @contextmanager
-def output_folder(path: Path, kind: str, force: bool = False) -> Iterator[Path]:
+def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator[Path]:
     """Write a folder whole or not at all, and replace only a folder of the same kind (see `check_folder`).
 
     Yields
@@ -106,7 +105,10 @@ def check_folder(path: Path, kind: str | None, force: bool = False) -> Path:
         if not force:
             raise VecsmithError(f"{path} is a file; give a folder, or --force (force=True) to replace the file.")
         return folder
-    for inside, name in ((Path.cwd(), "current"), (Path(os.path.expanduser("~")), "home")):
+    kept = [(Path.cwd(), "current")]
+    with suppress(RuntimeError):  # there is no home
+        kept.append((Path.home(), "home"))
+    for inside, name in kept:
         if inside.resolve().is_relative_to(folder.resolve()):
             raise VecsmithError(f"{path} contains the {name} folder, which cannot be replaced; give a new folder.")
     if force or all(file.name == LOCK for file in folder.iterdir()):
@@ -168,7 +170,7 @@ def follow(path: Path) -> Path:
     for link in (path, *path.parents):
         if link.is_symlink() and not link.exists():
             raise VecsmithError(
-                f"{link} is a link to {os.readlink(link)}, which does not exist; make that folder, or remove the link."
+                f"{link} is a link to {link.readlink()}, which does not exist; make that folder, or remove the link."
             )
     return path.resolve() if path.is_symlink() else path
 

@@ -1,6 +1,5 @@
 """The command line: parse, call, print."""
 
-import errno
 import sys
 import traceback
 import warnings
@@ -8,7 +7,7 @@ from typing import Any
 
 from vecsmith.cli import measure, vectors, inspect, fit, search, stores, store, translate, migrate, listings  # isort: skip  # noqa: F401 - in the order of the help
 from vecsmith.cli.app import app, debugging, say
-from vecsmith.errors import VecsmithError, VecsmithWarning
+from vecsmith.errors import VecsmithError, VecsmithWarning, is_disk_full
 
 __all__ = ["app", "main"]
 
@@ -22,14 +21,21 @@ def main() -> None:
         sys.exit(_complain(error, str(error), 2))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        cure = "; make room and start again, it goes on where it was." if error.errno == errno.ENOSPC else "."
-        sys.exit(_complain(error, f"The system refused: {error.strerror or error}{where}{cure}", 2))
+        if is_disk_full(error):
+            sys.exit(_complain(error, _full(where), 2))
+        sys.exit(_complain(error, f"The system refused: {error.strerror or error}{where}.", 2))
     except MemoryError as error:
         sys.exit(_complain(error, "There is not enough memory for this; give fewer or smaller vectors.", 2))
     except Exception as error:
+        if is_disk_full(error):
+            sys.exit(_complain(error, _full(), 2))
         hint = "" if debugging() else " (--debug before the command shows the traceback)"
         sentence = f"This is a fault of vecsmith, please report it: {type(error).__name__}: {error}{hint}"
         sys.exit(_complain(error, sentence, 1))
+
+
+def _full(where: str = "") -> str:
+    return f"The disk is full{where}; make room and run the command again."
 
 
 def _print_warnings() -> None:

@@ -107,6 +107,9 @@ MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest
 BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
 Split = Annotated[str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")]
 FitOn = Annotated[str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")]
+ForceFlag = Annotated[
+    bool, typer.Option("--force", help="Replace whatever --out holds, even what vecsmith did not write.")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vecsmith.cli.app import IdColumn, JsonFlag, TextColumn, VectorColumn, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, IdColumn, JsonFlag, TextColumn, VectorColumn, app, console, print_json, say
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ VectorsOption = Annotated[
 @app.command()
 def fit(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B, or auto.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; a codec that it holds is replaced.")],
     vectors: VectorsOption = [],  # noqa: B006
     validation: Annotated[
         list[Path],
@@ -45,6 +45,7 @@ def fit(
         float | None, typer.Option(metavar="SHARE", help="auto: the smallest that keeps this share of nDCG@10.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+    force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Fit a codec to vectors and save it; auto chooses one for a size or a quality, and shows the trade-off.
@@ -59,10 +60,12 @@ def fit(
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
     from vecsmith.codecs import Codec
+    from vecsmith.codecs.codec import KIND
     from vecsmith.codecs.fuse import FittedFuse
     from vecsmith.codecs.trained import Trained
     from vecsmith.embeddings import Columns
     from vecsmith.encoders import embed_task
+    from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
     from vecsmith.studies import Findings
     from vecsmith.studies.choice import Judged, Prediction, choose, trade_off
@@ -78,6 +81,7 @@ def fit(
             f"fit auto chooses a codec for the vectors of one model, but got {len(vectors)} sets; name a codec that "
             "fuses them, such as 'fuse(a,b):fit,trellis48B'."
         )
+    check_folder(out, KIND, force)
     judged = None
     if task is not None and not vectors:
         judged = Judged(load_task(task), encoder, split)
@@ -95,7 +99,7 @@ def fit(
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = on_queries(judged, seed)
-    codec.fit(embedded.unit, validation=_open(validation, Columns(column)).unit if validation else None).save(out)
+    codec.fit(embedded.unit, validation=_open(validation, Columns(column)).unit if validation else None).save(out, force)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
         say(f"Nothing in {spec} is trained, so --val was not looked at; a preset trains, such as autoencoder96:mlp1.")
     if as_json:
@@ -123,6 +127,7 @@ def encode(
     reduced: Annotated[
         bool, typer.Option("--reduced", help="Write reduced vectors, before the quantizer, as an embedding set.")
     ] = False,
+    force: ForceFlag = False,
 ) -> None:
     """Encode vectors with a fitted codec, for search; or reduce them, for a database, a translator or another codec.
 
@@ -132,17 +137,21 @@ def encode(
     """
     from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
+    from vecsmith.outputs import check_folder
+    from vecsmith.embeddings.writer import KIND as SET
     from vecsmith.search import CodeSet
+    from vecsmith.search.codes import KIND
 
+    check_folder(out, SET if reduced else KIND, force)
     fitted = load_codec(codec)
     fitted.check_several(len(vectors))
     embedded = _open(vectors, Columns(column, id_column, text_column))
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
     fitted = fitted.recentred(embedded.unit) if recenter else fitted
     if reduced:
-        say(f"Wrote {reduce_set(fitted, embedded, out)!r} to {out}")
+        say(f"Wrote {reduce_set(fitted, embedded, out, force)!r} to {out}")
         return
-    encoded = CodeSet.encode(fitted, embedded, out)
+    encoded = CodeSet.encode(fitted, embedded, out, force)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
 
 

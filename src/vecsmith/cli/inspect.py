@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, app, console, print_json, say
 
 
 @app.command()
@@ -13,7 +13,11 @@ def inspect(
     vectors: Annotated[
         Path, typer.Argument(metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet).")
     ],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it, as a page of its own (.html).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it, as a page of its own (.html); an earlier one is replaced."),
+    ] = None,
+    force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Say what vectors are like, and which codec that speaks for.
@@ -28,7 +32,7 @@ def inspect(
     from vecsmith.report.inspection import check_picture, inspection_terminal, write_picture
 
     if out is not None:
-        check_picture(out)
+        check_picture(out, force)
     embedded = EmbeddingSet.open(vectors)
     inspection = inspect(embedded)
     suggestions = suggest(inspection)
@@ -38,5 +42,5 @@ def inspect(
     else:
         console().print(inspection_terminal(embedded.source, inspection, suggestions))
     if out is not None:
-        write_picture(out, embedded.source, inspection, suggestions)
+        write_picture(out, embedded.source, inspection, suggestions, force)
         say(f"Wrote {out}")

@@ -12,6 +12,7 @@ from vecsmith.cli.app import (
     CodecOption,
     EncoderOption,
     FitOn,
+    ForceFlag,
     JsonFlag,
     MaxLength,
     PassagePrompt,
@@ -45,9 +46,13 @@ def compare(
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write table.md, table.csv and results.jsonl here.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for table.md, table.csv and results.jsonl; earlier results are replaced."
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Measure again what was measured before.")] = False,
+    force: ForceFlag = False,
+    remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure again what was measured before.")] = False,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
@@ -63,24 +68,25 @@ def compare(
     vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
-    from vecsmith.report import check_folder, terminal_table, write_folder
+    from vecsmith.outputs import check_folder
+    from vecsmith.report import KIND, terminal_table, write_folder
     from vecsmith.studies import compare
     from vecsmith.tasks import load_task
 
     if out is not None:
-        check_folder(out)
+        check_folder(out, KIND, force)
     tasks = [load_task(spec) for spec in task]
     notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
     say(*notes)
     measured = [*encoder, *([baseline] if baseline else [])]
     options = encoder_options(measured, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, force, recenter, baseline)  # type: ignore[arg-type]
+    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, remeasure, recenter, baseline)  # type: ignore[arg-type]
     if as_json:
         print_json([asdict(result) for result in results])
     else:
         console().print(terminal_table(results))
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_folder(out, results, notes))))
+        say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force))))
 
 
 class _Study(TyperCommand):
@@ -109,13 +115,17 @@ def study(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write table.md, a .csv per table, results.jsonl, and pages and plots here."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder for table.md, a .csv per table, results.jsonl, pages and plots; earlier results are replaced.",
+        ),
     ] = None,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
     batch_size: BatchSize = None,
     trust_remote_code: TrustRemoteCode = False,
+    force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run an experiment over several seeds: means and spreads in one table.
@@ -125,7 +135,8 @@ def study(
     vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
     """
     from vecsmith.errors import VecsmithError, unknown
-    from vecsmith.report import check_folder, findings_terminal, write_study
+    from vecsmith.outputs import check_folder
+    from vecsmith.report import KIND, findings_terminal, write_study
     from vecsmith.report.plots import left_out
     from vecsmith.studies import STUDIES, Setting, translators
 
@@ -136,7 +147,7 @@ def study(
             if value:
                 raise VecsmithError(f"{option} is for the study translators, not for {name}; leave it out.")
     if out is not None:
-        check_folder(out)
+        check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     given: dict[str, Any] = {"methods": method, "workers": workers}
     chosen = {parameter: value for parameter, value in given.items() if value}
@@ -147,6 +158,6 @@ def study(
     else:
         console().print(findings_terminal(findings))
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_study(out, findings))))
+        say("Wrote " + ", ".join(map(str, write_study(out, findings, force))))
         if sentence := left_out(findings):
             say(sentence)

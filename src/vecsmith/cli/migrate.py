@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, app, console, print_json, say
 
 migrate = typer.Typer(
     no_args_is_help=True, help="Switch to another embedding model without embedding everything again."
@@ -57,9 +57,10 @@ def plan(
 def apply(
     old: OldOption,
     new: NewOption,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; one that was interrupted goes on.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or interrupted.")],
     method: MethodOption = "canonical",
     seed: SeedOption = 0,
+    force: ForceFlag = False,
 ) -> None:
     """Write all documents in the new model's space: its own vectors where there are some, translated ones elsewhere.
 
@@ -70,7 +71,7 @@ def apply(
     from vecsmith.studies.migration import apply
 
     sample = EmbeddingSet.open(new)
-    written, level = apply(EmbeddingSet.open(old), sample, out, method, seed)
+    written, level = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
     say(
         f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} of the "
         f"new model's own, turned until they score as those do ({level.ratio:.2f} of what they did)"

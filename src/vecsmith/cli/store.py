@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import JsonFlag, QueryPrompt, TrustRemoteCode, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, QueryPrompt, TrustRemoteCode, app, console, print_json, say
 from vecsmith.cli.search import embed_queries, print_found
 from vecsmith.errors import VecsmithError
 
@@ -56,14 +56,17 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
 @store.command("get")
 def get(
     name: SetArgument,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or empty.")],
     where: StoreOption = "vecsmith-store",
+    force: ForceFlag = False,
 ) -> None:
     """Write a set of a store to a folder, as it was put."""
+    from vecsmith.outputs import check_folder
     from vecsmith.search.embedding_store import EmbeddingStore
 
+    check_folder(out, None, force)
     embedded = EmbeddingStore(where, make=False).get(name)
-    embedded.save(out)
+    embedded.save(out, force)
     say(f"Wrote {embedded!r} to {out}")
 
 

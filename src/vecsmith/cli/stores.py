@@ -1,11 +1,12 @@
 """Commands that hand codes to stores, and take vectors from them."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import app, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, app, print_json, say
 
 Table = Annotated[str, typer.Option(metavar="NAME", help="Table or collection; files have none.")]
 STORE = "faiss, usearch, npy, lancedb, chroma or pgvector."
@@ -15,11 +16,22 @@ STORE = "faiss, usearch, npy, lancedb, chroma or pgvector."
 def export(
     codes: Annotated[Path, typer.Argument(metavar="CODES", help="A folder that encode wrote.")],
     to: Annotated[str, typer.Option(metavar="STORE", help=STORE)],
-    out: Annotated[str, typer.Option(metavar="WHERE", help="File, folder, or how to connect to PostgreSQL.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="WHERE", help="File (an earlier export is replaced), folder, or how to connect to PostgreSQL."
+        ),
+    ],
     table: Table = "vecsmith",
     decoded: Annotated[bool, typer.Option("--decoded", help="Write decoded vectors rather than codes.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that vecsmith did not write, or a table that exists.")
+    ] = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Write codes, or decoded vectors, to a store.
+    """Write codes, or decoded vectors, to a store, and print what it takes there.
+
+    Beside a file goes a receipt, FILE.vecsmith.json, by which vecsmith knows the file as its own.
 
     \b
     vecsmith export my-codes --to faiss --out my-codes.faiss
@@ -29,17 +41,19 @@ def export(
     from vecsmith.search import CodeSet
     from vecsmith.search.stores import export_codes
 
-    opened = CodeSet.open(codes)
-    export_codes(opened, to, out, table, decoded)
-    say(f"Wrote {len(opened)} rows to {to}, {out}")
+    exported = export_codes(CodeSet.open(codes), to, out, table, decoded, force)
+    if as_json:
+        print_json(asdict(exported) | {"bytes_per_vector": exported.bytes_per_vector})
+    say(f"Wrote {exported.rows:,} rows to {to}, {out}: {exported.size}")
 
 
 @app.command("import")
 def import_(
     source: Annotated[str, typer.Argument(metavar="WHERE", help="File, folder, or how to connect to PostgreSQL.")],
     store: Annotated[str, typer.Option("--from", metavar="STORE", help=STORE)],
-    out: Annotated[Path, typer.Option(metavar="SET", help="Folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="SET", help="Folder to write, new or interrupted.")],
     table: Table = "vecsmith",
+    force: ForceFlag = False,
 ) -> None:
     """Make an embedding set of the vectors in a store; interrupted and started again, it goes on where it was.
 
@@ -48,4 +62,4 @@ def import_(
     """
     from vecsmith.search.stores import import_set
 
-    say(f"Wrote {import_set(store, source, out, table)!r} to {out}")
+    say(f"Wrote {import_set(store, source, out, table, force)!r} to {out}")

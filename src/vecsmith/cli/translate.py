@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import JsonFlag, app, print_json, print_listing, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, app, print_json, print_listing, say
 
 translate = typer.Typer(no_args_is_help=True, help="Translate one model's vectors into another's space.")
 app.add_typer(translate, name="translate")
@@ -20,6 +20,7 @@ def fit(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; a translator that it holds is replaced.")],
     method: Annotated[str, typer.Option(metavar="SPEC", help="As `translate methods` lists them.")] = "canonical",
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+    force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Learn a map from one model's space to another's, from texts embedded by both; they are joined by id.
@@ -28,12 +29,15 @@ def fit(
     vecsmith translate fit --source old/corpus --target new/corpus --method canonical --out old-to-new
     """
     from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.outputs import check_folder
     from vecsmith.translators import fit_sets, translator
+    from vecsmith.translators.base import KIND
 
+    check_folder(out, KIND, force)
     fitted = translator(method, seed)
     source_set, target_set = EmbeddingSet.open(source), EmbeddingSet.open(target)
     pairs = fit_sets(fitted, source_set, target_set)
-    fitted.save(out)
+    fitted.save(out, force)
     if as_json:
         counts = {"pairs": len(pairs), "only_source": pairs.only_source, "only_target": pairs.only_target}
         print_json({"translator": method, "seed": seed, "fitted_on": fitted.pairs_, **counts})
@@ -49,7 +53,8 @@ def apply(
     vectors: Annotated[
         Path, typer.Option("--vectors", metavar="SET", help="Vectors of the model that it translates from.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or interrupted.")],
+    force: ForceFlag = False,
 ) -> None:
     """Translate a set; interrupted and started again, it goes on where it was.
 
@@ -59,7 +64,7 @@ def apply(
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.translators import load_translator, translate_set
 
-    translated = translate_set(load_translator(translator), EmbeddingSet.open(vectors), out)
+    translated = translate_set(load_translator(translator), EmbeddingSet.open(vectors), out, force)
     say(f"Wrote {translated!r} to {translated.source}")
 
 

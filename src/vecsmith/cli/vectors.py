@@ -8,6 +8,7 @@ import typer
 
 from vecsmith.cli.app import (
     BatchSize,
+    ForceFlag,
     IdColumn,
     JsonFlag,
     MaxLength,
@@ -25,7 +26,7 @@ from vecsmith.errors import VecsmithError
 
 @app.command()
 def embed(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or interrupted.")],
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME: embeds both sides.")
     ] = None,
@@ -45,6 +46,7 @@ def embed(
     max_length: MaxLength = None,
     batch_size: BatchSize = None,
     trust_remote_code: TrustRemoteCode = False,
+    force: ForceFlag = False,
 ) -> None:
     """Embed a task or a file of texts; interrupted and started again, it goes on where it was.
 
@@ -62,14 +64,14 @@ def embed(
     if task is not None:
         if text_column or id_column:
             raise VecsmithError("A task has columns of its own; leave out --text-column and --id-column.")
-        sets = embed_task(load_task(task), encoder, options, out)
+        sets = embed_task(load_task(task), encoder, options, out, force)
         say(*(f"Wrote {embedded!r} to {embedded.source}" for embedded in sets))
     elif texts is not None:
         if query_prompt:
             raise VecsmithError("Texts of a file are embedded as documents; give their prompt with --passage-prompt.")
         read = read_texts(texts, text_column, id_column)
         say(*read.notes)
-        embedded = embed_texts(load_encoder(encoder, options), read, "passage", out)
+        embedded = embed_texts(load_encoder(encoder, options), read, "passage", out, force=force)
         say(f"Wrote {embedded!r} to {embedded.source}")
 
 

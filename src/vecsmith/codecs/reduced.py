@@ -8,12 +8,13 @@ import numpy as np
 
 from vecsmith.codecs.codec import Codec
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter
+from vecsmith.embeddings.writer import KIND
 from vecsmith.errors import VecsmithError
-from vecsmith.files import refuse_other, replacing_folder
+from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 
 
-def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path) -> EmbeddingSet:
+def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> EmbeddingSet:
     """Write the reduced vectors of a set, as `Codec.transform` returns them, to a folder that is a set itself.
 
     One block of vectors at a time is in memory. The quantizer of the codec is not applied.
@@ -26,6 +27,8 @@ def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path) -> Embedd
         The vectors (n, d).
     path : str or Path
         The folder; an embedding set that it holds already is replaced.
+    force : bool
+        Replace whatever the folder holds.
 
     Returns
     -------
@@ -41,9 +44,8 @@ def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path) -> Embedd
     if not codec.reducers:
         raise VecsmithError(f"{codec!r} has no reducer; name one, such as pca256 or pca256,int8.")
     codec.check_dimensions(embedded.unit)
-    refuse_other(Path(path) / "manifest.json", "embedding set")
     provenance = replace(embedded.provenance, blocks={}, normalised=False, reduced_by=reducers_of(codec))
-    with replacing_folder(Path(path)) as beside:
+    with output_folder(Path(path), KIND, force) as beside:
         writer = EmbeddingWriter(beside, embedded.ids, embedded.texts, provenance)
         for rows in track(writer.remaining, f"Reducing {len(embedded)} vectors", len(writer.remaining)):
             writer.write(codec.transform(embedded.unit[rows]))

@@ -4,6 +4,7 @@ from vecsmith.embeddings.checks import Vectors, as_vectors, normalise, warn_of_z
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import Several, VectorsLike, as_unit, check_blocks, fuse, fuse_several, is_several
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
+from vecsmith.embeddings.resume import write_set
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, read_vectors
@@ -35,4 +36,5 @@ __all__ = [
     "normalise",
     "read_vectors",
     "warn_of_zero_rows",
+    "write_set",
 ]

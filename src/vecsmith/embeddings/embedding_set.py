@@ -11,16 +11,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vecsmith.arrays import open_npy
 from vecsmith.embeddings.checks import Vectors, as_vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
-from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter, occupied
+from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint, read_manifest
-from vecsmith.outputs import check_folder, follow, only_writer
-from vecsmith.progress import track
+from vecsmith.outputs import output_folder
 
 
 class EmbeddingSet:
@@ -142,18 +142,22 @@ class EmbeddingSet:
             digest.update(np.ascontiguousarray(shard).data)
         return digest.hexdigest()
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, force: bool = False) -> None:
         """Write the set as a folder, memory-mapped when opened again; whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder, new or empty.
+        force : bool
+            Replace whatever the folder holds.
 
         Raises
         ------
         VecsmithError
             If `path` holds something else.
         """
-        path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise occupied(path)
-        with replacing_folder(path) as beside:
+        with output_folder(Path(path), None, force) as beside:
             writer = EmbeddingWriter(beside, self.ids, self.texts, self.provenance)
             for rows in writer.remaining:
                 writer.write(self.stored(rows.start, rows.stop))

@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
-from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint, remove, replacing, write_manifest, write_text
 from vecsmith.outputs import LOCK, check_folder
 

@@ -8,21 +8,26 @@ from typing import Literal
 
 from filelock import FileLock
 
-from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, EmbeddingWriter, Provenance, fuse
+from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, Provenance, Vectors, fuse, write_set
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.encoders.fused import FusedEncoder
 from vecsmith.encoders.load import load_encoder, options_by_encoder, split_spec
 from vecsmith.encoders.vectors import check_same_space, ready_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, fingerprint
-from vecsmith.progress import track
+from vecsmith.outputs import occupied
 from vecsmith.tasks.base import Task, Texts
 
 Storage = Literal["float32", "float16"]
 
 
 def embed_texts(
-    encoder: Encoder, texts: Texts, side: Side, path: str | Path | None = None, dtype: Storage = "float32"
+    encoder: Encoder,
+    texts: Texts,
+    side: Side,
+    path: str | Path | None = None,
+    dtype: Storage = "float32",
+    force: bool = False,
 ) -> EmbeddingSet:
     """Embed texts into a folder; killed at any moment and called again, it goes on and ends with the same bytes.
 
@@ -38,6 +43,8 @@ def embed_texts(
         The folder: new, or with an embedding of these texts by this encoder, finished or not. The cache by default.
     dtype : {"float32", "float16"}
         How the vectors are stored.
+    force : bool
+        Embed again and replace whatever the folder holds.
 
     Returns
     -------
@@ -47,31 +54,24 @@ def embed_texts(
     Raises
     ------
     VecsmithError
-        If `path` holds something else, which is left alone, or a text gets no usable vector (which row).
+        If `path` holds something else, which is left alone, another process writes to it at this moment, or a text
+        gets no usable vector (which row).
     """
     if isinstance(encoder, FusedEncoder):
         fused = fuse([embed_texts(part, texts, side, None, dtype) for part in encoder.parts])
-        return fused if path is None else _stored(fused, Path(path))
+        return fused if path is None else _stored(fused, Path(path), force)
     if path is None:
         return _embed_cached(encoder, texts, side, dtype)
-    path = Path(path)
     provenance = _provenance(encoder, texts, side, dtype)
-    if (path / "manifest.json").is_file():
-        finished = EmbeddingSet.open(path)
-        if finished.provenance.key != provenance.key:
-            raise VecsmithError(
-                f"{path} already holds an embedding of other texts or by other means; give another folder."
-            )
-        return finished
-    writer = EmbeddingWriter(path, texts.ids, texts.texts, provenance)
-    for rows in track(writer.remaining, f"{encoder.spec}, {len(texts)} texts", len(writer.remaining)):
-        writer.write(encoder.encode(texts.texts[rows], side).astype(dtype, copy=False))
-    writer.finish()
-    return EmbeddingSet.open(path)
+
+    def vectors(rows: slice) -> Vectors:
+        return encoder.encode(texts.texts[rows], side).astype(dtype, copy=False)
+
+    return write_set(path, texts.ids, texts.texts, provenance, vectors, f"{encoder.spec}, {len(texts)} texts", force)
 
 
 def embed_task(
-    task: Task, spec: str, options: EncoderOptions | None = None, out: str | Path | None = None
+    task: Task, spec: str, options: EncoderOptions | None = None, out: str | Path | None = None, force: bool = False
 ) -> tuple[EmbeddingSet, EmbeddingSet]:
     """Return the vectors of a task's corpus and queries: ready ones, or embedded once and cached.
 
@@ -86,6 +86,8 @@ def embed_task(
         Prompts, of all or per encoder, length and batch size.
     out : str or Path, optional
         A folder for the sets, ``corpus`` and ``queries``, in place of the cache.
+    force : bool
+        Replace whatever ``corpus`` and ``queries`` hold.
 
     Returns
     -------
@@ -99,11 +101,11 @@ def embed_task(
         holds something else.
     """
     options = options_by_encoder(options, [spec])[spec]
-    out = _checked(Path(out)) if out is not None else None
+    out = None if out is None else Path(out) if force else _checked(Path(out))
     parts = split_spec(spec)
     if len(parts) > 1:
         corpora, questions = zip(*(embed_task(task, part, options.of(part)) for part in parts), strict=True)
-        return _placed(fuse(corpora), fuse(questions), out)
+        return _placed(fuse(corpora), fuse(questions), out, force)
     options = options.of(spec)
     if spec.startswith("vectors:"):
         if (options.query_prompt, options.passage_prompt, options.max_length) != (None, None, None):
@@ -111,11 +113,11 @@ def embed_task(
                 f"Ready vectors ({spec}) take no prompt and no --max-length; leave them out, or give prompts of other "
                 "encoders as ENCODER=TEXT."
             )
-        return _placed(*ready_vectors(task, spec.removeprefix("vectors:")), out)
+        return _placed(*ready_vectors(task, spec.removeprefix("vectors:")), out, force)
     encoder = load_encoder(spec, options)
     # the few queries first: what is wrong shows soon
-    queries = embed_texts(encoder, task.queries, "query", out and out / "queries")
-    corpus = embed_texts(encoder, task.corpus, "passage", out and out / "corpus")
+    queries = embed_texts(encoder, task.queries, "query", out and out / "queries", force=force)
+    corpus = embed_texts(encoder, task.corpus, "passage", out and out / "corpus", force=force)
     check_same_space(corpus, queries)
     return corpus, queries
 
@@ -139,19 +141,29 @@ def _provenance(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> P
 
 def _checked(out: Path) -> Path:
     if out.is_file() or (out.is_dir() and {file.name for file in out.glob("[!.]*")} - {"corpus", "queries"}):
-        raise VecsmithError(f"{out} already holds something else; give another folder.")
+        raise occupied(out)
     return out
 
 
-def _placed(corpus: EmbeddingSet, queries: EmbeddingSet, out: Path | None) -> tuple[EmbeddingSet, EmbeddingSet]:
-    return (corpus, queries) if out is None else (_stored(corpus, out / "corpus"), _stored(queries, out / "queries"))
+def _placed(
+    corpus: EmbeddingSet, queries: EmbeddingSet, out: Path | None, force: bool
+) -> tuple[EmbeddingSet, EmbeddingSet]:
+    if out is None:
+        return corpus, queries
+    return _stored(corpus, out / "corpus", force), _stored(queries, out / "queries", force)
 
 
-def _stored(embedded: EmbeddingSet, path: Path) -> EmbeddingSet:
-    """Save a set where it is not saved already, and open it."""
-    if (path / "manifest.json").is_file():
-        finished = EmbeddingSet.open(path)
-        if finished.provenance.key == embedded.provenance.key:
-            return finished
-    embedded.save(path)
-    return EmbeddingSet.open(path)
+def _stored(embedded: EmbeddingSet, path: Path, force: bool) -> EmbeddingSet:
+    """Write a set of the cache, or of a file, to a folder."""
+    written = write_set(
+        path,
+        embedded.ids,
+        embedded.texts,
+        embedded.provenance,
+        lambda rows: embedded.stored(rows.start, rows.stop),
+        f"Writing {len(embedded)} vectors",
+        force,
+    )
+    if written.fingerprint != embedded.fingerprint:
+        raise occupied(path)
+    return written

@@ -1,11 +1,11 @@
 """Reports: results as tables and files."""
 
 from vecsmith.report.findings import findings_markdown, findings_terminal
-from vecsmith.report.folder import check_folder, write_folder, write_study
+from vecsmith.report.folder import KIND, write_folder, write_study
 from vecsmith.report.tables import csv_table, markdown_table, terminal_table
 
 __all__ = [
-    "check_folder",
+    "KIND",
     "csv_table",
     "findings_markdown",
     "findings_terminal",

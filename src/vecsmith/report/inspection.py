@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vecsmith.errors import VecsmithError, require
-from vecsmith.files import write_text
 from vecsmith.metrics.inspection import BINS, NEAR, SHARES, Inspection
 from vecsmith.metrics.suggestions import Suggestion, counted
+from vecsmith.outputs import check_file, output_file
 
 BARS = " ▁▂▃▄▅▆▇█"
 CELLS = 25
@@ -135,22 +135,31 @@ def sparkline(counts: Values) -> str:
     return "".join(BARS[0 if not count else max(round(8 * float(count) / top), 1)] for count in counts)
 
 
-def check_picture(path: Path) -> None:
-    """Refuse what cannot be drawn, before the work.
+def check_picture(path: Path, force: bool = False) -> None:
+    """Refuse a picture that cannot be drawn or written, before the work.
 
     Raises
     ------
     VecsmithError
-        If the file is not to be ``.html``, or plotly is missing.
+        If the file is not to be ``.html``, or is one that vecsmith did not write, or plotly is missing.
     """
     if path.suffix != ".html":
         raise VecsmithError(f"--out {path} must end in .html: the picture is a page for the browser.")
+    check_file(path, force)
     require("plotly", "report")
 
 
-def write_picture(path: Path, source: str, facts: Inspection, suggestions: Sequence[Suggestion]) -> None:
-    """Write the facts, their picture and what they speak for as one page, which needs no other file and no network."""
-    check_picture(path)
+def write_picture(
+    path: Path, source: str, facts: Inspection, suggestions: Sequence[Suggestion], force: bool = False
+) -> None:
+    """Write the facts, their picture and what they speak for as one page, which needs no other file and no network.
+
+    Raises
+    ------
+    VecsmithError
+        As `check_picture`.
+    """
+    check_picture(path, force)
     drawn = _figure(facts).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
     listed = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(said)}</dd>" for name, said in _sentences(facts).items()
@@ -160,7 +169,9 @@ def write_picture(path: Path, source: str, facts: Inspection, suggestions: Seque
         for codecs, because in suggestions
     )
     title, source = html.escape(_heading(facts)), html.escape(source)
-    write_text(path, PAGE.format(title=title, source=source, facts=listed, figure=drawn, advice=advice))
+    page = PAGE.format(title=title, source=source, facts=listed, figure=drawn, advice=advice)
+    with output_file(path, {"content": "inspection"}, force) as beside:
+        beside.write_text(page, encoding="utf-8")
 
 
 PAGE = """<!doctype html>

@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.arrays import open_npy, write_npy

@@ -109,7 +109,7 @@ def _vectors(beside: EmbeddingSet, ids: list[str]) -> NDArray[np.float32]:
 
 
 def apply(
-    old: EmbeddingSet, new: EmbeddingSet, path: str | Path, method: str = METHOD, seed: int = 0
+    old: EmbeddingSet, new: EmbeddingSet, path: str | Path, method: str = METHOD, seed: int = 0, force: bool = False
 ) -> tuple[EmbeddingSet, Level]:
     """Write all documents in the new model's space, and return them and what the new model's own vectors went through.
 
@@ -127,6 +127,8 @@ def apply(
         As of `plan`.
     path : str or Path
         The folder to write.
+    force : bool
+        Write a new set, whatever the folder holds.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def apply(
     rows = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
     own = new.unit[pairs.target[rows]]
     level = Level.fit(own, cross_translate(method, old.unit[pairs.source[rows]], own, seed)[0], seed)
-    return complete_set(fitted, level, old, new, path), level
+    return complete_set(fitted, level, old, new, path, force), level
 
 
 def findings(found: Plan) -> Findings:

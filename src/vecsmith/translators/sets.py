@@ -1,6 +1,6 @@
 """Sets and translators: pairs of texts that two models embedded, and translated sets on disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Vectors, content_hash
+from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, content_hash, write_set
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
-from vecsmith.progress import track
 from vecsmith.translators.base import Floats, Translator
 from vecsmith.translators.level import Level
 
@@ -81,7 +80,7 @@ def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> 
     return pairs
 
 
-def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path) -> EmbeddingSet:
+def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> EmbeddingSet:
     """Translate the unit vectors of a set into a folder, block by block; interrupted and called again, it goes on.
 
     Parameters
@@ -92,6 +91,8 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path) 
         Vectors of the model that it translates from.
     path : str or Path
         The folder: new, or with what a call with the same translator and vectors wrote before.
+    force : bool
+        Write a new set, whatever the folder holds.
 
     Returns
     -------
@@ -108,11 +109,11 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path) 
     def vectors(block: slice) -> Floats:
         return fitted.transform(embedded.unit[block])
 
-    return _write(Path(path), embedded.ids, embedded.texts, provenance, vectors)
+    return write_set(path, embedded.ids, embedded.texts, provenance, vectors, _label(len(embedded)), force)
 
 
 def complete_set(
-    fitted: Translator, level: Level, embedded: EmbeddingSet, known: EmbeddingSet, path: str | Path
+    fitted: Translator, level: Level, embedded: EmbeddingSet, known: EmbeddingSet, path: str | Path, force: bool = False
 ) -> EmbeddingSet:
     """Write the texts of two sets in the target model's space, like `translate_set`.
 
@@ -126,8 +127,8 @@ def complete_set(
         Vectors of the model that it translates from.
     known : EmbeddingSet
         Texts that the target model embedded; those that the other model did not come last.
-    path : str or Path
-        The folder.
+    path, force
+        As of `translate_set`.
 
     Raises
     ------
@@ -151,7 +152,12 @@ def complete_set(
 
     provenance = _provenance(fitted, embedded, [embedded.fingerprint, known.fingerprint])
     hashed = content_hash(ids, repeat("", len(ids)) if texts is None else texts)
-    return _write(Path(path), ids, texts, replace(provenance, content_hash=hashed), vectors)
+    provenance = replace(provenance, content_hash=hashed)
+    return write_set(path, ids, texts, provenance, vectors, _label(len(ids)), force)
+
+
+def _label(count: int) -> str:
+    return f"Translating {count} vectors"
 
 
 def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]) -> Provenance:
@@ -176,26 +182,6 @@ def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]
         # texts and models may be the same, or not known, where vectors are not
         translator=f"{fitted.spec} {fitted.fingerprint} of {fingerprint(given)}",
     )
-
-
-def _write(
-    folder: Path,
-    ids: Sequence[str],
-    texts: Sequence[str] | None,
-    provenance: Provenance,
-    vectors: Callable[[slice], Floats],
-) -> EmbeddingSet:
-    """Write a set whose vectors are made block by block, or go on with it, or open it where it is whole."""
-    if (folder / "manifest.json").is_file():
-        finished = EmbeddingSet.open(folder)
-        if finished.provenance != provenance:
-            raise VecsmithError(f"{folder} already holds other vectors; give another folder.")
-        return finished
-    writer = EmbeddingWriter(folder, ids, texts, provenance)
-    for block in track(writer.remaining, f"Translating {len(ids)} vectors", len(writer.remaining)):
-        writer.write(vectors(block))
-    writer.finish()
-    return EmbeddingSet.open(folder)
 
 
 def query_encoder(fitted: Translator, searched: Provenance) -> str:

@@ -1,5 +1,5 @@
 """Stores that take codes or decoded vectors, and give vectors: one file each, with `export` and `read`."""
 
-from vecsmith.search.stores.base import STORES, Collection, export_codes, import_set
+from vecsmith.search.stores.base import STORES, Collection, Exported, export_codes, import_set
 
-__all__ = ["STORES", "Collection", "export_codes", "import_set"]
+__all__ = ["STORES", "Collection", "Exported", "export_codes", "import_set"]

@@ -1,27 +1,39 @@
 """Chroma: decoded vectors, for it has no codes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
+from vecsmith.outputs import only_writer
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, folder_of, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, exists, folder_bytes, folder_of, growth, named_blocks
+
+PACKAGES = ("chromadb",)
 
 UNFINISHED = "-unfinished"
 """Ends the name of a collection until all its rows are there."""
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int | None:
     """Write a collection of decoded vectors under cosine distance; texts become its documents."""
+    if Path(where).is_file():
+        raise VecsmithError(f"{where} is a file; give a folder.")
+    with only_writer(Path(where)):
+        return _export(codes, where, table, force)
+
+
+def _export(codes: CodeSet, where: str, table: str, force: bool) -> int | None:
     client = _client(where)
     names, unfinished = {collection.name for collection in client.list_collections()}, f"{table}{UNFINISHED}"
-    if table in names:
-        raise VecsmithError(f"{where} has a collection {table!r} already; give another --table.")
+    if table in names and not force:
+        raise exists(where, "collection", table)
     if unfinished in names:
         client.delete_collection(unfinished)
+    before = folder_bytes(where)
     # without an embedding function: Chroma's default one downloads a model
     configuration = {"hnsw": {"space": "cosine"}}
     collection = client.create_collection(unfinished, configuration=configuration, embedding_function=None)
@@ -32,10 +44,14 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
             for start in range(0, len(ids), most):
                 part = slice(start, start + most)
                 collection.add(ids=ids[part], embeddings=vectors[part], documents=texts and texts[part])
+        size = growth(where, before)
+        if table in names:
+            client.delete_collection(table)
         collection.modify(name=table)
     except BaseException:
         client.delete_collection(unfinished)
         raise
+    return size
 
 
 def read(where: str, table: str) -> Collection:

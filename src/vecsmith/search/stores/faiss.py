@@ -11,19 +11,20 @@ from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Floats, Quantiser
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.errors import VecsmithError
-from vecsmith.files import replacing
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, decoded_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, decoded_blocks, exported_file
+
+PACKAGES = ("faiss",)
 
 REFINE = 32
 """How many times k documents are scored by their decoded vectors, where the scan knows no norms."""
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
     """Write an index whose ids are the rows, and which finds what `Index` finds."""
-    index = _decoded(codes) if decoded else scan(codes)
-    with replacing(Path(where)) as beside:
-        faiss.write_index(index, str(beside))
+    with exported_file(codes, where, decoded, force) as beside:
+        faiss.write_index(_decoded(codes) if decoded else scan(codes), str(beside))
+    return Path(where).stat().st_size
 
 
 def scan(codes: CodeSet) -> Any:

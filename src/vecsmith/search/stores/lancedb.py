@@ -10,10 +10,22 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, check_bits, folder_of, named_blocks, without_vector
+from vecsmith.search.stores.base import (
+    BLOCK,
+    Collection,
+    check_bits,
+    exists,
+    folder_bytes,
+    folder_of,
+    growth,
+    named_blocks,
+    without_vector,
+)
+
+PACKAGES = ("lancedb",)
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int | None:
     """Write a table with columns ``id``, perhaps ``text``, and ``code`` (uint8) or ``vector`` (float32).
 
     Codes are searched as ``table.search(codec.encode(q)[0], "code").distance_type("hamming")``.
@@ -33,9 +45,11 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
             names = [pa.array(column, pa.string()) for column in (ids, texts) if column is not None]
             yield pa.RecordBatch.from_arrays([*names, lists], schema=schema)
 
-    if _opened(database, table) is not None:
-        raise VecsmithError(f"{where} has a table {table!r} already; give another --table.")
-    database.create_table(table, batches(), schema=schema)
+    if _opened(database, table) is not None and not force:
+        raise exists(where, "table", table)
+    before = folder_bytes(where)
+    database.create_table(table, batches(), schema=schema, mode="overwrite" if force else "create")
+    return growth(where, before)
 
 
 def read(where: str, table: str) -> Collection:

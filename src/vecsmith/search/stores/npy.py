@@ -2,25 +2,20 @@
 
 from pathlib import Path
 
-import numpy as np
-
+from vecsmith.arrays import write_npy
 from vecsmith.embeddings import read_vectors
-from vecsmith.files import replacing
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, exported_file, named_blocks
+
+PACKAGES = ()
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
     """Write (n, bytes_per_vector) uint8, or (n, d) float32."""
-    codec = codes.codec
-    width, dtype = (codec.input_dimensions, np.float32) if decoded else (codec.bytes_per_vector, np.uint8)
-    with replacing(Path(where)) as beside:
-        array = np.lib.format.open_memmap(beside, mode="w+", dtype=dtype, shape=(len(codes), width))
-        start = 0
-        for _, _, block in named_blocks(codes, "rows to npy"):
-            array[start : start + len(block)] = codec.decode(block) if decoded else block
-            start += len(block)
-        array.flush()
+    with exported_file(codes, where, decoded, force) as beside:
+        blocks = (codes.codec.decode(block) if decoded else block for _, _, block in named_blocks(codes, "rows to npy"))
+        write_npy(beside, len(codes), blocks)
+    return Path(where).stat().st_size
 
 
 def read(where: str, table: str) -> Collection:

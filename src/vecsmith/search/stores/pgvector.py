@@ -9,7 +9,9 @@ from vecsmith.codecs.base import Codes
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks, without_vector
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, exists, named_blocks, without_vector
+
+PACKAGES = ("psycopg", "psycopg_binary")
 
 VECTOR_TYPES = ("vector", "halfvec")
 
@@ -19,7 +21,7 @@ def bit_strings(codes: Codes) -> list[str]:
     return ["".join("01"[bit] for bit in row) for row in np.unpackbits(codes, axis=1, bitorder="little").tolist()]
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
     """Write a table with columns ``id``, perhaps ``text``, and ``code`` (bit) or ``embedding`` (vector).
 
     Codes are searched as ``ORDER BY code <~> B'0110…'``; the shortlist's codes, packed again, give exact scores.
@@ -33,15 +35,21 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
     with _connected(where) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
         named = _identifier(table)
+        # one export to a table at a time; the lock is held until the transaction ends
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"vecsmith {table}"])
         cursor.execute("SELECT to_regclass(%s)", [named.as_string(connection)])
         if cursor.fetchone()[0] is not None:
-            raise VecsmithError(f"The database has a table {table!r} already; give another --table.")
+            if not force:
+                raise exists("The database", "table", table)
+            cursor.execute(sql.SQL("DROP TABLE {}").format(named))
         cursor.execute(sql.SQL(f"CREATE TABLE {{}} ({', '.join(columns)})").format(named))
         with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(named)) as copy:
             for ids, texts, block in named_blocks(codes, "rows to pgvector"):
                 values = _vector_strings(codes.codec.decode(block)) if decoded else bit_strings(block)
                 for row in zip(*(column for column in (ids, texts, values) if column is not None), strict=True):
                     copy.write_row(row)
+        cursor.execute("SELECT pg_total_relation_size(to_regclass(%s))", [named.as_string(connection)])
+        return int(cursor.fetchone()[0])
 
 
 def read(where: str, table: str) -> Collection:

@@ -7,28 +7,32 @@ import numpy as np
 
 from vecsmith.codecs.base import Floats
 from vecsmith.errors import VecsmithError, require
-from vecsmith.files import replacing
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.stores.base import BLOCK, Collection, check_bits, named_blocks
+from vecsmith.search.stores.base import BLOCK, Collection, check_bits, exported_file, named_blocks
+
+PACKAGES = ("usearch",)
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool) -> None:
+def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
     """Write an index whose keys are the rows.
 
     A query of codes is ``codec.encode(Q)``; ``search(…, exact=True)`` scans, else the index's graph is walked.
     """
     engine = require("usearch.index", "stores")
-    if decoded:
-        index = engine.Index(ndim=codes.codec.input_dimensions, metric="ip", dtype="f16")
-    else:
+    if not decoded:
         check_bits(codes, "usearch")
-        index = engine.Index(ndim=8 * codes.codes.shape[1], metric="hamming", dtype="b1")
-    start = 0
-    for _, _, block in named_blocks(codes, "rows to usearch"):
-        index.add(np.arange(start, start + len(block)), codes.codec.decode(block) if decoded else np.array(block))
-        start += len(block)
-    with replacing(Path(where)) as beside:
+    with exported_file(codes, where, decoded, force) as beside:
+        if decoded:
+            index = engine.Index(ndim=codes.codec.input_dimensions, metric="ip", dtype="f16")
+        else:
+            index = engine.Index(ndim=8 * codes.codes.shape[1], metric="hamming", dtype="b1")
+        start = 0
+        for _, _, block in named_blocks(codes, "rows to usearch"):
+            rows = np.arange(start, start + len(block))
+            index.add(rows, codes.codec.decode(block) if decoded else np.array(block))
+            start += len(block)
         index.save(str(beside))
+    return Path(where).stat().st_size
 
 
 def read(where: str, table: str) -> Collection:
