@@ -99,7 +99,8 @@ def fit(
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = on_queries(judged, seed)
-    codec.fit(embedded.unit, validation=_open(validation, Columns(column)).unit if validation else None).save(out, force)
+    judges = _open(validation, Columns(column)).unit if validation else None
+    codec.fit(embedded.unit, validation=judges).save(out, force)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
         say(f"Nothing in {spec} is trained, so --val was not looked at; a preset trains, such as autoencoder96:mlp1.")
     if as_json:
@@ -137,8 +138,8 @@ def encode(
     """
     from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
-    from vecsmith.outputs import check_folder
     from vecsmith.embeddings.writer import KIND as SET
+    from vecsmith.outputs import check_folder
     from vecsmith.search import CodeSet
     from vecsmith.search.codes import KIND
 
