@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance

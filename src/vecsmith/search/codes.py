@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.arrays import open_npy, write_npy
@@ -235,7 +236,7 @@ def write_codes(
             write_npy(beside / "lists.npy", count, lists[1])
             names += ["centroids.npy", "lists.npy"]
         if zero_rows is not None and len(zero_rows):
-            _write_array(beside / "zero_rows.npy", len(zero_rows), [zero_rows])
+            write_npy(beside / "zero_rows.npy", len(zero_rows), [zero_rows])
             names.append("zero_rows.npy")
         rows.write(beside / "rows.parquet")
         codec.save(beside / "codec")

@@ -362,7 +362,7 @@ class Index:
         if finer and blocks and begins(codec, finer):
             codec, codes, finer, blocks = finer, blocks, None, None
         lists = None if state.centroids is None else (state.centroids, state.list_blocks())
-        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer, lists, force)
+        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer, lists, force=force)
 
     @property
     def _codec(self) -> Codec:
