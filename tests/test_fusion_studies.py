@@ -13,8 +13,8 @@ from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
 from vecsmith.studies import STUDIES, Findings, Plot, Setting
 from vecsmith.studies.autoencoder_dimensions import widths
-from vecsmith.studies.choice import Judged
 from vecsmith.studies.fusion_weights import on_queries
+from vecsmith.studies.prediction import Judged
 from vecsmith.tasks import load_task
 
 

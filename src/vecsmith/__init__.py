@@ -9,6 +9,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.results import Result
 from vecsmith.search import Index
 from vecsmith.studies import compare
+from vecsmith.studies.choice import auto
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import Translator, load_translator, translator
 
@@ -26,6 +27,7 @@ __all__ = [
     "Task",
     "Translator",
     "VecsmithError",
+    "auto",
     "codec",
     "compare",
     "embed_task",

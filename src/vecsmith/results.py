@@ -56,6 +56,8 @@ class Result:
         Versions of vecsmith, Python, NumPy and FAISS, and the number of threads.
     baseline : str
         Encoder whose float32 vectors are the baseline: `encoder` itself, unless another one was named.
+    memory_bytes_per_vector : int
+        Bytes per document in memory during a search, without `rescore_bytes_per_vector`; 0 where it is not known.
     """
 
     task: str
@@ -82,6 +84,7 @@ class Result:
     seed: int
     versions: dict[str, str]
     baseline: str = ""
+    memory_bytes_per_vector: int = 0
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))

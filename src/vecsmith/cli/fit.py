@@ -44,6 +44,22 @@ def fit(
     keep: Annotated[
         float | None, typer.Option(metavar="SHARE", help="auto: the smallest that keeps this share of nDCG@10.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="TARGET",
+            help="auto: index (default) chooses codecs that are searched as codes; storage, any; faiss, usearch, "
+            "lancedb, chroma or pgvector, what that store searches without decoding it.",
+        ),
+    ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="auto: intervals of what N judged queries will measure, rather than a very large set of them.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
@@ -56,6 +72,8 @@ def fit(
     vecsmith fit trellis48B --vectors corpus.npy --out my-codec
     vecsmith fit autoencoder96:mlp1 --vectors corpus.npy --val others.npy --out my-codec
     vecsmith fit auto --bytes 48 --vectors corpus.npy --out my-codec
+    vecsmith fit auto --keep 0.95 --queries 200 --vectors corpus.npy --out my-codec
+    vecsmith fit auto --bytes 48 --for pgvector --vectors corpus.npy --out my-codec
     vecsmith fit auto --keep 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
@@ -68,12 +86,15 @@ def fit(
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
     from vecsmith.studies import Findings
-    from vecsmith.studies.choice import Judged, Prediction, choose, trade_off
+    from vecsmith.studies.choice import choose, trade_off
     from vecsmith.studies.fusion_weights import on_queries
+    from vecsmith.studies.prediction import Judged, Prediction
     from vecsmith.tasks import load_task
 
     if (spec == "auto") != (size is not None or keep is not None):
         raise VecsmithError("fit auto takes --bytes or --keep, and no other codec does; name one or the other.")
+    if spec != "auto" and (target is not None or queries is not None):
+        raise VecsmithError("--for and --queries are options of fit auto; leave them out, or name auto.")
     if spec == "auto" and validation:
         raise VecsmithError("fit auto trains nothing that --val could judge; leave it out, or name a codec.")
     if spec == "auto" and len(vectors) > 1:
@@ -92,7 +113,7 @@ def fit(
         raise VecsmithError("Give either --vectors or --task to fit on.")
     predictions: list[Prediction] = []
     if spec == "auto":
-        chosen, predictions = choose(embedded.unit, size, keep, seed, judged)
+        chosen, predictions = choose(embedded.unit, size, keep, seed, judged, target or "index", queries)
         spec = chosen.codec
     codec = Codec(spec, seed)
     codec.check_several(len(vectors))
@@ -108,7 +129,7 @@ def fit(
         weights = {"weights": fusion.relative_weights} if fusion else {}
         print_json({"codec": spec, "seed": seed, "bytes_per_vector": codec.bytes_per_vector, "tried": tried, **weights})
     elif predictions:
-        console().print(findings_terminal(Findings([trade_off(predictions)])))
+        console().print(findings_terminal(Findings([trade_off(predictions, queries)])))
     if fusion:
         say(fusion.verdict())
     say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")

@@ -155,6 +155,16 @@ class Quantiser(Stage):
     def bytes_per_vector(self) -> int:
         """Bytes of a code, everything that is stored per vector included."""
 
+    @property
+    def scanned(self) -> bool:
+        """Whether `index` scans the codes; if not, it holds the decoded vectors."""
+        return type(self).index is not Quantiser.index
+
+    @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes per vector that a search holds in memory."""
+        return self.bytes_per_vector if self.scanned else 4 * self.input_dimensions_
+
     @abstractmethod
     def encode(self, X: Floats) -> Codes:
         """Quantise vectors (n, d) to codes (n, bytes_per_vector), uint8."""
@@ -207,6 +217,11 @@ class BitQuantiser(Quantiser):
     @property
     def bytes_per_vector(self) -> int:
         return -(-self.n_bits // 8)
+
+    @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes of the codes, and of their copy in the order of FAISS's fast scan."""
+        return 2 * self.bytes_per_vector
 
     @abstractmethod
     def bits(self, X: Floats) -> Bits:

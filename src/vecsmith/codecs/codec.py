@@ -124,6 +124,11 @@ class Codec(Estimator):
         return self.quantiser.bytes_per_vector if self._fitted else 0
 
     @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes per vector that `Index` holds in memory during a search: float32 where the codes are not scanned."""
+        return self.quantiser.memory_bytes_per_vector if self._fitted else 0
+
+    @property
     def codec_bytes(self) -> int:
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())

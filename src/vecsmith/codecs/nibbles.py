@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from vecsmith.codecs.base import REFINE, Codes, Floats, hold
-from vecsmith.codecs.unit_length import UnitQuantiser
+from vecsmith.codecs.unit_length import SCALE_BYTES, UnitQuantiser
 
 ENTRIES = 16
 
@@ -39,6 +39,11 @@ class NibbleQuantiser(UnitQuantiser):
     @property
     def bytes_per_vector(self) -> int:
         return -(-self.n_groups * self.group_bits // 8)
+
+    @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes of four bits a group, of their copy in the order of FAISS's fast scan, and of a float32 scale."""
+        return 2 * -(-self.n_groups // 2) + SCALE_BYTES
 
     def encode(self, X: Floats) -> Codes:
         return pack(self.groups(X), self.group_bits)

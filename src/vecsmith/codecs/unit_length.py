@@ -12,6 +12,10 @@ BLOCK = 16_384
 """Vectors whose norms are computed at a time, which bounds the memory that takes."""
 
 
+SCALE_BYTES = 4
+"""Bytes of a scale in memory, float32."""
+
+
 class UnitQuantiser(Quantiser):
     """A quantiser that divides what a code sums to by its norm; its index scans the sums, which `scales` corrects."""
 
@@ -103,6 +107,11 @@ class UnitBitQuantiser(UnitQuantiser, BitQuantiser):
     @property
     def n_bits(self) -> int:
         return 8 * self.size
+
+    @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes as of a `BitQuantiser`, and of a float32 scale."""
+        return super().memory_bytes_per_vector + SCALE_BYTES
 
     def sums(self, codes: Codes) -> Floats:
         return BitQuantiser.decode(self, codes)

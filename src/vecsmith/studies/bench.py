@@ -146,6 +146,7 @@ class Bench:
             n_queries=len(quality.query_ids),
             dimensions=codec.dimensions,
             bytes_per_vector=codec.bytes_per_vector,
+            memory_bytes_per_vector=codec.memory_bytes_per_vector,
             rescore_bytes_per_vector=rescore_bytes,
             amortised_bytes_per_vector=codec.bytes_per_vector + rescore_bytes + codec.codec_bytes / n_docs,
             codec_bytes=codec.codec_bytes,

@@ -1,200 +1,93 @@
-"""Choosing a codec for given vectors: what each candidate is likely to keep, before there are judgements."""
+"""Choosing a codec for given vectors: `vecsmith fit auto`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import Quantiser
-from vecsmith.embeddings import UnitVectors
-from vecsmith.errors import VecsmithError
-from vecsmith.metrics.expected_gain import DEPTH, ExpectedGain
-from vecsmith.progress import track
-from vecsmith.search import Encoded, Index, encode_corpus
-from vecsmith.search.exact import score_shortlist
-from vecsmith.studies.bench import Measurement
-from vecsmith.studies.compare import against, measure
+from vecsmith.embeddings import UnitVectors, VectorsLike, as_unit
+from vecsmith.errors import VecsmithError, unknown
+from vecsmith.search import Scoring
+from vecsmith.search.stores import SEARCHING_STORES, scoring_of, searches
 from vecsmith.studies.findings import Table
-from vecsmith.tasks import Task
+from vecsmith.studies.prediction import Judged, Prediction, judge, predict
 
-Floats = NDArray[np.float32]
-
-DOCUMENTS = 50_000
-"""Vectors that candidates are tried on at most."""
-PSEUDO_QUERIES = 1000
-"""Documents that are taken for queries."""
-SPREAD = 1.75
-"""How many times smaller or larger than predicted nine of ten losses are, at most (docs/choosing.md)."""
-FLOOR = 0.002
-"""What retention may differ by where nothing is lost."""
+TARGETS = ("index", "storage", *SEARCHING_STORES)
+"""What a codec is chosen for: an `Index` that scans the codes, storage alone, or a store that searches them."""
+SHARES = (1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32)
+"""Sizes that are tried where none is given, in bytes per dimension."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What a codec is likely to keep, and what it costs.
+class ChosenCodec(Codec):
+    """A codec that `auto` has chosen and fitted.
 
     Attributes
     ----------
-    codec : str
-        Its spec.
-    bytes_per_vector : int
-        Stored per document.
-    retention : float
-        nDCG@10 over that of float32, as predicted, for float queries.
-    low, high : float
-        What lies in the middle 90 % of how such predictions turn out.
-    fit_seconds : float
-        Time to fit on half of what it was tried on.
-    encode_vectors_per_second : float
-        In this process, on all its threads.
-    scanned : bool
-        Whether an index scans the codes; if not, it holds the decoded vectors.
+    predictions_ : list of Prediction
+        What was predicted for it and for all other candidates.
     """
 
-    codec: str
-    bytes_per_vector: int
-    retention: float
-    low: float
-    high: float
-    fit_seconds: float
-    encode_vectors_per_second: float
-    scanned: bool
+    predictions_: list[Prediction]
 
 
-def sized(dimensions: int, size: int) -> list[str]:
-    """Return the candidates for a budget of `size` bytes a vector of d dimensions.
+def auto(
+    X: VectorsLike,
+    *,
+    bytes: int | None = None,
+    keep: float | None = None,
+    target: str = "index",
+    queries: int | None = None,
+    seed: int = 0,
+) -> ChosenCodec:
+    """Choose a codec for vectors and fit it on all of them, as ``vecsmith fit auto`` does.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d), or EmbeddingSet
+        The documents' vectors.
+    bytes : int, optional
+        Choose what keeps most in so many bytes a vector; give either this or `keep`.
+    keep : float, optional
+        Choose the smallest codec that keeps at least this share of nDCG@10, by the lower end of the 90 % interval.
+    target : {"index", "storage", "faiss", "usearch", "lancedb", "chroma", "pgvector"}
+        What the codec is for: ``index`` chooses among codecs that `Index` searches without decoding them, ``storage``
+        among all, and the name of a store among those that it searches without decoding them.
+    queries : int, optional
+        Number of judged queries that the intervals are for; by default that of a very large set.
+    seed : int
+        Seeds samples and codecs.
+
+    Returns
+    -------
+    ChosenCodec
+        The fitted codec; its ``predictions_`` list every candidate.
 
     Raises
     ------
     VecsmithError
-        If the budget is not at least a byte.
+        If an argument makes no sense, there are too few vectors, or no candidate qualifies.
+
+    Examples
+    --------
+    >>> import numpy as np, vecsmith
+    >>> X = np.random.default_rng(0).standard_normal((1000, 64)).astype("float32")
+    >>> vecsmith.auto(X, bytes=16).bytes_per_vector
+    16
     """
-    if size < 1:
-        raise VecsmithError(f"--bytes {size} leaves nothing to store; give 1 or more.")
-    whole = {"float16": 2 * dimensions, "int8": dimensions, "int4": -(-dimensions // 2), "levels4": -(-dimensions // 4)}
-    fitting = [spec for spec, cost in whole.items() if cost <= size]
-    reduced = [f"pca{size},int8"] if size < dimensions else []
-    reduced += [f"pca{2 * size},int4"] if 2 * size < dimensions else []
-    learned = min(size, dimensions // 2)
-    families = ["trellis", "hybrid", "binary-autoencoder"] if learned else []
-    return [*fitting, *reduced, *(f"{family}{learned}B" for family in families)]
-
-
-def ladder(dimensions: int) -> list[str]:
-    """Return candidates of many sizes, from two bytes a dimension to a quarter of a bit, largest first."""
-    shares = (1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32)
-    sizes = dict.fromkeys(round(dimensions * share) for share in shares if round(dimensions * share) >= 1)
-    learned = [f"{family}{size}B" for size in sizes for family in ("trellis", "hybrid") if size <= dimensions // 2]
-    return ["float16", "int8", "int4", *learned]
-
-
-def predict(specs: Sequence[str], vectors: UnitVectors | Floats, seed: int = 0) -> list[Prediction]:
-    """Predict what codecs keep from documents alone, cross-fitted.
-
-    Documents are taken for queries, and what a codec finds for them among the others is judged by `ExpectedGain`.
-
-    Parameters
-    ----------
-    specs : sequence of str
-        Codecs.
-    vectors : UnitVectors or ndarray of shape (n, d), float32
-        Documents at unit length; of more than 50,000 a sample is used, and no other is read.
-    seed : int
-        Seeds the sample, the queries and the codecs.
-
-    Raises
-    ------
-    VecsmithError
-        If there are too few vectors, or a codec does not suit them.
-    """
-    rng = np.random.default_rng(seed)
-    n = len(vectors)
-    if n < 4 * DEPTH:
-        raise VecsmithError(f"{n} vectors are too few to predict from; give at least {4 * DEPTH}.")
-    X = vectors[np.sort(rng.permutation(n)[:DOCUMENTS])]
-    # the vector of an empty text is zero and ranks nothing
-    queries = np.sort(rng.permutation(np.flatnonzero(X.any(axis=1)))[:PSEUDO_QUERIES])
-    gain = ExpectedGain(_scores(X, queries, encode_corpus("float32", X, seed=seed)))
-    predictions = []
-    for spec in track(specs, "Trying codecs", len(specs)):
-        encoded = encode_corpus(spec, X, seed=seed)
-        loss = 1 - float(gain.retention(_scores(X, queries, encoded)).mean())
-        interval = (1 - SPREAD * loss - FLOOR, 1 - loss / SPREAD + FLOOR)
-        predictions.append(_prediction(spec, encoded, len(X), 1 - loss, interval))
-    return predictions
-
-
-def _scores(X: Floats, queries: NDArray[np.int64], encoded: Encoded) -> Floats:
-    """Return the float scores (queries, 10) of the documents that an index of codes finds, without the query itself."""
-    _, rows = Index.of_parts(encoded.parts).search(X[queries], DEPTH + 1)
-    itself = rows == queries[:, None]
-    # where a document does not find itself, the last one goes instead
-    itself[~itself.any(axis=1), -1] = True
-    return score_shortlist(X[queries], rows[~itself].reshape(len(queries), DEPTH), lambda wanted: X[wanted])
-
-
-def _prediction(spec: str, encoded: Encoded, n: int, retention: float, interval: tuple[float, float]) -> Prediction:
-    codec = encoded.parts[0].codec
-    rate = n / encoded.encode_seconds
-    scanned = type(codec.quantiser).index is not Quantiser.index
-    return Prediction(spec, codec.bytes_per_vector, retention, *interval, encoded.fit_seconds, rate, scanned)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A task whose judged queries codecs may be chosen by: not those that a figure is reported on later.
-
-    Attributes
-    ----------
-    task : Task
-        The task.
-    encoder : str
-        Spec of the encoder.
-    split : str
-        Such as ``dev`` or ``train``.
-    """
-
-    task: Task
-    encoder: str
-    split: str
-
-
-def judge(specs: Sequence[str], judged: Judged, seed: int = 0) -> list[Prediction]:
-    """Measure what codecs keep on judged queries, cross-fitted, with an interval over the queries.
-
-    Parameters
-    ----------
-    specs : sequence of str
-        Codecs.
-    judged : Judged
-        The queries.
-    seed : int
-        Seeds codecs and halves.
-    """
-    [[baseline, *measured]] = measure([judged.task], [judged.encoder], specs, split=judged.split, seed=seed)
-    predictions = []
-    for spec, measurement in zip(specs, measured, strict=True):
-        result = against(measurement, baseline)
-        error = sampling_error(measurement, baseline)
-        scanned = type(Codec(spec).quantiser).index is not Quantiser.index
-        interval = (result.retention - error, result.retention + error)
-        costs = (result.fit_seconds, result.encode_vectors_per_second)
-        kept = (result.retention, *interval)
-        predictions.append(Prediction(spec, result.bytes_per_vector, *kept, *costs, scanned))
-    return predictions
-
-
-def sampling_error(measurement: Measurement, baseline: Measurement) -> float:
-    """Return what other queries change of the retention in 90 % of cases, by the delta method for a ratio of means."""
-    kept, reference = np.array(measurement.ndcg_at_10), np.array(baseline.ndcg_at_10)
-    differences = kept - kept.mean() / reference.mean() * reference
-    return 1.645 * float(differences.std(ddof=1) / np.sqrt(len(kept)) / reference.mean())
+    vectors = as_unit(X)
+    chosen, predictions = choose(vectors, bytes, keep, seed, target=target, queries=queries)
+    codec = ChosenCodec(chosen.codec, seed)
+    codec.fit(vectors)
+    codec.predictions_ = predictions
+    return codec
 
 
 def choose(
-    vectors: UnitVectors, size: int | None, keep: float | None, seed: int = 0, judged: Judged | None = None
+    vectors: UnitVectors,
+    size: int | None,
+    keep: float | None,
+    seed: int = 0,
+    judged: Judged | None = None,
+    target: str = "index",
+    queries: int | None = None,
 ) -> tuple[Prediction, list[Prediction]]:
     """Try candidates, and return what keeps most in `size` bytes, or the smallest that keeps `keep`; and all of them.
 
@@ -210,18 +103,84 @@ def choose(
         Seeds codecs and samples.
     judged : Judged, optional
         Queries to measure on, instead of predicting from the documents.
+    target : str
+        One of `TARGETS`.
+    queries : int, optional
+        Number of queries that the intervals are for; by default that of a very large set.
 
     Raises
     ------
     VecsmithError
-        If both or neither of `size` and `keep` are given, or no candidate does.
+        If both or neither of `size` and `keep` are given, the target is unknown, or no candidate qualifies.
     """
     if (size is None) == (keep is None):
         raise VecsmithError("Give either --bytes or --keep, not both.")
-    dimensions = vectors.shape[1]
-    specs = ladder(dimensions) if size is None else sized(dimensions, size)
-    predictions = predict(specs, vectors, seed) if judged is None else judge(specs, judged, seed)
-    return (best(predictions) if keep is None else smallest(predictions, keep)), predictions
+    if keep is not None and not 0 < keep < 1:
+        raise VecsmithError(f"--keep {keep} is not a share between 0 and 1; give one such as 0.98.")
+    if target not in TARGETS:
+        raise unknown("target", target, TARGETS)
+    specs = candidates(vectors.shape[1], size, target)
+    scoring: Scoring = scoring_of(target) if target in SEARCHING_STORES else "asymmetric"
+    if judged is None:
+        predictions = predict(specs, vectors, seed, queries, scoring)
+    else:
+        predictions = judge(specs, judged, seed, queries, scoring)
+    qualified = [each for each in predictions if each.scanned or target != "index"]
+    return (best(qualified) if keep is None else smallest(qualified, keep)), predictions
+
+
+def candidates(dimensions: int, size: int | None, target: str = "index") -> list[str]:
+    """Return the codecs to try for vectors of d dimensions.
+
+    Parameters
+    ----------
+    dimensions : int
+        Dimensions d.
+    size : int or None
+        Most bytes a vector; None for many sizes, from two bytes a dimension to a quarter of a bit.
+    target : str
+        One of `TARGETS`; for a store, only codecs that it searches are returned.
+
+    Raises
+    ------
+    VecsmithError
+        If the budget is not at least a byte, or the store searches no codes of this size.
+    """
+    if size is not None and size < 1:
+        raise VecsmithError(f"--bytes {size} leaves nothing to store; give 1 or more.")
+    store = target in SEARCHING_STORES
+    d, sizes = dimensions, [size] if size is not None else [round(dimensions * share) for share in SHARES]
+    costs = {"float16": 2 * d, "int8": d, "int4": -(-d // 2), "levels4": -(-d // 4)}
+    if store:
+        costs |= {"float32": 4 * d, "binary": -(-d // 8)}
+    specs = [spec for spec, cost in costs.items() if size is None or cost <= size]
+    for each in filter(None, dict.fromkeys(sizes)):
+        specs += [f"{family}{min(each, d // 2)}B" for family in ("trellis", "hybrid") if d > 1]
+        # some take long to fit: many sizes are tried only for stores, which search few kinds of codes
+        specs += _others(d, each) if store or size is not None else []
+        specs += _for_stores(d, each) if store else []
+    specs = [spec for spec in dict.fromkeys(specs) if not store or searches(target, Codec(spec))]
+    if not specs:
+        raise VecsmithError(f"{target} searches no codes of {size} bytes without decoding them; give more --bytes.")
+    return specs
+
+
+def _others(d: int, size: int) -> Iterator[str]:
+    """Yield more codecs of just so many bytes for vectors of d dimensions."""
+    if size < d:
+        yield f"pca{size},int8"
+    if 2 * size < d:
+        yield f"pca{2 * size},int4"
+    if d > 1:
+        yield f"binary-autoencoder{min(size, d // 2)}B"
+
+
+def _for_stores(d: int, size: int) -> Iterator[str]:
+    """Yield codecs for stores that search bits or floats alone."""
+    if size <= d // 8:
+        yield f"itq{size}B"
+    if 1 <= size // 4 < d:
+        yield f"pca{size // 4}"
 
 
 def best(predictions: Sequence[Prediction]) -> Prediction:
@@ -235,10 +194,8 @@ def smallest(predictions: Sequence[Prediction], keep: float) -> Prediction:
     Raises
     ------
     VecsmithError
-        If `keep` is no share, or there is none.
+        If there is none.
     """
-    if not 0 < keep < 1:
-        raise VecsmithError(f"--keep {keep} is not a share between 0 and 1; give one such as 0.98.")
     sure = [prediction for prediction in predictions if prediction.low >= keep]
     if not sure:
         surest = max(predictions, key=lambda prediction: prediction.low)
@@ -249,20 +206,17 @@ def smallest(predictions: Sequence[Prediction], keep: float) -> Prediction:
     return min(sure, key=lambda prediction: (prediction.bytes_per_vector, -prediction.retention))
 
 
-def trade_off(predictions: Sequence[Prediction]) -> Table:
+def trade_off(predictions: Sequence[Prediction], queries: int | None = None) -> Table:
     """Return predictions as a table, largest codes first."""
-    title = "What codecs keep of float32's nDCG@10, cross-fitted, for float queries"
-    return Table(
-        "trade-off",
-        title,
-        ["codec", "bytes", "keeps", "90 % of cases", "fit s", "enc/s", "index"],
-        [*_rows(predictions)],
-    )
+    of = "of a very large set of queries" if queries is None else f"of what {queries:,} judged queries will measure"
+    title = f"What codecs keep of float32's nDCG@10, cross-fitted; 90 % intervals {of}"
+    columns = ["codec", "bytes", "in memory", "keeps", "90 % interval", "fit s", "enc/s", "index"]
+    return Table("trade-off", title, columns, [*_rows(predictions)])
 
 
 def _rows(predictions: Sequence[Prediction]) -> Iterator[list[str]]:
     for each in sorted(predictions, key=lambda prediction: (-prediction.bytes_per_vector, -prediction.retention)):
+        sizes = [str(each.bytes_per_vector), str(each.memory_bytes_per_vector)]
+        kept = [f"{each.retention:.1%}", f"{each.low:.1%} – {each.high:.1%}"]
         costs = [f"{each.fit_seconds:.1f}", f"{each.encode_vectors_per_second:,.0f}"]
-        interval = f"{each.low:.1%} – {min(each.high, 1):.1%}"
-        index = "scans codes" if each.scanned else "holds floats"
-        yield [each.codec, str(each.bytes_per_vector), f"{each.retention:.1%}", interval, *costs, index]
+        yield [each.codec, *sizes, *kept, *costs, "scans codes" if each.scanned else "holds floats"]

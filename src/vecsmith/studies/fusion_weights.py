@@ -9,7 +9,7 @@ from vecsmith.codecs.fuse import DOCUMENTS, FittedFuse, chosen
 from vecsmith.embeddings import normalise
 from vecsmith.encoders import embed_task
 from vecsmith.metrics import evaluate
-from vecsmith.studies.choice import Judged
+from vecsmith.studies.prediction import Judged
 
 Floats = NDArray[np.float32]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecsmith.results import Result
-from vecsmith.studies.choice import Prediction, predict, sampling_error
 from vecsmith.studies.compare import against
 from vecsmith.studies.findings import Findings, Table
+from vecsmith.studies.prediction import Prediction, predict
 from vecsmith.studies.setting import Setting
 
 SHARES = (4, 8, 16, 32)
@@ -22,24 +22,18 @@ class Outcome:
     Attributes
     ----------
     prediction : Prediction
-        From documents alone.
+        From documents alone, with the interval for the number of judged queries.
     result : Result
-        On judged queries.
-    error : float
-        What other queries would change of the measured retention in 90 % of cases.
+        On the judged queries.
     """
 
     prediction: Prediction
     result: Result
-    error: float
 
     @property
-    def inside(self) -> str:
-        """Whether the measured retention lies inside the interval: ``yes``, ``but for sampling`` or ``no``."""
-        measured, low, high = self.result.retention, self.prediction.low, self.prediction.high
-        if low <= measured <= high:
-            return "yes"
-        return "but for sampling" if low - self.error <= measured <= high + self.error else "no"
+    def inside(self) -> bool:
+        """Whether the measured retention lies inside the interval."""
+        return self.prediction.low <= self.result.retention <= self.prediction.high
 
 
 def promise(setting: Setting) -> Findings:
@@ -65,9 +59,10 @@ def outcomes(setting: Setting) -> list[Outcome]:
         corpus, _ = setting.embed(task, encoder)
         codecs = specs(corpus.dimensions)
         for seed, (baseline, *measured) in zip(setting.seeds, setting.measure(task, encoder, codecs), strict=True):
+            predictions = predict(codecs, corpus.unit, seed, baseline.result.n_queries)
             found += [
-                Outcome(prediction, against(measurement, baseline), sampling_error(measurement, baseline))
-                for prediction, measurement in zip(predict(codecs, corpus.unit, seed), measured, strict=True)
+                Outcome(prediction, against(measurement, baseline))
+                for prediction, measurement in zip(predictions, measured, strict=True)
             ]
     return found
 
@@ -85,13 +80,14 @@ def findings(found: Sequence[Outcome]) -> Findings:
         groups.setdefault((outcome.result.task, outcome.result.encoder), []).append(outcome)
     coverage = Table(
         "coverage",
-        "How often the measured retention lies inside the predicted interval; or inside it but for the sampling error "
-        "of the test queries (90 %); mean of measured less predicted, in points",
-        ["task", "encoder", "predictions", "inside", "inside but for sampling", "measured − predicted"],
-        [_count(*names, group) for names, group in groups.items()] + [_count("all", "all", found)],
+        "How often the measured retention lies inside the 90 % interval for so many judged queries; mean of measured "
+        "less predicted, in points",
+        ["task", "encoder", "queries", "predictions", "inside", "measured − predicted"],
+        [_count(*names, str(group[0].result.n_queries), group) for names, group in groups.items()]
+        + [_count("all", "all", "", found)],
     )
-    columns = ["task", "encoder", "codec", "bytes", "seed", "predicted", "low", "high", "measured", "90 % of queries"]
-    predictions = Table("predictions", "Every prediction", [*columns, "inside"], [_line(each) for each in found])
+    columns = ["task", "encoder", "codec", "bytes", "seed", "predicted", "low", "high", "measured", "inside"]
+    predictions = Table("predictions", "Every prediction", columns, [_line(each) for each in found])
     return Findings([coverage, predictions], [outcome.result for outcome in found])
 
 
@@ -99,11 +95,10 @@ def _line(outcome: Outcome) -> list[str]:
     prediction, result = outcome.prediction, outcome.result
     shares = (prediction.retention, prediction.low, prediction.high, result.retention)
     names = [result.task, result.encoder, result.codec, str(result.bytes_per_vector), str(result.seed)]
-    return [*names, *(f"{share:.1%}" for share in shares), f"±{100 * outcome.error:.1f}", outcome.inside]
+    return [*names, *(f"{share:.1%}" for share in shares), "yes" if outcome.inside else "no"]
 
 
-def _count(task: str, encoder: str, group: Sequence[Outcome]) -> list[str]:
-    inside = [outcome.inside for outcome in group]
-    shares = [inside.count("yes") / len(inside), 1 - inside.count("no") / len(inside)]
-    differences = [100 * (outcome.result.retention - outcome.prediction.retention) for outcome in group]
-    return [task, encoder, str(len(group)), *(f"{share:.0%}" for share in shares), f"{np.mean(differences):+.1f}"]
+def _count(task: str, encoder: str, queries: str, group: Sequence[Outcome]) -> list[str]:
+    inside = sum(outcome.inside for outcome in group) / len(group)
+    difference = 100 * np.mean([outcome.result.retention - outcome.prediction.retention for outcome in group])
+    return [task, encoder, queries, str(len(group)), f"{inside:.0%}", f"{difference:+.1f}"]

@@ -1,5 +1,23 @@
 """Stores that take codes or decoded vectors, and give vectors: one file each, with `export` and `read`."""
 
-from vecsmith.search.stores.base import STORES, Collection, Exported, export_codes, import_set
+from vecsmith.search.stores.base import (
+    SEARCHING_STORES,
+    STORES,
+    Collection,
+    Exported,
+    export_codes,
+    import_set,
+    scoring_of,
+    searches,
+)
 
-__all__ = ["STORES", "Collection", "Exported", "export_codes", "import_set"]
+__all__ = [
+    "SEARCHING_STORES",
+    "STORES",
+    "Collection",
+    "Exported",
+    "export_codes",
+    "import_set",
+    "scoring_of",
+    "searches",
+]

@@ -2,7 +2,8 @@
 
 The module of a store has a function ``export(codes, where, table, decoded, force)``, which writes a `CodeSet` there and
 returns the bytes it takes, ``read(where, table)``, which returns a `Collection`, and `PACKAGES`, the Python packages
-that raise the store's own errors.
+that raise the store's own errors. That of a store that searches has a function ``searches(codec)``, whether it does so
+without decoding the codes of a codec, and ``SCORING``, how.
 """
 
 import importlib
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from vecsmith.codecs import Codec
 from vecsmith.codecs.base import Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, write_set
 from vecsmith.embeddings.provenance import content_hash
@@ -23,9 +25,11 @@ from vecsmith.errors import VecsmithError, is_disk_full, unknown
 from vecsmith.outputs import occupied, output_file
 from vecsmith.progress import track
 from vecsmith.search.codes import CodeSet
-from vecsmith.search.exact import is_bit_code
+from vecsmith.search.exact import Scoring, is_bit_code
 
 STORES = ("faiss", "usearch", "npy", "lancedb", "chroma", "pgvector")
+SEARCHING_STORES = tuple(store for store in STORES if store != "npy")
+"""Stores that search, rather than keep files."""
 BLOCK = 4096
 """Rows that are written or read at a time."""
 
@@ -131,6 +135,18 @@ def export_codes(
         written = module.export(codes, where, table, decoded, force)
     width = codes.codec.bytes_per_vector
     return Exported(store, where, table, codes.codec.spec, decoded, len(codes), width, written)
+
+
+def searches(store: str, codec: Codec) -> bool:
+    """Whether one of `SEARCHING_STORES` searches codes of a codec, fitted or not, without decoding them."""
+    found: bool = importlib.import_module(f"vecsmith.search.stores.{store}").searches(codec)
+    return found
+
+
+def scoring_of(store: str) -> Scoring:
+    """Return how one of `SEARCHING_STORES` scores queries against codes."""
+    scoring: Scoring = importlib.import_module(f"vecsmith.search.stores.{store}").SCORING
+    return scoring
 
 
 def import_set(store: str, where: str, out: str | Path, table: str = "vecsmith", force: bool = False) -> EmbeddingSet:

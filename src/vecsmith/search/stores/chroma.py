@@ -6,16 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from vecsmith.codecs import Codec
+from vecsmith.codecs.floats import Float32
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.outputs import only_writer
 from vecsmith.search.codes import CodeSet
+from vecsmith.search.exact import Scoring
 from vecsmith.search.stores.base import BLOCK, Collection, exists, folder_bytes, folder_of, growth, named_blocks
 
 PACKAGES = ("chromadb",)
+SCORING: Scoring = "asymmetric"
 
 UNFINISHED = "-unfinished"
 """Ends the name of a collection until all its rows are there."""
+
+
+def searches(codec: Codec) -> bool:
+    """Whether the codes are floats, which are all that Chroma searches."""
+    return isinstance(codec.quantiser, Float32)
 
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int | None:

@@ -8,16 +8,24 @@ import faiss
 import numpy as np
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.base import Floats, Quantiser
+from vecsmith.codecs.base import Floats
 from vecsmith.codecs.projection import matrix_of, transform
+from vecsmith.codecs.unit_length import UnitQuantiser
 from vecsmith.errors import VecsmithError
 from vecsmith.search.codes import CodeSet
+from vecsmith.search.exact import Scoring
 from vecsmith.search.stores.base import BLOCK, Collection, decoded_blocks, exported_file
 
 PACKAGES = ("faiss",)
+SCORING: Scoring = "asymmetric"
 
 REFINE = 32
 """How many times k documents are scored by their decoded vectors, where the scan knows no norms."""
+
+
+def searches(codec: Codec) -> bool:
+    """Whether a FAISS file has the codes alone, without the decoded vectors (see `scan`)."""
+    return codec.quantiser.scanned and not isinstance(codec.quantiser, UnitQuantiser)
 
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
@@ -36,7 +44,7 @@ def scan(codes: CodeSet) -> Any:
     """
     quantiser = codes.codec.quantiser
     projection = linear_projection(codes.codec)
-    if type(quantiser).index is Quantiser.index:
+    if not quantiser.scanned:
         return _decoded(codes)
     scanned = quantiser.index(codes.codes)
     if quantiser.scales(codes.codes[:1]) is None:

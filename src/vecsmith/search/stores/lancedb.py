@@ -10,6 +10,7 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
+from vecsmith.search.exact import Scoring, is_bit_code
 from vecsmith.search.stores.base import (
     BLOCK,
     Collection,
@@ -23,6 +24,9 @@ from vecsmith.search.stores.base import (
 )
 
 PACKAGES = ("lancedb",)
+SCORING: Scoring = "symmetric"
+"""Codes of queries are compared with those of documents, by their Hamming distance."""
+searches = is_bit_code
 
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int | None:

@@ -9,9 +9,13 @@ from vecsmith.codecs.base import Codes
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
+from vecsmith.search.exact import Scoring, is_bit_code
 from vecsmith.search.stores.base import BLOCK, Collection, check_bits, exists, named_blocks, without_vector
 
 PACKAGES = ("psycopg", "psycopg_binary")
+SCORING: Scoring = "symmetric"
+"""Codes of queries are compared with those of documents, by their Hamming distance."""
+searches = is_bit_code
 
 VECTOR_TYPES = ("vector", "halfvec")
 

@@ -8,9 +8,13 @@ import numpy as np
 from vecsmith.codecs.base import Floats
 from vecsmith.errors import VecsmithError, require
 from vecsmith.search.codes import CodeSet
+from vecsmith.search.exact import Scoring, is_bit_code
 from vecsmith.search.stores.base import BLOCK, Collection, check_bits, exported_file, named_blocks
 
 PACKAGES = ("usearch",)
+SCORING: Scoring = "symmetric"
+"""Codes of queries are compared with those of documents, by their Hamming distance."""
+searches = is_bit_code
 
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
