@@ -326,6 +326,19 @@ def test_a_fault_of_ours_is_one_sentence_and_code_1(
     assert "--debug" in sentence
 
 
+def test_few_vectors_and_empty_queries_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("one\ntwo\nthree\n")
+    assert run("embed", "--texts", tmp_path / "texts.txt", "--out", tmp_path / "set").returncode == 0
+    fitted = run("fit", "median", "--vectors", tmp_path / "set", "--out", tmp_path / "codec")
+    assert fitted.returncode == 0
+    assert "vecsmith: median is fitted on few vectors (3), and may suit others badly" in fitted.stderr
+    out = tmp_path / "codes"
+    assert run("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--out", out).returncode == 0
+    searched = run("search", out, "--query", " ")
+    assert (searched.returncode, "vecsmith: The query is empty" in searched.stderr) == (0, True)
+    assert run("search", out, "--query", "one").stderr == ""
+
+
 @pytest.mark.parametrize("by", ["option", "variable"])
 def test_debug_shows_the_traceback_and_keeps_the_code(
     by: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,5 +1,6 @@
 """The mathematics of each method, and specs."""
 
+import warnings
 from pathlib import Path
 
 import faiss
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 
 import vecsmith
-from vecsmith.codecs import STAGES
+from vecsmith.codecs import STAGES, additive
+from vecsmith.codecs import codec as codec_module
 from vecsmith.codecs.base import signs
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, VecsmithWarning
+from vecsmith.training import loop
 
 Vectors = NDArray[np.float32]
 
@@ -203,6 +206,26 @@ def test_parameters_that_do_not_suit_the_vectors(spec: str, vectors: Vectors) ->
 def test_vectors_that_no_parameter_suits(spec: str) -> None:
     with pytest.raises(VecsmithError, match="nor does another number of bytes"):
         vecsmith.codec(spec).fit(np.eye(8, 1, dtype=np.float32))
+
+
+def test_fitting_warns_of_few_vectors_and_of_those_that_it_does_not_use(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.warns(VecsmithWarning, match=r"pca2 is fitted on few vectors \(3\)"):
+        vecsmith.codec("pca2").fit(vectors[:3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vecsmith.codec("binary").fit(vectors[:3])  # it learns nothing
+        vecsmith.codec("pca2").fit(vectors[:100])
+    monkeypatch.setattr(codec_module, "FIT_VECTORS", 500)
+    with pytest.warns(VecsmithWarning, match="Fitting uses 500 of the 600 vectors"):
+        vecsmith.codec("pca2").fit(vectors)
+    monkeypatch.setattr(loop, "MOST", 400)
+    with pytest.warns(VecsmithWarning, match="Training uses 400 of the 500 vectors"):
+        vecsmith.codec("thresholds(steps=1)").fit(vectors)
+    monkeypatch.setattr(additive, "TRAINING_VECTORS", 300)
+    with pytest.warns(VecsmithWarning, match="additive2B learns from 300 of the 500 vectors"):
+        vecsmith.codec("additive2B").fit(vectors)
 
 
 def test_of_many_vectors_a_sample_is_learned_from(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.search import CodeSet
 from vecsmith.search.embedding_store import EmbeddingStore
+from vecsmith.search.floats import codes_of
+from vecsmith.search.stores import export_codes, import_set
 from vecsmith.tasks import load_task
 from vecsmith.translators.sets import fit_sets, translate_set
 
@@ -107,3 +109,17 @@ def test_reduced_files_of_a_task_are_compared(vectors: Vectors, tmp_path: Path) 
     assert line.ndcg_at_10 > 0.9
     said = refused("encode", codec, "--reduced", "--vectors", tmp_path / "corpus.npy", "--out", codec)
     assert "something else" in said
+
+
+@pytest.mark.parametrize("store", ["npy", "faiss", "usearch", "lancedb", "chroma"])
+def test_a_reduced_set_is_exported_and_comes_back(store: str, vectors: Vectors, tmp_path: Path) -> None:
+    pytest.importorskip({"npy": "numpy", "chroma": "chromadb"}.get(store, store))
+    reduced = reduce_set(vecsmith.codec("pca16").fit(vectors), named(vectors, "st:one"), tmp_path / "reduced")
+    where = tmp_path / ("out.npy" if store == "npy" else "out")
+    with codes_of(tmp_path / "reduced") as codes:
+        export_codes(codes, store, str(where), decoded=True)
+    back = import_set(store, str(where), tmp_path / "back")
+    assert back.dimensions == 16
+    # some stores keep float16; files have no ids, and a database has an order of its own
+    order = [int(id_.removeprefix("d")) for id_ in back.ids]
+    np.testing.assert_allclose(back.unit[:], reduced.unit[:][order], atol=1e-3)

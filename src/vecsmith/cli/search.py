@@ -1,5 +1,6 @@
 """The command that searches codes."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from vecsmith.cli.app import JsonFlag, QueryPrompt, TextColumn, TrustRemoteCode, app, console, print_json, say
 from vecsmith.cli.encoders import encoder_options
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, VecsmithWarning
 
 if TYPE_CHECKING:
     from vecsmith.codecs.base import Floats
@@ -99,6 +100,10 @@ def embed_queries(
             f"{source} has vectors of {own}, which is not an encoder as one is written here; give --encoder, such as "
             f"st:{own}."
         ) from error
+    empty = [number for number, text in enumerate(texts, start=1) if not text.strip()]
+    if empty:
+        which = "The query is empty" if len(texts) == 1 else f"Of the queries, number {empty[0]} is empty"
+        warnings.warn(f"{which}: what it finds means nothing.", VecsmithWarning, stacklevel=2)
     return model.encode(texts, "query")
 
 

@@ -14,7 +14,7 @@ STORE = "faiss, usearch, npy, lancedb, chroma or pgvector."
 
 @app.command()
 def export(
-    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A folder that encode wrote.")],
+    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A folder that encode wrote, or an embedding set.")],
     to: Annotated[str, typer.Option(metavar="STORE", help=STORE)],
     out: Annotated[
         str,
@@ -29,19 +29,22 @@ def export(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write codes, or decoded vectors, to a store, and print what it takes there.
+    """Write codes, decoded vectors, or the vectors of an embedding set, to a store, and print what it takes there.
 
-    Beside a file goes a receipt, FILE.vecsmith.json, by which vecsmith knows the file as its own.
+    The vectors of a set are written at unit length. Beside a file goes a receipt, FILE.vecsmith.json, by which vecsmith
+    knows the file as its own.
 
     \b
     vecsmith export my-codes --to faiss --out my-codes.faiss
+    vecsmith export corpus-256 --to chroma --out my-database --table articles
     vecsmith export my-codes --to lancedb --out my-database --table articles
     vecsmith export my-codes --to pgvector --out postgresql://localhost/mine --table articles
     """
-    from vecsmith.search import CodeSet
+    from vecsmith.search.floats import codes_of
     from vecsmith.search.stores import export_codes
 
-    exported = export_codes(CodeSet.open(codes), to, out, table, decoded, force)
+    with codes_of(codes) as opened:
+        exported = export_codes(opened, to, out, table, decoded or opened.codec.spec == "float32", force)
     if as_json:
         print_json(asdict(exported) | {"bytes_per_vector": exported.bytes_per_vector})
     say(f"Wrote {exported.rows:,} rows to {to}, {out}: {exported.size}")

@@ -1,5 +1,6 @@
 """Additive codes: vectors as sums of one of 16 entries a group."""
 
+import warnings
 from typing import ClassVar
 
 import numpy as np
@@ -8,6 +9,7 @@ from vecsmith.codecs.base import Codes, Floats, check_range
 from vecsmith.codecs.hybrid import Hybrid
 from vecsmith.codecs.nibbles import ENTRIES, NibbleQuantiser
 from vecsmith.codecs.spectrum import unshrinking
+from vecsmith.errors import VecsmithWarning
 from vecsmith.progress import losses
 
 TRAINING_VECTORS = 20_000
@@ -69,6 +71,13 @@ class Additive(NibbleQuantiser):
         check_range(f"additive{self.size}B", self.size, d // 2, "bytes", f"vectors of {d} dimensions")
         hybrid = Hybrid(self.size).fit(X, seed)
         start = hybrid.entries
+        if n > TRAINING_VECTORS:
+            warnings.warn(
+                f"additive{self.size}B learns from {TRAINING_VECTORS:,} of the {n:,} vectors, drawn "
+                "at random with the seed.",
+                VecsmithWarning,
+                stacklevel=2,
+            )
         X = X[np.sort(np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS])]
         self.mean_, centred, groups = hybrid.mean_, X - hybrid.mean_, hybrid.groups(X)
         self.entries_ = _moved(start, groups, centred)

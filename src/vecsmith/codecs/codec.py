@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vecsmith.arrays import write_weights
 from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer
-from vecsmith.codecs.checks import as_floats, refuse_infinite, sample
+from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
 from vecsmith.codecs.estimator import Estimator
 from vecsmith.codecs.fuse import Fuse
 from vecsmith.codecs.spec import canonical, parse
@@ -200,6 +200,8 @@ class Codec(Estimator):
             reduced = reducer.transform(reduced)
             unseen = None if unseen is None else reducer.transform(unseen)
         self.quantiser.fit(reduced, self.seed)
+        if self.learns:
+            warn_of_few(len(reduced), self.spec)
         return self
 
     def _validation(self, V: UnitVectors, X: UnitVectors) -> Floats:

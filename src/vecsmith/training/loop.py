@@ -1,12 +1,13 @@
 """The one training loop: arrays in, better arrays out, the same for the same seed."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.errors import require
+from vecsmith.errors import VecsmithWarning, require
 from vecsmith.progress import track
 from vecsmith.training.descent import CHECKS, EPOCHS
 from vecsmith.training.losses import listwise
@@ -41,6 +42,12 @@ def split(X: Floats, seed: int, validation: Floats | None = None) -> tuple[Float
     With vectors for `validation` (m, d), those held out are drawn from them, and all of X may train.
     """
     rng = np.random.default_rng(seed)
+    if len(X) > MOST:
+        warnings.warn(
+            f"Training uses {MOST:,} of the {len(X):,} vectors, drawn at random with the seed.",
+            VecsmithWarning,
+            stacklevel=2,
+        )
     if validation is not None:
         return X[rng.permutation(len(X))[:MOST]], validation[rng.permutation(len(validation))[:MOST_HELD_OUT]]
     if len(X) < FEWEST:
