@@ -40,7 +40,7 @@ def export(
     vecsmith export my-codes --to lancedb --out my-database --table articles
     vecsmith export my-codes --to pgvector --out postgresql://localhost/mine --table articles
     """
-    from vecsmith.search.floats import codes_of
+    from vecsmith.search import codes_of
     from vecsmith.search.stores import export_codes
 
     with codes_of(codes) as opened:

@@ -2,6 +2,7 @@
 
 from vecsmith.search.codes import CodeSet
 from vecsmith.search.exact import SCORINGS, Decoded, Scoring
+from vecsmith.search.floats import codes_of
 from vecsmith.search.index import Index
 from vecsmith.search.part import Part
 from vecsmith.search.protocol import FIT_ON, Encoded, encode_corpus, training_set
@@ -18,6 +19,7 @@ __all__ = [
     "Index",
     "Part",
     "Scoring",
+    "codes_of",
     "encode_corpus",
     "has_two_quantizers",
     "training_set",
