@@ -11,8 +11,9 @@ from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Plot, Setting
+from vecsmith.studies import STUDIES, Findings, Plot, Setting, small_to_large
 from vecsmith.studies.autoencoder_dimensions import widths
+from vecsmith.studies.compare import measure
 from vecsmith.studies.fusion_weights import on_queries
 from vecsmith.studies.prediction import Judged
 from vecsmith.tasks import load_task
@@ -110,6 +111,27 @@ def test_small_models_take_the_place_of_a_large_one(task: Path) -> None:
     closed = dict(zip(lines, column(findings, 0, "toy: gap closed"), strict=True))
     assert closed["large"] == "100%"
     assert closed["small, side by side"] == "0%"
+
+
+def test_several_large_models_are_one_target_of_a_given_width(task: Path) -> None:
+    names = ("small", "blind", "large", "other")
+    ready = task / "vectors"
+    (ready / "other").mkdir()
+    for side in ("corpus", "queries"):
+        np.save(ready / "other" / f"{side}.npy", np.load(ready / "large" / f"{side}.npy")[:, 6:])
+    small, blind, large, other = (f"vectors:{name}" for name in names)
+    findings = small_to_large(Setting([str(task)], [small, blind, f"{large}+{other}"], seeds=[0]), width=10)
+    lines, kept = column(findings, 0, "line"), column(findings, 0, "toy")
+    assert lines[:3] == ["small, side by side", "large", "large, autoencoder10"]
+    title = findings.tables[0].title
+    assert f"nDCG@10 over that of {large}+{other} (large): {small}+{blind} (small)" in title
+    assert "auto-encoded to 10 of 26 dimensions" in title
+    [[alone], [fused]] = (
+        measure([str(task)], [encoders], [])[0] for encoders in (f"{small}+{blind}", f"{large}+{other}")
+    )
+    assert kept[0] == f"{alone.result.ndcg_at_10 / fused.result.ndcg_at_10:.1%}"
+    with pytest.raises(VecsmithError, match="choose from 1 to 26 dimensions"):
+        small_to_large(Setting([str(task)], [small, f"{large}+{other}"], seeds=[0]), width=27)
 
 
 def test_weights_by_judged_queries(task: Path) -> None:

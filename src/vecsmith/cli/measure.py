@@ -110,6 +110,12 @@ def study(
     method: Annotated[
         list[str], typer.Option(metavar="SPEC", help="Translator of the study translators, instead of all; repeatable.")
     ] = [],  # noqa: B006
+    width: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Dimensions of the target space of the study small-to-large; half of its own."
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes of the study translators; one a core by default.")
     ] = None,
@@ -133,24 +139,28 @@ def study(
     \b
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
     vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
+    vecsmith study small-to-large --encoder vectors:s1 --encoder vectors:s2 --encoder vectors:l1+vectors:l2 --width 768
     """
     from vecsmith.errors import VecsmithError, unknown
     from vecsmith.outputs import check_folder
     from vecsmith.report import KIND, findings_terminal, write_study
     from vecsmith.report.plots import left_out
-    from vecsmith.studies import STUDIES, Setting, translators
+    from vecsmith.studies import STUDIES, Setting
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
-    if STUDIES[name] is not translators:
-        for option, value in (("--method", method), ("--workers", workers)):
-            if value:
-                raise VecsmithError(f"{option} is for the study translators, not for {name}; leave it out.")
+    given: dict[str, Any] = {"methods": method, "workers": workers, "width": width}
+    chosen = {parameter: value for parameter, value in given.items() if value}
+    for parameter, option, owner in (
+        ("methods", "--method", "translators"),
+        ("workers", "--workers", "translators"),
+        ("width", "--width", "small-to-large"),
+    ):
+        if parameter in chosen and name != owner:
+            raise VecsmithError(f"{option} is for the study {owner}, not for {name}; leave it out.")
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    given: dict[str, Any] = {"methods": method, "workers": workers}
-    chosen = {parameter: value for parameter, value in given.items() if value}
     findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed, options), **chosen)
     if as_json:
         # maps are vectors, for the eye

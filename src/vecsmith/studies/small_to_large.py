@@ -1,4 +1,4 @@
-"""`study small-to-large`: small models' vectors side by side, translated into a large model's compressed space."""
+"""`study small-to-large`: small models' vectors side by side, translated into the compressed space of large models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ Floats = NDArray[np.float32]
 TRANSLATORS = ("linear", "mlp1", "mlp2", "mlp1:retrieval")
 QUERIES_ONLY = ", queries only"
 SHARE = 1 / 2
-"""Of the large model's width, to which it is auto-encoded."""
+"""Width of the auto-encoded target space over that of the target, where no width is given."""
 DEPTH = 101
 """Documents of a ranking: a hundred count, and one may be the query itself."""
 
 
 @dataclass(frozen=True)
 class Models:
-    """A task embedded by small models and a large one, side by side; the large one is the last block.
+    """A task embedded by small models and then by the target, side by side.
 
     Attributes
     ----------
@@ -40,6 +40,8 @@ class Models:
         Its judgements that count.
     corpus, queries : EmbeddingSet
         Fused vectors of all models.
+    target_dimensions : int
+        Dimensions of the target, which is one large model or several side by side; they are the last ones.
     training : EmbeddingSet or None
         The fused vectors to fit on under transfer.
     """
@@ -48,12 +50,13 @@ class Models:
     split: str
     corpus: EmbeddingSet
     queries: EmbeddingSet
+    target_dimensions: int
     training: EmbeddingSet | None
 
     def parts(self, vectors: Floats) -> tuple[Floats, Floats]:
-        """Return the small models' unit vectors, side by side, and the large one's."""
-        width = list(self.corpus.blocks.values())[-1]
-        return normalise(vectors[:, :-width]), normalise(vectors[:, -width:])
+        """Return the unit vectors of the small models, side by side, and of the target."""
+        first = vectors.shape[1] - self.target_dimensions
+        return normalise(vectors[:, :first]), normalise(vectors[:, first:])
 
     @cached_property
     def documents(self) -> tuple[Floats, Floats]:
@@ -91,20 +94,24 @@ class Models:
         return float(evaluate(best, top, names, self.corpus.ids, judgements, identical).ndcg_at_10.mean())
 
 
-def small_to_large(setting: Setting) -> Findings:
-    """Measure small models' vectors that are translated into those of a large one: both sides, or queries only.
+def small_to_large(setting: Setting, width: int | None = None) -> Findings:
+    """Measure small models' vectors translated into the auto-encoded space of the last encoder, one or several fused.
+
+    Both queries and documents are translated, or queries only.
 
     Parameters
     ----------
     setting : Setting
-        On what it measures, and how. The last encoder is the large one; what is fitted on, where that is a folder,
-        must be of all encoders, joined by ``+`` in this order.
+        On what it measures, and how. The last encoder is the target: a large model, or several joined by ``+``. All
+        others are the small models. A folder to fit on must be of all encoders, joined by ``+`` in this order.
+    width : int, optional
+        Dimensions to which the target's vectors are auto-encoded; half of the target's by default.
 
     Returns
     -------
     Findings
-        nDCG@10 over that of the large model, and which share of the gap between the small models side by side and the
-        large one is closed, where there is a gap; and a plot.
+        nDCG@10 over that of the target, and which share of the gap between the small models side by side and the target
+        is closed, where there is a gap; and a plot.
 
     Raises
     ------
@@ -112,21 +119,24 @@ def small_to_large(setting: Setting) -> Findings:
         If there are fewer than two encoders.
     """
     if len(setting.encoders) < 2:
-        raise VecsmithError("The study needs small encoders and a large one; give --encoder two or more times.")
+        raise VecsmithError(
+            "The study needs small encoders and, as the last one, the target; give --encoder two or more times."
+        )
     found: dict[str, dict[str, list[float]]] = {}
     for task in setting.loaded:
         corpus, queries = setting.embed(task, "+".join(setting.encoders))
-        models = Models(task, task.present(setting.split), corpus, queries, training_set(setting.fit_on, corpus))
+        d = setting.embed(task, setting.encoders[-1])[0].dimensions
+        training = training_set(setting.fit_on, corpus)
+        models = Models(task, task.present(setting.split), corpus, queries, d, training)
         for seed in setting.seeds:
-            for line, ndcg in _measure(models, setting.fit_on, seed).items():
+            for line, ndcg in _measure(models, setting.fit_on, seed, width or round(d * SHARE)).items():
                 found.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
-    return _findings(found, setting)
+    return _findings(found, setting, f"{width or round(d * SHARE)} of {d} dimensions")
 
 
-def _measure(models: Models, fit_on: str, seed: int) -> dict[str, float]:
-    """Return nDCG@10 by line: the small models, the large one, the large one auto-encoded, and every translator."""
+def _measure(models: Models, fit_on: str, seed: int, width: int) -> dict[str, float]:
+    """Return nDCG@10 by line: the small models, the target, the target auto-encoded, and every translator."""
     (small, large), (small_queries, large_queries) = models.documents, models.asked[1]
-    width = round(large.shape[1] * SHARE)
     scores = {
         "small, side by side": small_queries @ small.T,
         "large": large_queries @ large.T,
@@ -149,7 +159,7 @@ def _measure(models: Models, fit_on: str, seed: int) -> dict[str, float]:
     return {name: models.ndcg(each) for name, each in scores.items()}
 
 
-def _findings(found: dict[str, dict[str, list[float]]], setting: Setting) -> Findings:
+def _findings(found: dict[str, dict[str, list[float]]], setting: Setting, width: str) -> Findings:
     naive, large = found["small, side by side"], found["large"]
     rows, lines = [], dict[str, list[tuple[float, float]]]()
     for number, (line, measured) in enumerate(found.items()):
@@ -162,11 +172,12 @@ def _findings(found: dict[str, dict[str, list[float]]], setting: Setting) -> Fin
         mean = fmean(map(fmean, shares.values()))
         rows.append([line, *(cell(shares[task]) for task in measured), f"{mean:.1%}", *closed.values()])
         lines[line] = [(float(number), 100 * mean)]
-    small = " and ".join(setting.encoders[:-1])
+    small, large_models = ("+".join(encoders) for encoders in (setting.encoders[:-1], setting.encoders[-1:]))
     title = (
-        f"nDCG@10 over that of {setting.encoders[-1]}, of {small} translated to its auto-encoded space, and the share "
-        f"of the gap that is closed; seeds {', '.join(map(str, setting.seeds))}; fit on {setting.fit_on}"
+        f"nDCG@10 over that of {large_models} (large): {small} (small) translated into the space of {large_models} "
+        f"auto-encoded to {width}, and the share of the gap that is closed; seeds "
+        f"{', '.join(map(str, setting.seeds))}; fit on {setting.fit_on}"
     )
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
-    plot = Plot("small-to-large", title, "line", "nDCG@10, % of the large model", lines, joined=False)
+    plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", lines, joined=False)
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
