@@ -531,7 +531,7 @@ def test_a_set_of_other_inputs_is_refused_and_left_alone(tmp_path, monkeypatch, 
         embed_texts(load_encoder("static"), make_texts(20), "passage", tmp_path / "set")
     else:
         with pytest.raises(VecsmithError, match="network"):
-            embed_texts(Counting(fail_after=1), make_texts(20), "passage", tmp_path / "set")
+            embed_texts(Counting(fail_after=2), make_texts(20), "passage", tmp_path / "set")
     before = contents(tmp_path / "set")
     prompted = load_encoder("static", EncoderOptions(passage_prompt="p: "))
     for encoder, count in ((load_encoder("static"), 19), (prompted, 20)):
@@ -550,7 +550,7 @@ def test_an_interrupted_embedding_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "SHARD_ROWS", 8)
     whole = embed_texts(load_encoder("static"), make_texts(20), "passage", tmp_path / "whole")
     with pytest.raises(VecsmithError, match="network"):
-        embed_texts(Counting(fail_after=2), make_texts(20), "passage", tmp_path / "set")
+        embed_texts(Counting(fail_after=4), make_texts(20), "passage", tmp_path / "set")
     encoder = Counting()
     assert embed_texts(encoder, make_texts(20), "passage", tmp_path / "set").fingerprint == whole.fingerprint
     assert encoder.count == 4

@@ -1,9 +1,18 @@
 """Progress off a terminal: log lines and estimates, by a clock that the tests set."""
 
+from pathlib import Path
+
+import faiss
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from vecsmith import progress
+from vecsmith.codecs import rivals
+from vecsmith.embeddings import resume
+from vecsmith.encoders import embed_texts, load_encoder
 from vecsmith.progress import announce, losses, track
+from vecsmith.tasks.base import Texts
 
 
 class Clock:
@@ -76,3 +85,35 @@ def test_only_long_work_is_announced(capsys: pytest.CaptureFixture[str]) -> None
     announce("Fitting faiss:PQ48", 59)
     announce("Fitting faiss:OPQ48,PQ48", 250)
     assert capsys.readouterr().err == "Fitting faiss:OPQ48,PQ48 takes about 4 min.\n"
+
+
+def test_an_embedding_is_estimated_from_a_few_texts_after_the_model_is_loaded(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(resume.time, "perf_counter", clock)
+    encoder, sizes = load_encoder("static"), []
+
+    def encode(texts: list[str], side: str) -> NDArray[np.float32]:
+        # the first call loads the model
+        clock.sleep(0.5 * len(texts) + 20 * (not sizes))
+        sizes.append(len(texts))
+        return np.ones((len(texts), 4), np.float32)
+
+    monkeypatch.setattr(encoder, "encode", encode)
+    texts = Texts([str(row) for row in range(700)], ["text"] * 700, "the texts")
+    embed_texts(encoder, texts, "passage", tmp_path / "set")
+    assert sum(sizes) == 700
+    said = capsys.readouterr().err.splitlines()
+    assert "Embedding 700 texts with static takes about 6 min." in said
+    assert said[-1] == "Embedding 700 texts with static: 529 of 700, 5 min so far, about 92 s left"
+
+
+def test_training_a_rotation_is_estimated(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.random.default_rng(0).standard_normal((2000, 32)).astype(np.float32)
+    index = faiss.index_factory(32, "OPQ4,PQ4", faiss.METRIC_INNER_PRODUCT)
+    readings = iter([0.0, 4.0])
+    monkeypatch.setattr(rivals.time, "perf_counter", lambda: next(readings))
+    # 8 of 236 iterations of k-means on half of the vectors took 4 seconds
+    assert rivals._rotation_seconds(index, X) == 4 * 236 / 8 * 2
+    plain = faiss.index_factory(32, "PQ4", faiss.METRIC_INNER_PRODUCT)
+    assert rivals._rotation_seconds(plain, X) == 0

@@ -19,52 +19,47 @@ SETTLED_SECONDS = 5
 """Seconds of work from which its duration is extrapolated at the earliest."""
 
 
-def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Yield `items` and show the progress on standard error.
+@contextmanager
+def steps(description: str, total: int) -> Iterator[Callable[..., None]]:
+    """Yield a function that counts the steps done, and show the progress on standard error.
 
     Parameters
     ----------
-    items : iterable
-        The items of the work.
     description : str
         The work, in a few words.
     total : int
-        Number of items.
+        Number of steps.
+
+    Yields
+    ------
+    callable
+        Takes the number of further steps done, 1 by default, and text to append to the description.
     """
     if not sys.stderr.isatty():
-        log = _Log(description, total)
-        for item in items:
-            yield item
-            log.advance()
+        yield _Log(description, total).advance
         return
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        yield from progress.track(items, description=description, total=total)
+        task = progress.add_task(description, total=total)
+        yield lambda count=1, note="": progress.update(task, advance=count, description=description + note)
+
+
+def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """Yield `items`, each a step of `steps`."""
+    with steps(description, total) as advance:
+        for item in items:
+            yield item
+            advance()
 
 
 @contextmanager
 def losses(description: str, total: int) -> Iterator[Callable[..., None]]:
-    """Yield a function that takes the loss after each training step, and show progress and loss as `track` does.
+    """Yield a function that takes the loss after each training step, and perhaps that on held-out vectors."""
+    with steps(description, total) as advance:
 
-    A loss on held-out vectors may be its second argument.
+        def report(loss: float, held_out: float | None = None) -> None:
+            advance(1, f", loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}"))
 
-    Parameters
-    ----------
-    description : str
-        The model that is fitted, in a few words.
-    total : int
-        Maximum number of steps.
-    """
-
-    def said(loss: float, held_out: float | None) -> str:
-        return f"{description}, loss {loss:.4f}" + ("" if held_out is None else f", held out {held_out:.4f}")
-
-    if not sys.stderr.isatty():
-        log = _Log(description, total)
-        yield lambda loss, held_out=None: log.advance(said(loss, held_out))
-        return
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(description, total=total)
-        yield lambda loss, held_out=None: progress.update(task, advance=1, description=said(loss, held_out))
+        yield report
 
 
 def announce(work: str, seconds: float) -> None:
@@ -83,16 +78,16 @@ class _Log:
         self.start = self.last = monotonic()
         self.announced = False
 
-    def advance(self, description: str = "") -> None:
-        """Count one item."""
-        self.done += 1
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count steps."""
+        self.done += count
         now = monotonic()
         elapsed = now - self.start
         left = elapsed * (self.total - self.done) / self.done
         long = not self.announced and elapsed >= SETTLED_SECONDS and elapsed + left >= LONG_SECONDS
         if left > 0 and (long or now - self.last >= LOG_SECONDS):
             _print(
-                f"{description or self.description}: {self.done} of {self.total}, {_duration(elapsed)} so far, about "
+                f"{self.description}{note}: {self.done} of {self.total}, {_duration(elapsed)} so far, about "
                 f"{_duration(left)} left"
             )
             self.last, self.announced = now, True

@@ -1,5 +1,6 @@
 """Any FAISS index as a rival in the same table."""
 
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs.base import Codes, Floats, Quantiser
 from vecsmith.errors import VecsmithError
+from vecsmith.progress import announce
+
+TIMED_VECTORS, TIMED_ITERATIONS = 1000, 2
+"""Vectors and iterations from which the duration of training a rotation is extrapolated."""
 
 
 class Faiss(Quantiser):
@@ -50,6 +55,7 @@ class Faiss(Quantiser):
                 codes.do_polysemous_training = False
             for clustering in _clusterings(index):
                 clustering.min_points_per_centroid = 1  # else FAISS prints a warning for every codebook
+            announce(f"Fitting faiss:{self.factory} to {len(X):,} vectors", _rotation_seconds(index, X))
             index.train(np.ascontiguousarray(X))
             index.sa_code_size()
         except RuntimeError as error:
@@ -107,6 +113,28 @@ def _clusterings(index: Any) -> Iterator[Any]:
         splits = map(index.prq.subquantizer, range(index.prq.nsplits))
         inside += [faiss.downcast_AdditiveQuantizer(split) for split in splits]  # type: ignore[attr-defined]
     yield from (quantizer.cp for quantizer in (index, *inside) if hasattr(quantizer, "cp"))
+
+
+def _rotation_seconds(index: Any, X: Floats) -> float:
+    """Return about how long the rotation of an index such as OPQ48,PQ48 is trained, from a few iterations on a sample.
+
+    It takes most of the training of such an index, minutes for thousands of vectors. Others have none: 0.
+    """
+    if not isinstance(index, faiss.IndexPreTransform) or len(X) < TIMED_VECTORS:
+        return 0.0
+    chain: Any = index.chain
+    first = faiss.downcast_VectorTransform(chain.at(0))
+    if not isinstance(first, faiss.OPQMatrix):
+        return 0.0
+    trial = faiss.OPQMatrix(first.d_in, first.M, first.d_out)
+    iterations = trial.niter_pq_0 + (trial.niter - 1) * trial.niter_pq
+    trial.niter, trial.niter_pq_0 = TIMED_ITERATIONS, trial.niter_pq
+    trial.pq = quantizer = faiss.ProductQuantizer(trial.d_out, trial.M, 8)
+    quantizer.cp.min_points_per_centroid = 1
+    start = time.perf_counter()
+    trial.train(np.ascontiguousarray(X[:TIMED_VECTORS]))
+    seconds = (time.perf_counter() - start) * iterations / (trial.niter * trial.niter_pq)
+    return seconds * min(len(X), trial.max_train_points) / TIMED_VECTORS
 
 
 def _add_codes(index: Any, codes: Codes) -> None:

@@ -1,7 +1,11 @@
 """Writing an embedding set shard by shard: one writer at a time, and an interrupted one is resumed."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 from vecsmith.embeddings.checks import Vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
@@ -9,7 +13,11 @@ from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.writer import EmbeddingWriter
 from vecsmith.errors import VecsmithError
 from vecsmith.outputs import follow, only_writer
-from vecsmith.progress import track
+from vecsmith.progress import announce, steps
+
+FIRST, TIMED, BLOCK = 1, 16, 256
+"""Rows of the blocks of a shard: of the first, for which a model is loaded; of the second, from which the duration is
+extrapolated; and of all others, between which the progress is shown."""
 
 
 def write_set(
@@ -32,7 +40,7 @@ def write_set(
     vectors : callable
         Returns the vectors (rows, d) of a slice of rows; called in the order of the rows.
     description : str
-        The label of the progress bar.
+        The work, such as ``"Translating 500 vectors"``, for the progress bar and the estimate.
     force : bool
         Write a new set, whatever the folder holds.
 
@@ -56,7 +64,26 @@ def write_set(
                 )
             return finished
         writer = EmbeddingWriter(folder, ids, texts, provenance, force)
-        for rows in track(writer.remaining, description, len(writer.remaining)):
-            writer.write(vectors(rows))
+        shards = [range(len(ids))[rows] for rows in writer.remaining]
+        count = sum(map(len, shards))
+        with steps(description, count) as advance:
+            for number, shard in enumerate(shards):
+                blocks = []
+                for rows in _blocks(shard):
+                    start = time.perf_counter()
+                    blocks.append(vectors(slice(rows.start, rows.stop)))
+                    if number == 0 and rows.start == shard.start + FIRST:
+                        announce(description, (time.perf_counter() - start) / len(rows) * count)
+                    advance(len(rows))
+                writer.write(np.concatenate(blocks))
         writer.finish()
     return EmbeddingSet.open(folder)
+
+
+def _blocks(shard: range) -> Iterator[range]:
+    """Yield the rows of a shard block by block.
+
+    The blocks are the same for every shard, so that a writer that was interrupted ends with the same bytes.
+    """
+    ends = [0, FIRST, FIRST + TIMED, *range(FIRST + TIMED + BLOCK, len(shard), BLOCK), len(shard)]
+    yield from (rows for start, stop in pairwise(ends) if (rows := shard[start : min(stop, len(shard))]))

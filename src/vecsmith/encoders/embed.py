@@ -67,7 +67,8 @@ def embed_texts(
     def vectors(rows: slice) -> Vectors:
         return encoder.encode(texts.texts[rows], side).astype(dtype, copy=False)
 
-    return write_set(path, texts.ids, texts.texts, provenance, vectors, f"{encoder.spec}, {len(texts)} texts", force)
+    label = f"Embedding {len(texts):,} texts with {encoder.spec}"
+    return write_set(path, texts.ids, texts.texts, provenance, vectors, label, force)
 
 
 def embed_task(

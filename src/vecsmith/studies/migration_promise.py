@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.metrics import DEPTH, evaluate
+from vecsmith.progress import track
 from vecsmith.search.exact import score_shortlist
 from vecsmith.studies.findings import Findings, Table
 from vecsmith.studies.migration import METHOD, plan
@@ -63,12 +64,16 @@ def outcomes(setting: Setting) -> list[list[str]]:
     rows: list[list[str]] = []
     for task in setting.loaded:
         sets = {encoder: setting.embed(task, encoder) for encoder in (*setting.encoders, BESIDE)}
-        for models in permutations(setting.encoders, 2):
-            for seed in setting.seeds:
-                for pairs in PAIRS:
-                    # the rest of the documents must be worth translating
-                    if pairs <= MOST * len(sets[models[0]][0]):
-                        rows += _rows(task, task.present(setting.split), sets, models, pairs, seed)
+        switches = [
+            (models, pairs, seed)
+            for models in permutations(setting.encoders, 2)
+            for seed in setting.seeds
+            for pairs in PAIRS
+            # the rest of the documents must be worth translating
+            if pairs <= MOST * len(sets[models[0]][0])
+        ]
+        for models, pairs, seed in track(switches, f"{task.name}: switches of models", len(switches)):
+            rows += _rows(task, task.present(setting.split), sets, models, pairs, seed)
     return rows
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
+from vecsmith.progress import track
 from vecsmith.studies.bench import Measurement
 from vecsmith.studies.compare import measure
 from vecsmith.tasks import Task, load_task
@@ -63,9 +65,8 @@ class Setting:
     @property
     def cases(self) -> Iterator[tuple[Task, str]]:
         """Every task with every encoder."""
-        for task in self.loaded:
-            for encoder in self.encoders:
-                yield task, encoder
+        cases = list(product(self.loaded, self.encoders))
+        yield from track(cases, "Tasks and encoders", len(cases))
 
     @property
     def all_documents(self) -> str:
@@ -74,6 +75,6 @@ class Setting:
 
     def measure(self, task: Task, encoder: str, codecs: Sequence[str]) -> Iterator[list[Measurement]]:
         """Yield a list per seed: float32, and then a measurement per codec."""
-        for seed in self.seeds:
+        for seed in track(self.seeds, f"{task.name}, {encoder}: seeds", len(self.seeds)):
             split, options = task.present(self.split), self.options_of(encoder)
             yield from measure([task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options)

@@ -12,6 +12,7 @@ from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.errors import VecsmithError
 from vecsmith.metrics import evaluate
+from vecsmith.progress import track
 from vecsmith.search import training_set
 from vecsmith.studies.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
@@ -128,7 +129,7 @@ def small_to_large(setting: Setting, width: int | None = None) -> Findings:
         d = setting.embed(task, setting.encoders[-1])[0].dimensions
         training = training_set(setting.fit_on, corpus)
         models = Models(task, task.present(setting.split), corpus, queries, d, training)
-        for seed in setting.seeds:
+        for seed in track(setting.seeds, f"{task.name}: seeds", len(setting.seeds)):
             for line, ndcg in _measure(models, setting.fit_on, seed, width or round(d * SHARE)).items():
                 found.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
     return _findings(found, setting, f"{width or round(d * SHARE)} of {d} dimensions")

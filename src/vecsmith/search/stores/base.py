@@ -182,7 +182,7 @@ def _import(found: Collection, store: str, where: str, out: str | Path, force: b
         blocks = blocks or _pieces(found.blocks, rows.start)
         return blocks(min(rows.stop, len(found.ids)) - rows.start)
 
-    label = f"{len(found.ids)} vectors from {store}"
+    label = f"Importing {len(found.ids)} vectors from {store}"
     return write_set(out, found.ids, found.texts, provenance, vectors, label, force)
 
 
