@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.embeddings import Provenance
+from vecsmith.embeddings import Provenance, normalise
 from vecsmith.search import SHORTLIST, Decoded
 from vecsmith.search.exact import is_bit_code
 from vecsmith.search.two_stages import coarse
@@ -192,7 +192,8 @@ class World:
         self.pool /= np.linalg.norm(self.pool, axis=1, keepdims=True)
         self.pool[rng.integers(POOL, size=POOL // 5)] = self.pool[rng.integers(POOL // 100, size=POOL // 5)]
         noise = rng.standard_normal((QUERIES, DIMENSIONS)) * spread
-        self.Q = (self.pool[:QUERIES] + (np.arange(QUERIES) % 2)[:, None] * noise).astype(np.float32)
+        # the index compares by cosine, so the exact scores need queries of unit length
+        self.Q = normalise((self.pool[:QUERIES] + (np.arange(QUERIES) % 2)[:, None] * noise).astype(np.float32))
         self.codec = vecsmith.codec(spec).fit(self.pool)
         self.finer = None if finer != "int8" else vecsmith.codec("int8").fit(self.pool)
         self.whole = self.codec if finer == "both" else None

@@ -181,6 +181,12 @@ def test_pgvector(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors, post
     check_import("pgvector", postgres, codes, tmp_path)
     with pytest.raises(VecsmithError, match="has a table 'bits' already"):
         export_codes(codes, "pgvector", postgres, "bits")
+    exported = export_codes(codes, "pgvector", postgres, "bits", force=True)
+    with psycopg.connect(postgres) as connection:
+        size = connection.execute("SELECT pg_total_relation_size('bits'), count(*) FROM bits").fetchone()
+    assert size is not None
+    assert exported.bytes == pytest.approx(size[0], rel=0.2)
+    assert size[1] == len(codes)
     with pytest.raises(VecsmithError, match="no table 'bits' with one column of type vector"):
         import_set("pgvector", postgres, tmp_path / "out", "bits")
     # a name keeps its case, may have a hyphen, and may say the schema
@@ -257,6 +263,52 @@ def test_the_commands(embedded: EmbeddingSet, tmp_path: Path) -> None:
     imported = runner.invoke(app, ["import", where, "--from", "npy", "--out", str(tmp_path / "set")])
     assert imported.exit_code == 0
     assert np.array_equal(EmbeddingSet.open(tmp_path / "set").vectors, codes.codec.decode(codes.codes))
+
+
+@pytest.mark.parametrize("store", ["faiss", "usearch", "npy", "lancedb", "chroma"])
+def test_an_error_of_ours_is_not_the_stores(
+    store: str, embedded: EmbeddingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip({"faiss": "faiss", "npy": "numpy", "chroma": "chromadb"}.get(store, store))
+    codes = encoded("binary", embedded, tmp_path)
+
+    def broken(*_: Any) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(vecsmith.Codec, "decode", broken)
+    with pytest.raises(ValueError, match="a fault of ours"):
+        export_codes(codes, store, str(tmp_path / "x"), decoded=True)
+
+
+@pytest.mark.parametrize("store", ["lancedb", "chroma"])
+def test_a_table_is_replaced_only_if_forced(store: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
+    pytest.importorskip({"chroma": "chromadb"}.get(store, store))
+    first, second = encoded("int8", embedded, tmp_path), tmp_path / "second"
+    where = str(tmp_path / "database")
+    export_codes(first, store, where, "floats", decoded=True)
+    fewer = EmbeddingSet(embedded.vectors[:50], embedded.ids[:50])
+    other = CodeSet.encode(first.codec, fewer, second)
+    with pytest.raises(VecsmithError, match="'floats' already; give another --table, or --force"):
+        export_codes(other, store, where, "floats", decoded=True)
+    assert len(import_set(store, where, tmp_path / "before", "floats")) == 600
+    exported = export_codes(other, store, where, "floats", decoded=True, force=True)
+    assert sorted(import_set(store, where, tmp_path / "after", "floats").ids) == sorted(fewer.ids)
+    assert exported.rows == 50
+    assert exported.bytes is not None
+    assert exported.bytes > 0
+
+
+@pytest.mark.parametrize("store", ["faiss", "npy", "usearch", "lancedb", "chroma"])
+def test_the_size_is_that_on_disk(store: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
+    pytest.importorskip({"faiss": "faiss", "npy": "numpy", "chroma": "chromadb"}.get(store, store))
+    codes = encoded("binary", embedded, tmp_path)
+    exported = export_codes(codes, store, str(tmp_path / "x"))
+    files = [tmp_path / "x"] if (tmp_path / "x").is_file() else (tmp_path / "x").rglob("*")
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    assert exported.bytes is not None
+    # Chroma renames its collection at the end
+    assert exported.bytes == pytest.approx(size, rel=0.05)
+    assert exported.bytes_per_vector == exported.bytes / 600
 
 
 def test_what_cannot_be_is_said(embedded: EmbeddingSet, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Any FAISS index as a rival in the same table."""
 
 import time
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -53,10 +52,10 @@ class Faiss(Quantiser):
             if hasattr(codes, "do_polysemous_training"):
                 # renumbers the centroids for a Hamming filter that is not used here, and takes most of the time
                 codes.do_polysemous_training = False
-            for clustering in _clusterings(index):
-                clustering.min_points_per_centroid = 1  # else FAISS prints a warning for every codebook
+            owned = _allow_few_points(index, len(X))
             announce(f"Fitting faiss:{self.factory} to {len(X):,} vectors", _rotation_seconds(index, X))
             index.train(np.ascontiguousarray(X))
+            del owned
             index.sa_code_size()
         except RuntimeError as error:
             raise VecsmithError(
@@ -94,25 +93,47 @@ class Faiss(Quantiser):
         return index
 
 
-def _clusterings(index: Any) -> Iterator[Any]:
-    """Yield the clustering parameters of an untrained index and of all the quantizers inside it."""
+def _allow_few_points(index: Any, n_vectors: int) -> list[Any]:
+    """Let every k-means of an untrained index run on few vectors; FAISS prints a warning for each codebook otherwise.
+
+    Returns
+    -------
+    list
+        Product quantizers that the index points to without owning them; keep them until it is trained.
+
+    Raises
+    ------
+    RuntimeError
+        If an OPQ rotation is to be trained on fewer vectors than dimensions.
+    """
     index = faiss.downcast_index(index)
+    owned = []
     if isinstance(index, faiss.IndexPreTransform):
         chain: Any = index.chain
         for position in range(chain.size()):
             rotation = faiss.downcast_VectorTransform(chain.at(position))
             if isinstance(rotation, faiss.OPQMatrix):
-                # the product quantizer that OPQ would make for its training; FAISS does not own it
-                rotation.pq = training = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
-                vars(rotation)["training"] = training
-                yield rotation.pq.cp
-        yield from _clusterings(index.index)
-        return
+                if n_vectors < rotation.d_in:
+                    # FAISS 1.15 writes beyond its buffers, which ends the process
+                    raise RuntimeError(f"OPQ needs as many vectors as dimensions, at least {rotation.d_in}")
+                rotation.pq = quantizer = _product_quantizer(rotation)
+                owned.append(quantizer)
+        return owned + _allow_few_points(index.index, n_vectors)
     inside = [getattr(index, name) for name in ("pq", "rq") if hasattr(index, name)]
     if hasattr(index, "prq"):
         splits = map(index.prq.subquantizer, range(index.prq.nsplits))
         inside += [faiss.downcast_AdditiveQuantizer(split) for split in splits]  # type: ignore[attr-defined]
-    yield from (quantizer.cp for quantizer in (index, *inside) if hasattr(quantizer, "cp"))
+    for quantizer in (index, *inside):
+        if hasattr(quantizer, "cp"):
+            quantizer.cp.min_points_per_centroid = 1
+    return owned
+
+
+def _product_quantizer(rotation: Any) -> Any:
+    """Return the product quantizer that an OPQ rotation would make for its training, for any number of vectors."""
+    quantizer = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
+    quantizer.cp.min_points_per_centroid = 1
+    return quantizer
 
 
 def _rotation_seconds(index: Any, X: Floats) -> float:
@@ -129,11 +150,11 @@ def _rotation_seconds(index: Any, X: Floats) -> float:
     trial = faiss.OPQMatrix(first.d_in, first.M, first.d_out)
     iterations = trial.niter_pq_0 + (trial.niter - 1) * trial.niter_pq
     trial.niter, trial.niter_pq_0 = TIMED_ITERATIONS, trial.niter_pq
-    trial.pq = quantizer = faiss.ProductQuantizer(trial.d_out, trial.M, 8)
-    quantizer.cp.min_points_per_centroid = 1
+    trial.pq = owned = _product_quantizer(trial)
     start = time.perf_counter()
     trial.train(np.ascontiguousarray(X[:TIMED_VECTORS]))
     seconds = (time.perf_counter() - start) * iterations / (trial.niter * trial.niter_pq)
+    del owned
     return seconds * min(len(X), trial.max_train_points) / TIMED_VECTORS
 
 
