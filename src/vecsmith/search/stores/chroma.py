@@ -36,13 +36,13 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -
 
 
 def _export(codes: CodeSet, where: str, table: str, force: bool) -> int | None:
+    before = folder_bytes(where)
     client = _client(where)
     names, unfinished = {collection.name for collection in client.list_collections()}, f"{table}{UNFINISHED}"
     if table in names and not force:
         raise exists(where, "collection", table)
     if unfinished in names:
         client.delete_collection(unfinished)
-    before = folder_bytes(where)
     # without an embedding function: Chroma's default one downloads a model
     configuration = {"hnsw": {"space": "cosine"}}
     collection = client.create_collection(unfinished, configuration=configuration, embedding_function=None)
