@@ -1,6 +1,8 @@
 """The mathematics of each method, and specs."""
 
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import faiss
@@ -259,3 +261,15 @@ def test_saving_again_replaces_the_codec(vectors: Vectors, tmp_path: Path) -> No
         vecsmith.codec(spec).fit(vectors).save(tmp_path / "codec")
     assert vecsmith.load_codec(tmp_path / "codec").spec == "pca8"
     assert [path.name for path in tmp_path.iterdir()] == ["codec"]
+
+
+def test_codecs_fitted_at_once_leave_stderr_as_it_was() -> None:
+    X = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
+    before = os.fstat(2)
+    with ThreadPoolExecutor(4) as threads:
+        list(
+            threads.map(
+                lambda spec: vecsmith.codec(spec).fit(X), ["faiss:PQ4x4", "faiss:PQ8x4", "itq2B", "hybrid4B"] * 2
+            )
+        )
+    assert os.path.samestat(os.fstat(2), before)

@@ -29,3 +29,10 @@ def test_the_first_snippet_of_a_page(
     snippets = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     exec(next(each for each in snippets if "open(" in each or "codes_of" in each), {})
     assert not made or vecsmith.EmbeddingSet.open(made).ids
+
+
+def test_the_table_of_stores_is_that_of_the_benchmark() -> None:
+    root = Path(__file__).parents[1]
+    measured = (root / "benchmarks" / "results" / "store-bytes.md").read_text(encoding="utf-8")
+    table = measured[measured.index("| codec |") :]
+    assert table in (root / "docs" / "search.md").read_text(encoding="utf-8")

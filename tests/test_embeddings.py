@@ -10,7 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, Rows, content_hash, normalise, writer
+from vecsmith.embeddings import (
+    EmbeddingSet,
+    EmbeddingWriter,
+    Provenance,
+    Rows,
+    content_hash,
+    normalise,
+    write_set,
+    writer,
+)
 from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
@@ -574,3 +583,18 @@ def test_mutated_files_are_refused_or_read(X, ids, tmp_path, name):
             assert vectors.ndim == 2 and vectors.dtype.kind == "f"
         except VecsmithError as error:
             assert str(path) in str(error)
+
+
+def test_a_set_is_not_written_in_the_place_of_a_file(tmp_path):
+    vectors = np.eye(4, dtype=np.float32)
+
+    def write(path, force=False):
+        return write_set(path, list("abcd"), None, Provenance(), lambda rows: vectors[rows], "Writing", force)
+
+    (tmp_path / "notes").write_text("kept")
+    with pytest.raises(VecsmithError, match="notes is a file; give a folder, or --force"):
+        write(tmp_path / "notes")
+    with pytest.raises(VecsmithError, match="notes is a file, so nothing can be written inside it"):
+        write(tmp_path / "notes" / "set", force=True)
+    assert (tmp_path / "notes").read_text() == "kept"
+    assert np.array_equal(write(tmp_path / "notes", force=True).vectors, vectors)

@@ -8,9 +8,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vecsmith import files
+from vecsmith.arrays import write_npy
+from vecsmith.errors import VecsmithError
 from vecsmith.files import replacing, replacing_folder
 
 KILLED = """
@@ -83,3 +86,9 @@ def test_a_block_that_fails_leaves_nothing(write: Any, tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert read(path) == "old"
     assert [left.name for left in tmp_path.iterdir()] == ["thing"]
+
+
+@pytest.mark.parametrize("given", [0, 2, 4])
+def test_a_file_of_fewer_or_more_rows_than_announced_is_refused(given: int, tmp_path: Path) -> None:
+    with pytest.raises(VecsmithError, match=rf"should have 3 rows, but {given} were given"):
+        write_npy(tmp_path / "codes.npy", 3, [np.ones((given, 2), np.uint8)] if given else [])

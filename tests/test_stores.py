@@ -298,6 +298,20 @@ def test_a_table_is_replaced_only_if_forced(store: str, embedded: EmbeddingSet, 
     assert exported.bytes > 0
 
 
+def test_a_collection_of_somebody_else_is_no_unfinished_export(embedded: EmbeddingSet, tmp_path: Path) -> None:
+    chromadb = pytest.importorskip("chromadb")
+    codes, where = encoded("int8", embedded, tmp_path), str(tmp_path / "chroma")
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    client = chromadb.PersistentClient(where, settings=settings)
+    theirs = client.create_collection("articles-unfinished", embedding_function=None)
+    theirs.add(ids=["a"], embeddings=[[1.0, 2.0]])
+    with pytest.raises(VecsmithError, match="'articles-unfinished' already; give another --table"):
+        export_codes(codes, "chroma", where, "articles")
+    assert theirs.count() == 1
+    export_codes(codes, "chroma", where, "articles", force=True)
+    assert [each.name for each in client.list_collections()] == ["articles"]
+
+
 @pytest.mark.parametrize("store", ["faiss", "npy", "usearch", "lancedb", "chroma"])
 def test_the_size_is_that_on_disk(store: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
     pytest.importorskip({"faiss": "faiss", "npy": "numpy", "chroma": "chromadb"}.get(store, store))
@@ -326,8 +340,12 @@ def test_what_cannot_be_is_said(embedded: EmbeddingSet, tmp_path: Path) -> None:
     ):
         with pytest.raises(VecsmithError, match=f"^{store} refuses: .*{complaint}"):
             export_codes(codes, store, where, "a b", decoded=True)
-    with pytest.raises(VecsmithError, match="is a file; give a folder"):
-        export_codes(codes, "chroma", str(tmp_path / "file"))
+    for store in ("chroma", "lancedb"):
+        with pytest.raises(VecsmithError, match=r"^[^ ]*file is a file; give a folder\.$"):
+            export_codes(codes, store, str(tmp_path / "file"), decoded=True)
+        with pytest.raises(VecsmithError, match="file is a file, so nothing can be written inside it"):
+            export_codes(codes, store, str(tmp_path / "file" / "inside"), decoded=True)
+    assert (tmp_path / "file").read_bytes() == b"something"
     for store in ("faiss", "usearch", "npy"):
         with pytest.raises(OSError, match="/proc"):
             export_codes(codes, store, "/proc/x", decoded=True)

@@ -350,8 +350,24 @@ def test_what_could_not_be_fitted_is_not_fitted() -> None:
         unsuitable.fit(X, Y)
     with pytest.raises(VecsmithError, match="not fitted"):
         unsuitable.transform(X)
-    with pytest.raises(VecsmithError, match=r"shapes \(20,\) and \(20,\)"):
+    with pytest.raises(
+        VecsmithError, match=r"^The source vectors must have shape \(n, d\), not \(20,\); write X\[None\]"
+    ):
         translator("linear").fit(X[0], Y[0, :20])
+
+
+def test_codes_are_no_vectors() -> None:
+    X, Y = two_spaces(20, 24, 100)
+    codes, fitted = np.ones((100, 20), np.uint8), translator("linear").fit(X, Y)
+    said = r"^The source vectors must be floats, not uint8 of shape \(100, 20\); this is the type of codes"
+    with pytest.raises(VecsmithError, match=said):
+        fitted.transform(codes)
+    with pytest.raises(VecsmithError, match=said):
+        translator("linear").fit(codes, Y)
+    with pytest.raises(VecsmithError, match=r"^The target vectors must be floats, not int64"):
+        translator("linear").fit(X, codes.astype(np.int64))
+    with pytest.raises(VecsmithError, match=r"not complex128 of shape .*; give real numbers"):
+        fitted.transform(X.astype(complex))
 
 
 def test_any_seed_clusters() -> None:

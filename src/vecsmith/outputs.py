@@ -165,8 +165,10 @@ def follow(path: Path) -> Path:
     Raises
     ------
     VecsmithError
-        If `path`, or a folder above it, is a link to something that is missing.
+        If `path`, or a folder above it, is a link to something that is missing, or a folder above it is a file.
     """
+    if above := next(filter(Path.is_file, path.parents), None):
+        raise VecsmithError(f"{above} is a file, so nothing can be written inside it; give another path.")
     for link in (path, *path.parents):
         if link.is_symlink() and not link.exists():
             raise VecsmithError(

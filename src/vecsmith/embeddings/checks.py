@@ -67,7 +67,7 @@ def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
     if array.dtype.name == "bfloat16":  # of ml_dtypes, which NumPy does not count among the floats
         array = array.astype(np.float32)
     if array.dtype.kind != "f":
-        hint = "convert them by .astype('float32')"
+        hint = "convert them by .astype('float32')" if array.dtype.kind in "iub" else "give real numbers"
         if array.dtype == np.uint8:
             hint = "this is the type of codes, so give the vectors that were encoded, or decode the codes"
         raise VecsmithError(f"{start} must be floats, not {array.dtype} of shape {array.shape}; {hint}.")

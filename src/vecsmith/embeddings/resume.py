@@ -12,7 +12,8 @@ from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.writer import EmbeddingWriter
 from vecsmith.errors import VecsmithError
-from vecsmith.outputs import follow, only_writer
+from vecsmith.files import remove
+from vecsmith.outputs import check_folder, follow, only_writer
 from vecsmith.progress import announce, steps
 
 FIRST, TIMED, BLOCK = 1, 16, 256
@@ -55,6 +56,9 @@ def write_set(
         If `path` holds something else, or another process writes to it at this moment.
     """
     folder = follow(Path(path))
+    if folder.is_file():
+        check_folder(folder, None, force)
+        remove(folder)
     with only_writer(folder):
         if (folder / "manifest.json").is_file() and not force:
             finished = EmbeddingSet.open(folder)

@@ -28,6 +28,14 @@ def coarse(codec: Codec) -> Codec | None:
     return first
 
 
+def memory_bytes_per_vector(codec: Codec) -> int:
+    """Return the bytes per vector that a two-stage search holds in memory: the whole codes, and the scan's own copy."""
+    first = coarse(codec)
+    assert first is not None
+    shared = first.bytes_per_vector if first.quantiser.scanned else 0
+    return codec.bytes_per_vector + first.memory_bytes_per_vector - shared
+
+
 def begins(codec: Codec, whole: Codec) -> bool:
     """Whether the codes of `whole` begin with what `codec` makes, as `coarse` says."""
     return isinstance(whole.quantiser, Residual) and whole.quantiser.first is codec.quantiser

@@ -20,7 +20,7 @@ from vecsmith.embeddings import EmbeddingSet, normalise
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.metrics import DEPTH, evaluate
 from vecsmith.results import Result
-from vecsmith.search import Encoded, Index, Part, Scoring, encode_corpus
+from vecsmith.search import Encoded, Index, Part, Scoring, encode_corpus, two_stages
 from vecsmith.tasks import Task
 
 BASELINE = "float32"
@@ -146,7 +146,9 @@ class Bench:
             n_queries=len(quality.query_ids),
             dimensions=codec.dimensions,
             bytes_per_vector=codec.bytes_per_vector,
-            memory_bytes_per_vector=codec.memory_bytes_per_vector,
+            memory_bytes_per_vector=two_stages.memory_bytes_per_vector(codec)
+            if scoring == "two-stage"
+            else codec.memory_bytes_per_vector,
             rescore_bytes_per_vector=rescore_bytes,
             amortised_bytes_per_vector=codec.bytes_per_vector + rescore_bytes + codec.codec_bytes / n_docs,
             codec_bytes=codec.codec_bytes,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.arrays import write_weights
-from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.embeddings import UnitVectors, Vectors, as_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_manifest
 from vecsmith.outputs import output_folder
@@ -97,14 +97,13 @@ class Translator(ABC):
         Raises
         ------
         VecsmithError
-            If the arrays are not (n, a) and (n, b), there are fewer than `FEWEST` pairs, a value is not finite (which
-            row), or a parameter does not suit the dimensions.
+            If the arrays are not floats of shapes (n, a) and (n, b), there are fewer than `FEWEST` pairs, a value is
+            not finite (which row), or a parameter does not suit the dimensions.
         """
-        pair = [_as_floats(vectors, name) for vectors, name in ((X, "source"), (Y, "target"))]
-        if not pair[0].ndim == pair[1].ndim == 2:
-            raise VecsmithError(
-                f"A translator is fitted on arrays (n, a) and (n, b), but got shapes {X.shape} and {Y.shape}."
-            )
+        pair = [
+            _as_floats(as_vectors(vectors, f"the {name} vectors"), name)
+            for vectors, name in ((X, "source"), (Y, "target"))
+        ]
         if len(pair[0]) != len(pair[1]):
             raise VecsmithError(
                 f"A translator is fitted on pairs, but got {len(pair[0])} source and {len(pair[1])} target vectors; "
@@ -132,10 +131,13 @@ class Translator(ABC):
         Raises
         ------
         VecsmithError
-            If the translator is not fitted, the dimensions differ from those fitted, or a value is not finite.
+            If the translator is not fitted, the vectors are not floats, such as codes, the dimensions differ from those
+            fitted, or a value is not finite.
         """
         self._check_fitted()
-        if X.ndim != 2 or X.shape[1] != self.input_dimensions_:
+        if not isinstance(X, UnitVectors):
+            X = as_vectors(X, "the source vectors")
+        if X.shape[1] != self.input_dimensions_:
             raise VecsmithError(
                 f"{self!r} takes vectors of {self.input_dimensions_} dimensions, but got an array of shape {X.shape}; "
                 "use vectors of the model it translates from."

@@ -22,7 +22,7 @@ from vecsmith.codecs.base import Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, write_set
 from vecsmith.embeddings.provenance import content_hash
 from vecsmith.errors import VecsmithError, is_disk_full, unknown
-from vecsmith.outputs import occupied, output_file
+from vecsmith.outputs import follow, occupied, output_file
 from vecsmith.progress import track
 from vecsmith.search.codes import CodeSet
 from vecsmith.search.exact import Scoring, is_bit_code
@@ -212,6 +212,14 @@ def folder_of(where: str) -> str:
     if "://" not in where and not Path(where).is_dir():
         raise VecsmithError(f"There is no folder {where}.")
     return where
+
+
+def new_folder_of(where: str) -> Path:
+    """Return the folder of a store to write to, which a link may lead to, and refuse a file."""
+    folder = follow(Path(where))
+    if folder.is_file():
+        raise VecsmithError(f"{where} is a file; give a folder.")
+    return folder
 
 
 def exists(where: str, kind: str, table: str) -> VecsmithError:

@@ -1,7 +1,6 @@
 """Chroma: decoded vectors, for it has no codes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,24 @@ from vecsmith.errors import VecsmithError, require
 from vecsmith.outputs import only_writer
 from vecsmith.search.codes import CodeSet
 from vecsmith.search.exact import Scoring
-from vecsmith.search.stores.base import BLOCK, Collection, exists, folder_bytes, folder_of, growth, named_blocks
+from vecsmith.search.stores.base import (
+    BLOCK,
+    Collection,
+    exists,
+    folder_bytes,
+    folder_of,
+    growth,
+    named_blocks,
+    new_folder_of,
+)
 
 PACKAGES = ("chromadb",)
 SCORING: Scoring = "asymmetric"
 
 UNFINISHED = "-unfinished"
 """Ends the name of a collection until all its rows are there."""
+METADATA = {"written_by": "vecsmith"}
+"""Metadata of a collection, by which a later export knows an unfinished one as vecsmith's."""
 
 
 def searches(codec: Codec) -> bool:
@@ -29,23 +39,26 @@ def searches(codec: Codec) -> bool:
 
 def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int | None:
     """Write a collection of decoded vectors under cosine distance; texts become its documents."""
-    if Path(where).is_file():
-        raise VecsmithError(f"{where} is a file; give a folder.")
-    with only_writer(Path(where)):
+    with only_writer(new_folder_of(where)):
         return _export(codes, where, table, force)
 
 
 def _export(codes: CodeSet, where: str, table: str, force: bool) -> int | None:
-    before = folder_bytes(where)
+    before = folder_bytes(where)  # without the database that the client makes
     client = _client(where)
-    names, unfinished = {collection.name for collection in client.list_collections()}, f"{table}{UNFINISHED}"
+    collections = {collection.name: collection for collection in client.list_collections()}
+    names, unfinished = set(collections), f"{table}{UNFINISHED}"
     if table in names and not force:
         raise exists(where, "collection", table)
     if unfinished in names:
+        if collections[unfinished].metadata != METADATA and not force:
+            raise exists(where, "collection", unfinished)
         client.delete_collection(unfinished)
     # without an embedding function: Chroma's default one downloads a model
     configuration = {"hnsw": {"space": "cosine"}}
-    collection = client.create_collection(unfinished, configuration=configuration, embedding_function=None)
+    collection = client.create_collection(
+        unfinished, metadata=dict(METADATA), configuration=configuration, embedding_function=None
+    )
     most = client.get_max_batch_size()
     try:
         for ids, texts, block in named_blocks(codes, "rows to chroma"):

@@ -20,6 +20,7 @@ from vecsmith.search.stores.base import (
     folder_of,
     growth,
     named_blocks,
+    new_folder_of,
     without_vector,
 )
 
@@ -36,6 +37,8 @@ def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -
     """
     if not decoded:
         check_bits(codes, "lancedb")
+    if "://" not in where:
+        new_folder_of(where)
     database = require("lancedb", "stores").connect(where)
     width = codes.codec.input_dimensions if decoded else codes.codes.shape[1]
     name, kind = ("vector", pa.float32()) if decoded else ("code", pa.uint8())
