@@ -331,7 +331,7 @@ def test_few_vectors_and_empty_queries_are_warned_of(tmp_path: Path) -> None:
     assert run("embed", "--texts", tmp_path / "texts.txt", "--out", tmp_path / "set").returncode == 0
     fitted = run("fit", "median", "--vectors", tmp_path / "set", "--out", tmp_path / "codec")
     assert fitted.returncode == 0
-    assert "vecsmith: median is fitted on few vectors (3), and may suit others badly" in fitted.stderr
+    assert "vecsmith: median is fitted on only 3 vectors and may suit other vectors badly" in fitted.stderr
     out = tmp_path / "codes"
     assert run("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--out", out).returncode == 0
     searched = run("search", out, "--query", " ")

@@ -119,6 +119,7 @@ def test_a_codec_can_be_fitted_again_on_other_models(models: Models) -> None:
     [
         ("fuse(a)", "names one model; name two or more"),
         ("fuse(a,)", "does not name its models"),
+        ("fuse(a=0.7,b)", "does not name its models"),
         ("fuse(a,b:-1)", "gives b the weight -1; weights are 0 or more"),
         ("fuse(a,b:0.7:2)", "does not name its models"),
         ("fuse(a:0,b:0)", "weight 0"),

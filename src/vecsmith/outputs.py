@@ -38,12 +38,16 @@ def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator
     Raises
     ------
     VecsmithError
-        As `check_folder`.
+        As `check_folder`; or if another process replaces the folder during the block.
     """
     folder = check_folder(path, kind, force)
-    with replacing_folder(folder) as beside:
+    before = _identity(folder)
+    with ExitStack() as last, replacing_folder(folder) as beside:
         yield beside
+        last.enter_context(locked(folder.parent, wait=True))
         check_folder(folder, kind, force)  # something else may have been put there in the meantime
+        if _identity(folder) != before and not force:
+            raise VecsmithError(f"Another process wrote {path} in the meantime, so this run leaves it as it is.")
 
 
 @contextmanager
@@ -172,7 +176,7 @@ def follow(path: Path) -> Path:
     for link in (path, *path.parents):
         if link.is_symlink() and not link.exists():
             raise VecsmithError(
-                f"{link} is a link to {link.readlink()}, which does not exist; make that folder, or remove the link."
+                f"{link} is a link to {link.readlink()}, which does not exist; create it, or remove the link."
             )
     return path.resolve() if path.is_symlink() else path
 
@@ -210,6 +214,15 @@ def only_writer(folder: Path) -> Iterator[None]:
             for empty in made:
                 with suppress(OSError):
                     empty.rmdir()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another that takes its place; None if it is missing."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _receipt(file: Path) -> Path:

@@ -103,7 +103,7 @@ def embed_queries(
     empty = [number for number, text in enumerate(texts, start=1) if not text.strip()]
     if empty:
         which = "The query is empty" if len(texts) == 1 else f"Of the queries, number {empty[0]} is empty"
-        warnings.warn(f"{which}: what it finds means nothing.", VecsmithWarning, stacklevel=2)
+        warnings.warn(f"{which}, so its results mean nothing.", VecsmithWarning, stacklevel=2)
     return model.encode(texts, "query")
 
 

@@ -49,7 +49,7 @@ def warn_of_few(count: int, spec: str) -> None:
     """Warn of a training set so small that what a codec learns from it says little about other vectors."""
     if count < FEW:
         warnings.warn(
-            f"{spec} is fitted on few vectors ({count}), and may suit others badly; give a thousand or more.",
+            f"{spec} is fitted on only {count} vectors and may suit other vectors badly; fit it on a thousand or more.",
             VecsmithWarning,
             stacklevel=3,
         )

@@ -208,7 +208,7 @@ class FittedFuse(Fuse):
 def _model(part: str, fusion: str) -> re.Match[str]:
     """Return the name, width and weight that a part of a fusion gives."""
     match = re.fullmatch(PART, part)
-    if not match:
+    if not match or "=" in match["name"]:
         raise VecsmithError(f"{fusion} does not name its models; write such as fuse(minilm,static:0.7).")
     if float(match["weight"] or 1) < 0:
         raise VecsmithError(f"{fusion} gives {match['name']} the weight {match['weight']}; weights are 0 or more.")
