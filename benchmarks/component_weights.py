@@ -12,7 +12,7 @@ import numpy as np
 from pca import Matrix, ndcg
 
 import vecsmith
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 from vecsmith.training import principal_directions
 
 POWERS = (0, 1 / 16, 1 / 8, 1 / 6, 1 / 5, 1 / 4)
@@ -23,7 +23,7 @@ def reduced(train: Matrix, X: Matrix, k: int, power: float) -> Matrix:
     """Return what k weighted components of X stand for."""
     V, weights = principal_directions(train, power)
     W = V[:, :k] * weights[:k]
-    return normalise(X @ W) @ W.T
+    return normalize(X @ W) @ W.T
 
 
 def main() -> None:
@@ -49,8 +49,8 @@ def main() -> None:
         for encoder in arguments.encoder:
             corpus, queries = vecsmith.embed_task(task, encoder)
             judged = [row for row, id_ in enumerate(queries.ids) if id_ in task.judgements(split)]
-            Q, ids = normalise(queries.vectors[judged]), [queries.ids[row] for row in judged]
-            X = normalise(corpus.vectors)
+            Q, ids = normalize(queries.vectors[judged]), [queries.ids[row] for row in judged]
+            X = normalize(corpus.vectors)
             halves = np.array_split(np.random.default_rng(arguments.seed).permutation(len(X)), 2)
             baseline = ndcg(task, split, Q, ids, X)
             for fraction in FRACTIONS:

@@ -13,9 +13,9 @@ from statistics import fmean
 
 import numpy as np
 
-from vecsmith.metrics import stratified_p_value
+from vecsmith.evaluation import stratified_p_value
 from vecsmith.report import findings_markdown
-from vecsmith.results import Result
+from vecsmith.evaluation.results import Result
 from vecsmith.studies import (
     Findings,
     Setting,
@@ -25,7 +25,7 @@ from vecsmith.studies import (
     matryoshka,
     small_to_large,
 )
-from vecsmith.studies.compare import measure
+from vecsmith.evaluation.compare import measure
 from vecsmith.tasks import Task, load_task
 
 SPLIT = "train+test"

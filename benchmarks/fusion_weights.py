@@ -13,9 +13,9 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
-from vecsmith.metrics import evaluate
+from vecsmith.evaluation import evaluate
 from vecsmith.tasks import Task, load_task
 
 SPLIT = "train+test"
@@ -41,7 +41,7 @@ def cosines(X: Floats, Q: Floats, p: float, k: float) -> Floats:
         moments, V = np.linalg.eigh(X[others].T.astype(np.float64) @ X[others])
         spectrum = np.maximum(moments, 0) / moments.mean()
         weights = V * (spectrum + 0.05 + k * X.shape[1] / len(others)) ** -p
-        scores[:, rows] = normalise(Q @ weights) @ normalise(X[rows] @ weights).T
+        scores[:, rows] = normalize(Q @ weights) @ normalize(X[rows] @ weights).T
     return scores
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import vecsmith
-from vecsmith.metrics.inspection import Inspection, inspect
+from vecsmith.advise.inspection import Inspection, inspect
 from vecsmith.studies import compare
 
 PARTS = (4, 8, 16, 32)

@@ -25,8 +25,8 @@ from search import NOISE, QUERIES, K, make_up
 from search_ways import FIT, Search, searched
 
 import vecsmith
-from vecsmith.embeddings import normalise
-from vecsmith.search.lists import SAMPLE
+from vecsmith.embeddings import normalize
+from vecsmith.index.inverted_lists import SAMPLE
 
 SPEC = "hybrid48B"
 PROBES = [1, 4, 16, 64, 256]
@@ -98,8 +98,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "inverted-lists.md")
     arguments = parser.parse_args()
-    X = make_up(normalise(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
-    Q = normalise(np.load(arguments.vectors / "queries.npy")[:QUERIES])
+    X = make_up(normalize(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
+    Q = normalize(np.load(arguments.vectors / "queries.npy")[:QUERIES])
     faiss.omp_set_num_threads(1)
     truth = faiss.knn(Q, X, K, metric=faiss.METRIC_INNER_PRODUCT)[1]
     ways, n_lists, built = ours(X)

@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, writer
-from vecsmith.search import CodeSet
-from vecsmith.search.stores import chroma, export_codes
-from vecsmith.search.stores import lancedb as lance
+from vecsmith.index import CodeSet
+from vecsmith.stores import chroma, export_codes
+from vecsmith.stores import lancedb as lance
 
 LONGEST, SLOWER = 0.2, 2
 """Seconds of work after which a child is killed, at most; a database gets so many times more."""

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 import vecsmith
-from vecsmith.studies.migration_promise import Judged
-from vecsmith.studies.translator_experiment import cross_translate
+from vecsmith.studies.migration import Judged
+from vecsmith.evaluation.translation import cross_translate
 from vecsmith.tasks import Task
-from vecsmith.translators.level import Level
+from vecsmith.translators.calibration import ScoreCalibration
 
 SEEDS = (0, 1, 2)
 METHOD, STATIC, MODELS = "canonical", "wordllama", ("minilm", "mpnet", "potion")
@@ -35,7 +35,7 @@ def kept(task: Task, split: str, models: tuple[str, str], n: int, seed: int) -> 
     Q, also = queries.unit[judged.rows], asked.unit[judged.rows]
     rows = np.random.default_rng(seed).permutation(len(X))[:n]
     translated = vecsmith.translator(METHOD, seed).fit(X[rows], Y[rows]).transform(X)
-    level = Level.fit(Y[rows], cross_translate(METHOD, X[rows], Y[rows], seed)[0], seed)
+    level = ScoreCalibration.fit(Y[rows], cross_translate(METHOD, X[rows], Y[rows], seed)[0], seed)
     indices = [translated]
     for own in (Y[rows], level.transform(Y[rows])):
         indices.append(translated.copy())
@@ -59,7 +59,7 @@ def main() -> None:
         f"{arguments.split}, vecsmith {version('vecsmith')}, NumPy {np.__version__}: nDCG@10 over that of an index of "
         "the new model alone; of both with the static model's scores added in the last three columns of shares. “All "
         "translated”: those that the translator was fitted on, too. “As embedded”: these have the new model's vectors. "
-        "“Levelled”: turned by `Level`; r is its ratio.\n"
+        "“Levelled”: turned by `ScoreCalibration`; r is its ratio.\n"
     )
     names = ["all translated", "as embedded", "levelled"]
     columns = [*names, *(f"{name}, + static" for name in names), "r"]

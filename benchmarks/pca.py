@@ -1,4 +1,4 @@
-"""Which PCA keeps retrieval quality: centred or not, normalised after the cut or not.
+"""Which PCA keeps retrieval quality: centered or not, normalized after the cut or not.
 
     python benchmarks/pca.py --task DIR … --encoder vectors:NAME …   writes benchmarks/results/pca.md
 
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.embeddings import normalise
-from vecsmith.metrics import DEPTH, evaluate
+from vecsmith.embeddings import normalize
+from vecsmith.evaluation import DEPTH, evaluate
 
 Matrix = NDArray[np.float32]
 
@@ -26,41 +26,41 @@ def directions(X: Matrix, k: int) -> Matrix:
     return np.linalg.eigh(X.T.astype(np.float64) @ X)[1][:, ::-1][:, :k].astype(np.float32)
 
 
-def centred(train: Matrix, X: Matrix, k: int) -> Matrix:
+def centered(train: Matrix, X: Matrix, k: int) -> Matrix:
     """Reduce as textbooks do: x̂ = μ + WᵀW(x − μ), as it is."""
     mean = train.mean(axis=0)
     W = directions(train - mean, k)
     return np.asarray(mean + (X - mean) @ W @ W.T)
 
 
-def centred_lost_mean(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """Reduce as is common: z = W(x − μ) normalised, the mean thrown away."""
+def centered_lost_mean(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """Reduce as is common: z = W(x − μ) normalized, the mean thrown away."""
     mean = train.mean(axis=0)
     W = directions(train - mean, k)
-    return normalise((X - mean) @ W) @ W.T
+    return normalize((X - mean) @ W) @ W.T
 
 
-def uncentred(train: Matrix, X: Matrix, k: int) -> Matrix:
+def uncentered(train: Matrix, X: Matrix, k: int) -> Matrix:
     """Reduce without the mean taken off: x̂ = WᵀWx, as it is."""
     W = directions(train, k)
     return np.asarray(X @ W @ W.T)
 
 
-def uncentred_normalised(train: Matrix, X: Matrix, k: int) -> Matrix:
-    """Reduce as pcaK does: x̂ = WᵀWx, normalised."""
-    return normalise(uncentred(train, X, k))
+def uncentered_normalized(train: Matrix, X: Matrix, k: int) -> Matrix:
+    """Reduce as pcaK does: x̂ = WᵀWx, normalized."""
+    return normalize(uncentered(train, X, k))
 
 
 def truncated(train: Matrix, X: Matrix, k: int) -> Matrix:
     """Reduce as truncateK does."""
-    return normalise(np.where(np.arange(X.shape[1]) < k, X, np.float32(0)))
+    return normalize(np.where(np.arange(X.shape[1]) < k, X, np.float32(0)))
 
 
 METHODS: tuple[Callable[[Matrix, Matrix, int], Matrix], ...] = (
-    centred,
-    centred_lost_mean,
-    uncentred,
-    uncentred_normalised,
+    centered,
+    centered_lost_mean,
+    uncentered,
+    uncentered_normalized,
     truncated,
 )
 
@@ -76,8 +76,8 @@ def measure(task: vecsmith.Task, split: str, encoder: str, fraction: int, seed: 
     """Return a line of the table."""
     corpus, queries = vecsmith.embed_task(task, encoder)
     judged = [row for row, id_ in enumerate(queries.ids) if id_ in task.judgements(split)]
-    Q, query_ids = normalise(queries.vectors[judged]), [queries.ids[row] for row in judged]
-    X = normalise(corpus.vectors)
+    Q, query_ids = normalize(queries.vectors[judged]), [queries.ids[row] for row in judged]
+    X = normalize(corpus.vectors)
     halves = np.array_split(np.random.default_rng(seed).permutation(len(X)), 2)
     k = X.shape[1] // fraction
     baseline = ndcg(task, split, Q, query_ids, X)
@@ -99,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = [method.__name__.replace("_", " ") for method in METHODS]
     lines = [
-        "# PCA: centred or not, normalised or not",
+        "# PCA: centered or not, normalized or not",
         "",
         "Made by `benchmarks/pca.py`: nDCG@10 over that of the whole vectors, cross-fitted, float queries.",
         f"Seed {arguments.seed}, vecsmith {version('vecsmith')}, NumPy {version('numpy')}.",

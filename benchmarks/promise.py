@@ -5,7 +5,7 @@
 
 DATA has the BEIR folders scifact, cranfield and hotpotqa-2k with ready vectors. Trials are kept in the folder CACHE:
 delete it where codecs or tasks have changed. The constants in the results belong into
-`vecsmith.metrics.retention_interval`.
+`vecsmith.advise.retention_interval`.
 """
 
 import sys
@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from promise_counts import Trial, report
 
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
-from vecsmith.metrics import DEPTH, evaluate
+from vecsmith.evaluation import DEPTH, evaluate
 from vecsmith.progress import track
 from vecsmith.report import findings_markdown
-from vecsmith.search import Encoded, Index, Scoring, encode_corpus
-from vecsmith.studies.prediction import PseudoQueries
+from vecsmith.index import Encoded, Index, Scoring, encode_corpus
+from vecsmith.advise.prediction import PseudoQueries
 from vecsmith.tasks import Task, load_task
 
 RESULTS = Path(__file__).parent / "results" / "promise.md"
@@ -121,7 +121,7 @@ def case(origin: str, name: str, encoder: str, task: Task, spec: str, split: str
     judged = task.judgements(split)
     rows = [row for row, id_ in enumerate(queries.ids) if id_ in judged]
     ids = [queries.ids[row] for row in rows]
-    vectors = [normalise(np.asarray(each.vectors[:], np.float32)) for each in (corpus, queries)]
+    vectors = [normalize(np.asarray(each.vectors[:], np.float32)) for each in (corpus, queries)]
     return Case(origin, name, encoder, task, split, vectors[0], vectors[1][rows], ids, list(corpus.ids))
 
 

@@ -38,7 +38,7 @@ python - "$results/reducers.md" <<'PYTHON'
 import sys
 from pathlib import Path
 
-from vecsmith.results import read_results
+from vecsmith.evaluation.results import read_results
 
 lines = ["# Reducers", "", "Made by `benchmarks/reducers.sh`: nDCG@10 over that of the whole vectors, float queries; p of a"]
 lines += ["paired test against the whole vectors where it is below 0.05."]

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from vecsmith.codecs.options import RELAXATIONS
-from vecsmith.codecs.thresholds import STARTS, Thresholds
+from vecsmith.codecs.quantizers.thresholds import STARTS, Thresholds
 from vecsmith.studies import compare
 from vecsmith.tasks import load_task
 
 if TYPE_CHECKING:
-    from vecsmith.codecs.base import Floats
+    from vecsmith.codecs.stages import Floats
 
 Tensor = torch.Tensor
 

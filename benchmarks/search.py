@@ -26,7 +26,7 @@ import numpy as np
 from search_ways import Ours, Search, Way, exact, rivals
 from threadpoolctl import threadpool_limits
 
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 
 NOISE = 0.5
 """Norm of the noise that makes a new vector of a unit vector."""
@@ -40,7 +40,7 @@ def make_up(real: Any, rows: int) -> Any:
     for start in range(0, rows, 50_000):
         chosen = real[rng.integers(len(real), size=min(50_000, rows - start))]
         noise = rng.standard_normal(chosen.shape, dtype=np.float32) * np.float32(NOISE / chosen.shape[1] ** 0.5)
-        made[start : start + len(chosen)] = normalise(chosen + noise)
+        made[start : start + len(chosen)] = normalize(chosen + noise)
     made.flags.writeable = False
     return made
 
@@ -93,8 +93,8 @@ def main() -> None:
     parser.add_argument("--only", metavar="REGEX", default="", help="ways whose names have a match")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search.md")
     arguments = parser.parse_args()
-    X = make_up(normalise(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
-    Q = normalise(np.load(arguments.vectors / "queries.npy")[:QUERIES])
+    X = make_up(normalize(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
+    Q = normalize(np.load(arguments.vectors / "queries.npy")[:QUERIES])
     flat = exact(X)
     others = [*rivals(X, arguments.graphs, arguments.threads), *Ours(X).ways()]
     wanted = (way for way in others if re.search(arguments.only, way.name))

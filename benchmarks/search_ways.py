@@ -11,9 +11,9 @@ import usearch.index
 from sentence_transformers.util.quantization import semantic_search_faiss, semantic_search_usearch
 
 import vecsmith
-from vecsmith.codecs.base import hold
-from vecsmith.search import Decoded
-from vecsmith.search.stores.faiss import linear_projection
+from vecsmith.codecs.stages import attach_codes
+from vecsmith.index import CodedVectors
+from vecsmith.stores.faiss import linear_projection
 
 FIT, BLOCK = 100_000, 100_000
 Search = Callable[[Any, int], Any]
@@ -91,7 +91,7 @@ class Ours:
 
     def rescored(self, finer: str) -> Search:
         """Return the search of two codes that know nothing of each other."""
-        return searched(vecsmith.Index(*self.encoded("median"), "rescored", Decoded(*self.encoded(finer))))
+        return searched(vecsmith.Index(*self.encoded("median"), "rescored", CodedVectors(*self.encoded(finer))))
 
     def kernel(self) -> Search:
         """Return the work of ``vecsmith median`` done by FAISS alone: what our layer adds shows."""
@@ -100,7 +100,7 @@ class Ours:
         transform = faiss.LinearTransform(A.shape[1], A.shape[0], False)
         faiss.copy_array_to_vector(A.ravel(), transform.A)
         transform.is_trained = True
-        return searched(faiss.IndexPreTransform(transform, codec.quantiser.index(codes)))
+        return searched(faiss.IndexPreTransform(transform, codec.quantizer.index(codes)))
 
 
 def searched(index: Any, **options: Any) -> Search:
@@ -111,7 +111,7 @@ def searched(index: Any, **options: Any) -> Search:
 def exact(X: Any) -> Way:
     """Return the exact search over the documents, which FAISS looks at where they are."""
     d = X.shape[1]
-    return Way("FAISS IndexFlatIP", 4 * d, lambda: searched(hold(faiss.IndexFlatIP(d), X.view(np.uint8))))
+    return Way("FAISS IndexFlatIP", 4 * d, lambda: searched(attach_codes(faiss.IndexFlatIP(d), X.view(np.uint8))))
 
 
 def rivals(X: Any, graphs: bool, threads: int) -> Iterator[Way]:

@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.embeddings import Provenance, normalise
-from vecsmith.search import SHORTLIST, Decoded
-from vecsmith.search.exact import is_bit_code
-from vecsmith.search.two_stages import coarse
+from vecsmith.embeddings import Provenance, normalize
+from vecsmith.index import SHORTLIST, CodedVectors
+from vecsmith.index.exact import is_bit_code
+from vecsmith.index.two_stages import first_stage
 
 DIMENSIONS, POOL, QUERIES = 64, 3000, 64
 FEWEST, MOST = 500, 4000
@@ -193,11 +193,11 @@ class World:
         self.pool[rng.integers(POOL, size=POOL // 5)] = self.pool[rng.integers(POOL // 100, size=POOL // 5)]
         noise = rng.standard_normal((QUERIES, DIMENSIONS)) * spread
         # the index compares by cosine, so the exact scores need queries of unit length
-        self.Q = normalise((self.pool[:QUERIES] + (np.arange(QUERIES) % 2)[:, None] * noise).astype(np.float32))
+        self.Q = normalize((self.pool[:QUERIES] + (np.arange(QUERIES) % 2)[:, None] * noise).astype(np.float32))
         self.codec = vecsmith.codec(spec).fit(self.pool)
         self.finer = None if finer != "int8" else vecsmith.codec("int8").fit(self.pool)
         self.whole = self.codec if finer == "both" else None
-        if self.whole and (first := coarse(self.whole)):
+        if self.whole and (first := first_stage(self.whole)):
             self.codec, self.finer = first, self.whole
         self.stop, self.failure, self.counts = threading.Event(), "", dict.fromkeys(("searches", "loads", "changes"), 0)
         self.counting, self.fresh = threading.Lock(), count()
@@ -213,7 +213,7 @@ class World:
         """Return a new index of vectors."""
         originals: Any = None
         if self.scoring == "rescored":
-            originals = X.astype(np.float16) if self.finer is None else Decoded(self.finer, self.finer.encode(X))
+            originals = X.astype(np.float16) if self.finer is None else CodedVectors(self.finer, self.finer.encode(X))
         if self.whole:
             return Live(vecsmith.Index(self.whole, self.whole.encode(X), "rescored", ids=version.ids), version)
         codes = self.codec.encode(X)

@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
-from vecsmith.search import CodeSet
-from vecsmith.search.stores import export_codes
+from vecsmith.index import CodeSet
+from vecsmith.stores import export_codes
 
 SPECS = (
     "float32",

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from vecsmith import Codec, EmbeddingSet
-from vecsmith.embeddings import EmbeddingWriter, Provenance, normalise, read_vectors
-from vecsmith.search import CodeSet
+from vecsmith.embeddings import EmbeddingWriter, Provenance, normalize, read_vectors
+from vecsmith.index import CodeSet
 
 CODECS = {"hybrid48B": 1.0, "trellis48B": 0.1, "binary-autoencoder48B": 0.1}
 """What is measured, and the share of the vectors that it encodes."""
@@ -34,12 +34,12 @@ ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 
 def make_up(file: Path, rows: int, folder: Path) -> None:
     """Write `rows` vectors like those of `file` as an embedding set."""
-    real, rng = normalise(read_vectors(file)[0]), np.random.default_rng(0)
+    real, rng = normalize(read_vectors(file)[0]), np.random.default_rng(0)
     writer = EmbeddingWriter(folder, [str(row) for row in range(rows)], None, Provenance(dataset="made up"))
     for shard in writer.remaining:
         chosen = real[rng.integers(len(real), size=min(shard.stop, rows) - shard.start)]
         noise = rng.standard_normal(chosen.shape, dtype=np.float32) * np.float32(NOISE / chosen.shape[1] ** 0.5)
-        writer.write(normalise(chosen + noise).astype(np.float16))
+        writer.write(normalize(chosen + noise).astype(np.float16))
     writer.finish()
 
 

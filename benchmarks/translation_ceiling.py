@@ -17,8 +17,8 @@ from scipy.linalg import lapack
 from translators import OWN, SEED, STATIC, Side
 
 import vecsmith
-from vecsmith.embeddings import normalise
-from vecsmith.studies.translator_experiment import retrieval
+from vecsmith.embeddings import normalize
+from vecsmith.evaluation.translation import retrieval
 from vecsmith.tasks import Task
 
 PARTNERS = {"minilm": ("mpnet", *STATIC), "mpnet": ("minilm",), **dict.fromkeys(STATIC, ("minilm",))}
@@ -66,7 +66,7 @@ def lines(task: Task, sides: dict[str, Side]) -> Iterator[str]:
         predicted = kernel(texts[a], np.hstack([texts[b] for b in partners]))
         ends = np.cumsum([texts[b].shape[1] for b in partners])[:-1]
         for b, each in zip(partners, np.split(predicted, ends, axis=1), strict=True):
-            bent = normalise(each)
+            bent = normalize(each)
             oracles = {
                 "linear": fitted(texts[a], texts[b]),
                 "kernel": bent,
@@ -103,7 +103,7 @@ def main() -> None:
         "others of them, `both` is a linear map over the two. An estimate and no bound: a table of all texts keeps "
         "100 %.\n"
     )
-    print("| task | models | oracle | queries | documents | neighbours, queries | neighbours, documents |")
+    print("| task | models | oracle | queries | documents | neighbors, queries | neighbors, documents |")
     print("|---|---|---|---:|---:|---:|---:|")
     for name in sorted(OWN, key=["cranfield", "scifact", "hotpotqa-2k"].index):
         task = vecsmith.load_task(str(folder / name))

@@ -15,7 +15,7 @@ from pathlib import Path
 import vecsmith
 from vecsmith.report import findings_markdown
 from vecsmith.studies import Findings, Table
-from vecsmith.studies.translator_experiment import Experiment, Outcome
+from vecsmith.evaluation.translation import Experiment, Outcome
 from vecsmith.studies.translators import findings, run_all
 
 MODELS = ("vectors:minilm", "vectors:mpnet", "vectors:potion")

@@ -22,8 +22,8 @@ from unittest.mock import patch
 import numpy as np
 
 import vecsmith
-from vecsmith.embeddings import normalise
-from vecsmith.metrics import evaluate
+from vecsmith.embeddings import normalize
+from vecsmith.evaluation import evaluate
 from vecsmith.tasks import Task
 from vecsmith.translators import canonical
 
@@ -135,7 +135,7 @@ def by_powers(alpha: float, beta: float, gamma: float) -> Fit:
 
 
 def density(documents: np.ndarray, others: np.ndarray, aligned: bool) -> np.ndarray:
-    """Return the mean cosine of each document with its nearest others; of aligned rows a text is no neighbour."""
+    """Return the mean cosine of each document with its nearest others; of aligned rows a text is no neighbor."""
     result = []
     for start in range(0, len(documents), 2048):
         cosines = documents[start : start + 2048] @ others.T
@@ -147,7 +147,7 @@ def density(documents: np.ndarray, others: np.ndarray, aligned: bool) -> np.ndar
 
 def feedback(Q: np.ndarray, D: np.ndarray, weight: float = 0.3) -> np.ndarray:
     """Return the scores of queries to which the mean of the first documents is added (Rocchio 1971)."""
-    return np.asarray(normalise(Q + weight * D[first(Q @ D.T, FEEDBACK)].mean(axis=1)) @ D.T)
+    return np.asarray(normalize(Q + weight * D[first(Q @ D.T, FEEDBACK)].mean(axis=1)) @ D.T)
 
 
 def trials(setting: Setting) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import vecsmith
-from vecsmith.studies.translator_experiment import cross_translate, retrieval
+from vecsmith.evaluation.translation import cross_translate, retrieval
 from vecsmith.tasks import Task
 
 OTHER, OWN = "hotpotqa-2k", {"scifact": (1000, 4000), "cranfield": (500, 1000), "hotpotqa-2k": (4000,)}

@@ -19,18 +19,18 @@ import numpy as np
 
 import vecsmith
 from vecsmith.codecs import trellis, unit_length
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 
 SIZES = (96, 48, 24, 12)
 SEEDS = (0, 1, 2)
-VARIANTS = [(normalised, p) for normalised in (False, True) for p in (0.0, 0.25, 0.5, 0.75, 1.0)]
+VARIANTS = [(normalized, p) for normalized in (False, True) for p in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
 @contextmanager
 def variant(normalised: bool, p: float) -> Iterator[None]:
     """Change what `Trellis` does within the block."""
-    lengths = normalise if normalised else partial(np.asarray, dtype=np.float32)
-    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "normalise", lengths):
+    lengths = normalize if normalized else partial(np.asarray, dtype=np.float32)
+    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "normalize", lengths):
         yield
 
 
@@ -62,11 +62,11 @@ def main() -> None:
     for spec in arguments.task:
         task = vecsmith.load_task(spec)
         for encoder in arguments.encoder:
-            for normalised, p in VARIANTS:
-                with variant(normalised, p):
+            for normalized, p in VARIANTS:
+                with variant(normalized, p):
                     shares = [retention(task, encoder, codecs, seed) for seed in SEEDS]
                 cells = " | ".join(f"{fmean(column):.1%}" for column in zip(*shares, strict=True))
-                name = "normalised" if normalised else "raw"
+                name = "normalised" if normalized else "raw"
                 lines.append(f"| {task.name} | {encoder} | {name} | {p} | {cells} |")
                 print(lines[-1], flush=True)
     (Path(__file__).parent / "results" / "trellis.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

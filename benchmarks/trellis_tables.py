@@ -10,7 +10,7 @@ measured on noise that the tables have not seen.
 import numpy as np
 from safetensors.numpy import save_file
 
-from vecsmith.codecs.trellis_coding import RATES, STATE_BITS, STATES, TABLES, Step, viterbi
+from vecsmith.codecs.quantizers.trellis_coding import RATES, STATE_BITS, STATES, TABLES, Step, viterbi
 
 LENGTH = 64
 """Steps of a training sequence that are learned from."""

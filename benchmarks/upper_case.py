@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith.encoders import EncoderOptions
 from vecsmith.encoders.static import StaticEncoder
-from vecsmith.metrics import DEPTH, evaluate
+from vecsmith.evaluation import DEPTH, evaluate
 
 Matrix = NDArray[np.float32]
 Embed = Callable[[list[str]], Matrix]

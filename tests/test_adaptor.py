@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs.adaptor import Adaptor
+from vecsmith.codecs.reducers.adaptor import Adaptor
 from vecsmith.errors import VecsmithError
 
 pytest.importorskip("torch")

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 import vecsmith
 from vecsmith.codecs import additive
-from vecsmith.codecs.hybrid import Hybrid
+from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import asymmetric_scores
+from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 
@@ -43,11 +43,11 @@ def test_descent_is_that_of_one_group_after_the_other(empty: bool, monkeypatch: 
 
 
 def test_descent_never_goes_up(vectors: Vectors) -> None:
-    stage = vecsmith.codec("additive5B").fit(vectors).quantiser
-    centred = vectors - stage.mean_
+    stage = vecsmith.codec("additive5B").fit(vectors).quantizer
+    centered = vectors - stage.mean_
     nothing = np.full((len(vectors), stage.n_groups), additive.NONE, np.uint8)
     errors = [
-        squared_errors(centred, stage.entries_, additive._descend(centred, stage.entries_, nothing, sweeps))
+        squared_errors(centered, stage.entries_, additive._descend(centered, stage.entries_, nothing, sweeps))
         for sweeps in range(1, 7)
     ]
     assert (np.diff(np.array(errors), axis=0) < 1e-5).all()
@@ -64,12 +64,12 @@ def test_a_heavy_ridge_keeps_the_start_and_a_light_one_fits_better(
     vectors: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hybrid = Hybrid(5).fit(vectors)
-    centred, groups = vectors - hybrid.mean_, hybrid.groups(vectors)
+    centered, groups = vectors - hybrid.mean_, hybrid.groups(vectors)
     errors = []
     for ridge in (1e9, 100.0, 1.0):
         monkeypatch.setattr(additive, "RIDGE", ridge)
-        entries = additive._moved(hybrid.entries, groups, centred)
-        errors.append(squared_errors(centred, entries, groups).mean())
+        entries = additive._moved(hybrid.entries, groups, centered)
+        errors.append(squared_errors(centered, entries, groups).mean())
         if ridge == 1e9:
             np.testing.assert_allclose(entries, hybrid.entries, atol=1e-4)
     assert errors == sorted(errors, reverse=True)
@@ -77,7 +77,7 @@ def test_a_heavy_ridge_keeps_the_start_and_a_light_one_fits_better(
 
 @pytest.fixture
 def clustered() -> Vectors:
-    """Return 2,000 unit vectors around 100 centres: more structure than components show."""
+    """Return 2,000 unit vectors around 100 centers: more structure than components show."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((100, 40))[rng.integers(100, size=2000)] + 0.4 * rng.standard_normal((2000, 40))
     return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True), dtype=np.float32)

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 import vecsmith
 from vecsmith.cli import app
-from vecsmith.codecs.autoencoder import PRESETS, Autoencoder
-from vecsmith.codecs.base import Reducer
+from vecsmith.codecs.reducers.autoencoder import PRESETS, Autoencoder
+from vecsmith.codecs.stages import Reducer
 from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder
 from vecsmith.studies import compare

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith.codecs import binary_autoencoder
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import asymmetric_scores
+from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 
@@ -39,13 +39,13 @@ def test_descent_is_that_of_one_bit_after_the_other(monkeypatch: pytest.MonkeyPa
 
 
 def test_descent_never_goes_up(vectors: Vectors) -> None:
-    stage = vecsmith.codec("binary-autoencoder5B").fit(vectors).quantiser
-    centred = vectors - stage.mean_
-    bits = np.where(centred @ stage.start_ > 0, 1, -1).astype(np.float32)
+    stage = vecsmith.codec("binary-autoencoder5B").fit(vectors).quantizer
+    centered = vectors - stage.mean_
+    bits = np.where(centered @ stage.start_ > 0, 1, -1).astype(np.float32)
     errors = []
     for sweeps in range(6):
-        found = binary_autoencoder.descend(centred, stage.directions_, bits, sweeps)
-        errors.append(((centred - found @ stage.directions_) ** 2).sum(axis=1))
+        found = binary_autoencoder.descend(centered, stage.directions_, bits, sweeps)
+        errors.append(((centered - found @ stage.directions_) ** 2).sum(axis=1))
     assert (np.diff(np.array(errors), axis=0) < 1e-5).all()
     assert errors[-1].mean() < 0.9 * errors[0].mean()
 
@@ -60,13 +60,13 @@ def test_fitting_reports_a_falling_loss_and_ends_when_it_falls_no_more(
         yield seen.append
 
     monkeypatch.setattr(binary_autoencoder, "losses", recorded)
-    stage = vecsmith.codec("binary-autoencoder5B").fit(vectors).quantiser
+    stage = vecsmith.codec("binary-autoencoder5B").fit(vectors).quantizer
     assert 2 < len(seen) < binary_autoencoder.ROUNDS
     assert (np.diff(seen) < 0).all()
-    centred = vectors - stage.mean_
-    left = centred - (2.0 * stage.bits(vectors) - 1) @ stage.directions_
+    centered = vectors - stage.mean_
+    left = centered - (2.0 * stage.bits(vectors) - 1) @ stage.directions_
     # the bits of the last round went down for longer than those of a new vector
-    assert 0.9 < seen[-1] / ((left**2).sum() / (centred**2).sum()) < 1
+    assert 0.9 < seen[-1] / ((left**2).sum() / (centered**2).sum()) < 1
 
 
 def test_nearer_than_what_it_starts_from_and_than_signs(vectors: Vectors) -> None:

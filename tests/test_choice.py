@@ -16,10 +16,10 @@ from vecsmith.cli import app
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics.retention_interval import CALIBRATED
-from vecsmith.search.stores import SEARCHING_STORES, searches
-from vecsmith.studies.choice import TARGETS, best, candidates, choose, smallest, trade_off
-from vecsmith.studies.prediction import REDUCER_FACTOR, Prediction, predict
+from vecsmith.advise.retention_interval import CALIBRATED
+from vecsmith.stores import SEARCHING_STORES, searches
+from vecsmith.advise.choice import TARGETS, best, candidates, choose, smallest, trade_off
+from vecsmith.advise.prediction import REDUCER_FACTOR, Prediction, predict
 from vecsmith.studies.promise import promise
 from vecsmith.studies.setting import Setting
 
@@ -83,7 +83,7 @@ def test_reducers_are_expected_to_lose_more_of_queries_than_of_documents(
     vectors: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = 1 - predict(["pca20"], vectors)[0].retention
-    monkeypatch.setattr(import_module("vecsmith.studies.prediction"), "REDUCER_FACTOR", 1)
+    monkeypatch.setattr(import_module("vecsmith.advise.prediction"), "REDUCER_FACTOR", 1)
     assert plain == pytest.approx(REDUCER_FACTOR * (1 - predict(["pca20"], vectors)[0].retention))
 
 
@@ -151,7 +151,7 @@ def test_only_codecs_that_are_scanned_are_chosen_but_for_storage(monkeypatch: py
         made_up("hybrid8B", 8, 0.98, 0.97),
         replace(made_up("trellis4B", 4, 0.97, 0.96), scanned=False),
     ]
-    monkeypatch.setattr(import_module("vecsmith.studies.choice"), "predict", lambda *_: tried)
+    monkeypatch.setattr(import_module("vecsmith.advise.choice"), "predict", lambda *_: tried)
     unit = EmbeddingSet(np.eye(40, dtype="float32")).unit
     assert [choose(unit, 8, None, target=target)[0].codec for target in ("index", "storage")] == [
         "hybrid8B",
@@ -170,8 +170,8 @@ def test_only_codecs_that_are_scanned_are_chosen_but_for_storage(monkeypatch: py
 def test_memory_is_what_the_index_holds(spec: str, vectors: Vectors) -> None:
     codec = Codec(spec).fit(vectors)
     codes = codec.encode(vectors[:512])
-    sizes = [faiss.serialize_index(codec.quantiser.index(codes[:rows])).nbytes for rows in (256, 512)]
-    scales = codec.quantiser.scales(codes)
+    sizes = [faiss.serialize_index(codec.quantizer.index(codes[:rows])).nbytes for rows in (256, 512)]
+    scales = codec.quantizer.scales(codes)
     # FAISS's fast scan fills up to blocks of 32 documents
     held = (sizes[1] - sizes[0]) / 256 + (0 if scales is None else scales.itemsize)
     assert codec.memory_bytes_per_vector == pytest.approx(held, rel=0.05)

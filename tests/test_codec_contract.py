@@ -20,8 +20,8 @@ import vecsmith
 from vecsmith import EmbeddingSet
 from vecsmith.codecs import STAGES
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import asymmetric_scores
-from vecsmith.search.two_stages import coarse
+from vecsmith.index.exact import asymmetric_scores
+from vecsmith.index.two_stages import first_stage
 
 # every stage by itself, chains, and dimensions that do not fill bytes
 SPECS = [
@@ -142,7 +142,7 @@ def test_a_codec_is_an_estimator_of_scikit_learn(spec: str, vectors: Vectors) ->
     assert np.array_equal(reduced, cloned.fit_transform(vectors))
     assert codec.inverse_transform(reduced).shape == vectors.shape
     # what the quantizer encodes is the reduced vector
-    assert np.array_equal(codec.quantiser.encode(reduced), codec.encode(vectors))
+    assert np.array_equal(codec.quantizer.encode(reduced), codec.encode(vectors))
     with pytest.raises(NotFittedError):
         check_is_fitted(codec.set_params(seed=3))
     with pytest.raises(VecsmithError, match="no parameter 'size'"):
@@ -157,29 +157,29 @@ def test_encode_learns_nothing(spec: str, vectors: Vectors) -> None:
     assert np.array_equal(codec.encode(vectors[:50]), before)
 
 
-def test_recentred_follows_a_corpus_that_has_moved(spec: str, vectors: Vectors) -> None:
+def test_recentered_follows_a_corpus_that_has_moved(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
     moved = vectors + np.linspace(-0.5, 0.5, vectors.shape[1], dtype=np.float32)
     if not codec.keeps_mean:
         with pytest.raises(VecsmithError, match="keeps no mean"):
-            codec.recentred(moved)
+            codec.recentered(moved)
         return
     # a search before must leave nothing behind that the new mean does not suit
     vecsmith.Index(codec, codec.encode(vectors)).search(vectors[:5])
-    here, recentred = codec.recentred(vectors), codec.recentred(moved)
+    here, recentered = codec.recentered(vectors), codec.recentered(moved)
     # of two quantizers, what the first leaves to the second depends on the mean
-    first, moved_first = ((coarse(each) or each).quantiser for each in (here, recentred))
-    Z, moved_Z = here.transform(vectors), recentred.transform(moved)
+    first, moved_first = ((first_stage(each) or each).quantizer for each in (here, recentered))
+    Z, moved_Z = here.transform(vectors), recentered.transform(moved)
     np.testing.assert_allclose(moved_first.mean_, moved_Z.mean(axis=0), atol=1e-6)
     # the exact same values on another mean, but for rounding
     shifted = Z + (moved_first.mean_ - first.mean_)
     assert (moved_first.encode(shifted) == first.encode(Z)).all(axis=1).mean() > 0.9
     codes = here.encode(vectors)
-    assert not np.allclose(recentred.decode(codes), here.decode(codes), atol=0.01)
+    assert not np.allclose(recentered.decode(codes), here.decode(codes), atol=0.01)
     assert np.array_equal(here.encode(vectors), codes)
     # a scan that kept something of the former mean would score otherwise
-    scores, rows = vecsmith.Index(recentred, codes).search(vectors[:5], 20)
-    expected = np.take_along_axis(asymmetric_scores(recentred, vectors[:5], codes), rows, axis=1)
+    scores, rows = vecsmith.Index(recentered, codes).search(vectors[:5], 20)
+    expected = np.take_along_axis(asymmetric_scores(recentered, vectors[:5], codes), rows, axis=1)
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
@@ -212,7 +212,7 @@ def test_index_scores_like_the_exact_oracle(spec: str, vectors: Vectors) -> None
     np.testing.assert_allclose(scores, np.take_along_axis(oracle, rows, axis=1), atol=1e-5)
     found = np.isclose(scores, -np.sort(-oracle, axis=1)[:, :10], atol=1e-5)
     # where scores are scaled after the scan, a document of small scale may be looked at too late
-    assert found.all() if codec.quantiser.scales(codes) is None else found.mean() > 0.98
+    assert found.all() if codec.quantizer.scales(codes) is None else found.mean() > 0.98
 
 
 def test_unfitted_use_is_one_clear_sentence(spec: str, vectors: Vectors, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_wrong_input_is_refused(spec: str, vectors: Vectors) -> None:
 def test_learns_says_whether_fitting_matters(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
     other = vecsmith.codec(spec).fit(vectors[::-1] ** 2)
-    if codec.learns:
+    if codec.requires_fit:
         assert not np.array_equal(codec.encode(vectors), other.encode(vectors))
     else:
         assert np.array_equal(codec.encode(vectors), other.encode(vectors))

@@ -14,7 +14,7 @@ from sklearn.decomposition import TruncatedSVD
 import vecsmith
 from vecsmith.codecs import STAGES, additive
 from vecsmith.codecs import codec as codec_module
-from vecsmith.codecs.base import signs
+from vecsmith.codecs.stages import signs
 from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.training import loop
 
@@ -33,7 +33,7 @@ def test_float32_is_lossless_and_float16_nearly(vectors: Vectors) -> None:
 @pytest.mark.parametrize(("spec", "levels"), [("int8", 256), ("int4", 16)])
 def test_scalar_codes_use_all_levels_and_round_to_the_nearest(spec: str, levels: int, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
-    stage = codec.quantiser
+    stage = codec.quantizer
     grid = stage.lowest_ + stage.step_ * np.arange(levels)[:, None]
     decoded = codec.decode(codec.encode(vectors))
     nearest = np.take_along_axis(grid, np.abs(vectors[:, None] - grid).argmin(axis=1), axis=0)
@@ -46,7 +46,7 @@ def test_scalar_codes_clip_and_do_not_wrap_around(spec: str, vectors: Vectors) -
     codec = vecsmith.codec(spec).fit(vectors)
     far = np.eye(40, dtype=np.float32)
     high, low = (np.diag(codec.decode(codec.encode(sign * far))) for sign in (1, -1))
-    stage = codec.quantiser
+    stage = codec.quantizer
     width = {"int8": 255, "int4": 15}[spec] * stage.step_
     np.testing.assert_allclose(high, stage.lowest_ + width, atol=1e-5)
     np.testing.assert_allclose(low, stage.lowest_, atol=1e-5)
@@ -104,7 +104,7 @@ def test_bits_project_queries_as_the_affine_decoding_says(vectors: Vectors) -> N
         codec = vecsmith.codec(spec).fit(vectors)
         codes = codec.encode(vectors[:100])
         reduced, offset = codec.reduce_queries(vectors[100:120])
-        weights, shift = codec.quantiser.project_queries(reduced)
+        weights, shift = codec.quantizer.project_queries(reduced)
         offset = offset + shift
         scores = weights @ signs(codes).T + offset[:, None]
         np.testing.assert_allclose(scores, vectors[100:120] @ codec.decode(codes).T, atol=1e-5)
@@ -129,7 +129,7 @@ def test_pca_keeps_the_inner_product_with_the_mean(vectors: Vectors) -> None:
     np.testing.assert_allclose(scores, np.take_along_axis(vectors[:5] @ vectors.T, rows, axis=1), atol=1e-4)
 
 
-def test_truncate_normalises_again(vectors: Vectors) -> None:
+def test_truncate_normalizes_again(vectors: Vectors) -> None:
     reduced = vecsmith.codec("truncate9").fit(vectors).decode(vecsmith.codec("truncate9").fit(vectors).encode(vectors))
     np.testing.assert_allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-5)
     assert not reduced[:, 9:].any()
@@ -158,8 +158,8 @@ def test_rivals_that_cannot_be_codes_say_so(factory: str, vectors: Vectors) -> N
     [
         ("int9", "did you mean 'int8'"),
         ("trunkate128", "did you mean 'truncateK'"),
-        ("binary,pca8", "goes on after its quantiser"),
-        ("int8,binary", "goes on after its quantiser"),
+        ("binary,pca8", "goes on after its quantizer"),
+        ("int8,binary", "goes on after its quantizer"),
         ("", "Unknown codec ''"),
         ("pca", "did you mean 'pcaK'"),
         ("pcaK", "'pcaK': write a number for K, such as pca192"),
@@ -234,7 +234,7 @@ def test_of_many_vectors_a_sample_is_learned_from(vectors: Vectors, monkeypatch:
     monkeypatch.setattr(vecsmith.codecs.codec, "FIT_VECTORS", 100)
     codec = vecsmith.codec("median", seed=5).fit(vectors)
     rows = np.sort(np.random.default_rng(5).choice(len(vectors), 100, replace=False))
-    np.testing.assert_allclose(codec.quantiser.threshold_, np.median(vectors[rows], axis=0))
+    np.testing.assert_allclose(codec.quantizer.threshold_, np.median(vectors[rows], axis=0))
     broken = vectors.copy()
     broken[rows[7]] = np.inf
     with pytest.raises(VecsmithError, match=f"row {rows[7]};"):

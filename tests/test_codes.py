@@ -11,7 +11,7 @@ import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.codecs import codec as codec_module
 from vecsmith.embeddings import Provenance, rows, writer
-from vecsmith.search import CodeSet, codes
+from vecsmith.index import CodeSet, codes
 
 Vectors = NDArray[np.float32]
 

@@ -16,16 +16,16 @@ from typer.testing import CliRunner
 
 import vecsmith
 from vecsmith.cli import app
-from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.report import csv_table, markdown_table, write_folder
 from vecsmith.report.tables import COLUMNS, means, short
-from vecsmith.results import FIELDS, Result, read_results
-from vecsmith.search import SHORTLIST, Index, encode_corpus
-from vecsmith.search.exact import asymmetric_scores
-from vecsmith.search.two_stages import coarse
+from vecsmith.evaluation.results import FIELDS, Result, read_results
+from vecsmith.index import SHORTLIST, Index, encode_corpus
+from vecsmith.index.exact import asymmetric_scores
+from vecsmith.index.two_stages import first_stage
 from vecsmith.studies import STUDIES, Setting, bench, compare
-from vecsmith.studies.compare import measure
+from vecsmith.evaluation.compare import measure
 
 Vectors = NDArray[np.float32]
 
@@ -34,8 +34,8 @@ Vectors = NDArray[np.float32]
 def folder(tmp_path: Path) -> Path:
     """Return a BEIR folder of 60 documents with ready vectors of 16 dimensions; each query is near one of them."""
     rng = np.random.default_rng(0)
-    X = normalise(rng.standard_normal((60, 16)) + 0.5)
-    Q = normalise(X[:20] + 0.4 * rng.standard_normal((20, 16)))
+    X = normalize(rng.standard_normal((60, 16)) + 0.5)
+    Q = normalize(X[:20] + 0.4 * rng.standard_normal((20, 16)))
     return write_task(tmp_path / "tiny", X, Q, range(10, 20), range(10))
 
 
@@ -115,7 +115,7 @@ def test_codes_of_two_quantizers_have_three_lines(folder: Path) -> None:
 def test_the_two_stage_line_is_the_ranking_of_encode_and_search(vectors: Vectors, tmp_path: Path) -> None:
     """Measure a saved codec by `compare`, and by what the commands encode and search give."""
     rng = np.random.default_rng(2)
-    queries = normalise(vectors[:80] + 0.3 * rng.standard_normal((80, 40)).astype(np.float32))
+    queries = normalize(vectors[:80] + 0.3 * rng.standard_normal((80, 40)).astype(np.float32))
     task = write_task(tmp_path / "task", vectors, queries, range(80))
     vecsmith.codec("hybrid2B+trellis4B").fit(vectors).save(tmp_path / "codec")
     codec, codes = str(tmp_path / "codec"), str(tmp_path / "codes")
@@ -137,7 +137,7 @@ def test_two_stages_of_cross_fitted_codes(vectors: Vectors) -> None:
     scores, rows = Index.of_parts(parts, "rescored").search(queries, 10)
     first, whole = np.empty((2, 20, 400), np.float32)
     for part in parts:
-        begin = coarse(part.codec)
+        begin = first_stage(part.codec)
         first[:, part.rows] = asymmetric_scores(begin, queries, part.codes[:, : begin.bytes_per_vector])
         whole[:, part.rows] = asymmetric_scores(part.codec, queries, part.codes)
     shortlist = np.argsort(-first, axis=1)[:, :SHORTLIST]
@@ -189,12 +189,12 @@ def test_any_encoder_may_be_the_baseline(folder: Path, tmp_path: Path) -> None:
 
 def test_cross_fitting_never_encodes_what_was_fitted_on() -> None:
     rng = np.random.default_rng(0)
-    X = normalise(rng.standard_normal((101, 8)))
+    X = normalize(rng.standard_normal((101, 8)))
     encoded = encode_corpus("median", X, "cross", seed=4)
     first, second = encoded.parts
     assert np.array_equal(np.sort(np.concatenate([first.rows, second.rows])), np.arange(101))
     for part, other in ((first, second), (second, first)):
-        np.testing.assert_allclose(part.codec.quantiser.threshold_, np.median(X[other.rows], axis=0))
+        np.testing.assert_allclose(part.codec.quantizer.threshold_, np.median(X[other.rows], axis=0))
         assert np.array_equal(part.codes, part.codec.encode(X[part.rows]))
     assert not np.array_equal(first.rows, encode_corpus("median", X, "cross", seed=5).parts[0].rows)
 
@@ -383,7 +383,7 @@ def test_documents_without_text_do_not_stop_a_task(beir: Callable[[str], Path]) 
 def test_recentring_is_done_or_refused_as_by_encode(folder: Path, tmp_path: Path) -> None:
     spec = "hybrid2B+trellis4B"
     [_, line, _] = compare([str(folder)], ["vectors:toy"], [spec], recenter=True)
-    assert line.fit_on == "cross, re-centred"
+    assert line.fit_on == "cross, re-centered"
     for kept in (spec, "int8"):
         vecsmith.codec(kept).fit(np.load(folder / "vectors" / "toy" / "corpus.npy")).save(tmp_path / kept)
     vectors = ["--vectors", str(folder / "vectors" / "toy" / "corpus.npy")]
@@ -403,7 +403,7 @@ def test_a_fitted_codec_is_measured_as_it_is(folder: Path, tmp_path: Path) -> No
     [part] = encode_corpus(path, X).parts
     assert np.array_equal(part.codes, fitted.encode(X))
     [moved] = encode_corpus(path, X, recenter=True).parts
-    assert np.array_equal(moved.codes, fitted.recentred(X).encode(X))
+    assert np.array_equal(moved.codes, fitted.recentered(X).encode(X))
     [_, line] = compare([str(folder)], ["vectors:toy"], [path])
     assert (line.codec, line.fit_on, line.bytes_per_vector) == (path, "what it was fitted on before", 4)
     # another codec in the same folder is another measurement

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.search import CodeSet
+from vecsmith.index import CodeSet
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -23,8 +23,8 @@ pytest.importorskip("chromadb")
 import chromadb
 import httpx
 
-from vecsmith.search import embedding_store
-from vecsmith.search.embedding_store import EmbeddingStore, collection_name, description
+from vecsmith.index import embedding_store
+from vecsmith.stores.embedding_store import EmbeddingStore, collection_name, description
 from vecsmith.translators import translate_set, translator
 
 Vectors = NDArray[np.float32]

@@ -16,7 +16,7 @@ from vecsmith.embeddings import (
     Provenance,
     Rows,
     content_hash,
-    normalise,
+    normalize,
     write_set,
     writer,
 )
@@ -24,7 +24,7 @@ from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.files import write_manifest
-from vecsmith.search.segments import KeptNames
+from vecsmith.index.segments import KeptNames
 
 ROWS = 20
 PROVENANCE = Provenance(
@@ -71,7 +71,7 @@ def test_a_set_over_several_shards_comes_back_as_it_was(X, ids, tmp_path, dtype,
     assert after.fingerprint == before.fingerprint
 
 
-def test_a_set_says_whether_it_is_normalised(X):
+def test_a_set_says_whether_it_is_normalized(X):
     assert not EmbeddingSet(X).provenance.normalised
     assert EmbeddingSet(X / np.linalg.norm(X, axis=1, keepdims=True)).provenance.normalised
 
@@ -99,7 +99,7 @@ def test_a_value_that_is_not_finite_is_refused_with_its_row(X, value, row):
 
 
 def test_all_zero_vectors_are_counted_and_said(X, tmp_path):
-    X = normalise(X)
+    X = normalize(X)
     X[13] = 0
     with pytest.warns(VecsmithWarning, match="one all-zero vector, in row 13, .* kept but never found"):
         embedded = EmbeddingSet([X[:8], X[8:]])
@@ -126,9 +126,9 @@ def test_a_set_of_all_zero_vectors_is_refused(X, ids, tmp_path):
 @pytest.mark.parametrize("size", [1e-30, 1e-12, 1e12, 1e30, 3e38])
 def test_finite_values_of_any_size_have_a_direction(X, size):
     scaled = np.float32(size / np.abs(X).max()) * X.astype(np.float32)
-    np.testing.assert_allclose(normalise(scaled), normalise(X), atol=1e-5)
+    np.testing.assert_allclose(normalize(scaled), normalize(X), atol=1e-5)
     assert not len(EmbeddingSet(scaled).zero_rows)
-    assert np.array_equal(normalise(X.astype(np.float64) * 1e200), normalise(normalise(X.astype(np.float64) * 1e200)))
+    assert np.array_equal(normalize(X.astype(np.float64) * 1e200), normalize(normalize(X.astype(np.float64) * 1e200)))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".parquet"])
@@ -181,7 +181,7 @@ def test_what_is_no_table_of_floats_is_refused(array, message):
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_unit_vectors_are_read_by_slices_and_by_rows_across_shards(X, tmp_path, dtype):
     EmbeddingSet(X.astype(dtype)).save(tmp_path / "set")
-    unit, expected = EmbeddingSet.open(tmp_path / "set").unit, normalise(X.astype(dtype))
+    unit, expected = EmbeddingSet.open(tmp_path / "set").unit, normalize(X.astype(dtype))
     assert (len(unit), unit.shape, unit.ndim) == (ROWS, (ROWS, 6), 2)
     scattered = np.array([19, 0, 8, 7, 8])
     for chosen in (slice(None), slice(5, 18), slice(18, 99), slice(3, 3), slice(15, 2, -3), scattered, scattered[:0]):

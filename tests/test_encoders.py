@@ -18,7 +18,7 @@ import pytest
 from vecsmith.embeddings import EmbeddingSet, Provenance, writer
 from vecsmith.encoders import ENCODERS, EncoderOptions, embed_task, embed_texts, load_encoder, ready_vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import DEPTH, evaluate
+from vecsmith.evaluation import DEPTH, evaluate
 from vecsmith.tasks.base import Task, Texts
 from vecsmith.tasks.beir import load_beir
 

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs import STAGES, Quantiser, Stage
+from vecsmith.codecs import STAGES, Quantizer, Stage
 from vecsmith.embeddings import Provenance
-from vecsmith.search import CodeSet, Decoded
+from vecsmith.index import CodeSet, CodedVectors
 from vecsmith.translators.base import TRANSLATORS
 
 Vectors = NDArray[np.float32]
@@ -59,8 +59,8 @@ def test_tensors_of_every_stage(usage: str, vectors: Vectors) -> None:
 def test_no_stage_is_in_the_tables_that_the_code_does_not_have() -> None:
     known = {NAMES.get(usage, usage) for usage in OURS}
     assert {name for names, *_ in rows("Codec", "stage") for name in quoted(names)} == known
-    quantizers = {usage for usage, stage in OURS.items() if issubclass(stage, Quantiser)}
-    assert {name for names, *_ in rows("Codes", "quantiser") for name in quoted(names)} == quantizers
+    quantizers = {usage for usage, stage in OURS.items() if issubclass(stage, Quantizer)}
+    assert {name for names, *_ in rows("Codes", "quantizer") for name in quoted(names)} == quantizers
 
 
 @pytest.mark.parametrize("usage", TRANSLATORS)
@@ -102,7 +102,7 @@ def test_files_of_codes_and_sets(vectors: Vectors, tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "set").iterdir()} == listed - {"unfinished"}
 
     codec, finer = vecsmith.codec("hybrid4B").fit(vectors), vecsmith.codec("int8").fit(vectors)
-    index = vecsmith.Index(codec, codec.encode(vectors), "rescored", Decoded(finer, finer.encode(vectors)))
+    index = vecsmith.Index(codec, codec.encode(vectors), "rescored", CodedVectors(finer, finer.encode(vectors)))
     index.build_lists(4)
     index.save(tmp_path / "index")
     CodeSet.encode(codec, embedded, tmp_path / "codes")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import vecsmith
 from vecsmith.cli import app
-from vecsmith.embeddings import EmbeddingSet, Provenance, fuse, normalise
+from vecsmith.embeddings import EmbeddingSet, Provenance, fuse, normalize
 from vecsmith.encoders import embed_task, embed_texts, load_encoder
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
@@ -40,7 +40,7 @@ def test_rows_are_aligned_by_id_and_blocks_have_unit_length(models: Models) -> N
     fused = fuse([a, shuffled])
     assert fused.ids == a.ids
     assert dict(fused.blocks) == {"large": 40, "static": 16}
-    np.testing.assert_allclose(fused.vectors, np.hstack([a.vectors, normalise(b.vectors)]), atol=1e-6)
+    np.testing.assert_allclose(fused.vectors, np.hstack([a.vectors, normalize(b.vectors)]), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(fused.unit[:], axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(fused.unit[3:5] * 2**0.5, fused.vectors[3:5], atol=1e-6)
 
@@ -70,7 +70,7 @@ def test_a_score_is_the_weighted_sum_of_cosines(models: Models) -> None:
     fused = fuse(models)
     queries, documents = fused.unit[:20], fused.unit[20:]
     scores, rows = vecsmith.Index(codec, codec.encode(documents)).search(queries, 5)
-    cosines = [normalise(each.vectors)[:20] @ normalise(each.vectors)[20:].T for each in models]
+    cosines = [normalize(each.vectors)[:20] @ normalize(each.vectors)[20:].T for each in models]
     expected = 0.8 * cosines[0] + 0.2 * cosines[1]
     np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :5], atol=1e-5)
     np.testing.assert_allclose(scores, np.take_along_axis(expected, rows, axis=1), atol=1e-5)
@@ -161,7 +161,7 @@ def test_a_model_that_knows_nothing_gets_weight_0_and_one_that_helps_does_not(mo
 def test_component_weights_draw_a_spectrum_together(vectors: Vectors) -> None:
     codec = vecsmith.codec("fuse(a@24,b@16):fit").fit(vectors)
     Z = codec.stages[0].transform(vectors)[:, :24]
-    before, after = (np.linalg.svd(normalise(X), compute_uv=False) for X in (vectors[:, :24], Z))
+    before, after = (np.linalg.svd(normalize(X), compute_uv=False) for X in (vectors[:, :24], Z))
     assert after[0] / after[-1] < before[0] / before[-1]
 
 

@@ -13,9 +13,9 @@ from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
 from vecsmith.studies import STUDIES, Findings, Plot, Setting, small_to_large
 from vecsmith.studies.autoencoder_dimensions import widths
-from vecsmith.studies.compare import measure
+from vecsmith.evaluation.compare import measure
 from vecsmith.studies.fusion_weights import on_queries
-from vecsmith.studies.prediction import Judged
+from vecsmith.advise.prediction import Judged
 from vecsmith.tasks import load_task
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import geometry, ranked_lists
+from vecsmith.evaluation import geometry, ranked_lists
 
 Vectors = NDArray[np.float32]
 Ranks = NDArray[np.int64]
@@ -56,11 +56,11 @@ def test_rbf_cka_is_that_of_the_kernel_matrices(vectors: Vectors, other: Vectors
     pairwise = pytest.importorskip("sklearn.metrics.pairwise")
     preprocessing = pytest.importorskip("sklearn.preprocessing")
     distance = pytest.importorskip("scipy.spatial.distance")
-    centred = []
+    centered = []
     for X in (vectors.astype(float), other.astype(float)):
         gamma = 1 / (2 * 0.5**2 * np.median(distance.pdist(X, "sqeuclidean")))
-        centred.append(preprocessing.KernelCenterer().fit_transform(pairwise.rbf_kernel(X, gamma=gamma)))
-    expected = (centred[0] * centred[1]).sum() / np.linalg.norm(centred[0]) / np.linalg.norm(centred[1])
+        centered.append(preprocessing.KernelCenterer().fit_transform(pairwise.rbf_kernel(X, gamma=gamma)))
+    expected = (centered[0] * centered[1]).sum() / np.linalg.norm(centered[0]) / np.linalg.norm(centered[1])
     assert geometry.rbf_cka(vectors, other, bandwidth=0.5) == pytest.approx(expected, rel=1e-6)
 
 
@@ -80,12 +80,12 @@ def test_kernels_are_sampled(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_allclose(np.diag(K), 1)
 
 
-def test_neighbours_are_those_of_a_full_sort(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_are_those_of_a_full_sort(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(geometry, "BLOCK", 97)
     probes = np.array([0, 96, 97, 599])
     scores = vectors[probes] @ vectors.T
     scores[np.arange(4), probes] = -np.inf
-    np.testing.assert_array_equal(geometry.neighbours(vectors, probes, 7), np.argsort(-scores, axis=1)[:, :7])
+    np.testing.assert_array_equal(geometry.neighbors(vectors, probes, 7), np.argsort(-scores, axis=1)[:, :7])
 
 
 def test_list_measures_by_hand() -> None:
@@ -113,24 +113,24 @@ def test_kendall_of_permutations_is_scipys() -> None:
     np.testing.assert_allclose(ranked_lists.kendall_tau(a, b), expected)
 
 
-def test_neighbourhoods_of_a_rotation_are_the_same_and_of_noise_are_not(vectors: Vectors, other: Vectors) -> None:
-    same = geometry.neighbourhoods(vectors, vectors[:, ::-1], ks=(5, 20))
+def test_neighborhoods_of_a_rotation_are_the_same_and_of_noise_are_not(vectors: Vectors, other: Vectors) -> None:
+    same = geometry.neighborhoods(vectors, vectors[:, ::-1], ks=(5, 20))
     assert set(same) == {(name, k) for name in ranked_lists.MEASURES for k in (5, 20)}
     for (name, _), found in same.items():
         assert found.mean == pytest.approx(0 if name == "edit_distance" else 1, abs=1e-3)
-    near = geometry.neighbourhoods(vectors, other, ks=(5,))
-    far = geometry.neighbourhoods(vectors, other[::-1], ks=(5,))
+    near = geometry.neighborhoods(vectors, other, ks=(5,))
+    far = geometry.neighborhoods(vectors, other[::-1], ks=(5,))
     for name in ("jaccard", "rbo", "kendall_tau"):
         assert far[name, 5].high < near[name, 5].low < near[name, 5].mean < near[name, 5].high < 1
     assert near["edit_distance", 5].high < far["edit_distance", 5].low
     with pytest.raises(VecsmithError, match="from 1 to 599"):
-        geometry.neighbourhoods(vectors, other, ks=(600,))
+        geometry.neighborhoods(vectors, other, ks=(600,))
 
 
 def test_sets_on_disk_are_measured_as_arrays_are(vectors: Vectors, other: Vectors) -> None:
     a, b = EmbeddingSet(list(np.array_split(vectors, 3))).unit, EmbeddingSet(other).unit
     assert geometry.linear_cka(a, b) == pytest.approx(geometry.linear_cka(a[:], b[:]))
-    assert geometry.neighbourhoods(a, b)["rbo", 10] == geometry.neighbourhoods(a[:], b[:])["rbo", 10]
+    assert geometry.neighborhoods(a, b)["rbo", 10] == geometry.neighborhoods(a[:], b[:])["rbo", 10]
 
 
 def test_bootstrap_interval_covers_the_mean() -> None:
@@ -143,8 +143,8 @@ def test_what_cannot_be_compared_is_refused(vectors: Vectors, other: Vectors) ->
     broken = vectors.copy()
     broken[7, 3] = np.nan
     with pytest.raises(VecsmithError, match="NaN or infinite"):
-        geometry.neighbourhoods(broken, other)
-    for measure in (geometry.mse, geometry.cosine, geometry.linear_cka, geometry.rbf_cka, geometry.neighbourhoods):
+        geometry.neighborhoods(broken, other)
+    for measure in (geometry.mse, geometry.cosine, geometry.linear_cka, geometry.rbf_cka, geometry.neighborhoods):
         with pytest.raises(VecsmithError, match="two or more texts"):
             measure(vectors[:1], vectors[:1])
         with pytest.raises(VecsmithError, match="arrays"):

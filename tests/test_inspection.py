@@ -13,11 +13,11 @@ from scipy.stats import skew
 from sklearn.decomposition import PCA
 
 import vecsmith
-from vecsmith.embeddings import EmbeddingSet, normalise
+from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import inspection
-from vecsmith.metrics.inspection import Inspection, inspect
-from vecsmith.metrics.suggestions import suggest
+from vecsmith.evaluation import inspection
+from vecsmith.advise.inspection import Inspection, inspect
+from vecsmith.advise.suggestions import suggest
 from vecsmith.report.inspection import check_picture, sparkline, write_picture
 
 
@@ -42,17 +42,17 @@ def test_lengths_are_those_of_the_stored_vectors(vectors: np.ndarray) -> None:
     facts = facts_of(vectors * lengths[:, None])
     assert (facts.norm_min, facts.norm_mean, facts.norm_max) == pytest.approx((0.5, lengths.mean(), 4), rel=1e-6)
     assert not facts.normalised
-    assert "not normalised" in told(facts)
+    assert "not normalized" in told(facts)
     # the rest is about directions
     unit = facts_of(vectors)
     assert unit.normalised
-    assert "not normalised" not in told(unit)
+    assert "not normalized" not in told(unit)
     np.testing.assert_allclose(facts.spectrum, unit.spectrum, atol=1e-7)
     assert facts.cosine_mean == pytest.approx(unit.cosine_mean, abs=1e-6)
 
 
 def test_moments_of_dimensions(vectors: np.ndarray) -> None:
-    X = normalise(vectors**3 + 0.05).astype(np.float64)
+    X = normalize(vectors**3 + 0.05).astype(np.float64)
     facts = facts_of(X)
     np.testing.assert_allclose(facts.mean, X.mean(axis=0), atol=1e-7)
     np.testing.assert_allclose(facts.spread, X.std(axis=0), rtol=1e-5)
@@ -107,7 +107,7 @@ def test_bytes_are_those_of_reverse_water_filling(vectors: np.ndarray) -> None:
         assert size == pytest.approx(0.5 * np.log2(np.maximum(facts.spectrum / level, 1)).sum() / 8, rel=1e-6)
 
 
-def test_cosines_of_all_pairs_and_nearest_neighbours(vectors: np.ndarray) -> None:
+def test_cosines_of_all_pairs_and_nearest_neighbors(vectors: np.ndarray) -> None:
     facts = facts_of(vectors)
     cosines = vectors.astype(np.float64) @ vectors.T
     pairs = cosines[np.triu_indices(len(vectors), 1)]
@@ -122,7 +122,7 @@ def test_cosines_of_all_pairs_and_nearest_neighbours(vectors: np.ndarray) -> Non
 
 
 def test_duplicates(vectors: np.ndarray) -> None:
-    near = normalise(vectors[:6] + 1e-3)
+    near = normalize(vectors[:6] + 1e-3)
     facts = facts_of(np.concatenate([vectors, vectors[:4], vectors[:1], near]))
     assert facts.duplicates == 5
     assert facts.near_duplicates == pytest.approx((6 + 5 + 6) / 611)
@@ -177,7 +177,7 @@ def test_one_vector_is_refused() -> None:
 
 @pytest.mark.parametrize("d", [1, 2, 3, 8, 33])
 def test_every_suggestion_is_a_codec_that_can_be_fitted(d: int) -> None:
-    X = normalise(isotropic(120, d) / np.arange(1, d + 1))
+    X = normalize(isotropic(120, d) / np.arange(1, d + 1))
     for spec in named(facts_of(X)):
         assert vecsmith.codec(spec).fit(X).encode(X).shape[0] == 120
 

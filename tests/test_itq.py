@@ -1,4 +1,4 @@
-"""Iterative quantisation: its loss, and its bits under Hamming distance."""
+"""Iterative quantization: its loss, and its bits under Hamming distance."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 import vecsmith
 from vecsmith.codecs import itq
-from vecsmith.codecs.itq import iterative_quantisation, sign
+from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
 from vecsmith.errors import VecsmithError
 
 Vectors = NDArray[np.float32]
@@ -19,7 +19,7 @@ def loss(X: Vectors, projection: Vectors) -> float:
 
 def test_the_projection_is_rotated_principal_components(vectors: Vectors) -> None:
     X = vectors - vectors.mean(axis=0)
-    projection = iterative_quantisation(X, 12, np.random.default_rng(0))
+    projection = iterative_quantization(X, 12, np.random.default_rng(0))
     np.testing.assert_allclose(projection.T @ projection, np.eye(12), atol=1e-5)
     kept = np.linalg.eigvalsh(X.T @ X)[::-1][:12].sum()
     assert ((X @ projection) ** 2).sum() == pytest.approx(kept, rel=1e-4)
@@ -30,19 +30,19 @@ def test_every_round_lowers_the_loss(vectors: Vectors, monkeypatch: pytest.Monke
     losses = []
     for rounds in (0, 1, 3, 10, 30):
         monkeypatch.setattr(itq, "ROUNDS", rounds)
-        losses.append(loss(X, iterative_quantisation(X, 16, np.random.default_rng(0))))
+        losses.append(loss(X, iterative_quantization(X, 16, np.random.default_rng(0))))
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] - 1
 
 
 def test_many_vectors_are_sampled(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
     X = vectors - vectors.mean(axis=0)
-    everything = loss(X, iterative_quantisation(X, 16, np.random.default_rng(0)))
+    everything = loss(X, iterative_quantization(X, 16, np.random.default_rng(0)))
     monkeypatch.setattr(itq, "TRAINING_VECTORS", 300)
-    assert loss(X, iterative_quantisation(X, 16, np.random.default_rng(0))) == pytest.approx(everything, rel=0.02)
+    assert loss(X, iterative_quantization(X, 16, np.random.default_rng(0))) == pytest.approx(everything, rel=0.02)
 
 
-def test_hamming_distance_finds_more_neighbours_than_that_of_signs(vectors: Vectors) -> None:
+def test_hamming_distance_finds_more_neighbors_than_that_of_signs(vectors: Vectors) -> None:
     documents, queries = vectors[:500], vectors[500:]
     true = np.argsort(-queries @ documents.T, axis=1)[:, :10]
 

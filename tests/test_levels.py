@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs.hybrid import DISTORTIONS, allocate, storage_order
-from vecsmith.codecs.levels import lloyd_max
-from vecsmith.codecs.nibbles import pack, product_index, unpack
+from vecsmith.codecs.quantizers.hybrid import DISTORTIONS, allocate, storage_order
+from vecsmith.codecs.quantizers.levels import lloyd_max
+from vecsmith.codecs.quantizers.nibbles import pack, product_index, unpack
 from vecsmith.errors import VecsmithError
-from vecsmith.search.exact import asymmetric_scores
+from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 
@@ -74,7 +74,7 @@ def test_bytes_are_those_of_the_bits(spec: str, bits: float, d: int, vectors: Ve
 
 
 def test_three_levels_take_the_nearest_of_eight_pairs(vectors: Vectors) -> None:
-    stage = vecsmith.codec("levels3").fit(vectors).quantiser
+    stage = vecsmith.codec("levels3").fit(vectors).quantizer
     levels = [np.unique(stage.entries_[:, :, side][pair]) for side, pair in product((0, 1), range(20))]
     assert {len(some) for some in levels} == {3}
     pairs = vectors.reshape(600, 20, 2)
@@ -84,7 +84,7 @@ def test_three_levels_take_the_nearest_of_eight_pairs(vectors: Vectors) -> None:
 
 
 def test_what_three_levels_leave_out_costs_least(vectors: Vectors) -> None:
-    stage = vecsmith.codec("levels3").fit(vectors).quantiser
+    stage = vecsmith.codec("levels3").fit(vectors).quantizer
     pairs = vectors.reshape(600, 20, 2)
     for pair in range(20):
         kept = stage.entries_[pair]
@@ -167,9 +167,9 @@ def test_scan_scores_as_decoding_does(spec: str, vectors: Vectors) -> None:
     documents, queries = vectors[:500], vectors[500:]
     codec = vecsmith.codec(spec).fit(documents)
     codes = codec.encode(documents)
-    projected, shift = codec.quantiser.project_queries(codec.reduce_queries(queries)[0])
-    scores, rows = codec.quantiser.index(codes).search(projected, 50)
-    scaled = (scores + shift[:, None]) * codec.quantiser.scales(codes)[rows]
+    projected, shift = codec.quantizer.project_queries(codec.reduce_queries(queries)[0])
+    scores, rows = codec.quantizer.index(codes).search(projected, 50)
+    scaled = (scores + shift[:, None]) * codec.quantizer.scales(codes)[rows]
     expected = np.take_along_axis(asymmetric_scores(codec, queries, codes), rows, axis=1)
     np.testing.assert_allclose(scaled, expected, atol=1e-5)
 

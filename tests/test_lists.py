@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.search import Decoded, Part
-from vecsmith.search.exact import asymmetric_scores
+from vecsmith.index import CodedVectors, CodePartition
+from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 SPECS = ["binary", "pca13,median", "itq4B", "hybrid8B", "levels3", "additive3B", "trellis6B", "int8", "int4", "float16"]
@@ -19,10 +19,10 @@ SPECS = ["binary", "pca13,median", "itq4B", "hybrid8B", "levels3", "additive3B",
 
 @pytest.fixture(scope="module")
 def documents() -> Vectors:
-    """Return 4000 unit vectors of 40 dimensions around 60 centres."""
+    """Return 4000 unit vectors of 40 dimensions around 60 centers."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((60, 40))
-    X = centres[rng.integers(60, size=4000)] + 0.7 * rng.standard_normal((4000, 40))
+    centers = rng.standard_normal((60, 40))
+    X = centers[rng.integers(60, size=4000)] + 0.7 * rng.standard_normal((4000, 40))
     return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True), dtype=np.float32)
 
 
@@ -58,7 +58,7 @@ def test_all_lists_give_the_exact_answer(spec: str, scoring: str, documents: Vec
 @pytest.mark.parametrize("spec", ["median", "hybrid8B", "int8", "trellis6B"])
 def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, documents: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(documents)
-    index, Q = listed(codec, documents), normalise(documents[:30] + documents[30:60])
+    index, Q = listed(codec, documents), normalize(documents[:30] + documents[30:60])
     allowed = np.random.default_rng(0).random(len(documents)) <= share
     exact = np.where(allowed, asymmetric_scores(codec, Q, codec.encode(documents)), -np.inf)
     for probes in (1, 3):
@@ -80,7 +80,7 @@ def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> Non
     coarse.add(lists.centroids)
     rival = faiss.IndexIVFFlat(coarse, 40, 30, faiss.METRIC_INNER_PRODUCT)
     rival.add(documents)
-    Q = normalise(documents[:50] + documents[50:100] / 2)
+    Q = normalize(documents[:50] + documents[50:100] / 2)
     for probes in (1, 5, 30):
         rival.nprobe = probes
         scores, rows = rival.search(Q, 10)
@@ -91,7 +91,7 @@ def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> Non
 
 def test_recall_rises_with_probes(documents: Vectors) -> None:
     codec = vecsmith.codec("hybrid8B").fit(documents)
-    index, Q = listed(codec, documents, 60), normalise(documents[:100] + documents[100:200])
+    index, Q = listed(codec, documents, 60), normalize(documents[:100] + documents[100:200])
     recalls = [index.recall(Q, 10, probes) for probes in (1, 4, 16, 60, 1000)]
     assert recalls == sorted(recalls)
     assert 0.1 < recalls[0] < recalls[2] < 1
@@ -119,10 +119,10 @@ def test_the_seed_decides_the_lists_and_the_default_is_the_square_root(documents
 def test_what_is_added_is_scanned_what_is_deleted_is_not_and_saving_keeps_the_lists(
     spec: str, scoring: str, documents: Vectors, tmp_path: Path
 ) -> None:
-    codec, Q = vecsmith.codec(spec).fit(documents), normalise(documents[:20] + documents[20:40])
+    codec, Q = vecsmith.codec(spec).fit(documents), normalize(documents[:20] + documents[20:40])
     codes, first = codec.encode(documents), 3000
     finer = vecsmith.codec("int4").fit(documents)
-    originals = Decoded(finer, finer.encode(documents[:first])) if scoring == "finer" else documents[:first]
+    originals = CodedVectors(finer, finer.encode(documents[:first])) if scoring == "finer" else documents[:first]
     index = vecsmith.Index(codec, codes[:first], "asymmetric" if scoring == "asymmetric" else "rescored", originals)
     gone = np.random.default_rng(1).random(len(documents)) < 0.3
     index.delete(np.flatnonzero(gone[:first]))
@@ -192,7 +192,7 @@ def test_parts_of_several_codecs_share_the_lists(documents: Vectors) -> None:
     parts = []
     for half in (0, 1):
         codec, rows = vecsmith.codec("hybrid8B").fit(documents[halves != half]), np.flatnonzero(halves == half)
-        parts.append(Part(codec, codec.encode(documents[rows]), rows))
+        parts.append(CodePartition(codec, codec.encode(documents[rows]), rows))
     index = vecsmith.Index.of_parts(parts)
     index.build_lists(20)
     exact, probed = index.search(documents[:30], 10), index.search(documents[:30], 10, probes=20)

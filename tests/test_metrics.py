@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import evaluate, paired_p_value, stratified_p_value
+from vecsmith.evaluation import evaluate, paired_p_value, stratified_p_value
 
 IDS = ["a", "b", "c", "d"]
 
@@ -48,14 +48,14 @@ def test_only_judged_queries_count() -> None:
         evaluate(scores, rows, ["q", "r"], IDS, {"other": {"a": 1}})
 
 
-def test_p_value_agrees_with_the_randomisation_test() -> None:
+def test_p_value_agrees_with_the_randomization_test() -> None:
     rng = np.random.default_rng(0)
     a = rng.random(60)
     b = np.clip(a + rng.normal(0.03, 0.1, 60), 0, 1)
-    randomised = permutation_test(
+    randomized = permutation_test(
         (a, b), lambda x, y, axis: np.mean(x - y, axis=axis), permutation_type="samples", n_resamples=5000, rng=0
     )
-    assert paired_p_value(a, b) == pytest.approx(randomised.pvalue, abs=0.02)
+    assert paired_p_value(a, b) == pytest.approx(randomized.pvalue, abs=0.02)
 
 
 def test_p_value_of_equal_runs_is_one() -> None:

@@ -11,10 +11,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from vecsmith.cli import app
-from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.report import findings_terminal
-from vecsmith.studies.migration import findings, plan
+from vecsmith.advise.migration import findings, plan
 
 Vectors = NDArray[np.float32]
 
@@ -26,7 +26,7 @@ def two_models(vectors: Vectors, noise: float, dimensions: int = 30) -> tuple[Em
     other = vectors @ rotation / vectors.shape[1] ** 0.5 + noise * rng.standard_normal((len(vectors), dimensions))
     ids = [f"d{row}" for row in range(len(vectors))]
     texts = [f"text {id_}" for id_ in ids]
-    new = EmbeddingSet(normalise(other.astype("float32")), ids, texts, Provenance(encoder="new"))
+    new = EmbeddingSet(normalize(other.astype("float32")), ids, texts, Provenance(encoder="new"))
     return EmbeddingSet(vectors, ids, texts, Provenance(encoder="old")), new
 
 
@@ -150,7 +150,7 @@ def beside(embedded: EmbeddingSet) -> EmbeddingSet:
     noisy = embedded.unit[:] + 0.2 * rng.standard_normal((len(embedded), embedded.dimensions))
     rows = rng.permutation(len(embedded))
     ids, texts = [embedded.ids[row] for row in rows], [embedded.texts[row] for row in rows] if embedded.texts else None
-    return EmbeddingSet(normalise(noisy[rows].astype("float32")), ids, texts, Provenance(encoder="st:models/third"))
+    return EmbeddingSet(normalize(noisy[rows].astype("float32")), ids, texts, Provenance(encoder="st:models/third"))
 
 
 def test_a_model_beside_keeps_more(vectors: Vectors) -> None:

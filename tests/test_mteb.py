@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vecsmith
-from vecsmith.embeddings import Provenance, normalise
+from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders import Encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.tasks import Task, Texts
@@ -57,7 +57,7 @@ class StubEncoder(Encoder):
         return self.said if side == "query" else replace(self.said, prompt="")
 
     def encode(self, texts: Any, side: str) -> np.ndarray:
-        return normalise(np.array([[len(text), 1, 2, 3] for text in texts], np.float32))
+        return normalize(np.array([[len(text), 1, 2, 3] for text in texts], np.float32))
 
 
 def per_query(model: CodecModel, task: Any) -> tuple[dict[str, float], float]:

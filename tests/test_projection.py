@@ -41,6 +41,6 @@ def test_queries_are_projected_as_the_codec_says(spec: str, vectors: Vectors) ->
     codec = vecsmith.codec(spec).fit(vectors)
     part = vecsmith.Index(codec, codec.encode(vectors)).parts[0]
     reduced, offset = codec.reduce_queries(vectors[:9])
-    expected = (*codec.quantiser.project_queries(reduced), offset)
+    expected = (*codec.quantizer.project_queries(reduced), offset)
     for found, wanted in zip(part._project(vectors[:9]), expected, strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5)

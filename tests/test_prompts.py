@@ -18,7 +18,7 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, load_encoder, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.studies import Setting, compare
-from vecsmith.studies.translator_experiment import Experiment
+from vecsmith.evaluation.translation import Experiment
 
 FIND = EncoderOptions(query_prompt="find ")
 

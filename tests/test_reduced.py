@@ -13,9 +13,9 @@ from vecsmith.codecs import reduce_set
 from vecsmith.embeddings import Provenance, fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
-from vecsmith.search import CodeSet, codes_of
-from vecsmith.search.embedding_store import EmbeddingStore
-from vecsmith.search.stores import export_codes, import_set
+from vecsmith.index import CodeSet, codes_of
+from vecsmith.stores.embedding_store import EmbeddingStore
+from vecsmith.stores import export_codes, import_set
 from vecsmith.tasks import load_task
 from vecsmith.translators.sets import fit_sets, translate_set
 

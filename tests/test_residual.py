@@ -1,4 +1,4 @@
-"""Codes of two quantisers: their mathematics, and the search in two stages."""
+"""Codes of two quantizers: their mathematics, and the search in two stages."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 import vecsmith
 from vecsmith.codecs import STAGES
-from vecsmith.codecs.base import Quantiser
-from vecsmith.codecs.residual import Residual
-from vecsmith.codecs.unit_length import UnitQuantiser
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.stages import Quantizer
+from vecsmith.codecs.quantizers.residual import Residual
+from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
+from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.search import CodeSet
-from vecsmith.search.exact import asymmetric_scores
+from vecsmith.index import CodeSet
+from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ def cosine(spec: str, train: Vectors, test: Vectors) -> float:
 
 def test_a_code_is_that_of_the_first_and_that_of_what_it_left(vectors: Vectors) -> None:
     codec = vecsmith.codec(SPEC).fit(vectors)
-    residual = codec.quantiser
+    residual = codec.quantizer
     assert isinstance(residual, Residual)
     codes = codec.encode(vectors)
     first = vecsmith.codec("hybrid4B").fit(vectors)
@@ -53,18 +53,18 @@ def test_nearer_than_the_first_and_about_as_near_as_one_code_of_its_bytes(spec: 
         assert both > cosine("hybrid8B", train, test) - 0.02
 
 
-QUANTIZERS = [stage.example for stage in STAGES.values() if issubclass(stage, Quantiser)]
+QUANTIZERS = [stage.example for stage in STAGES.values() if issubclass(stage, Quantizer)]
 
 
 @pytest.mark.parametrize("spec", [*QUANTIZERS, "median+trellis6B", "hybrid6B+median"])
 def test_coordinates_score_like_the_decoded(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
     codes = codec.encode(vectors[:50])
-    scores = codec.quantiser.project(vectors[50:60]) @ codec.quantiser.coordinates(codes).T
+    scores = codec.quantizer.project(vectors[50:60]) @ codec.quantizer.coordinates(codes).T
     np.testing.assert_allclose(scores, asymmetric_scores(codec, vectors[50:60], codes), atol=2e-6)
-    if isinstance(codec.quantiser, UnitQuantiser):
-        norms = np.linalg.norm(codec.quantiser.sums(codes), axis=1)
-        np.testing.assert_allclose(codec.quantiser.scales(codes), 1 / norms, rtol=1e-5)
+    if isinstance(codec.quantizer, UnitQuantizer):
+        norms = np.linalg.norm(codec.quantizer.sums(codes), axis=1)
+        np.testing.assert_allclose(codec.quantizer.scales(codes), 1 / norms, rtol=1e-5)
 
 
 def test_coordinates_of_vectors_without_a_mean_or_all_alike(vectors: Vectors) -> None:
@@ -73,37 +73,37 @@ def test_coordinates_of_vectors_without_a_mean_or_all_alike(vectors: Vectors) ->
         for spec in ("hybrid20B", "trellis12B", "hybrid4B+trellis4B"):
             codec = vecsmith.codec(spec).fit(X)
             codes = codec.encode(X[:9])
-            scores = codec.quantiser.project(X[:5]) @ codec.quantiser.coordinates(codes).T
+            scores = codec.quantizer.project(X[:5]) @ codec.quantizer.coordinates(codes).T
             np.testing.assert_allclose(scores, asymmetric_scores(codec, X[:5], codes), atol=1e-5)
 
 
 @pytest.mark.parametrize("spec", [SPEC, "pca30,hybrid4B+hybrid4B", "median+hybrid4B", "hybrid4B+int4"])
 def test_recentring_replaces_the_means_of_both(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors[:300])
-    moved = normalise(vectors[300:] + np.linspace(-0.2, 0.2, 40, dtype=np.float32))
-    recentred = codec.recentred(moved)
+    moved = normalize(vectors[300:] + np.linspace(-0.2, 0.2, 40, dtype=np.float32))
+    recentered = codec.recentered(moved)
     reduced = moved
-    for reducer in recentred.reducers:
+    for reducer in recentered.reducers:
         reduced = reducer.transform(reduced)
-    now, before = recentred.quantiser, codec.quantiser
+    now, before = recentered.quantizer, codec.quantizer
     left = now._residuals(reduced, now.first.encode(reduced))
     for one, mean in ((now.first, reduced.mean(axis=0)), (now.second, left.mean(axis=0))):
         if one.keeps_mean:
             np.testing.assert_allclose(one.mean_, mean, atol=1e-6)
 
     def cosine(codec: vecsmith.Codec) -> float:
-        return float((normalise(codec.decode(codec.encode(moved))) * moved).sum(axis=1).mean())
+        return float((normalize(codec.decode(codec.encode(moved))) * moved).sum(axis=1).mean())
 
-    assert cosine(recentred) > cosine(codec)
+    assert cosine(recentered) > cosine(codec)
     # the codec itself is as it was
     assert not np.allclose(now.decode(codec.encode(moved)), before.decode(codec.encode(moved)), atol=0.01)
 
 
-def test_two_quantizers_without_a_mean_cannot_be_recentred(vectors: Vectors) -> None:
+def test_two_quantizers_without_a_mean_cannot_be_recentered(vectors: Vectors) -> None:
     codec = vecsmith.codec("median+int4").fit(vectors)
     assert not codec.keeps_mean
     with pytest.raises(VecsmithError, match="keeps no mean"):
-        codec.recentred(vectors)
+        codec.recentered(vectors)
 
 
 @pytest.mark.parametrize("spec", [SPEC, "median+trellis8B", "pca30,hybrid4B+hybrid4B"])
@@ -112,7 +112,7 @@ def test_the_first_codes_are_scanned_and_the_whole_codes_reorder(spec: str, vect
     codec = vecsmith.codec(spec).fit(documents)
     codes = codec.encode(documents)
     first = vecsmith.codec(spec.partition("+")[0]).fit(documents)
-    _, shortlist = vecsmith.Index(first, codes[:, : first.bytes_per_vector]).search(queries, vecsmith.search.SHORTLIST)
+    _, shortlist = vecsmith.Index(first, codes[:, : first.bytes_per_vector]).search(queries, vecsmith.index.SHORTLIST)
     scores, rows = vecsmith.Index(codec, codes, "rescored").search(queries, 10)
     every = np.take_along_axis(asymmetric_scores(codec, queries, codes), shortlist, axis=1)
     np.testing.assert_allclose(scores, -np.sort(-every, axis=1)[:, :10], atol=1e-5)
@@ -166,7 +166,7 @@ def test_add_delete_filter_save_and_load(spec: str, vectors: Vectors, tmp_path: 
     np.testing.assert_allclose(again.search(vectors[:9], 50)[0], everything.search(vectors[:9], 50)[0], atol=1e-5)
 
 
-def test_what_is_encoded_with_two_quantisers_is_searched_in_two_stages(vectors: Vectors, tmp_path: Path) -> None:
+def test_what_is_encoded_with_two_quantizers_is_searched_in_two_stages(vectors: Vectors, tmp_path: Path) -> None:
     codec = vecsmith.codec(SPEC).fit(vectors)
     CodeSet.encode(codec, vecsmith.EmbeddingSet([vectors]), tmp_path / "codes")
     index = vecsmith.Index.load(tmp_path / "codes")
@@ -176,8 +176,8 @@ def test_what_is_encoded_with_two_quantisers_is_searched_in_two_stages(vectors: 
 
 
 @pytest.mark.parametrize("spec", ["pca20+hybrid4B", "hybrid4B+trellis4B+trellis4B", "hybrid4B+fuse(a,b)"])
-def test_only_two_quantisers_can_be_joined(spec: str) -> None:
-    with pytest.raises(VecsmithError, match="no quantiser that \\+ can join"):
+def test_only_two_quantizers_can_be_joined(spec: str) -> None:
+    with pytest.raises(VecsmithError, match="no quantizer that \\+ can join"):
         vecsmith.codec(spec)
 
 
@@ -185,8 +185,8 @@ def test_a_part_that_is_unknown_is_named() -> None:
     with pytest.raises(VecsmithError, match="hybird4B"):
         vecsmith.codec("hybird4B+trellis4B")
     # FAISS's factory strings have pluses of their own
-    assert vecsmith.codec("faiss:PQ8+16").quantiser.usage == "faiss:FACTORY"
-    assert vecsmith.codec("hybrid4B+faiss:PQ8").quantiser.usage == "A+B"
+    assert vecsmith.codec("faiss:PQ8+16").quantizer.usage == "faiss:FACTORY"
+    assert vecsmith.codec("hybrid4B+faiss:PQ8").quantizer.usage == "A+B"
 
 
 def test_inverted_lists_of_the_first_codes(vectors: Vectors, tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError, VecsmithWarning
-from vecsmith.metrics import evaluate
-from vecsmith.search import SHORTLIST, CodeSet, Decoded, Part
-from vecsmith.search.exact import asymmetric_scores, hamming_distances
+from vecsmith.evaluation import evaluate
+from vecsmith.index import SHORTLIST, CodeSet, CodedVectors, CodePartition
+from vecsmith.index.exact import asymmetric_scores, hamming_distances
 
 Vectors = NDArray[np.float32]
 
@@ -54,7 +54,7 @@ def test_symmetric_floats_score_decoded_queries(vectors: Vectors) -> None:
 def test_fast_scan_finds_what_exact_scoring_finds(vectors: Vectors) -> None:
     rng = np.random.default_rng(1)
     documents = rng.standard_normal((20_000, 64)).astype(np.float32)
-    queries = normalise(rng.standard_normal((50, 64)))
+    queries = normalize(rng.standard_normal((50, 64)))
     codec = vecsmith.codec("median").fit(documents)
     codes = codec.encode(documents)
     oracle = asymmetric_scores(codec, queries, codes)
@@ -83,7 +83,7 @@ def test_rescored_reorders_the_shortlist_with_the_originals(vectors: Vectors) ->
 def test_parts_merge_into_one_ranking(spec: str, scoring: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
     rows = np.random.default_rng(0).permutation(len(vectors))
-    parts = [Part(codec, codec.encode(vectors[half]), half) for half in (rows[:250], rows[250:])]
+    parts = [CodePartition(codec, codec.encode(vectors[half]), half) for half in (rows[:250], rows[250:])]
     merged = vecsmith.Index.of_parts(parts, scoring, vectors).search(vectors[:30], 150)
     whole = vecsmith.Index(codec, codec.encode(vectors), scoring, vectors).search(vectors[:30], 150)
     np.testing.assert_allclose(merged[0], whole[0], atol=1e-5)
@@ -127,7 +127,7 @@ def test_bad_arguments_are_refused(vectors: Vectors) -> None:
     for wrong in (codes[:, :4], codes[0]):
         with pytest.raises(VecsmithError, match="has codes of 5 bytes"):
             vecsmith.Index(codec, wrong)
-    for originals in (vectors[:5], vectors[:, :5], Decoded(codec, codes[:5])):
+    for originals in (vectors[:5], vectors[:, :5], CodedVectors(codec, codes[:5])):
         with pytest.raises(VecsmithError, match=r"codes stand for vectors of shape \(600, 40\)"):
             vecsmith.Index(codec, codes, "rescored", originals)
 
@@ -145,7 +145,7 @@ def test_what_scores_least_is_found_too(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
     codes = codec.encode(vectors)
     queries = np.vstack([np.zeros((1, 40)), np.eye(40)[:3], -codec.decode(codes[:3])])
-    queries = normalise(queries)
+    queries = normalize(queries)
     oracle = asymmetric_scores(codec, queries, codes)
     index = vecsmith.Index(codec, codes)
     index.build_lists(5)
@@ -194,8 +194,8 @@ def test_the_rounding_of_the_fast_scan_costs_less_than_two_thousandths(beir: Cal
     Q, query_ids = queries.vectors[judged], [queries.ids[row] for row in judged]
     codec = vecsmith.codec("binary").fit(corpus.vectors)
     codes = codec.encode(corpus.vectors)
-    weights, _ = codec.quantiser.project_queries(Q)
-    refined = codec.quantiser.index(codes)
+    weights, _ = codec.quantizer.project_queries(Q)
+    refined = codec.quantizer.index(codes)
     rounded = refined.base_index.search(weights, 100)
     exact = vecsmith.Index(codec, codes, ids=corpus.ids).search(Q, 100)
     oracle = asymmetric_scores(codec, Q, codes)
@@ -247,7 +247,7 @@ def test_a_far_filter_among_many_documents() -> None:
     documents = rng.standard_normal((20_000, 32)).astype(np.float32)
     codec = vecsmith.codec("median").fit(documents)
     codes = codec.encode(documents)
-    Q = normalise(rng.standard_normal((5, 32)))
+    Q = normalize(rng.standard_normal((5, 32)))
     far = asymmetric_scores(codec, Q, codes)[0] < -0.2
     scores, rows = vecsmith.Index(codec, codes).search(Q, 100, far)
     np.testing.assert_allclose(scores, oracle(codec, codes, Q, far, 100), atol=1e-4)
@@ -264,7 +264,7 @@ def test_what_is_added_deleted_and_saved_is_searched_as_if_made_at_once(
 
     def index_of(X: Vectors, ids: list[str]) -> vecsmith.Index:
         if scoring == "finer":
-            return vecsmith.Index(codec, codec.encode(X), "rescored", Decoded(finer, finer.encode(X)), ids)
+            return vecsmith.Index(codec, codec.encode(X), "rescored", CodedVectors(finer, finer.encode(X)), ids)
         return vecsmith.Index(codec, codec.encode(X), scoring, X, ids)  # type: ignore[arg-type]
 
     ids = [f"d{row}" for row in range(len(vectors))]
@@ -317,7 +317,7 @@ def test_ids_are_checked_and_may_come_back(vectors: Vectors) -> None:
     assert index.search(vectors[:2])[0].shape == (2, 0)
     with pytest.raises(VecsmithError, match="nothing in the index"):
         index.save("nowhere")
-    parts = [Part(codec, codec.encode(vectors[:2]), np.arange(2)), Part(codec, codec.encode(vectors[2:4]), np.r_[2, 3])]
+    parts = [CodePartition(codec, codec.encode(vectors[:2]), np.arange(2)), CodePartition(codec, codec.encode(vectors[2:4]), np.r_[2, 3])]
     with pytest.raises(VecsmithError, match="several codecs"):
         vecsmith.Index.of_parts(parts).add(vectors[:1])
 
@@ -332,7 +332,7 @@ def test_finer_codes_reorder_the_shortlist_and_float16_vectors_too(vectors: Vect
         return float(np.mean([len(set(a) & set(b)) for a, b in zip(index.search(queries, 10)[1], best, strict=True)]))
 
     coarse = recall(vecsmith.Index(codec, codes))
-    two_stages = recall(vecsmith.Index(codec, codes, "rescored", Decoded(finer, finer.encode(documents))))
+    two_stages = recall(vecsmith.Index(codec, codes, "rescored", CodedVectors(finer, finer.encode(documents))))
     halves = recall(vecsmith.Index(codec, codes, "rescored", documents.astype(np.float16)))
     floats = recall(vecsmith.Index(codec, codes, "rescored", documents))
     assert coarse + 1 < two_stages
@@ -355,7 +355,7 @@ def test_codes_in_a_file_are_searched_where_they_are(spec: str, vectors: Vectors
 
 def test_a_thousand_documents_a_query(vectors: Vectors) -> None:
     X = np.random.default_rng(0).standard_normal((5000, 40)).astype(np.float32) + vectors[0]
-    X = normalise(X)
+    X = normalize(X)
     for spec in ("hybrid10B", "binary"):
         codec = vecsmith.codec(spec).fit(X)
         codes = codec.encode(X)

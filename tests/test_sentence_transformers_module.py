@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vecsmith
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 
 pytest.importorskip("sentence_transformers")
 
@@ -37,8 +37,8 @@ def model(minilm: str) -> Any:
 @pytest.mark.parametrize("spec", ["binary", "pca16,int8", "hybrid8B"])
 def test_documents_are_coded_and_queries_are_not(spec: str, output: Any, model: Any, tmp_path: Path) -> None:
     floats = model.encode(TEXTS)
-    codec = vecsmith.codec(spec).fit(normalise(floats))
-    codes = codec.encode(normalise(floats))
+    codec = vecsmith.codec(spec).fit(normalize(floats))
+    codes = codec.encode(normalize(floats))
     expected = codes if output == "codes" else codec.decode(codes)
     model.append(CodecModule(codec, output))
     model.save_pretrained(str(tmp_path / "model"))
@@ -55,7 +55,7 @@ def test_documents_are_coded_and_queries_are_not(spec: str, output: Any, model: 
 
 
 def test_similarity_ranks_as_the_index_does(model: Any) -> None:
-    floats = normalise(model.encode(TEXTS))
+    floats = normalize(model.encode(TEXTS))
     codec = vecsmith.codec("hybrid16B").fit(floats)
     model.append(CodecModule(codec))
     queries = model.encode_query(["who hunts?", "sea life"])

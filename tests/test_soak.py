@@ -15,9 +15,9 @@ import pytest
 import vecsmith
 from vecsmith import VecsmithError
 from vecsmith.codecs import load_codec
-from vecsmith.search import codes
-from vecsmith.search.exact import order
-from vecsmith.search.segments import State
+from vecsmith.index import codes
+from vecsmith.index.exact import order
+from vecsmith.index.segments import Snapshot
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -52,11 +52,11 @@ def test_every_answer_is_right_while_rows_change_and_versions_switch(
     assert counts["searches"] and counts["changes"]
 
 
-def late_deletes(state: State, rows: Any) -> State:
+def late_deletes(state: Snapshot, rows: Any) -> Snapshot:
     return state
 
 
-def rows_twice(state: State, Q: Any, scores: Any, rows: Any) -> Any:
+def rows_twice(state: Snapshot, Q: Any, scores: Any, rows: Any) -> Any:
     return scores, np.repeat(rows[:, :1], rows.shape[1], axis=1)
 
 
@@ -67,10 +67,10 @@ def unordered_ties(scores: Any, rows: Any, rank: Any, slack: Any, content_of: An
 @pytest.mark.parametrize(
     ("name", "broken", "what", "instead", "complaint"),
     [
-        ("int8", State, "without", late_deletes, r"rows that may not be found|has other ids"),
-        ("binary, rescored by float16", "vecsmith.search.index", "rescore", rows_twice, "or twice"),
-        ("binary, symmetric", "vecsmith.search.ranking", "order", unordered_ties, "another ranking"),
-        ("hybrid16B", "vecsmith.search.ranking", "order", unordered_ties, "out of order"),
+        ("int8", Snapshot, "without", late_deletes, r"rows that may not be found|has other ids"),
+        ("binary, rescored by float16", "vecsmith.index.index", "rescore", rows_twice, "or twice"),
+        ("binary, symmetric", "vecsmith.index.ranking", "order", unordered_ties, "another ranking"),
+        ("hybrid16B", "vecsmith.index.ranking", "order", unordered_ties, "out of order"),
     ],
 )
 def test_a_wrong_answer_is_noticed(

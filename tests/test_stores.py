@@ -20,9 +20,9 @@ import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingWriter
-from vecsmith.search import CodeSet
-from vecsmith.search.stores import base, export_codes, import_set
-from vecsmith.search.stores.pgvector import bit_strings
+from vecsmith.index import CodeSet
+from vecsmith.stores import base, export_codes, import_set
+from vecsmith.stores.pgvector import bit_strings
 
 Vectors = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ def best(codes: CodeSet, Q: Vectors, scoring: Any = "asymmetric", k: int = 10) -
 
 
 def assert_same_up_to_ties(found: Any, expected: NDArray[np.int64], scores: Vectors, score_of: Any) -> None:
-    """Check neighbours; where they differ, that their scores do not."""
+    """Check neighbors; where they differ, that their scores do not."""
     for query, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         for place, row in enumerate(ours):
             assert row == theirs[place] or score_of(query, row) == pytest.approx(scores[query, place], abs=2e-3)
@@ -130,7 +130,7 @@ def test_chroma(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors) -> Non
     collection = chromadb.PersistentClient(where, settings=settings).get_collection("floats", embedding_function=None)
     found = collection.query(query_embeddings=vectors[:40], n_results=10)
     scores, _ = best(codes, vectors[:40])
-    # its graph may miss a neighbour
+    # its graph may miss a neighbor
     assert np.isclose(1 - np.array(found["distances"]), scores, atol=1e-4).mean() > 0.98
     assert found["documents"][0][0] == f"text of {found['ids'][0][0]}"
     check_import("chroma", where, codes, tmp_path)

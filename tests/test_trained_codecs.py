@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith import training
 from vecsmith.codecs import options
-from vecsmith.codecs.grouped import Grouped, _group
+from vecsmith.codecs.quantizers.grouped import Grouped, _group
 from vecsmith.errors import VecsmithError
 
 pytest.importorskip("torch")
@@ -73,7 +73,7 @@ def test_groups_are_of_dimensions_that_correlate() -> None:
 
 
 def test_a_shared_bit_is_zero_where_all_are_below(vectors: Vectors) -> None:
-    stage = vecsmith.codec("grouped3B").fit(vectors).quantiser
+    stage = vecsmith.codec("grouped3B").fit(vectors).quantizer
     assert isinstance(stage, Grouped)
     above = vectors * stage.orientation_ > stage.threshold_
     for group, bit in zip(stage.members_, stage.bits(vectors).T, strict=True):

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vecsmith.cli import main
-from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.translators import query_encoder, translate_queries, translator
 
 
@@ -17,7 +17,7 @@ from vecsmith.translators import query_encoder, translate_queries, translator
 def folder(tmp_path: Path, vectors: NDArray[np.float32]) -> Path:
     """Return a folder with 600 texts by one model, ``a``, and 590 of them and 5 others by another, ``b``."""
     rotation = np.linalg.qr(np.random.default_rng(1).standard_normal((40, 40)))[0]
-    rotated = normalise(vectors @ rotation[:, :30])
+    rotated = normalize(vectors @ rotation[:, :30])
     ids = [f"text{row}" for row in range(600)]
     texts = [f"this is text {row}" for row in range(600)]
     EmbeddingSet(vectors, ids, texts, Provenance(encoder="st:a", dataset="notes")).save(tmp_path / "a")
@@ -163,7 +163,7 @@ def test_of_several_models_queries_the_old_ones_block_is_translated(
     assert run(monkeypatch, "translate", "fit", *new_to_old) == 0
     old, new = EmbeddingSet.open(folder / "a"), EmbeddingSet.open(folder / "b")
     # as wide as the old model's vectors, so that widths do not tell which is which
-    third = normalise(np.random.default_rng(5).standard_normal((600, 40)).astype(np.float32))
+    third = normalize(np.random.default_rng(5).standard_normal((600, 40)).astype(np.float32))
     EmbeddingSet(third, old.ids, old.texts, Provenance(encoder="static", dataset="notes")).save(folder / "c")
     codes = encode(monkeypatch, folder, "fuse(c,a),int8", "c", "a")
     np.save(folder / "queries.npy", np.hstack([third[10:60], new.vectors[:50]]))

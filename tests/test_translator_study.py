@@ -18,8 +18,8 @@ from vecsmith.errors import VecsmithError
 from vecsmith.report import plots, write_study
 from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Setting, Table, migration, migration_promise
 from vecsmith.studies import translators as study_of_translators
-from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBOURS, QUERIES, examples
-from vecsmith.studies.translator_experiment import MODES, Experiment, cross_translate, run
+from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBORS, QUERIES, examples
+from vecsmith.evaluation.translation import MODES, Experiment, cross_translate, run
 from vecsmith.studies.translators import findings as tables_of
 from vecsmith.translators import translator
 
@@ -94,12 +94,12 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
         Setting([task], ["vectors:a", "vectors:b"], seeds=[0]), ("linear", "canonical"), workers=2
     )
     names = [table.name for table in findings.tables]
-    assert names == ["methods", *MODES[:3], "mse", "neighbours", "kernels"]
+    assert names == ["methods", *MODES[:3], "mse", "neighbors", "kernels"]
     assert [row[0] for row in findings.tables[0].rows] == ["linear", "canonical"]
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
     assert all(row[3].endswith("%") for row in findings.tables[1].rows)
     assert "seeds (0)" in findings.tables[0].title
-    assert [page.name for page in findings.pages] == ["neighbours"]
+    assert [page.name for page in findings.pages] == ["neighbors"]
     assert [each.name for each in findings.maps] == ["map", "kernels"]
 
 
@@ -122,7 +122,7 @@ def test_examples_are_what_queries_fetch(task: str) -> None:
     for table in page.tables:
         where, true, translated, relevant, ids, texts = zip(*table.rows, strict=True)
         for ranks, names in ((true, ("both", "true")), (translated, ("both", "translated"))):
-            assert sorted(int(rank) for rank in ranks if rank) == list(range(1, NEIGHBOURS + 1))
+            assert sorted(int(rank) for rank in ranks if rank) == list(range(1, NEIGHBORS + 1))
             assert all((name in names) == bool(rank) for name, rank in zip(where, ranks, strict=True))
         assert list(where) == sorted(where, key=["both", "true", "translated"].index)
         assert [id_ for id_, yes in zip(ids, relevant, strict=True) if yes] in ([], [table.name.replace("q", "d")])
@@ -146,8 +146,8 @@ def test_examples_are_what_queries_fetch(task: str) -> None:
 
 def test_page_of_examples_is_text_and_no_markup(tmp_path: Path) -> None:
     table = Table("q", "a <b> query", ["document", "text"], [["d1", "x < y & <script>"]])
-    written = write_study(tmp_path / "study", Findings([], pages=[Page("neighbours", "Ranks", [table])]))
-    [path] = [path for path in written if path.name == "neighbours.html"]
+    written = write_study(tmp_path / "study", Findings([], pages=[Page("neighbors", "Ranks", [table])]))
+    [path] = [path for path in written if path.name == "neighbors.html"]
     assert "<td>x &lt; y &amp; &lt;script&gt;</td>" in path.read_text()
     assert "a &lt;b&gt; query" in path.read_text()
 
@@ -183,7 +183,7 @@ def test_a_map_of_hardly_any_documents(documents: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("plotly") is None, reason="plotly is not installed")
-def test_kernels_are_drawn_side_by_side_in_the_same_colours(tmp_path: Path) -> None:
+def test_kernels_are_drawn_side_by_side_in_the_same_colors(tmp_path: Path) -> None:
     matrices = {"true": np.eye(3, dtype=np.float32), "translated": np.full((3, 3), 0.5, np.float32)}
     kernels = Kernels("kernels", "Cosines", matrices, ["first", "<second>", "third"])
     figure = plots._kernels(kernels)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import EmbeddingSet, normalise
+from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.embeddings.writer import SHARD_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.translators import (
     TRANSLATORS,
-    Level,
+    ScoreCalibration,
     Translator,
     canonical,
     complete_set,
@@ -37,7 +37,7 @@ def two_spaces(a: int, b: int, n: int = 500, noise: float = 0.05) -> Pair:
     rng = np.random.default_rng(a * b)
     texts = rng.standard_normal((n, 12)) / np.sqrt(np.arange(1, 13))
     return tuple(  # type: ignore[return-value]
-        normalise(texts @ rng.standard_normal((12, d)) / 4 + 0.3 + noise * rng.standard_normal((n, d))) for d in (a, b)
+        normalize(texts @ rng.standard_normal((12, d)) / 4 + 0.3 + noise * rng.standard_normal((n, d))) for d in (a, b)
     )
 
 
@@ -206,7 +206,7 @@ def test_linear_is_ridge_regression() -> None:
     penalty = fitted.ridge_ * np.square(X - X.mean(axis=0)).sum()
     expected = ridge.Ridge(penalty).fit(X.astype(float), Y.astype(float))
     np.testing.assert_allclose(fitted.weights_, expected.coef_.T, atol=1e-4)
-    np.testing.assert_allclose(fitted.transform(X), normalise(expected.predict(X)), atol=1e-4)
+    np.testing.assert_allclose(fitted.transform(X), normalize(expected.predict(X)), atol=1e-4)
 
 
 def test_low_rank_is_low_and_full_rank_is_the_same() -> None:
@@ -231,7 +231,7 @@ def test_canonical_evens_out_what_ridge_shrinks() -> None:
 def bent(n: int = 1500) -> Pair:
     """Return two spaces of which the second bends the first."""
     X, Y = two_spaces(12, 12, n, 0.0)
-    return X, normalise(Y + 2 * np.abs(Y - Y.mean(axis=0)))
+    return X, normalize(Y + 2 * np.abs(Y - Y.mean(axis=0)))
 
 
 @pytest.mark.parametrize("spec", ["mlp1x8", "mlp2x4", "mlp1x8:cosine", "local8"])
@@ -383,7 +383,7 @@ def test_other_vectors_of_the_same_rows_are_not_taken_for_those_translated_befor
     assert len(translate_set(fitted, first, tmp_path / "done")) == 3000
     with pytest.raises(VecsmithError, match="already holds other vectors"):
         translate_set(fitted, other, tmp_path / "done")
-    level = Level(0.9, np.eye(24, dtype=np.float32)[0])
+    level = ScoreCalibration(0.9, np.eye(24, dtype=np.float32)[0])
     complete_set(fitted, level, first, EmbeddingSet(Y), tmp_path / "complete")
     with pytest.raises(VecsmithError, match="already holds other vectors"):
         complete_set(fitted, level, first, EmbeddingSet(Y[::-1]), tmp_path / "complete")
@@ -411,10 +411,10 @@ def test_an_interrupted_translation_goes_on_with_the_same_vectors_only(tmp_path:
 
 
 def test_level_lowers_scores_by_its_ratio_and_keeps_their_order() -> None:
-    Y = normalise(np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32))
+    Y = normalize(np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32))
     Y[:, 3] = 0  # no vector has it
-    Y = normalise(Y)
-    level = Level(0.8, np.eye(16, dtype=np.float32)[3])
+    Y = normalize(Y)
+    level = ScoreCalibration(0.8, np.eye(16, dtype=np.float32)[3])
     own = level.transform(Y[:200])
     np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(Y[200:] @ own.T, 0.8 * Y[200:] @ Y[:200].T, atol=1e-6)
@@ -423,16 +423,16 @@ def test_level_lowers_scores_by_its_ratio_and_keeps_their_order() -> None:
 def test_level_finds_how_much_lower_translations_score() -> None:
     rng = np.random.default_rng(0)
     Y = np.zeros((2000, 128), np.float32)
-    Y[:, :8] = normalise(rng.standard_normal((2000, 8)).astype(np.float32))
-    assert Level.fit(Y, Y).ratio == pytest.approx(1)
+    Y[:, :8] = normalize(rng.standard_normal((2000, 8)).astype(np.float32))
+    assert ScoreCalibration.fit(Y, Y).ratio == pytest.approx(1)
     # what is wrong in these is at right angles to all that is there
     Z = 0.8 * Y
-    Z[:, 8:127] = 0.6 * normalise(rng.standard_normal((2000, 119)).astype(np.float32))
-    level = Level.fit(Y, Z)
+    Z[:, 8:127] = 0.6 * normalize(rng.standard_normal((2000, 119)).astype(np.float32))
+    level = ScoreCalibration.fit(Y, Z)
     assert level.ratio == pytest.approx(0.8, abs=1e-3)
     np.testing.assert_allclose(level.transform(Y) @ Y[0], Z @ Y[0], atol=1e-3)
     # translations that score higher cannot be met
-    assert Level.fit(Z, Y).ratio <= 1
+    assert ScoreCalibration.fit(Z, Y).ratio <= 1
 
 
 def test_own_vectors_do_not_push_translated_ones_away() -> None:
@@ -443,7 +443,7 @@ def test_own_vectors_do_not_push_translated_ones_away() -> None:
         translator("procrustes").fit(X[a], Y[a]).transform(X[b])
         for a, b in (np.split(known, 2), np.split(known, 2)[::-1])
     ]
-    level = Level.fit(Y[known], np.vstack(halves[::-1]))
+    level = ScoreCalibration.fit(Y[known], np.vstack(halves[::-1]))
     true = np.argsort(-(Y[queries] @ np.vstack([Y[known], Y[others]]).T))[:, :10]
 
     def share(own: Vectors) -> float:

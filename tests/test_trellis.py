@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs.trellis_coding import (
+from vecsmith.codecs.quantizers.trellis_coding import (
     RATES,
     STATE_BITS,
     STATES,
@@ -68,7 +68,7 @@ def test_distortions_are_those_of_noise_and_near_their_bound(step: Step) -> None
     assert tables()[step].shape == (v, STATES)
 
 
-def test_one_bit_a_value_beats_the_best_scalar_quantiser() -> None:
+def test_one_bit_a_value_beats_the_best_scalar_quantizer() -> None:
     # Max 1960: 0.3634 for one bit a Gaussian value
     assert distortions()[1, 1] < 0.31
 
@@ -83,7 +83,7 @@ def test_every_bit_is_spent_where_it_helps_most(bits: int) -> None:
     rates = [k / v for k, v in steps]
     assert rates[0] == max(rates)
     shares = [k / v for k, v in steps for _ in range(v)]
-    # whatever is poorer than its neighbour with less variance is so by the few bits left over
+    # whatever is poorer than its neighbor with less variance is so by the few bits left over
     assert sum(np.diff(shares) > 0) <= 3
 
 

@@ -35,7 +35,7 @@ def sha256_of(path: Path) -> str:
 
 
 def fingerprint(content: Any) -> str:
-    """Return the SHA-256 of a JSON-serialisable object in its canonical form."""
+    """Return the SHA-256 of a JSON-serializable object in its canonical form."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

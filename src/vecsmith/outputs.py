@@ -59,7 +59,7 @@ def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> It
     path : Path
         The file.
     about : mapping
-        What the receipt says of the file besides its hash; JSON-serialisable.
+        What the receipt says of the file besides its hash; JSON-serializable.
     force : bool
         Replace a file that vecsmith did not write.
 

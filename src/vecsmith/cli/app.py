@@ -133,7 +133,7 @@ def console() -> Console:
 
 def print_json(content: Any) -> None:
     """Print what a machine reads."""
-    from vecsmith.results import to_json
+    from vecsmith.evaluation.results import to_json
 
     print(to_json(content, indent=2))
 

@@ -79,16 +79,16 @@ def fit(
     """
     from vecsmith.codecs import Codec
     from vecsmith.codecs.codec import KIND
-    from vecsmith.codecs.fuse import FittedFuse
-    from vecsmith.codecs.trained import Trained
+    from vecsmith.codecs.reducers.fuse import FittedFuse
+    from vecsmith.codecs.reducers.trained import Trained
     from vecsmith.embeddings import Columns
     from vecsmith.encoders import embed_task
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
     from vecsmith.studies import Findings
-    from vecsmith.studies.choice import choose, trade_off
+    from vecsmith.advise.choice import choose, trade_off
     from vecsmith.studies.fusion_weights import on_queries
-    from vecsmith.studies.prediction import Judged, Prediction
+    from vecsmith.advise.prediction import Judged, Prediction
     from vecsmith.tasks import load_task
 
     if (spec == "auto") != (size is not None or keep is not None):
@@ -161,15 +161,15 @@ def encode(
     from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.embeddings.writer import KIND as SET
     from vecsmith.outputs import check_folder
-    from vecsmith.search import CodeSet
-    from vecsmith.search.codes import KIND
+    from vecsmith.index import CodeSet
+    from vecsmith.index.code_set import KIND
 
     check_folder(out, SET if reduced else KIND, force)
     fitted = load_codec(codec)
     fitted.check_several(len(vectors))
     embedded = _open(vectors, Columns(column, id_column, text_column))
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
-    fitted = fitted.recentred(embedded.unit) if recenter else fitted
+    fitted = fitted.recentered(embedded.unit) if recenter else fitted
     if reduced:
         say(f"Wrote {reduce_set(fitted, embedded, out, force)!r} to {out}")
         return

@@ -27,8 +27,8 @@ def inspect(
     vecsmith inspect corpus.npy --out corpus.html
     """
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.metrics.inspection import inspect
-    from vecsmith.metrics.suggestions import suggest
+    from vecsmith.advise.inspection import inspect
+    from vecsmith.advise.suggestions import suggest
     from vecsmith.report.inspection import check_picture, inspection_terminal, write_picture
 
     if out is not None:

@@ -43,7 +43,7 @@ def plan(
     """
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report import findings_terminal
-    from vecsmith.studies.migration import findings, plan
+    from vecsmith.advise.migration import findings, plan
 
     also = EmbeddingSet.open(beside) if beside else None
     planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), also, method, seed)
@@ -68,7 +68,7 @@ def apply(
     vecsmith migrate apply --old corpus-minilm --new sample-mpnet --out corpus-mpnet
     """
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.studies.migration import apply
+    from vecsmith.advise.migration import apply
 
     sample = EmbeddingSet.open(new)
     written, level = apply(EmbeddingSet.open(old), sample, out, method, seed, force)

@@ -14,8 +14,8 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 if TYPE_CHECKING:
-    from vecsmith.codecs.base import Floats
-    from vecsmith.search import Index
+    from vecsmith.codecs.stages import Floats
+    from vecsmith.index import Index
 
 
 @app.command()
@@ -47,7 +47,7 @@ def search(
     vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
     from vecsmith.embeddings import SUFFIXES, EmbeddingSet
-    from vecsmith.search import Index
+    from vecsmith.index import Index
     from vecsmith.tasks import read_texts
     from vecsmith.translators import load_translator, query_encoder, translate_queries
 

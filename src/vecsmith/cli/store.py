@@ -31,7 +31,7 @@ def put(
     vecsmith store put scifact-minilm/corpus --store http://localhost:8000
     """
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.search.embedding_store import EmbeddingStore
+    from vecsmith.stores.embedding_store import EmbeddingStore
 
     embedded = EmbeddingSet.open(vectors)
     say(f"Stored {embedded!r} in {where} as {EmbeddingStore(where).put(embedded, split)}")
@@ -40,7 +40,7 @@ def put(
 @store.command("list")
 def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) -> None:
     """List the sets of a store."""
-    from vecsmith.search.embedding_store import EmbeddingStore, description
+    from vecsmith.stores.embedding_store import EmbeddingStore, description
 
     sets = EmbeddingStore(where, make=False).sets()
     if as_json:
@@ -62,7 +62,7 @@ def get(
 ) -> None:
     """Write a set of a store to a folder, as it was put."""
     from vecsmith.outputs import check_folder
-    from vecsmith.search.embedding_store import EmbeddingStore
+    from vecsmith.stores.embedding_store import EmbeddingStore
 
     check_folder(out, None, force)
     embedded = EmbeddingStore(where, make=False).get(name)
@@ -90,7 +90,7 @@ def query(
     vecsmith store query scifact-minilm-1f0a… --query "vitamin D and bones"
     """
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.search.embedding_store import EmbeddingStore
+    from vecsmith.stores.embedding_store import EmbeddingStore
 
     opened = EmbeddingStore(where, make=False)
     if text is not None and vectors is None:

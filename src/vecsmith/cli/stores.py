@@ -40,8 +40,8 @@ def export(
     vecsmith export my-codes --to lancedb --out my-database --table articles
     vecsmith export my-codes --to pgvector --out postgresql://localhost/mine --table articles
     """
-    from vecsmith.search import codes_of
-    from vecsmith.search.stores import export_codes
+    from vecsmith.index import codes_of
+    from vecsmith.stores import export_codes
 
     with codes_of(codes) as opened:
         exported = export_codes(opened, to, out, table, decoded or opened.codec.spec == "float32", force)
@@ -63,6 +63,6 @@ def import_(
     \b
     vecsmith import my-database --from chroma --table articles --out articles
     """
-    from vecsmith.search.stores import import_set
+    from vecsmith.stores import import_set
 
     say(f"Wrote {import_set(store, source, out, table, force)!r} to {out}")

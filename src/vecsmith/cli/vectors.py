@@ -81,9 +81,9 @@ def info(
 ) -> None:
     """Say what a folder holds: an embedding set, a codec, codes, or a translator."""
     from vecsmith.codecs import load_codec
-    from vecsmith.codecs.fuse import Fuse
+    from vecsmith.codecs.reducers.fuse import Fuse
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.search import CodeSet
+    from vecsmith.index import CodeSet
     from vecsmith.translators import is_translator, load_translator
 
     facts: dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.base import Floats
+from vecsmith.codecs.stages import Floats
 from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 

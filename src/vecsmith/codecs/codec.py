@@ -1,4 +1,4 @@
-"""A codec: reducers, then one quantiser, fitted, applied and saved as one."""
+"""A codec: reducers, then one quantizer, fitted, applied and saved as one."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vecsmith.arrays import write_weights
-from vecsmith.codecs.base import Codes, Floats, Quantiser, Reducer
+from vecsmith.codecs.stages import Codes, Floats, Quantizer, Reducer
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
 from vecsmith.codecs.estimator import Estimator
-from vecsmith.codecs.fuse import Fuse
+from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.spec import canonical, parse
-from vecsmith.codecs.trained import Trained
+from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.embeddings import (
-    Several,
+    MultiModelVectors,
     UnitVectors,
     Vectors,
     VectorsLike,
@@ -49,8 +49,8 @@ class Codec(Estimator):
     Parameters
     ----------
     spec : str
-        Reducers, then at most one quantiser, joined by commas, such as ``"pca192,binary"``; ``float32`` where no
-        quantiser is named.
+        Reducers, then at most one quantizer, joined by commas, such as ``"pca192,binary"``; ``float32`` where no
+        quantizer is named.
     seed : int
         Seeds everything random in `fit`; the same seed gives the same codes.
 
@@ -75,32 +75,32 @@ class Codec(Estimator):
 
     def __init__(self, spec: str, seed: int = 0) -> None:
         super().__init__(canonical(spec), seed)
-        self.reducers, self.quantiser = parse(spec)
+        self.reducers, self.quantizer = parse(spec)
         self.blocks: Mapping[str, int] = {}
 
     def __repr__(self) -> str:
         return f"Codec({self.spec!r}, seed={self.seed})"
 
     @property
-    def stages(self) -> list[Reducer | Quantiser]:
-        """The reducers and the quantiser, in the order of the spec."""
-        return [*self.reducers, self.quantiser]
+    def stages(self) -> list[Reducer | Quantizer]:
+        """The reducers and the quantizer, in the order of the spec."""
+        return [*self.reducers, self.quantizer]
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Whether fitting looks at the vectors; if not, one codec serves every corpus of its dimensions."""
-        return any(stage.learns for stage in self.stages)
+        return any(stage.requires_fit for stage in self.stages)
 
     @property
     def keeps_mean(self) -> bool:
-        """Whether a stage keeps the mean of what it was fitted on, which `recentred` replaces."""
+        """Whether a stage keeps the mean of what it was fitted on, which `recentered` replaces."""
         return any(stage.keeps_mean for stage in self.stages)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self.quantiser, "input_dimensions_")
+        return hasattr(self.quantizer, "input_dimensions_")
 
     @property
-    def _fitted(self) -> list[Reducer | Quantiser]:
+    def _fitted(self) -> list[Reducer | Quantizer]:
         if not self.__sklearn_is_fitted__():
             raise VecsmithError(f"{self!r} is not fitted; call fit with the vectors it should learn from.")
         return self.stages
@@ -121,19 +121,19 @@ class Codec(Estimator):
     @property
     def bytes_per_vector(self) -> int:
         """Bytes stored per vector."""
-        return self.quantiser.bytes_per_vector if self._fitted else 0
+        return self.quantizer.bytes_per_vector if self._fitted else 0
 
     @property
     def memory_bytes_per_vector(self) -> int:
         """Bytes per vector that `Index` holds in memory during a search: float32 where the codes are not scanned."""
-        return self.quantiser.memory_bytes_per_vector if self._fitted else 0
+        return self.quantizer.memory_bytes_per_vector if self._fitted else 0
 
     @property
     def codec_bytes(self) -> int:
         """Bytes of what was learned, which are stored once."""
         return sum(array.nbytes for array in self._weights().values())
 
-    def unit(self, X: VectorsLike | Several, name: str = "the vectors") -> UnitVectors:
+    def unit(self, X: VectorsLike | MultiModelVectors, name: str = "the vectors") -> UnitVectors:
         """Return vectors (n, d) at unit length, read block by block; those of several models are fused.
 
         Raises
@@ -143,7 +143,7 @@ class Codec(Estimator):
         """
         if not is_several(X):
             return as_unit(cast("VectorsLike", X), name)
-        several = cast("Several", X)
+        several = cast("MultiModelVectors", X)
         self.check_several(len(several))
         return fuse_several(several).unit
 
@@ -158,10 +158,10 @@ class Codec(Estimator):
 
     def fit(
         self,
-        X: VectorsLike | Several,
+        X: VectorsLike | MultiModelVectors,
         y: object = None,
         blocks: Mapping[str, int] | None = None,
-        validation: VectorsLike | Several | None = None,
+        validation: VectorsLike | MultiModelVectors | None = None,
     ) -> Self:
         """Learn from vectors (n, d) and return the codec.
 
@@ -199,8 +199,8 @@ class Codec(Estimator):
                 reducer.fit(reduced, self.seed)
             reduced = reducer.transform(reduced)
             unseen = None if unseen is None else reducer.transform(unseen)
-        self.quantiser.fit(reduced, self.seed)
-        if self.learns:
+        self.quantizer.fit(reduced, self.seed)
+        if self.requires_fit:
             warn_of_few(len(reduced), self.spec)
         return self
 
@@ -218,7 +218,7 @@ class Codec(Estimator):
         check_blocks(self.blocks, V.blocks, repr(self))
         return sample(V, FIT_VECTORS, self.seed, "validation vectors")
 
-    def recentred(self, X: VectorsLike | Several) -> "Codec":
+    def recentered(self, X: VectorsLike | MultiModelVectors) -> "Codec":
         """Return a copy for a corpus unlike the one fitted on, whose means are those of its vectors `X` (n, d).
 
         Nothing else is learned from them.
@@ -244,20 +244,20 @@ class Codec(Estimator):
                 yield reduced
 
         for position, stage in enumerate(self.stages):
-            stage = stage.recentred(blocks)
+            stage = stage.recentered(blocks)
             if isinstance(stage, Reducer):
                 reducers.append(stage)
                 codec.reducers[position] = stage
             else:
-                codec.quantiser = stage
+                codec.quantizer = stage
         return codec
 
     def check_keeps_mean(self) -> None:
-        """Refuse to recentre a codec of which no stage keeps a mean."""
+        """Refuse to recenter a codec of which no stage keeps a mean."""
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it as it is, without --recenter.")
 
-    def transform(self, X: VectorsLike | Several) -> Floats:
+    def transform(self, X: VectorsLike | MultiModelVectors) -> Floats:
         """Return the reduced vectors (n, k), float32, which the quantizer would encode; `X` as of `fit`.
 
         Raises
@@ -284,7 +284,7 @@ class Codec(Estimator):
             lambda block, _: self._restore(as_floats(block)), Z, np.empty((len(Z), self.input_dimensions), np.float32)
         )
 
-    def encode(self, X: VectorsLike | Several) -> Codes:
+    def encode(self, X: VectorsLike | MultiModelVectors) -> Codes:
         """Turn vectors (n, d), read block by block, into codes (n, bytes_per_vector), uint8; `X` as of `fit`.
 
         Raises
@@ -297,7 +297,7 @@ class Codec(Estimator):
         self.check_dimensions(X)
 
         def encode(block: Floats, start: int) -> Codes:
-            return self.quantiser.encode(self._reduce(block, start))
+            return self.quantizer.encode(self._reduce(block, start))
 
         return _in_blocks(encode, X, np.empty((len(X), self.bytes_per_vector), np.uint8))
 
@@ -324,12 +324,12 @@ class Codec(Estimator):
         self.check_codes(codes)
 
         def decode(block: Codes, start: int) -> Floats:
-            return self._restore(self.quantiser.decode(block))
+            return self._restore(self.quantizer.decode(block))
 
         return _in_blocks(decode, codes, np.empty((len(codes), self.input_dimensions), np.float32))
 
     def reduce_queries(self, Q: Vectors) -> tuple[Floats, Floats]:
-        """Return queries (n, k) in the space of the quantiser, and offsets (n,) to add to their scores there.
+        """Return queries (n, k) in the space of the quantizer, and offsets (n,) to add to their scores there.
 
         It is linear in queries (n, d), which should have unit length.
         """

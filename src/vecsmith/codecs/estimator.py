@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from vecsmith.codecs.base import Floats
+from vecsmith.codecs.stages import Floats
 from vecsmith.embeddings import VectorsLike
 from vecsmith.errors import VecsmithError
 

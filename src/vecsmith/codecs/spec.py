@@ -5,10 +5,10 @@ import pkgutil
 import re
 from pathlib import Path
 
-from vecsmith.codecs.base import Quantiser, Reducer
-from vecsmith.codecs.floats import Float32
-from vecsmith.codecs.fuse import Fuse
-from vecsmith.codecs.parts import stage_named
+from vecsmith.codecs.stages import Quantizer, Reducer
+from vecsmith.codecs.quantizers.floats import Float32
+from vecsmith.codecs.reducers.fuse import Fuse
+from vecsmith.codecs.registry import stage_named
 from vecsmith.errors import VecsmithError
 
 # every module of this package registers the stages that it defines
@@ -17,26 +17,26 @@ for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"vecsmith.codecs.{_module.name}")
 
 
-def parse(spec: str) -> tuple[list[Reducer], Quantiser]:
+def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
     """Return the stages that a spec such as ``"pca192,binary"`` names, not yet fitted.
 
     Raises
     ------
     VecsmithError
-        If a part is unknown (with the nearest known one), or comes after the quantiser, or a fusion is not the first.
+        If a part is unknown (with the nearest known one), or comes after the quantizer, or a fusion is not the first.
     """
     stages = [stage_named(part) for part in _split(spec)]
     reducers = [stage for stage in stages[:-1] if isinstance(stage, Reducer)]
     if len(reducers) != len(stages) - 1:
         raise VecsmithError(
-            f"The codec {spec!r} goes on after its quantiser; write reducers first, then at most one quantiser."
+            f"The codec {spec!r} goes on after its quantizer; write reducers first, then at most one quantizer."
         )
     if any(isinstance(stage, Fuse) for stage in stages[1:]):
         raise VecsmithError(f"The codec {spec!r} fuses what was reduced before; write fuse(…) first.")
     last = stages[-1]
     if isinstance(last, Reducer):
         return [*reducers, last], Float32()
-    assert isinstance(last, Quantiser)
+    assert isinstance(last, Quantizer)
     return reducers, last
 
 
@@ -48,8 +48,8 @@ def canonical(spec: str) -> str:
     VecsmithError
         As `parse`.
     """
-    reducers, quantiser = parse(spec)
-    written = ",".join(stage.spec for stage in [*reducers, quantiser] if stage.spec)
+    reducers, quantizer = parse(spec)
+    written = ",".join(stage.spec for stage in [*reducers, quantizer] if stage.spec)
     # scikit-learn's clone wants the very object back that it gave
     return spec if written == spec else written
 

@@ -1,8 +1,8 @@
 """Sets of embedding vectors: in memory, on disk, and read from other people's files."""
 
-from vecsmith.embeddings.checks import Vectors, as_vectors, normalise, warn_of_zero_rows
+from vecsmith.embeddings.checks import Vectors, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
-from vecsmith.embeddings.fusion import Several, VectorsLike, as_unit, check_blocks, fuse, fuse_several, is_several
+from vecsmith.embeddings.fusion import MultiModelVectors, VectorsLike, as_unit, check_blocks, fuse, fuse_several, is_several
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.resume import write_set
 from vecsmith.embeddings.rows import Rows, StoredRows
@@ -19,7 +19,7 @@ __all__ = [
     "EmbeddingWriter",
     "Provenance",
     "Rows",
-    "Several",
+    "MultiModelVectors",
     "StoredRows",
     "UnitVectors",
     "Vectors",
@@ -33,7 +33,7 @@ __all__ = [
     "fuse_several",
     "is_several",
     "joined_prompt",
-    "normalise",
+    "normalize",
     "read_vectors",
     "warn_of_zero_rows",
     "write_set",

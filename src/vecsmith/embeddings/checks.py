@@ -19,7 +19,7 @@ SMALLEST_NORM = 1e-12
 """Below this norm, squares of float32 values lose precision or vanish."""
 
 
-def normalise(vectors: Vectors) -> NDArray[np.float32]:
+def normalize(vectors: Vectors) -> NDArray[np.float32]:
     """Return vectors (n, d) scaled to unit length, as a new float32 array.
 
     All-zero vectors stay zero, and vectors of unit length keep their bits: normalizing twice changes nothing.

@@ -13,7 +13,7 @@ from vecsmith.embeddings.provenance import Provenance, joined_prompt
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.errors import VecsmithError
 
-Several = Sequence[EmbeddingSet | Vectors]
+MultiModelVectors = Sequence[EmbeddingSet | Vectors]
 """Vectors of several models, of the same rows."""
 VectorsLike = EmbeddingSet | UnitVectors | ArrayLike
 """Vectors (n, d) of one model, or of several side by side."""
@@ -68,7 +68,7 @@ def is_several(X: Any) -> bool:
     return isinstance(X, list | tuple) and any(isinstance(each, EmbeddingSet) or np.ndim(each) == 2 for each in X)
 
 
-def fuse_several(several: Several) -> EmbeddingSet:
+def fuse_several(several: MultiModelVectors) -> EmbeddingSet:
     """Return several models' sets or arrays of the same rows as one set (see `fuse`); arrays are named by number."""
     return fuse(
         [

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings.checks import Vectors, normalise
+from vecsmith.embeddings.checks import Vectors, normalize
 
 
 class UnitVectors:
@@ -46,7 +46,7 @@ class UnitVectors:
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Return the unit vectors (m, d) of a slice, or of row numbers (m,) from 0 on; no others are read."""
         if len(self._shards) == 1:
-            return normalise(self._shards[0][rows])
+            return normalize(self._shards[0][rows])
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         shard_of = np.searchsorted(self._starts, rows, side="right") - 1
@@ -54,4 +54,4 @@ class UnitVectors:
         for number in np.unique(shard_of):
             here = shard_of == number
             result[here] = self._shards[number][rows[here] - self._starts[number]]
-        return normalise(result)
+        return normalize(result)

@@ -15,7 +15,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from vecsmith.embeddings import Provenance, normalise
+from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
 
@@ -31,7 +31,7 @@ TIMEOUT = (10, 300)
 
 @dataclass
 class ApiEncoder(Encoder):
-    """A model behind an OpenAI-compatible endpoint, its vectors normalised.
+    """A model behind an OpenAI-compatible endpoint, its vectors normalized.
 
     ``OPENAI_BASE_URL`` says where it is (https://api.openai.com/v1 by default) and ``OPENAI_API_KEY`` is the key; the
     address stands for the model's revision. Answers 429 and 5xx and broken connections are tried again with growing
@@ -85,7 +85,7 @@ class ApiEncoder(Encoder):
         batches = [self._embed(inputs[start : start + size]) for start in range(0, len(inputs), size)]
         if len({batch.shape[1] for batch in batches}) > 1:
             raise VecsmithError(f"{self._url} answers with vectors of different dimensions; see what it serves.")
-        return normalise(np.concatenate(batches))
+        return normalize(np.concatenate(batches))
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         answer = self._post({**self._payload, "input": texts})

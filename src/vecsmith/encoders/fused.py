@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Provenance, joined_prompt, normalise
+from vecsmith.embeddings import Provenance, joined_prompt, normalize
 from vecsmith.encoders.base import Encoder, Side
 
 
@@ -32,4 +32,4 @@ class FusedEncoder(Encoder):
         )
 
     def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
-        return np.hstack([normalise(part.encode(texts, side)) for part in self.parts])
+        return np.hstack([normalize(part.encode(texts, side)) for part in self.parts])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Provenance, normalise
+from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError, require
 from vecsmith.files import fingerprint, sha256_of
@@ -25,7 +25,7 @@ LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, Import
 
 @dataclass
 class SentenceTransformerEncoder(Encoder):
-    """A sentence-transformers model, on the best device there is, its vectors normalised.
+    """A sentence-transformers model, on the best device there is, its vectors normalized.
 
     The model is pinned: a model of the hub is loaded at the commit that `provenance` names, and a folder's revision
     is a hash of its files. Neither that nor the prompts needs the model in memory.
@@ -33,7 +33,7 @@ class SentenceTransformerEncoder(Encoder):
     Parameters
     ----------
     name : str
-        A name on the hub (without an organisation, one of sentence-transformers' own), or a folder.
+        A name on the hub (without an organization, one of sentence-transformers' own), or a folder.
     options : EncoderOptions
         Prompts (the model's own by default), longest input, batch size, and whether code that comes with the model
         may run.
@@ -77,7 +77,7 @@ class SentenceTransformerEncoder(Encoder):
                 f"{self.spec} failed ({_first_line(error)}); a smaller --batch-size or --max-length may help."
             ) from error
         # a model in half precision leaves norms that are one only to three digits
-        return normalise(vectors)
+        return normalize(vectors)
 
     def _prompt(self, side: Side) -> str:
         prompt = self.options.prompt(side)

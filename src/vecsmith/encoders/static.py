@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
-from vecsmith.embeddings import Provenance, normalise
+from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
 
@@ -26,7 +26,7 @@ BATCH = 1024
 
 @dataclass
 class StaticEncoder(Encoder):
-    """Mean of the token rows of the WordLlama table (l2_supercat, 256 dimensions), normalised.
+    """Mean of the token rows of the WordLlama table (l2_supercat, 256 dimensions), normalized.
 
     An empty text has no token, and so the zero vector. The token table is case-sensitive and knows few words in
     capitals, so that a text without a lower-case letter is lower-cased first; a prompt is left as it is. Other texts,
@@ -78,7 +78,7 @@ class StaticEncoder(Encoder):
         # a row's length does not change its direction, so the sum serves for the mean; as a sparse product it is
         # three times as fast as numpy.add.reduceat and holds no row of the table twice
         counts = csr_array((np.ones(len(tokens), np.float32), tokens, ends), shape=(len(texts), len(self._table)))
-        return normalise(counts @ self._table)
+        return normalize(counts @ self._table)
 
     @cached_property
     def _table(self) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ from vecsmith.encoders import Encoder, load_encoder
 from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.integrations.mteb_task import mteb_task, slug
 from vecsmith.integrations.mteb_vectors import Embedded, Ready
-from vecsmith.search import FIT_ON, SCORINGS, Index, Part, Scoring, encode_corpus
+from vecsmith.index import FIT_ON, SCORINGS, Index, CodePartition, Scoring, encode_corpus
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")
@@ -86,7 +86,7 @@ class CodecModel:
         else:
             self.codec = load_codec(codec) if isinstance(codec, Path) else Codec(codec, seed)
         self.fit_on = f"fitted-{_weights_hash(self.codec)}" if self._is_fitted else fit_on
-        if not self.codec.learns:
+        if not self.codec.requires_fit:
             self.fit_on = "nothing"
         self._index: Index | None = None
         self._row_of: dict[str, int] = {}
@@ -133,7 +133,7 @@ class CodecModel:
         texts = read_rows(corpus, task_metadata, "document", f"the corpus of {task_metadata.name}")
         vectors = self._source.embed(texts, "passage")
         if self._is_fitted:
-            parts = [Part(self.codec, self.codec.encode(vectors), np.arange(len(vectors)))]
+            parts = [CodePartition(self.codec, self.codec.encode(vectors), np.arange(len(vectors)))]
         else:
             parts = encode_corpus(self.codec.spec, vectors, self.fit_on, self.codec.seed).parts
         self._row_of = {id_: row for row, id_ in enumerate(texts.ids)}
@@ -260,7 +260,7 @@ def _among(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
     for part in index.parts:
         inside = np.isin(part.rows, rows)
         if inside.any():
-            parts.append(Part(part.codec, part.codes[inside], np.searchsorted(rows, part.rows[inside])))
+            parts.append(CodePartition(part.codec, part.codes[inside], np.searchsorted(rows, part.rows[inside])))
     originals = None if index.originals is None else index.originals[np.asarray(rows)]
     return Index.of_parts(parts, index.scoring, originals, ids)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, normalise
+from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.encoders import Encoder, Side, embed_texts
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
@@ -22,7 +22,7 @@ class Embedded:
         return self.encoder.provenance(side)
 
     def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
-        return normalise(embed_texts(self.encoder, texts, side).vectors)
+        return normalize(embed_texts(self.encoder, texts, side).vectors)
 
     @property
     def dimensions(self) -> int:
@@ -48,7 +48,7 @@ class Ready:
         missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
         if missing is not None:
             raise VecsmithError(f"{found.source} has no vector for the text {missing!r} of {texts.source}.")
-        return normalise(found.vectors[[rows[text] for text in texts.texts]])
+        return normalize(found.vectors[[rows[text] for text in texts.texts]])
 
     @property
     def dimensions(self) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.embeddings import normalise
+from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError, require, unknown
 
 Output = Literal["decoded", "codes"]
@@ -64,7 +64,7 @@ class CodecModule(Module):  # type: ignore[misc]  # sentence-transformers is not
         """Replace ``sentence_embedding`` (n, d), unless the task is ``query``."""
         if task != "query":
             embeddings = features["sentence_embedding"]
-            codes = self.codec.encode(normalise(embeddings.detach().float().cpu().numpy()))
+            codes = self.codec.encode(normalize(embeddings.detach().float().cpu().numpy()))
             if self.output == "codes":
                 features["sentence_embedding"] = torch.from_numpy(codes).to(embeddings.device)
             else:

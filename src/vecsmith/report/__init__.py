@@ -1,6 +1,6 @@
 """Reports: results as tables and files."""
 
-from vecsmith.report.findings import findings_markdown, findings_terminal
+from vecsmith.report.render import findings_markdown, findings_terminal
 from vecsmith.report.folder import KIND, write_folder, write_study
 from vecsmith.report.tables import csv_table, markdown_table, terminal_table
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from vecsmith.files import write_manifest, write_text
 from vecsmith.outputs import output_folder
-from vecsmith.report.findings import findings_markdown, page_html, table_csv
+from vecsmith.report.render import findings_markdown, page_html, table_csv
 from vecsmith.report.plots import Drawing, can_draw, write_plots
 from vecsmith.report.tables import csv_table, markdown_table
-from vecsmith.results import Result, write_results
+from vecsmith.evaluation.results import Result, write_results
 from vecsmith.studies import Findings
 
 RESULTS = "results.jsonl"

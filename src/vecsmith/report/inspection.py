@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vecsmith.errors import VecsmithError, require
-from vecsmith.metrics.inspection import BINS, NEAR, SHARES, Inspection
-from vecsmith.metrics.suggestions import Suggestion, counted
+from vecsmith.advise.inspection import BINS, NEAR, SHARES, Inspection
+from vecsmith.advise.suggestions import Suggestion, counted
 from vecsmith.outputs import check_file, output_file
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -47,14 +47,14 @@ def _sentences(facts: Inspection) -> dict[str, str]:
     """Return what is said of the vectors as a whole."""
     low, middle, high = np.quantile(facts.nearest, (0.01, 0.5, 0.99))
     length = f"{facts.norm_min:.4g} to {facts.norm_max:.4g}, mean {facts.norm_mean:.4g}: "
-    length += "normalised" if facts.normalised else "not normalised"
+    length += "normalised" if facts.normalised else "not normalized"
     length += f"; {facts.zero_rows:,} all zero" if facts.zero_rows else ""
     sampled = f"{len(facts.nearest):,} rows"
     return {
         "length": length,
         "mean": f"has {facts.mean_share:.1%} of the squared length, which all vectors share",
         "cosine": f"{facts.cosine_mean:.2f} ± {facts.cosine_spread:.2f} between any two rows",
-        "neighbour": f"cosine {middle:.2f} to the nearest other row, {low:.2f} to {high:.2f} for 98% of {sampled}",
+        "neighbor": f"cosine {middle:.2f} to the nearest other row, {low:.2f} to {high:.2f} for 98% of {sampled}",
         "duplicates": f"{counted(facts.duplicates)} an earlier one; {facts.near_duplicates:.1%} of {sampled} have "
         f"another at a cosine of {NEAR} or more",
         "signs": f"cosine {facts.sign_cosine:.3f} between a vector and its signs (normal values of one spread: 0.798)",
@@ -84,8 +84,8 @@ def _cosines(facts: Inspection) -> Table:
     nearest = np.histogram(facts.nearest, BINS)[0]
     first = int(np.flatnonzero(facts.pairs + nearest)[0]) // 2
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, counts, colour in (("any two rows", facts.pairs, BLUE), ("a row and its nearest", nearest, ORANGE)):
-        table.add_row(name, Text(sparkline(counts.reshape(-1, 2).sum(axis=1)[first:]), style=colour))
+    for name, counts, color in (("any two rows", facts.pairs, BLUE), ("a row and its nearest", nearest, ORANGE)):
+        table.add_row(name, Text(sparkline(counts.reshape(-1, 2).sum(axis=1)[first:]), style=color))
     low, width = f"{BINS[2 * first]:.2f}", len(BINS) // 2 - first
     table.add_row("", Text(low + "1".rjust(width - len(low)), style="dim"))
     return table
@@ -201,8 +201,8 @@ def _figure(facts: Inspection) -> Any:
     titles = ("Variance in the first k", "Least bytes for a share of the variance", "Cosines", "Dimensions")
     figure = subplots.make_subplots(2, 2, subplot_titles=titles, vertical_spacing=0.15, horizontal_spacing=0.1)
 
-    def line(x: Any, y: Any, name: str, colour: str, row: int, column: int, **more: Any) -> None:
-        style = {"mode": "lines", "line": {"color": colour}, "showlegend": column == 1, **more}
+    def line(x: Any, y: Any, name: str, color: str, row: int, column: int, **more: Any) -> None:
+        style = {"mode": "lines", "line": {"color": color}, "showlegend": column == 1, **more}
         figure.add_trace(go.Scatter(x=x, y=y, name=name, **style), row=row, col=column)
 
     k = list(range(1, d + 1))

@@ -19,7 +19,7 @@ SEED = 0
 FEWEST = 4
 """Vectors that UMAP can lay out."""
 TAILS = (1, 99)
-"""Percentiles of similarities between which colours differ."""
+"""Percentiles of similarities between which colors differ."""
 
 
 def can_draw(plot: Drawing) -> bool:
@@ -92,7 +92,7 @@ def _map(plot: Map) -> Any:
     # plotly breaks a line at what is no number
     lines = np.stack([*groups, np.full_like(groups[0], np.nan)], axis=1).reshape(-1, 2)
     pale = {"mode": "lines", "line": {"width": 1}, "hoverinfo": "skip", "showlegend": False}
-    # the first colour is that of the lines
+    # the first color is that of the lines
     figure.update_layout(colorway=["lightgrey", *require("plotly.colors", "report").qualitative.Plotly])
     figure.add_trace(go.Scatter(x=lines[:, 0], y=lines[:, 1], **pale))
     for name, points in zip(plot.groups, groups, strict=True):
@@ -105,7 +105,7 @@ def _map(plot: Map) -> Any:
 
 
 def _kernels(plot: Kernels) -> Any:
-    """Return the matrices side by side, in the same colours and zoomed together, with labels to hover over."""
+    """Return the matrices side by side, in the same colors and zoomed together, with labels to hover over."""
     go, subplots = require("plotly.graph_objects", "report"), require("plotly.subplots", "report")
     titles = [html.escape(name) for name in plot.matrices]
     figure = subplots.make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.02)
@@ -114,7 +114,7 @@ def _kernels(plot: Kernels) -> Any:
         hover = f"%{{y}}<br>%{{x}}<br>%{{z:.3f}}<extra>{title}</extra>"
         cells = go.Heatmap(z=matrix, x=labels, y=labels, coloraxis="coloraxis", hovertemplate=hover)
         figure.add_trace(cells, row=1, col=column)
-    # of a thing and itself the similarity says nothing, and would take the brightest colours
+    # of a thing and itself the similarity says nothing, and would take the brightest colors
     apart = ~np.eye(len(labels), dtype=bool)
     shown = np.concatenate([matrix[apart] for matrix in plot.matrices.values()])
     low, high = np.percentile(shown, TAILS) if len(shown) else (0, 1)

@@ -14,7 +14,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.results import FIELDS, Result
+from vecsmith.evaluation.results import FIELDS, Result
 
 
 def _is_baseline(result: Result) -> bool:

@@ -1,11 +1,11 @@
 """Studies: recipes that run an experiment and return what it finds."""
 
 from vecsmith.studies.autoencoder_dimensions import autoencoder_dimensions
-from vecsmith.studies.compare import compare
-from vecsmith.studies.findings import Findings, Kernels, Map, Page, Plot, Table, summary
+from vecsmith.evaluation.compare import compare
+from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.studies.fusion import fusion
 from vecsmith.studies.matryoshka import matryoshka
-from vecsmith.studies.migration_promise import migration
+from vecsmith.studies.migration import migration
 from vecsmith.studies.promise import promise
 from vecsmith.studies.quantization import quantization
 from vecsmith.studies.setting import Setting

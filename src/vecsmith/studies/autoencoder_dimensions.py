@@ -1,10 +1,10 @@
 """`study autoencoder-dimensions`: what an auto-encoder keeps at each width, and what its training makes of it."""
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.autoencoder import Autoencoder
+from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.search import training_set
-from vecsmith.studies.findings import Findings, Table
+from vecsmith.index import training_set
+from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table
 

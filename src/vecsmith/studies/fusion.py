@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.autoencoder import Autoencoder
+from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import evaluate, stratified_p_value
-from vecsmith.results import Result
-from vecsmith.search import Index, training_set
-from vecsmith.studies.bench import Measurement
-from vecsmith.studies.compare import against
-from vecsmith.studies.findings import Findings, Plot, Table, cell
+from vecsmith.evaluation import evaluate, stratified_p_value
+from vecsmith.evaluation.results import Result
+from vecsmith.index import Index, training_set
+from vecsmith.evaluation.runner import Measurement
+from vecsmith.evaluation.compare import against
+from vecsmith.report.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.fuse import DOCUMENTS, FittedFuse, chosen
-from vecsmith.embeddings import normalise
+from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, chosen
+from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
-from vecsmith.metrics import evaluate
-from vecsmith.studies.prediction import Judged
+from vecsmith.evaluation import evaluate
+from vecsmith.advise.prediction import Judged
 
 Floats = NDArray[np.float32]
 
@@ -38,7 +38,7 @@ def on_queries(judged: Judged, seed: int = 0) -> Callable[[FittedFuse], Floats]:
 
     def choose(stage: FittedFuse) -> Floats:
         Q, D = stage.blocks(queries.unit[asked]), stage.blocks(corpus.unit[searched])
-        found = [q @ normalise(d).T for q, d in zip(Q, D, strict=True)]
+        found = [q @ normalize(d).T for q, d in zip(Q, D, strict=True)]
 
         def measure(weights: Sequence[float]) -> NDArray[np.float64]:
             scores = np.sum([weight * scores for weight, scores in zip(weights, found, strict=True)], axis=0)

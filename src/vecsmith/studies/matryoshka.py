@@ -1,6 +1,6 @@
 """`study matryoshka-versus-autoencoder`: the cut of such vectors, a trained one, and an auto-encoder."""
 
-from vecsmith.studies.findings import Findings
+from vecsmith.report.findings import Findings
 from vecsmith.studies.setting import Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table
 

@@ -1,174 +1,176 @@
-"""Planning the switch from one embedding model to another: what each way keeps, from a sample embedded by both."""
+"""`study migration`: how what ``vecsmith migrate plan`` predicts turns out."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import permutations
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation import DEPTH, evaluate
 from vecsmith.progress import track
-from vecsmith.studies.findings import Findings, Table
-from vecsmith.studies.migration_trial import Cluster, Trial, Way
-from vecsmith.studies.translator_experiment import cross_translate
-from vecsmith.translators import Level, complete_set, fit_sets, join, translator
+from vecsmith.index.exact import score_shortlist
+from vecsmith.report.findings import Findings, Table
+from vecsmith.advise.migration import METHOD, plan
+from vecsmith.advise.migration_trial import SHORTLIST
+from vecsmith.studies.setting import Setting
+from vecsmith.evaluation.translation import cross_translate
+from vecsmith.tasks import Task
+from vecsmith.translators import translator
 
-METHOD = "canonical"
-"""The translator."""
-SAMPLE = 20_000
-"""Texts embedded by both models that a plan, and a level, look at, at most."""
-SHARES = (0.25, 0.5, 1.0)
-"""Of the pairs, to see how many are needed."""
-FEWEST = 200
-"""Pairs that a plan needs."""
+Floats = NDArray[np.float32]
+
+PAIRS = (1000, 4000)
+"""Documents embedded by both models."""
+MOST = 0.8
+"""The share of a task's documents that they are at most."""
+BESIDE = "static"
+"""The encoder of the model that stays."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a switch costs and keeps.
+def migration(setting: Setting) -> Findings:
+    """Compare plans with what real queries keep after the switch, for every ordered pair of encoders.
+
+    Every way is planned and measured with the scores of the built-in static encoder added, too.
+
+    Parameters
+    ----------
+    setting : Setting
+        On what it measures. Plans are made on the task's own documents, whatever is to be fitted on.
+
+    Returns
+    -------
+    Findings
+        How often the interval held, and every prediction beside what was measured.
+
+    Raises
+    ------
+    VecsmithError
+        If there are fewer than two encoders, or all tasks are too small to plan on a part of their documents.
+    """
+    rows = outcomes(setting)
+    if not rows:
+        raise VecsmithError(
+            f"A switch is studied between two encoders or more, on {PAIRS[0] / MOST:,.0f} documents or more; give "
+            "those with --encoder and --task."
+        )
+    return findings(rows)
+
+
+def outcomes(setting: Setting) -> list[list[str]]:
+    """Return a row per task, ordered pair of encoders, seed, number of pairs and way to switch."""
+    rows: list[list[str]] = []
+    for task in setting.loaded:
+        sets = {encoder: setting.embed(task, encoder) for encoder in (*setting.encoders, BESIDE)}
+        switches = [
+            (models, pairs, seed)
+            for models in permutations(setting.encoders, 2)
+            for seed in setting.seeds
+            for pairs in PAIRS
+            # the rest of the documents must be worth translating
+            if pairs <= MOST * len(sets[models[0]][0])
+        ]
+        for models, pairs, seed in track(switches, f"{task.name}: switches of models", len(switches)):
+            rows += _rows(task, task.present(setting.split), sets, models, pairs, seed)
+    return rows
+
+
+def findings(rows: Sequence[Sequence[str]]) -> Findings:
+    """Return the tables of what `outcomes` returned, of one call or several."""
+    counts = []
+    for way in [*dict.fromkeys(row[4] for row in rows), "all"]:
+        these = [row for row in rows if way in (row[4], "all")]
+        inside = sum(row[-1] == "yes" for row in these) / len(these)
+        difference = np.mean([float(row[7].rstrip("%")) - float(row[5].rstrip("%")) for row in these])
+        counts.append([way, str(len(these)), f"{inside:.0%}", f"{difference:+.1f}"])
+    coverage = "How often what real queries keep lies inside the predicted interval; mean of measured less predicted"
+    columns = ["task", "old", "new", "pairs", "way", "predicted", "90 % of cases", "measured", "inside"]
+    return Findings(
+        [
+            Table("coverage", coverage, ["way", "predictions", "inside", "measured − predicted"], counts),
+            Table("plans", f"Every prediction, translator {METHOD}", columns, [list(row) for row in rows]),
+        ]
+    )
+
+
+def _rows(
+    task: Task,
+    split: str,
+    sets: dict[str, tuple[EmbeddingSet, EmbeddingSet]],
+    models: tuple[str, ...],
+    pairs: int,
+    seed: int,
+) -> Iterator[list[str]]:
+    """Yield a row per way to switch."""
+    (old, _), (new, queries), (static, static_queries) = (sets[name] for name in (*models, BESIDE))
+    sample = np.sort(np.random.default_rng(seed).permutation(len(old))[:pairs])
+    named = [old.ids[row] for row in sample]
+    # an empty text may have a zero vector
+    texts = [new.rows[int(row)][1] or "" for row in sample]
+    planned = plan(old, EmbeddingSet(new.unit[sample], named, texts), static, METHOD, seed)
+    ways = [way for way in planned.ways if not way.re_embedded]
+    judged = Judged(task, split, queries.ids)
+    A, B, Q = old.unit[:], new.unit[:], queries.unit[judged.rows]
+    to_old = translator(METHOD, seed).fit(B[sample], A[sample]).transform(Q)
+    to_new = translator(METHOD, seed).fit(A[sample], B[sample]).transform(A)
+    # no document is translated by what has seen it, as it is predicted
+    to_new[sample] = cross_translate(METHOD, A[sample], B[sample], seed)[0]
+    spaces = (to_old, A), (Q, to_new), (Q, B)
+    C, also = static.unit[:], static_queries.unit[judged.rows]
+    measured = [*_kept(judged, spaces, (also[:, :0], C[:, :0])), *_kept(judged, spaces, (also, C))]
+    for way, kept in zip(ways, measured, strict=True):
+        low, high = way.interval
+        inside = "yes" if low <= kept <= high else "no"
+        shares = [f"{way.retention:.1%}", f"{low:.1%} – {min(high, 1):.1%}", f"{kept:.1%}"]
+        yield [task.name, *models, str(pairs), way.name, *shares, inside]
+
+
+class Judged:
+    """The judged queries of a task, among those with `ids`.
 
     Attributes
     ----------
-    pairs, documents : int
-        Texts that both models embedded, and all that the old one did.
-    method : str
-        The translator.
-    ways : list of Way
-        The ways to switch.
-    beside : str
-        The model whose scores are added, or nothing.
-    learning : list of (int, float, float)
-        Pairs fitted on, and what translated queries and translated documents keep then, with the model beside.
-    clusters : list of Cluster
-        Where that is weak: worst first.
+    rows : ndarray of shape (n,), int64
+        Their places among the ids.
     """
 
-    pairs: int
-    documents: int
-    method: str
-    ways: list[Way]
-    beside: str
-    learning: list[tuple[int, float, float]]
-    clusters: list[Cluster]
+    def __init__(self, task: Task, split: str, ids: Sequence[str]) -> None:
+        self.task, self.judgements = task, task.judgements(split)
+        self.rows = np.array([row for row, id_ in enumerate(ids) if id_ in self.judgements])
+        self.names = [ids[row] for row in self.rows]
+
+    def ndcg(self, Q: Floats, D: Floats, shortlist: tuple[Floats, Floats] | None = None) -> float:
+        """Return the nDCG@10 of vectors, or of the first 200 reordered with other vectors of queries and documents."""
+        index = faiss.IndexFlatIP(D.shape[1])
+        index.add(np.ascontiguousarray(D))
+        wanted = SHORTLIST if shortlist else DEPTH + 1
+        scores, found = index.search(np.ascontiguousarray(Q), min(wanted, len(D)))
+        if shortlist:
+            queries, documents = shortlist
+            scores = score_shortlist(queries, found, lambda wanted: documents[wanted])
+            order = np.argsort(-scores, axis=1, kind="stable")[:, : DEPTH + 1]
+            scores, found = np.take_along_axis(scores, order, axis=1), np.take_along_axis(found, order, axis=1)
+        same = self.task.ignore_identical_ids
+        result = evaluate(scores, found, self.names, self.task.corpus.ids, self.judgements, same)
+        return float(result.ndcg_at_10.mean())
 
 
-def plan(
-    old: EmbeddingSet, new: EmbeddingSet, beside: EmbeddingSet | None = None, method: str = METHOD, seed: int = 0
-) -> Plan:
-    """Predict what each way of switching keeps of the new model's nDCG@10.
-
-    Documents are taken for queries, each with its own vector of the new model, and judged by `ExpectedGain` under the
-    new model's scores. Every document and query is translated by a translator that has not seen it.
+def _kept(judged: Judged, spaces: Sequence[tuple[Floats, Floats]], beside: tuple[Floats, Floats]) -> list[float]:
+    """Return what is kept with queries translated, with documents translated, and with 200 of these embedded again.
 
     Parameters
     ----------
-    old : EmbeddingSet
-        The documents in the old index.
-    new : EmbeddingSet
-        A sample of them, by id, embedded by the new model; of more than 20,000 a random part is looked at.
-    beside : EmbeddingSet, optional
-        The documents by another model that stays, such as a static one. Every way is planned with its scores added too,
-        and compared with the new model's index with these scores added.
-    method : str
-        Spec of the translator.
-    seed : int
-        Seeds samples and translators.
-
-    Raises
-    ------
-    VecsmithError
-        If fewer than 200 texts are embedded by both, or `beside` lacks one of them.
+    judged : Judged
+        The queries.
+    spaces : sequence of (queries, documents)
+        Of the old index, of translated documents, and of the new model.
+    beside : (queries, documents)
+        Of another model, whose scores are added to all of them.
     """
-    pairs = join(old, new)
-    if len(pairs) < FEWEST:
-        raise VecsmithError(
-            f"{len(pairs)} texts embedded by both models are too few to plan on; embed {FEWEST} or more."
-        )
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
-    rows = pairs.source[chosen]
-    trial = Trial(old.unit[rows], new.unit[pairs.target[chosen]], method, seed, len(old))
-    ways, name = list(trial.ways()), ""
-    if beside:
-        name, trial = beside.name, trial.beside(_vectors(beside, [old.ids[row] for row in rows]))
-        ways += [replace(way, name=f"{way.name}, {name} beside") for way in trial.ways()]
-    learning = [
-        (round(share * trial.pairs), *trial.kept(share)) for share in track(SHARES, "Fitting translators", len(SHARES))
-    ]
-    texts = old.texts or old.ids
-    return Plan(len(pairs), len(old), method, ways, name, learning, trial.clusters([texts[row] for row in rows]))
-
-
-def _vectors(beside: EmbeddingSet, ids: list[str]) -> NDArray[np.float32]:
-    """Return the unit vectors of ids."""
-    place = {id_: row for row, id_ in enumerate(beside.ids)}
-    for id_ in ids:
-        if id_ not in place:
-            raise VecsmithError(f"{beside.source} has no vector of {id_!r}; embed the same documents.")
-    return beside.unit[np.array([place[id_] for id_ in ids])]
-
-
-def apply(
-    old: EmbeddingSet, new: EmbeddingSet, path: str | Path, method: str = METHOD, seed: int = 0, force: bool = False
-) -> tuple[EmbeddingSet, Level]:
-    """Write all documents in the new model's space, and return them and what the new model's own vectors went through.
-
-    Documents that both models embedded, the translator is fitted on; those that only the old one did are translated.
-    The new model's vectors are brought to the level of these, which takes five fits more. Interrupted and called again,
-    it goes on.
-
-    Parameters
-    ----------
-    old : EmbeddingSet
-        The documents in the old index.
-    new : EmbeddingSet
-        Those that the new model embedded, by id, which the old one need not know.
-    method, seed
-        As of `plan`.
-    path : str or Path
-        The folder to write.
-    force : bool
-        Write a new set, whatever the folder holds.
-
-    Raises
-    ------
-    VecsmithError
-        If the sets have no ids in common, or `path` holds something else.
-    """
-    fitted = translator(method, seed)
-    pairs = fit_sets(fitted, old, new)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
-    own = new.unit[pairs.target[rows]]
-    level = Level.fit(own, cross_translate(method, old.unit[pairs.source[rows]], own, seed)[0], seed)
-    return complete_set(fitted, level, old, new, path, force), level
-
-
-def findings(found: Plan) -> Findings:
-    """Return a plan as tables."""
-    ways = [
-        [
-            way.name,
-            f"{way.re_embedded:.0%}",
-            f"{way.retention:.1%}",
-            f"{max(way.interval[0], 0):.1%} – {min(way.interval[1], 1):.1%}",
-        ]
-        for way in found.ways
-    ]
-    learning = [[str(pairs), f"{queries:.1%}", f"{documents:.1%}"] for pairs, queries, documents in found.learning]
-    clusters = [
-        [str(each.rows), f"{each.retention:.1%}", " ".join(each.example.split())[:80]] for each in found.clusters
-    ]
-    about = (
-        f"What each way keeps of the new model's own nDCG@10, predicted from {found.pairs:,} texts embedded by both, "
-        f"of {found.documents:,}; translator {found.method}"
-    )
-    beside = f", {found.beside} beside" if found.beside else ""
-    return Findings(
-        [
-            Table("ways", about, ["way", "embedded before", "keeps", "90 % of cases"], ways),
-            Table(
-                "learning", f"How many pairs{beside}", ["pairs", "queries translated", "documents translated"], learning
-            ),
-            Table("clusters", f"Where the translator is weak{beside}", ["of the sample", "keeps", "such as"], clusters),
-        ]
-    )
+    also, C = beside
+    old, translated, new = ((np.hstack([Q, also]), np.hstack([D, C])) for Q, D in spaces)
+    figures = judged.ndcg(*old), judged.ndcg(*translated), judged.ndcg(*translated, new)
+    reference = judged.ndcg(*new)
+    return [figure / reference for figure in figures]

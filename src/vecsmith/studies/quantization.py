@@ -6,19 +6,19 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.metrics import stratified_p_value
-from vecsmith.studies.bench import Measurement
-from vecsmith.studies.compare import against
-from vecsmith.studies.findings import Findings, Table, summary
+from vecsmith.evaluation import stratified_p_value
+from vecsmith.evaluation.runner import Measurement
+from vecsmith.evaluation.compare import against
+from vecsmith.report.findings import Findings, Table, summary
 from vecsmith.studies.setting import Setting
 
 LEARNED = ("trellis", "hybrid", "binary-autoencoder", "additive", "thresholds", "grouped", "neural", "levels")
 SHARES = (4, 8, 16, 32)
 """Sizes of codes: d/4, d/8, d/16 and d/32 bytes, which are 2, 1, ½ and ¼ bits a dimension."""
 OPQ_SHARES = (8, 16)
-"""Sizes at which FAISS's optimised product quantiser, which takes minutes to fit, is measured."""
+"""Sizes at which FAISS's optimized product quantizer, which takes minutes to fit, is measured."""
 ADDITIVE_SHARE = 8
-"""The size at which FAISS's additive quantisers, which take as long and encode slowly, are measured."""
+"""The size at which FAISS's additive quantizers, which take as long and encode slowly, are measured."""
 SAME_SIZE = 1.25
 """How many times the bytes of a learned code a rival may have: RaBitQ's scalars make it a little larger."""
 
@@ -68,7 +68,7 @@ def specs(dimensions: int) -> Iterator[str]:
             yield f"neural{size}B"
         if 0 < size < dimensions // 8:
             yield f"grouped{size}B"
-        # FAISS's product quantisers take equal parts of the dimensions
+        # FAISS's product quantizers take equal parts of the dimensions
         if size and dimensions % (2 * size) == 0:
             yield f"faiss:PQ{2 * size}x4"
         if share == ADDITIVE_SHARE and dimensions % size == 0:

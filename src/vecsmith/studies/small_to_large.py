@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import EmbeddingSet, normalise
+from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.metrics import evaluate
+from vecsmith.evaluation import evaluate
 from vecsmith.progress import track
-from vecsmith.search import training_set
-from vecsmith.studies.findings import Findings, Plot, Table, cell
+from vecsmith.index import training_set
+from vecsmith.report.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
@@ -57,7 +57,7 @@ class Models:
     def parts(self, vectors: Floats) -> tuple[Floats, Floats]:
         """Return the unit vectors of the small models, side by side, and of the target."""
         first = vectors.shape[1] - self.target_dimensions
-        return normalise(vectors[:, :first]), normalise(vectors[:, first:])
+        return normalize(vectors[:, :first]), normalize(vectors[:, first:])
 
     @cached_property
     def documents(self) -> tuple[Floats, Floats]:

@@ -4,8 +4,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.studies.findings import Kernels, Map, Page, Table
-from vecsmith.studies.translator_experiment import NEIGHBOURS, Experiment, cross_translate
+from vecsmith.report.findings import Kernels, Map, Page, Table
+from vecsmith.evaluation.translation import NEIGHBORS, Experiment, cross_translate
 from vecsmith.tasks import Task, load_task
 
 Floats = NDArray[np.float32]
@@ -56,7 +56,7 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
         Map("map", f"Documents in the space of the target, UMAP: {what}", vectors, labels),
         Kernels("kernels", f"Cosines of every two documents, by clusters of the true vectors: {what}", cosines, labels),
     ]
-    return maps, Page("neighbours", f"Ranks of the {NEIGHBOURS} nearest documents, true and translated: {what}", tables)
+    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {what}", tables)
 
 
 def _by_cluster(X: Floats, seed: int) -> NDArray[np.int64]:
@@ -91,9 +91,9 @@ def _fetched(task: Task, split: str, query: int, q: Floats, true: Floats, transl
 
 def _ranks(task: Task, query: str, scores: Floats) -> dict[int, int]:
     """Return the rank of each of the nearest documents, by row."""
-    nearest = [int(row) for row in np.argsort(-scores, kind="stable")[: NEIGHBOURS + 1]]
+    nearest = [int(row) for row in np.argsort(-scores, kind="stable")[: NEIGHBORS + 1]]
     kept = [row for row in nearest if not (task.ignore_identical_ids and task.corpus.ids[row] == query)]
-    return {row: rank for rank, row in enumerate(kept[:NEIGHBOURS], 1)}
+    return {row: rank for rank, row in enumerate(kept[:NEIGHBORS], 1)}
 
 
 def _start(text: str) -> str:

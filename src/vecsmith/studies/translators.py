@@ -12,10 +12,10 @@ from threading import Thread
 
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
-from vecsmith.studies.findings import Findings, Table
+from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import Setting
 from vecsmith.studies.translator_examples import examples
-from vecsmith.studies.translator_experiment import MODES, NEIGHBOURS, Experiment, Outcome, run
+from vecsmith.evaluation.translation import MODES, NEIGHBORS, Experiment, Outcome, run
 from vecsmith.translators import translator
 
 METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")
@@ -79,7 +79,7 @@ def findings(outcomes: Sequence[Outcome]) -> Findings:
             _mean_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}", outcomes),
             *(_mode_table(mode, f"{retention}: {_SAID[mode]}", outcomes) for mode in MODES[:3]),
             _table("mse", "1,000 times the squared error a dimension", outcomes, lambda f: f"{1000 * f['mse']:.3f}"),
-            _table("neighbours", f"Jaccard overlap of {NEIGHBOURS} nearest neighbours", outcomes, _plain("jaccard")),
+            _table("neighbors", f"Jaccard overlap of {NEIGHBORS} nearest neighbors", outcomes, _plain("jaccard")),
             _table("kernels", "Linear CKA", outcomes, _plain("linear_cka")),
         ]
     )

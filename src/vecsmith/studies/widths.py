@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from vecsmith.results import Result
-from vecsmith.studies.compare import against
-from vecsmith.studies.findings import Plot, Table, cell
+from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.compare import against
+from vecsmith.report.findings import Plot, Table, cell
 from vecsmith.studies.setting import Setting
 
 Methods = Mapping[str, str]

@@ -124,7 +124,7 @@ class Task:
         return fingerprint([self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids])
 
 
-def strangers(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:
+def unmatched_ids(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:
     """Yield a sentence for each split that judges documents or queries that have no text.
 
     Raises

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from vecsmith.errors import VecsmithError
-from vecsmith.tasks.base import Qrels, Task, Texts, strangers
+from vecsmith.tasks.base import Qrels, Task, Texts, unmatched_ids
 from vecsmith.tasks.text_files import numbered_lines, read_beir_texts
 
 SPLITS = ("train", "dev", "test")
@@ -39,7 +39,7 @@ def load_beir(folder: str | Path) -> Task:
         queries=queries,
         qrels=qrels,
         folder=folder,
-        notes=tuple(strangers(corpus, queries, qrels)),
+        notes=tuple(unmatched_ids(corpus, queries, qrels)),
         ignore_identical_ids=_queries_are_documents(corpus, queries),
     )
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from vecsmith.errors import VecsmithError, require, unknown
-from vecsmith.tasks.base import Qrels, Task, Texts, strangers
+from vecsmith.tasks.base import Qrels, Task, Texts, unmatched_ids
 
 TYPES = ("Retrieval", "InstructionRetrieval")
 """The types of mteb's tasks whose queries search a whole corpus."""
@@ -69,7 +69,7 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
         queries=searched,
         qrels=qrels,
         provenance={"mteb": version("mteb"), "dataset": dataset["path"], "revision": dataset["revision"]},
-        notes=tuple(strangers(corpora[0], searched, qrels)),
+        notes=tuple(unmatched_ids(corpora[0], searched, qrels)),
         ignore_identical_ids=task.ignore_identical_ids,
     )
 

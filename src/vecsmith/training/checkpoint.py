@@ -47,7 +47,7 @@ class Reached:
 
 
 class Checkpoint:
-    """A folder in the cache, named by all that a training depends on, with its parameters, optimiser and generator.
+    """A folder in the cache, named by all that a training depends on, with its parameters, optimizer and generator.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Checkpoint:
     arrays : iterable of ndarray
         The start, and the vectors.
     settings : object
-        All else, JSON-serialisable; versions are added.
+        All else, JSON-serializable; versions are added.
     """
 
     def __init__(self, rng: np.random.Generator, arrays: Iterable[NDArray[Any]], settings: object) -> None:
@@ -65,21 +65,21 @@ class Checkpoint:
         self.folder = cache_folder() / "training" / fingerprint([hashes, settings, versions])
         self.rng = rng
 
-    def save(self, optimiser: "Optimizer", best: Mapping[str, Floats], reached: Reached) -> None:
+    def save(self, optimizer: "Optimizer", best: Mapping[str, Floats], reached: Reached) -> None:
         """Write the state, in one step."""
         arrays = {f"best.{name}": array for name, array in best.items()}
-        for number, tensor in enumerate(_trained(optimiser)):
+        for number, tensor in enumerate(_trained(optimizer)):
             arrays[f"parameter.{number}"] = tensor.detach().numpy()
-            for name, moment in optimiser.state[tensor].items():
-                arrays[f"optimiser.{number}.{name}"] = moment.numpy()
+            for name, moment in optimizer.state[tensor].items():
+                arrays[f"optimizer.{number}.{name}"] = moment.numpy()
         content = {"reached": asdict(reached), "generator": self.rng.bit_generator.state}
         # a training that cannot be saved, as on a full disk, is a training nevertheless
         with suppress(OSError), replacing_folder(self.folder) as beside:
             (beside / TENSORS).write_bytes(save(arrays))
             write_manifest(beside / MANIFEST, KIND, FORMAT_VERSION, content, [TENSORS])
 
-    def restore(self, optimiser: "Optimizer") -> tuple[dict[str, Floats], Reached] | None:
-        """Set parameters, optimiser and generator as they were saved, and return the best parameters and how far it is.
+    def restore(self, optimizer: "Optimizer") -> tuple[dict[str, Floats], Reached] | None:
+        """Set parameters, optimizer and generator as they were saved, and return the best parameters and how far it is.
 
         Without a state, or with a damaged one, nothing changes and None is returned.
         """
@@ -90,12 +90,12 @@ class Checkpoint:
         except (VecsmithError, OSError):
             return None
         state: dict[int, dict[str, Tensor]] = {}
-        for number, tensor in enumerate(_trained(optimiser)):
+        for number, tensor in enumerate(_trained(optimizer)):
             tensor.data.copy_(torch.from_numpy(arrays[f"parameter.{number}"]))
-            prefix = f"optimiser.{number}."
+            prefix = f"optimizer.{number}."
             found = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
             state[number] = {name: torch.from_numpy(array) for name, array in found.items()}
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self.rng.bit_generator.state = content["generator"]
         best = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
         return best, Reached(**content["reached"])
@@ -105,6 +105,6 @@ class Checkpoint:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _trained(optimiser: "Optimizer") -> list["Tensor"]:
-    """Return what an optimiser changes, in the order in which it numbers it."""
-    return [tensor for group in optimiser.param_groups for tensor in group["params"]]
+def _trained(optimizer: "Optimizer") -> list["Tensor"]:
+    """Return what an optimizer changes, in the order in which it numbers it."""
+    return [tensor for group in optimizer.param_groups for tensor in group["params"]]

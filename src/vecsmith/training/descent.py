@@ -105,13 +105,13 @@ def descend(
         From which a training that was killed goes on, and to which it is saved at every check; removed at the end.
     """
     torch = require("torch", "train")
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [
             {"params": list(parameters.values()), "weight_decay": how.weight_decay},
             {"params": [sharpness], "weight_decay": 0.0},
         ]
     )
-    restored = checkpoint.restore(optimiser) if checkpoint else None
+    restored = checkpoint.restore(optimizer) if checkpoint else None
     if restored:
         best, reached = restored
         description = f"{description} from step {reached.step}"
@@ -124,12 +124,12 @@ def descend(
     with losses(description, steps - reached.step) as report:
         for step in range(reached.step, steps):
             share = _share(how, step / steps)
-            for group, rate in zip(optimiser.param_groups, (how.learning_rate, SHARPNESS_RATE), strict=True):
+            for group, rate in zip(optimizer.param_groups, (how.learning_rate, SHARPNESS_RATE), strict=True):
                 group["lr"] = rate * share
             found = batch_loss()
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             found.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
             if constrain:
                 with torch.no_grad():
                     constrain(parameters)
@@ -145,7 +145,7 @@ def descend(
                 if reached.vain == how.patience:
                     break
                 if checkpoint:
-                    checkpoint.save(optimiser, best, reached)
+                    checkpoint.save(optimizer, best, reached)
     if checkpoint:
         checkpoint.remove()
     return best

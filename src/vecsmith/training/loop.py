@@ -100,7 +100,7 @@ def train(
     relaxation : str
         How gradients pass a sign, one of `RELAXATIONS`.
     loss : callable
-        From scores of codes and of vectors, (n, n), each over its temperature, to what is minimised.
+        From scores of codes and of vectors, (n, n), each over its temperature, to what is minimized.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def train(
     lowest, k = check()
     best = _arrays(parameters)
     sharpness = torch.tensor(float(np.log(k)), requires_grad=True)
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [
             {"params": list(parameters.values()), "weight_decay": weight_decay},
             {"params": [sharpness], "weight_decay": 0.0},
@@ -150,14 +150,14 @@ def train(
         torch.manual_seed(seed)
         for step in track(range(steps), description, steps):
             left = 1 - step / steps
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = learning_rate * np.sin(np.pi / 2 * left)
             x = documents[rng.permutation(len(documents))[:batch]]
             q = queries(x)
             found = scores(q, x, lambda reals, left=left: relax(reals, left))  # type: ignore[misc]
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss(sharpness.exp() * found, q @ x.T / TEMPERATURE).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
             if (step + 1) % max(1, steps // CHECKS) == 0:
                 reached, _ = check()
                 vain = 0 if reached < lowest else vain + 1

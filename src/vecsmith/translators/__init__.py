@@ -1,7 +1,7 @@
 """Translators: vectors of one model's space → vectors of another's."""
 
 from vecsmith.translators.base import TRANSLATORS, Translator
-from vecsmith.translators.level import Level
+from vecsmith.translators.calibration import ScoreCalibration
 from vecsmith.translators.sets import (
     Pairs,
     complete_set,
@@ -15,7 +15,7 @@ from vecsmith.translators.spec import is_translator, load_translator, translator
 
 __all__ = [
     "TRANSLATORS",
-    "Level",
+    "ScoreCalibration",
     "Pairs",
     "Translator",
     "complete_set",

@@ -13,7 +13,7 @@ HELD_OUT, MOST_HELD_OUT = 0.1, 1000
 
 
 class Affine(Translator):
-    """y = xW + c, where W is fitted to the centred pairs and c takes the mean of the source to that of the target.
+    """y = xW + c, where W is fitted to the centered pairs and c takes the mean of the source to that of the target.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Affine(Translator):
 
     @abstractmethod
     def _solve(self, X: Floats, Y: Floats) -> Floats:
-        """Return W for centred pairs."""
+        """Return W for centered pairs."""
 
     def _map(self, X: Floats) -> Floats:
         return affine(X, self.weights_, self.offset_)

@@ -17,7 +17,7 @@ WHITENING, CORRELATION, EVENING = 0.25, 0.5, 0.125
 class Canonical(Affine):
     """W ∝ Cx⁻ᵅ U Sᵝ Vᵀ Cy⁻ᵞ, where USVᵀ is the singular value decomposition of Cx⁻ᵅ Cxy Cy⁻ᵅ.
 
-    Cx, Cy and Cxy are the moments of the centred pairs, the first two with a ridge. With α = β = γ = 0 it is the
+    Cx, Cy and Cxy are the moments of the centered pairs, the first two with a ridge. With α = β = γ = 0 it is the
     rotation of `Procrustes`; with α = ½, β = 1 and γ = −½ it is ridge regression, which shrinks what it cannot predict
     well: those are the small components that tell similar documents apart. What lies between the two ranks best
     (docs/translate.md). W is scaled so that XW predicts Y with the smallest squared error that its direction can have.

@@ -11,15 +11,15 @@ from vecsmith.translators.base import Floats, Translator
 from vecsmith.translators.linear import Linear
 
 SHARPNESS = 20.0
-"""Inverse temperature of the softmax over a vector's cosines with the centres."""
+"""Inverse temperature of the softmax over a vector's cosines with the centers."""
 RIDGES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """λ of the local maps, over n and the mean squared norm of the source vectors; held-out pairs choose."""
 
 
 class Local(Translator):
-    """y = f(x) + Σ_k p_k(x) (x − μ)W_k, where f is `Linear` and p the softmax of the cosines with K centres.
+    """y = f(x) + Σ_k p_k(x) (x − μ)W_k, where f is `Linear` and p the softmax of the cosines with K centers.
 
-    The centres are those of spherical k-means on the source. Each W_k is a ridge regression, weighted by p_k, of what
+    The centers are those of spherical k-means on the source. Each W_k is a ridge regression, weighted by p_k, of what
     f leaves; where held-out pairs are not predicted better with any λ, they are 0 and f remains.
 
     Parameters
@@ -90,11 +90,11 @@ class Local(Translator):
         self.corrections_ = np.zeros((self.clusters, *self.weights_.shape), np.float32)
 
     def _moments(self, X: Floats, Y: Floats) -> list[tuple[Floats, Floats]]:
-        """Return XᵀPX / s and XᵀPR / s for each cluster: X centred, P the shares, R what f leaves, s = ‖X‖²."""
-        centred, left = X - self.mean_, Y - affine(X, self.weights_, self.offset_)
-        size = max(float(np.square(centred).sum()), float(np.finfo(np.float32).tiny))
-        weighted = (centred.T * (share / size) for share in self._shares(X).T)
-        return [(each @ centred, each @ left) for each in weighted]
+        """Return XᵀPX / s and XᵀPR / s for each cluster: X centered, P the shares, R what f leaves, s = ‖X‖²."""
+        centered, left = X - self.mean_, Y - affine(X, self.weights_, self.offset_)
+        size = max(float(np.square(centered).sum()), float(np.finfo(np.float32).tiny))
+        weighted = (centered.T * (share / size) for share in self._shares(X).T)
+        return [(each @ centered, each @ left) for each in weighted]
 
     def _shares(self, X: Floats) -> Floats:
         """Return p (n, K)."""
@@ -104,9 +104,9 @@ class Local(Translator):
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def _map(self, X: Floats) -> Floats:
-        result, centred = affine(X, self.weights_, self.offset_), X - self.mean_
+        result, centered = affine(X, self.weights_, self.offset_), X - self.mean_
         for share, W in zip(self._shares(X).T, self.corrections_, strict=True):
-            result += share[:, None] * (centred @ W)
+            result += share[:, None] * (centered @ W)
         return result
 
 

@@ -163,8 +163,8 @@ class MLP(Translator):
         line = self._line(X[training], Y[training])
         self.weights_, self.offset_ = line.weights_, line.offset_
         self.mean_ = X[training].mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = (X - self.mean_).astype(np.float64)
-        spectrum, V = np.linalg.eigh(centred.T @ centred / len(X))
+        centered = (X - self.mean_).astype(np.float64)
+        spectrum, V = np.linalg.eigh(centered.T @ centered / len(X))
         # vectors that are all the same have no spread
         spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()) if spectrum.max() > 0 else 1.0)
         self.components_ = np.asarray(V / spread, dtype=np.float32)

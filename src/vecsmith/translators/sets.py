@@ -13,7 +13,7 @@ from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
 from vecsmith.translators.base import Floats, Translator
-from vecsmith.translators.level import Level
+from vecsmith.translators.calibration import ScoreCalibration
 
 MOST_PAIRS = 100_000
 """Pairs that a translator learns from at most, which bounds the time and memory that fitting takes."""
@@ -113,7 +113,7 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, 
 
 
 def complete_set(
-    fitted: Translator, level: Level, embedded: EmbeddingSet, known: EmbeddingSet, path: str | Path, force: bool = False
+    fitted: Translator, level: ScoreCalibration, embedded: EmbeddingSet, known: EmbeddingSet, path: str | Path, force: bool = False
 ) -> EmbeddingSet:
     """Write the texts of two sets in the target model's space, like `translate_set`.
 
@@ -121,7 +121,7 @@ def complete_set(
     ----------
     fitted : Translator
         A fitted translator.
-    level : Level
+    level : ScoreCalibration
         What the target model's own vectors go through, to be among translated ones.
     embedded : EmbeddingSet
         Vectors of the model that it translates from.

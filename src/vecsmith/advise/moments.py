@@ -1,0 +1,73 @@
+"""Moments of vectors, summed up block by block."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.embeddings import Vectors, normalize
+
+
+class Moments:
+    """Running sums over rows, from which moments follow."""
+
+    def __init__(self, d: int) -> None:
+        self.n = self.zero_rows = 0
+        self.norm_min, self.norm_sum, self.norm_max = np.inf, 0.0, 0.0
+        self.first, self.third, self.positive = np.zeros(d), np.zeros(d), np.zeros(d)
+        self.products = np.zeros((d, d))
+        self.absolute = 0.0
+        self.hashes: list[NDArray[np.uint64]] = []
+
+    def add(self, block: Vectors) -> None:
+        """Add rows (m, d) as they are stored."""
+        norms = np.linalg.norm(block.astype(np.float32), axis=1).astype(np.float64)
+        unit = normalize(block)
+        if self.n == 0:
+            # moments about a point near the mean lose no digits
+            self.center = unit.mean(axis=0, dtype=np.float64)
+        self.n += len(block)
+        self.zero_rows += int((norms == 0).sum())
+        self.norm_min, self.norm_max = min(self.norm_min, float(norms.min())), max(self.norm_max, float(norms.max()))
+        self.norm_sum += float(norms.sum())
+        self.positive += (unit > 0).sum(axis=0)
+        self.absolute += float(np.abs(unit).sum(dtype=np.float64))
+        centered = unit - self.center
+        self.first += centered.sum(axis=0)
+        self.third += (centered * centered**2).sum(axis=0)  # pow(x, 3) is ten times slower
+        self.products += centered.T @ centered
+        digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(block))
+        self.hashes.append(np.frombuffer(digests, np.uint64))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what of an `Inspection` follows from the sums."""
+        n, d = self.n, len(self.first)
+        offset = self.first / n
+        mean = self.center + offset
+        covariance = self.products / n - np.outer(offset, offset)
+        second = covariance.diagonal() + offset**2
+        variance = np.maximum(covariance.diagonal(), 0)
+        # what rounding leaves of a constant is no variance
+        variance = np.where(variance > np.finfo(np.float64).eps * mean**2, variance, 0)
+        third = self.third / n - 3 * offset * second + 2 * offset**3
+        spectrum = np.linalg.eigvalsh(covariance)[::-1]
+        moment = covariance + np.outer(mean, mean)
+        with_length = n - self.zero_rows
+        cosine_mean = (n**2 * float(mean @ mean) - with_length) / (n * (n - 1))
+        cosine_square = (n**2 * float((moment**2).sum()) - with_length) / (n * (n - 1))
+        return {
+            "zero_rows": self.zero_rows,
+            "norm_min": self.norm_min,
+            "norm_mean": self.norm_sum / n,
+            "norm_max": self.norm_max,
+            "mean": mean,
+            "spread": np.sqrt(variance),
+            "skew": np.divide(third, variance**1.5, out=np.zeros(d), where=variance > 0),
+            "positive": self.positive / n,
+            "sign_cosine": self.absolute / n / np.sqrt(d),
+            "spectrum": np.where(spectrum > d * np.finfo(np.float64).eps, spectrum, 0),
+            "cosine_mean": cosine_mean,
+            "cosine_spread": float(np.sqrt(max(cosine_square - cosine_mean**2, 0))),
+            "duplicates": n - len(np.unique(np.concatenate(self.hashes))),
+        }

@@ -1,0 +1,129 @@
+"""A binary auto-encoder: bits whose sum of learned directions is near the vector."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from vecsmith.codecs.stages import Bits, Floats
+from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
+from vecsmith.codecs.quantizers.spectrum import unshrinking
+from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
+from vecsmith.errors import VecsmithError
+from vecsmith.progress import losses
+
+RIDGE = 1e-3
+"""Weight of ‖A‖² per training vector."""
+ROUNDS, SWEEPS = 15, 3
+TOLERANCE = 1e-3
+"""A round that lowers the loss by a smaller share is the last."""
+ENCODING_SWEEPS = 4
+BLOCK_VECTORS, BLOCK_BITS = 1024, 24
+"""Vectors and bits that coordinate descent works on at a time, so that they stay in the cache."""
+
+
+class BinaryAutoencoder(UnitBitQuantizer):
+    """Bits b ∈ {−1, +1}ᵐ with x ≈ μ + Aᵀb, found by coordinate descent on ‖x − μ − Aᵀb‖².
+
+    A and the bits of the training vectors are fitted in turns, A by ridge regression, from a start by iterative
+    quantization; bits beyond the d-th start on what the first left over. A code stands for x̂ = μ + Vᵀg⁻ᵖV Aᵀb,
+    normalised: V are the principal components, and g = E[ẑz]/E[z²] says how far least squares shrinks each. Undoing
+    some of that, and the norm, make documents easier to tell apart.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a code.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (d,)
+        μ.
+    start_ : ndarray of shape (d, m)
+        The linear guess from which the bits descend.
+    directions_ : ndarray of shape (m, d)
+        A.
+    decoder_ : ndarray of shape (m, d)
+        A with the shrinkage undone.
+
+    References
+    ----------
+    Carreira-Perpiñán and Raziperchikolaei 2015, Hashing with binary autoencoders, https://arxiv.org/abs/1501.00756.
+    Gong and Lazebnik 2011, Iterative quantization, CVPR.
+    """
+
+    usage = "binary-autoencoderNB"
+    pattern = r"binary-autoencoder(?P<size>\d+)B"
+    example = "binary-autoencoder5B"
+    summary = "N bytes: bits whose learned directions sum to the vector; fast scan"
+    state: ClassVar = {"mean_": ("d",), "start_": ("d", "*"), "directions_": ("*", "d"), "decoder_": ("*", "d")}
+
+    mean_: Floats
+    start_: Floats
+    directions_: Floats
+    decoder_: Floats
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        if self.size < 1:
+            raise VecsmithError("binary-autoencoder0B has no bits; ask for a byte or more.")
+        rng = np.random.default_rng(seed)
+        self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centered = X - self.mean_
+        starts, left_over = [], centered
+        for first in range(0, self.n_bits, X.shape[1]):
+            starts.append(iterative_quantization(left_over, min(X.shape[1], self.n_bits - first), rng))
+            bits = sign(left_over @ starts[-1])
+            left_over = left_over - bits @ _ridge(bits, left_over)[0]
+        self.start_ = np.hstack(starts)
+        bits = sign(centered @ self.start_)
+        A, lowest = _ridge(bits, centered)
+        with losses(f"binary-autoencoder{self.size}B", ROUNDS) as report:
+            for _ in range(ROUNDS):
+                bits = descend(centered, A, bits, SWEEPS)
+                A, loss = _ridge(bits, centered)
+                report(loss)
+                if loss > (1 - TOLERANCE) * lowest:
+                    break
+                lowest = loss
+        self.directions_, self.decoder_ = A, A @ unshrinking(bits @ A, centered)
+
+    def bits(self, X: Floats) -> Bits:
+        centered = X - self.mean_
+        return descend(centered, self.directions_, sign(centered @ self.start_), ENCODING_SWEEPS) > 0
+
+    def from_signs(self, signs: Floats) -> Floats:
+        return self.mean_ + signs @ self.decoder_
+
+
+def _ridge(bits: Floats, X: Floats) -> tuple[Floats, float]:
+    """Return the A (m, d) that minimizes ‖X − BA‖² + `RIDGE` · n ‖A‖², and that minimum over ‖X‖²."""
+    products, weight = bits.T @ X, np.float32(RIDGE * len(bits))
+    A = np.linalg.solve(bits.T @ bits + weight * np.eye(bits.shape[1], dtype=np.float32), products)
+    return A, 1 - float(np.vdot(A, products) / max(np.vdot(X, X), np.finfo(np.float32).tiny))
+
+
+def descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
+    """Lower ‖x − Aᵀb‖² of every vector by setting its bits in turn.
+
+    b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits go by blocks: one product says what the others
+    leave to a block, and small ones, within the cache, what the block's own bits leave to each.
+    """
+    G = A @ A.T
+    blocks = [slice(start, start + BLOCK_BITS) for start in range(0, len(A), BLOCK_BITS)]
+    inside = [G[block, block].copy() for block in blocks]
+    for block, coupling in zip(blocks, inside, strict=True):
+        np.fill_diagonal(coupling, 0)
+        G[block, block] = 0
+    result = np.empty_like(bits)
+    for first in range(0, len(X), BLOCK_VECTORS):
+        chosen = slice(first, first + BLOCK_VECTORS)
+        b, h = np.ascontiguousarray(bits[chosen].T), A @ X[chosen].T
+        for _ in range(sweeps):
+            for block, coupling in zip(blocks, inside, strict=True):
+                _descend_block(b[block], np.subtract(h[block], G[block] @ b, dtype=np.float32), coupling)
+        result[chosen] = b.T
+    return result
+
+
+def _descend_block(b: Floats, field: Floats, coupling: Floats) -> None:
+    for bit, own, others in zip(b, field, coupling, strict=True):
+        np.copysign(np.float32(1), own - others @ b, out=bit)

@@ -1,0 +1,155 @@
+"""Less than one bit a dimension: groups of dimensions share a bit."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.stages import BitQuantizer, Bits, Codes, Floats, Quantizer, check_range
+from vecsmith.codecs.quantizers.thresholds import TINY, levels, spreads
+from vecsmith.embeddings import normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from vecsmith.training.loop import Sign
+
+RATE = 0.01
+
+
+class Grouped(BitQuantizer):
+    """The first k dimensions have a bit each, and groups of the others share one, with learned thresholds.
+
+    A bit is 0 if o_i x_i ≤ t_i for every dimension i of its group, else 1. Groups are made of the dimensions that
+    correlate most, and the orientation o_i ∈ {−1, +1} makes their correlation positive. Groups are as small as the
+    bytes allow: of m bits, k = ⌊(s m − d) / (s − 1)⌋ are dimensions by themselves, with groups of s = ⌈d / m⌉ (two at
+    least). A bit stands for a learned level of every dimension of its group, and the code is
+    normalized. It loses to `BinaryAutoencoder` of the same bytes (docs/quantizers.md).
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a code, fewer than d/8.
+
+    Attributes
+    ----------
+    members_ : ndarray of shape (m, s), int64
+        The dimensions of every group; the first is repeated where there are fewer than s.
+    orientation_ : ndarray of shape (d,)
+        o.
+    threshold_ : ndarray of shape (d,)
+        t.
+    middle_, half_ : ndarray of shape (d,)
+        A bit b ∈ {−1, +1} stands for middle + b · half.
+    """
+
+    usage = "groupedNB"
+    pattern = r"grouped(?P<size>\d+)B"
+    example = "grouped3B"
+    summary = "N bytes, less than a bit a dimension: like dimensions share a bit (needs torch to fit)"
+    state: ClassVar = {
+        "members_": ("*", "*"),
+        "orientation_": ("d",),
+        "threshold_": ("d",),
+        "middle_": ("d",),
+        "half_": ("d",),
+    }
+
+    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay", "relaxation")
+
+    members_: NDArray[np.int64]
+    orientation_: Floats
+    threshold_: Floats
+    middle_: Floats
+    half_: Floats
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @property
+    def n_bits(self) -> int:
+        return 8 * self.size
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        # training is to the right of codecs and needs torch: imported for fitting alone
+        from vecsmith.training import split, train, unit_rows
+
+        d = X.shape[1]
+        check_range(f"grouped{self.size}B", self.size, (d - 1) // 8, "bytes", f"vectors of {d} dimensions")
+        training, held_out = split(X, seed)
+        self.members_, self.orientation_ = _group(training, self.n_bits)
+        owner = self._owner
+        spread = spreads(training)
+        oriented = training * self.orientation_
+        # were its dimensions independent, a group's bit would be 1 as often as 0
+        sizes = np.bincount(owner, minlength=self.n_bits)[owner]
+        self.threshold_ = np.array(
+            [np.quantile(values, 0.5 ** (1 / size)) for values, size in zip(oriented.T, sizes, strict=True)], np.float32
+        )
+        middle, half = levels(training, self.bits(training)[:, owner], training.mean(axis=0))
+        unit = max(float(np.abs(half).mean()), TINY)
+
+        def reconstruct(p: "Mapping[str, Tensor]", x: "Tensor", sign: "Sign") -> "Tensor":
+            above = x * x.new_tensor(self.orientation_ / spread) - p["threshold"]
+            return unit_rows(p["middle"] + sign(above[:, self.members_].amax(dim=2))[:, owner] * p["half"])
+
+        start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
+        how = {"learning_rate": RATE, **self.options}
+        found, _ = train(start, reconstruct, training, held_out, seed, "grouped", **how)
+        self.threshold_ = found["threshold"] * spread
+        self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
+
+    @property
+    def _owner(self) -> NDArray[np.int64]:
+        """The group (d,) of every dimension."""
+        owner = np.empty(self.input_dimensions_, np.int64)
+        owner[self.members_] = np.arange(len(self.members_))[:, None]
+        return owner
+
+    def bits(self, X: Floats) -> Bits:
+        above = X * self.orientation_ > self.threshold_
+        bits = above[:, self.members_[:, 0]]
+        for column in self.members_[:, 1:].T:
+            bits |= above[:, column]
+        return bits
+
+    def from_signs(self, signs: Floats) -> Floats:
+        return np.asarray(self.middle_ + signs[:, self._owner] * self.half_, dtype=np.float32)
+
+    def decode(self, codes: Codes) -> Floats:
+        return normalize(super().decode(codes))
+
+    # norms vary so much that a scan of scores before they are scaled would miss documents: the decoded are searched
+    project_queries = Quantizer.project_queries
+    index = Quantizer.index
+
+
+def _group(X: Floats, m: int) -> tuple[NDArray[np.int64], Floats]:
+    """Return the members (m, s) of the groups, and orientations (d,).
+
+    The two most correlated dimensions that are left start a group, and the first of them brings those it correlates
+    with most.
+    """
+    d = X.shape[1]
+    s = max(2, -(-d // m))
+    single = (s * m - d) // (s - 1)
+    members = np.repeat(np.arange(m)[:, None], s, axis=1)
+    orientation = np.ones(d, np.float32)
+    Z = (X - X.mean(axis=0)) / spreads(X)
+    correlation = Z.T @ Z / len(Z)
+    strength = np.abs(correlation)
+    np.fill_diagonal(strength, 0)
+    # −1 marks what is taken
+    strength[:single] = strength[:, :single] = -1
+    for group, rest in enumerate(np.array_split(np.arange(single, d), m - single), start=single):
+        first = int(strength.max(axis=1).argmax())
+        others = np.argsort(-strength[first], kind="stable")
+        others = others[others != first][: len(rest) - 1]
+        members[group] = first
+        members[group, 1 : len(rest)] = others
+        orientation[others] = np.where(correlation[first, others] < 0, -1, 1)
+        taken = [first, *others]
+        strength[taken] = strength[:, taken] = -1
+    return members, orientation

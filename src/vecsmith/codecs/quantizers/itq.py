@@ -1,0 +1,89 @@
+"""Iterative quantization: signs of rotated principal components."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.stages import Bits, Floats, check_range
+from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
+
+ROUNDS = 30
+TRAINING_VECTORS = 20_000
+"""So many are enough for a rotation."""
+
+
+class ITQ(UnitBitQuantizer):
+    """Signs of principal components that are rotated so that the signs are near the values.
+
+    Such bits are compared by Hamming distance. Decoded, a code stands for μ + αPb, normalized, with the P that is
+    described below and the α of least squared error.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a code, at most d/8.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (d,)
+        μ.
+    projection_ : ndarray of shape (d, m)
+        P: m principal components, rotated.
+    scale_ : ndarray of shape (1,)
+        α.
+
+    References
+    ----------
+    Gong and Lazebnik 2011, Iterative quantization: a Procrustean approach to learning binary codes, CVPR.
+    """
+
+    usage = "itqNB"
+    pattern = r"itq(?P<size>\d+)B"
+    example = "itq5B"
+    summary = "N bytes: signs of rotated principal components, for Hamming distance; fast scan"
+    state: ClassVar = {"mean_": ("d",), "projection_": ("d", "*"), "scale_": ("*",)}
+
+    mean_: Floats
+    projection_: Floats
+    scale_: Floats
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        d = X.shape[1]
+        check_range(f"itq{self.size}B", self.size, d // 8, "bytes", f"vectors of {d} dimensions")
+        self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centered = X - self.mean_
+        self.projection_ = iterative_quantization(centered, self.n_bits, np.random.default_rng(seed))
+        self.scale_ = np.abs(centered @ self.projection_).mean(keepdims=True)[0].astype(np.float32)
+
+    def bits(self, X: Floats) -> Bits:
+        return np.asarray((X - self.mean_) @ self.projection_ > 0)
+
+    def from_signs(self, signs: Floats) -> Floats:
+        return np.asarray(self.mean_ + self.scale_ * signs @ self.projection_.T, dtype=np.float32)
+
+
+def sign(values: NDArray[Any]) -> Floats:
+    """Return 1 where a value is positive, and −1 elsewhere."""
+    return np.where(values > 0, np.float32(1), np.float32(-1))
+
+
+def iterative_quantization(X: Floats, m: int, rng: np.random.Generator) -> Floats:
+    """Return a projection (d, m) of small loss under signs: principal components rotated towards a cube's corners.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Centered vectors.
+    m : int
+        Bits, at most d.
+    rng : numpy.random.Generator
+        Draws the rotation that it starts from, and the vectors where there are more than enough.
+    """
+    components = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, :m]
+    rotation = np.linalg.qr(rng.standard_normal((m, m)))[0].astype(np.float32)
+    Z = (X if len(X) <= TRAINING_VECTORS else X[rng.permutation(len(X))[:TRAINING_VECTORS]]) @ components
+    for _ in range(ROUNDS):
+        left, _, right = np.linalg.svd(Z.T @ sign(Z @ rotation))
+        rotation = left @ right
+    return np.asarray(components @ rotation, dtype=np.float32)

@@ -1,0 +1,132 @@
+"""Three or four learned levels a dimension: 1.5 and 2 bits."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
+
+TRAINING_VECTORS = 20_000
+"""So many are enough for the levels of one dimension."""
+ROUNDS = 100
+BLOCK_VECTORS = 1024
+
+
+class _Levels(NibbleQuantizer):
+    """Levels of least squared error for every dimension, stored for two dimensions at a time.
+
+    A vector takes the nearest entry of each pair of dimensions: a level of one and a level of the other. An odd last
+    dimension is paired with zero.
+
+    Attributes
+    ----------
+    entries_ : ndarray of shape (pairs, entries, 2)
+        The levels that every code of a pair stands for.
+
+    References
+    ----------
+    S. Lloyd 1982, Least squares quantization in PCM; J. Max 1960, Quantizing for minimum distortion.
+    """
+
+    state: ClassVar = {"entries_": ("*", "*", "*")}
+    _count: ClassVar[int]
+
+    entries_: Floats
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        chosen = np.random.default_rng(seed).permutation(len(X))[:TRAINING_VECTORS]
+        pairs = self._pairs(X[np.sort(chosen)])
+        levels = np.stack([lloyd_max(values, self._count) for values in pairs.reshape(len(pairs), -1).T])
+        first, second = levels[::2], levels[1::2]
+        grid = np.stack(np.broadcast_arrays(first[:, None, :], second[:, :, None]), axis=3)
+        self.entries_ = self._kept(grid.reshape(len(grid), -1, 2).astype(np.float32), pairs)
+
+    def _kept(self, entries: Floats, pairs: Floats) -> Floats:
+        """Return the entries that have a code."""
+        return entries
+
+    def _pairs(self, X: Floats) -> Floats:
+        """Return X as (n, pairs, 2)."""
+        return np.pad(X, ((0, 0), (0, X.shape[1] % 2))).reshape(len(X), -1, 2)
+
+    @property
+    def n_groups(self) -> int:
+        return (self.input_dimensions_ + 1) // 2
+
+    @property
+    def codebooks(self) -> Floats:
+        return np.pad(self.entries_, ((0, 0), (0, ENTRIES - self.entries_.shape[1]), (0, 0)))
+
+    def groups(self, X: Floats) -> Codes:
+        pairs = self._pairs(X)
+        found = np.empty(pairs.shape[:2], np.uint8)
+        for start in range(0, len(X), BLOCK_VECTORS):
+            block = slice(start, start + BLOCK_VECTORS)
+            found[block], _ = nearest(pairs[block], self.entries_)
+        return found
+
+    def sums(self, codes: Codes) -> Floats:
+        pairs = self.entries_[np.arange(self.n_groups), self.groups_of(codes)]
+        return pairs.reshape(len(codes), -1)[:, : self.input_dimensions_]
+
+    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        width = 2 * (self.n_groups + self.n_groups % 2)
+        return np.pad(Q, ((0, 0), (0, width - Q.shape[1]))), np.zeros(len(Q), np.float32)
+
+
+class Levels4(_Levels):
+    """Four levels a dimension: two bits, and the two dimensions of a pair share four, which FAISS scans as they are."""
+
+    usage = pattern = example = "levels4"
+    summary = "4 learned levels a dimension: 2 bits a dimension; fast scan"
+    _count = 4
+
+
+class Levels3(_Levels):
+    """Three levels a dimension in 1.5 bits: of the nine combinations of two dimensions, eight have a code.
+
+    The ninth, whose vectors move at the least cost in squared error, is a corner of the grid as a rule.
+    """
+
+    usage = pattern = example = "levels3"
+    summary = "3 learned levels a dimension: 1.5 bits a dimension; fast scan"
+    group_bits = 3
+    _count = 3
+
+    def _kept(self, entries: Floats, pairs: Floats) -> Floats:
+        errors = [nearest(pairs, np.delete(entries, entry, axis=1))[1] for entry in range(entries.shape[1])]
+        dropped = np.argmin(errors, axis=0)
+        kept = np.arange(entries.shape[1]) != dropped[:, None]
+        return np.asarray(entries[kept].reshape(len(entries), -1, 2))
+
+
+def lloyd_max(values: Floats, count: int) -> NDArray[np.float64]:
+    """Return `count` rising levels (count,) of least squared error for values (n,), by Lloyd's algorithm.
+
+    A level that no value is nearest to stays where it is.
+    """
+    ordered = np.sort(values).astype(np.float64)
+    total = np.concatenate([[0], np.cumsum(ordered)])
+    levels = np.quantile(ordered, (np.arange(count) + 0.5) / count)
+    for _ in range(ROUNDS):
+        ends = np.concatenate([[0], np.searchsorted(ordered, (levels[1:] + levels[:-1]) / 2), [len(ordered)]])
+        sizes = np.diff(ends)
+        moved = np.where(sizes > 0, np.diff(total[ends]) / np.maximum(sizes, 1), levels)
+        if np.allclose(moved, levels, rtol=0, atol=1e-7):
+            break
+        levels = moved
+    return levels
+
+
+def nearest(pairs: Floats, entries: Floats) -> tuple[Codes, NDArray[np.float32]]:
+    """Return the nearest of entries (p, e, 2) to pairs (n, p, 2), as (n, p), and the squared errors summed (p,)."""
+    x, y = np.ascontiguousarray(pairs[:, :, 0]), np.ascontiguousarray(pairs[:, :, 1])
+    best = np.full(x.shape, np.inf, np.float32)
+    found = np.zeros(x.shape, np.uint8)
+    for number in range(entries.shape[1]):
+        error = (x - entries[:, number, 0]) ** 2 + (y - entries[:, number, 1]) ** 2
+        np.maximum(found, (error < best).view(np.uint8) * np.uint8(number), out=found)
+        np.minimum(best, error, out=best)
+    return found, best.sum(axis=0)

@@ -1,0 +1,43 @@
+"""Principal components: how vectors spread, and what least squares does to the components of little variance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.stages import Floats
+
+SHRINKAGE = 0.15
+"""How far a spectrum is drawn to its mean: that of few vectors is too steep."""
+UNSHRINK = 0.5
+"""The exponent p of `unshrinking` (docs/quantizers.md)."""
+
+
+def principal_components(X: Floats) -> tuple[Floats, NDArray[np.float64], Floats]:
+    """Return the mean (d,), the variances (d,) by falling size, drawn to their mean, and the components (d, d), rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Vectors.
+    """
+    mean = X.mean(axis=0, dtype=np.float64)
+    centered = X - mean
+    spectrum, directions = np.linalg.eigh(centered.T @ centered / len(X))
+    falling = np.maximum(spectrum[::-1], 0)
+    # a spectrum that is all zero, as of one vector, still has to be coded
+    variances = (1 - SHRINKAGE) * falling + SHRINKAGE * falling.mean() + np.finfo(np.float32).tiny
+    return mean.astype(np.float32), variances, np.ascontiguousarray(directions[:, ::-1].T, np.float32)
+
+
+def unshrinking(reproduced: Floats, X: Floats) -> Floats:
+    """Return V g⁻ᵖ Vᵀ (d, d), which undoes some of what least squares shrinks the principal components V by.
+
+    Parameters
+    ----------
+    reproduced, X : ndarray of shape (n, d)
+        What codes stand for, and the centered vectors that they are codes of; g = E[ẑz]/E[z²] for every component.
+    """
+    V = np.linalg.eigh(X.T @ X)[1].astype(np.float32)
+    reproduced, Z = reproduced @ V, X @ V
+    variances = np.maximum((Z**2).mean(axis=0), np.finfo(np.float32).tiny)
+    kept = np.clip((reproduced * Z).mean(axis=0) / variances, 0.2, 1.2)
+    return np.asarray((V * kept**-UNSHRINK) @ V.T, dtype=np.float32)

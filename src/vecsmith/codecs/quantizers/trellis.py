@@ -1,0 +1,103 @@
+"""A trellis code of the principal components: the best quality per byte, and no fast scan."""
+
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.stages import Codes, Floats, check_range
+from vecsmith.codecs.quantizers.spectrum import principal_components
+from vecsmith.codecs.quantizers.trellis_coding import Step, allocate, distortions, pack, reproduce, unpack, viterbi
+from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
+
+UNSHRINK = 0.75
+"""The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantizers.md)."""
+REFIT_VECTORS = 3000
+
+
+class Trellis(ComponentQuantizer):
+    """A trellis-coded quantizer with a budget of bits, spent by reverse water-filling on principal components.
+
+    With z = W(x − μ)/√λ, trellis-coded as ẑ, a code stands for x̂ = μ + Wᵀ(√λ · a · g⁻ᵖ · ẑ), normalised: a is the
+    least-squares gain, and g = 1 − D(rate) the share of a component's variance that its code keeps. Least squares alone
+    shrinks what is coded coarsely towards the mean, which is what tells documents apart: p undoes that, and the norm
+    makes it a cosine.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of a code, at most d/2.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (d,)
+        μ.
+    components_ : ndarray of shape (r, d)
+        W: the components that get bits, by rising variance, so that the stream starts where errors weigh least.
+    scale_, gain_ : ndarray of shape (r,)
+        √λ, and √λ · a · g⁻ᵖ.
+    steps_ : ndarray of shape (steps, 2), uint8
+        Bits and values of every step.
+
+    References
+    ----------
+    See `vecsmith.codecs.quantizers.trellis_coding`.
+    """
+
+    usage = "trellisNB"
+    pattern = r"trellis(?P<size>\d+)B"
+    example = "trellis8B"
+    summary = "N bytes: a trellis code of the principal components; best per byte, searched decoded"
+    state: ClassVar = {
+        "mean_": ("d",),
+        "components_": ("*", "d"),
+        "scale_": ("*",),
+        "gain_": ("*",),
+        "steps_": ("*", "*"),
+    }
+
+    mean_: Floats
+    components_: Floats
+    scale_: Floats
+    gain_: Floats
+    steps_: NDArray[np.uint8]
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def _fit(self, X: Floats, seed: int) -> None:
+        n, d = X.shape
+        check_range(f"trellis{self.size}B", self.size, d // 2, "bytes", f"vectors of {d} dimensions")
+        self.mean_, variances, components = principal_components(X)
+        steps = allocate(variances, 8 * self.size)
+        r = sum(v for _, v in steps)
+        self.steps_ = np.array(steps[::-1], np.uint8)
+        self.components_ = components[:r][::-1].copy()
+        self.scale_ = np.sqrt(variances[:r][::-1]).astype(np.float32)
+        self.gain_ = self.scale_ * self._gain(X[np.random.default_rng(seed).permutation(n)[:REFIT_VECTORS]])
+
+    def _gain(self, X: Floats) -> Floats:
+        """Return a · g⁻ᵖ (r,)."""
+        Z = self._components(X)
+        reproduced = reproduce(viterbi(Z, self._steps, self.scale_**2), self._steps)
+        least_squares = (Z * reproduced).sum(axis=0) / np.maximum((reproduced**2).sum(axis=0), 1e-9)
+        kept = [1 - distortions()[step] for step in self._steps for _ in range(step[1])]
+        return np.asarray(least_squares * np.array(kept) ** -UNSHRINK, dtype=np.float32)
+
+    @cached_property
+    def _steps(self) -> tuple[Step, ...]:
+        return tuple((int(k), int(v)) for k, v in self.steps_)
+
+    def _components(self, X: Floats) -> Floats:
+        return np.asarray((X - self.mean_) @ self.components_.T / self.scale_, dtype=np.float32)
+
+    @property
+    def bytes_per_vector(self) -> int:
+        return self.size
+
+    def encode(self, X: Floats) -> Codes:
+        return pack(viterbi(self._components(X), self._steps, self.scale_**2), self._steps)
+
+    def values(self, codes: Codes) -> Floats:
+        return reproduce(unpack(codes, self._steps), self._steps) * self.gain_

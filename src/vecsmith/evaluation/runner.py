@@ -1,0 +1,195 @@
+"""One task embedded by one encoder, on which codecs are measured."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs import Codec, is_codec
+from vecsmith.embeddings import EmbeddingSet, normalize
+from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
+from vecsmith.evaluation import DEPTH, evaluate
+from vecsmith.evaluation.results import Result
+from vecsmith.index import Encoded, Index, CodePartition, Scoring, encode_corpus, two_stages
+from vecsmith.tasks import Task
+
+BASELINE = "float32"
+LineScoring = Scoring | Literal["exact", "two-stage"]
+"""How a line of `compare` is scored; ``exact`` is float32, and ``two-stage`` the search that `CodeSet.encode` ships for
+codes of two quantizers: the first codes are scanned, and the whole codes reorder the shortlist."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A result that has not been compared with the baseline yet, and what the comparison needs.
+
+    Attributes
+    ----------
+    result : Result
+        With a compression, a retention and a p-value of 1.
+    ndcg_at_10 : list of float
+        Of each judged query, by query id.
+    """
+
+    result: Result
+    ndcg_at_10: list[float]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One task, embedded by one encoder, and the protocol under which codecs are measured on it.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    split : str
+        Its judgements that count.
+    encoder : str
+        Spec of the encoder.
+    corpus, queries : EmbeddingSet
+        Its vectors.
+    fit_on : str
+        What codecs are fitted on.
+    training : EmbeddingSet or None
+        The other set that `fit_on` names.
+    seed : int
+        Seeds codecs and halves.
+    recenter : bool
+        Whether the means of codecs are replaced by those of the corpus.
+    """
+
+    task: Task
+    split: str
+    encoder: str
+    corpus: EmbeddingSet
+    queries: EmbeddingSet
+    fit_on: str
+    training: EmbeddingSet | None
+    seed: int
+    recenter: bool = False
+
+    def measure(self, spec: str, scorings: Sequence[LineScoring], force: bool = False) -> Iterator[Measurement]:
+        """Yield a measurement per scoring.
+
+        What was measured before on the same inputs is read from the cache unless `force` is set.
+        """
+        encoded = None
+        for scoring in scorings:
+            weights = sha256_of(Path(spec) / "config.json") if is_codec(spec) else ""
+            path = cache_folder() / "results" / f"{fingerprint([self._key, spec, weights, scoring])}.json"
+            measurement = None if force else _read_cached(path)
+            if measurement is None:
+                recenter = self.recenter and spec != BASELINE
+                encoded = encoded or encode_corpus(
+                    spec, self._documents, self.fit_on, self.seed, self.training, recenter, self.corpus.blocks
+                )
+                measurement = self._measure(spec, scoring, encoded)
+                write_text(path, json.dumps(asdict(measurement)))
+            yield measurement
+
+    @cached_property
+    def _key(self) -> list[object]:
+        """All that a measurement depends on, besides codec and scoring."""
+        fit_on = self.training.fingerprint if self.training else self.fit_on
+        sets = [self.corpus.fingerprint, self.queries.fingerprint]
+        names = [self.task.name, self.encoder, self.fit_on, self.recenter]
+        return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, versions(), code_hash()]
+
+    @cached_property
+    def _documents(self) -> NDArray[np.float32]:
+        return normalize(self.corpus.vectors)
+
+    @cached_property
+    def _judged(self) -> NDArray[np.int64]:
+        """Rows of the queries that have judgements."""
+        judgements = self.task.judgements(self.split)
+        return np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
+
+    def _index(self, scoring: LineScoring, parts: Sequence[CodePartition]) -> Index:
+        ids, zero_rows = self.corpus.ids, self.corpus.zero_rows
+        if scoring == "two-stage":
+            return Index.of_parts(parts, "rescored", None, ids, zero_rows)
+        return Index.of_parts(parts, "asymmetric" if scoring == "exact" else scoring, self._documents, ids, zero_rows)
+
+    def _measure(self, spec: str, scoring: LineScoring, encoded: Encoded) -> Measurement:
+        index = self._index(scoring, encoded.parts)
+        queries = normalize(self.queries.vectors[self._judged])
+        identical = self.task.ignore_identical_ids
+        # what FAISS builds on the first search is no part of searching
+        index.search(queries[:1], DEPTH)
+        start = time.perf_counter()
+        scores, rows = index.search(queries, DEPTH + identical)
+        search_seconds = time.perf_counter() - start
+        query_ids = [self.queries.ids[row] for row in self._judged]
+        quality = evaluate(scores, rows, query_ids, self.corpus.ids, self.task.judgements(self.split), identical)
+        codec, n_docs = encoded.parts[0].codec, len(self.corpus)
+        rescore_bytes = 4 * self.corpus.dimensions if scoring == "rescored" else 0
+        result = Result(
+            task=self.task.name,
+            split=self.split,
+            encoder=self.encoder,
+            codec=spec,
+            scoring=scoring,
+            fit_on=self._fit_on(spec, codec),
+            n_docs=n_docs,
+            n_queries=len(quality.query_ids),
+            dimensions=codec.dimensions,
+            bytes_per_vector=codec.bytes_per_vector,
+            memory_bytes_per_vector=two_stages.memory_bytes_per_vector(codec)
+            if scoring == "two-stage"
+            else codec.memory_bytes_per_vector,
+            rescore_bytes_per_vector=rescore_bytes,
+            amortised_bytes_per_vector=codec.bytes_per_vector + rescore_bytes + codec.codec_bytes / n_docs,
+            codec_bytes=codec.codec_bytes,
+            compression=1.0,
+            ndcg_at_10=float(quality.ndcg_at_10.mean()),
+            recall_at_100=float(quality.recall_at_100.mean()),
+            retention=1.0,
+            p_value=1.0,
+            fit_seconds=encoded.fit_seconds,
+            encode_vectors_per_second=n_docs / encoded.encode_seconds,
+            queries_per_second=len(query_ids) / search_seconds,
+            seed=self.seed,
+            versions=versions(),
+        )
+        return Measurement(result, quality.ndcg_at_10.tolist())
+
+    def _fit_on(self, spec: str, codec: Codec) -> str:
+        if not codec.requires_fit:
+            return "nothing"
+        fit_on = "what it was fitted on before" if is_codec(spec) else self.fit_on
+        return f"{fit_on}, re-centered" if self.recenter else fit_on
+
+
+@cache
+def code_hash() -> str:
+    """Return a hash of this package's source, for installs whose code changes without their version."""
+    package = Path(__file__).parents[1]
+    return fingerprint({str(path.relative_to(package)): sha256_of(path) for path in sorted(package.rglob("*.py"))})
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a measurement depends on, and the threads."""
+    packages = {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu", "pytrec-eval-terrier")}
+    threads = f"{faiss.omp_get_max_threads()} of {os.cpu_count()}"
+    return {**packages, "python": platform.python_version(), "threads": threads}
+
+
+def _read_cached(path: Path) -> Measurement | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Measurement(Result(**content["result"]), content["ndcg_at_10"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # not measured yet, or by a version that kept other fields
+        return None

@@ -1,0 +1,30 @@
+"""Embedding sets as float32 codes, for what takes codes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vecsmith.codecs import Codec
+from vecsmith.embeddings import SUFFIXES, EmbeddingSet
+from vecsmith.files import is_of_kind
+from vecsmith.index.code_set import CodeSet
+
+
+@contextmanager
+def codes_of(path: str | Path) -> Iterator[CodeSet]:
+    """Open codes, or an embedding set as codes of ``float32``, which lie in a temporary folder until the block ends.
+
+    Raises
+    ------
+    VecsmithError
+        As `CodeSet.open` or `EmbeddingSet.open`.
+    """
+    if not (Path(path).suffix in SUFFIXES or is_of_kind(Path(path) / "manifest.json", "embedding set")):
+        yield CodeSet.open(path)
+        return
+    embedded = EmbeddingSet.open(path)
+    codec = Codec("float32").fit(embedded.unit[:1])
+    codec.blocks = dict(embedded.blocks)
+    with TemporaryDirectory(prefix="vecsmith-") as folder:
+        yield CodeSet.encode(codec, embedded, Path(folder) / "codes")

@@ -1,0 +1,75 @@
+"""A study's tables: on the terminal, in markdown and as CSV."""
+
+import csv
+import html
+import io
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from vecsmith.studies import Findings, Page, Table
+from vecsmith.evaluation.runner import versions
+
+
+def findings_terminal(findings: Findings) -> RenderableType:
+    """Return the tables as rich tables under their titles."""
+    parts: list[RenderableType] = []
+    for table in findings.tables:
+        rich_table = RichTable(box=box.SIMPLE_HEAD, padding=0)
+        for number, column in enumerate(table.columns):
+            rich_table.add_column(escape(column), justify="right" if _is_number(table, number) else "left")
+        for row in table.rows:
+            rich_table.add_row(*map(Text, row))  # a cell may be a user's text, with brackets that are no markup
+        parts += [Text(table.title), rich_table]
+    return Group(*parts)
+
+
+def findings_markdown(findings: Findings) -> str:
+    """Return the tables as a markdown document that ends with the versions."""
+    lines = ["# vecsmith study", ""]
+    for table in findings.tables:
+        lines += [table.title, "", "| " + " | ".join(table.columns) + " |"]
+        lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
+        lines += ["| " + " | ".join(row) + " |" for row in table.rows] + [""]
+    measured = findings.results[0].versions if findings.results else versions()
+    lines += [f"Measured with {', '.join(f'{name} {number}' for name, number in measured.items())}.", ""]
+    return "\n".join(lines)
+
+
+def _is_number(table: Table, column: int) -> bool:
+    return all(row[column][:1] in "+-−0123456789" for row in table.rows)
+
+
+def page_html(page: Page) -> str:
+    """Return a page of examples as an HTML document that needs no other file."""
+    tables = "".join(f"<h2>{html.escape(table.title)}</h2>{_table_html(table)}" for table in page.tables)
+    return PAGE.format(title=html.escape(page.title), tables=tables)
+
+
+def _table_html(table: Table) -> str:
+    rows = [("th", table.columns), *(("td", row) for row in table.rows)]
+    cells = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) for tag, row in rows)
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em }}
+h1 {{ font-size: 1.3em }} h2 {{ font-size: 1.1em; margin-top: 2em }}
+table {{ border-collapse: collapse }}
+td, th {{ padding: .2em 1em .2em 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
+</style></head><body>
+<h1>{title}</h1>
+{tables}
+</body></html>
+"""
+
+
+def table_csv(table: Table) -> str:
+    """Return a table as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([table.columns, *table.rows])
+    return text.getvalue()
