@@ -14,18 +14,11 @@ from statistics import fmean
 import numpy as np
 
 from vecsmith.evaluation import stratified_p_value
-from vecsmith.report import findings_markdown
-from vecsmith.evaluation.results import Result
-from vecsmith.studies import (
-    Findings,
-    Setting,
-    Table,
-    autoencoder_dimensions,
-    fusion,
-    matryoshka,
-    small_to_large,
-)
 from vecsmith.evaluation.compare import measure
+from vecsmith.evaluation.results import Result
+from vecsmith.report import findings_markdown
+from vecsmith.report.findings import Findings, Table
+from vecsmith.studies import Setting, autoencoder_dimensions, fusion, matryoshka, small_to_large
 from vecsmith.tasks import Task, load_task
 
 SPLIT = "train+test"

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 
 from vecsmith.evaluation import stratified_p_value
-from vecsmith.report import findings_markdown
-from vecsmith.studies import Findings, Table
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.evaluation.compare import measure
+from vecsmith.evaluation.runner import Measurement
+from vecsmith.report import findings_markdown
+from vecsmith.report.findings import Findings, Table
 from vecsmith.tasks import load_task
 
 ALONE = ("trellis96B", "trellis48B", "hybrid48B", "hybrid16B+trellis32B", "trellis24B", "faiss:RaBitQ")

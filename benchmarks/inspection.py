@@ -13,7 +13,7 @@ import numpy as np
 
 import vecsmith
 from vecsmith.advise.inspection import Inspection, inspect
-from vecsmith.studies import compare
+from vecsmith.evaluation.compare import compare
 
 PARTS = (4, 8, 16, 32)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import vecsmith
-from vecsmith.studies.migration import Judged
 from vecsmith.evaluation.translation import cross_translate
+from vecsmith.studies.migration import Judged
 from vecsmith.tasks import Task
 from vecsmith.translators.calibration import ScoreCalibration
 

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from promise_counts import Trial, report
 
+from vecsmith.advise.prediction import PseudoQueries
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation import DEPTH, evaluate
+from vecsmith.evaluation.folds import Encoded, encode_corpus
+from vecsmith.index import Index, Scoring
 from vecsmith.progress import track
 from vecsmith.report import findings_markdown
-from vecsmith.index import Encoded, Index, Scoring, encode_corpus
-from vecsmith.advise.prediction import PseudoQueries
 from vecsmith.tasks import Task, load_task
 
 RESULTS = Path(__file__).parent / "results" / "promise.md"

@@ -8,9 +8,9 @@ from math import inf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.advise.retention_interval import CALIBRATED, LEAST_LOSS, POWER, RetentionInterval, Z
-from vecsmith.studies import Findings, Table
 from vecsmith.advise.prediction import REDUCER_FACTOR
+from vecsmith.advise.retention_interval import CALIBRATED, LEAST_LOSS, POWER, RetentionInterval, Z
+from vecsmith.report.findings import Findings, Table
 
 MISSED = 0.05
 """Share of the trials of every origin that a calibrated interval may miss on either side."""

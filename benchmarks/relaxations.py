@@ -20,7 +20,7 @@ import torch
 
 from vecsmith.codecs.options import RELAXATIONS
 from vecsmith.codecs.quantizers.thresholds import STARTS, Thresholds
-from vecsmith.studies import compare
+from vecsmith.evaluation.compare import compare
 from vecsmith.tasks import load_task
 
 if TYPE_CHECKING:

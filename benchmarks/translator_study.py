@@ -13,9 +13,9 @@ from itertools import permutations
 from pathlib import Path
 
 import vecsmith
-from vecsmith.report import findings_markdown
-from vecsmith.studies import Findings, Table
 from vecsmith.evaluation.translation import Experiment, Outcome
+from vecsmith.report import findings_markdown
+from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.translators import findings, run_all
 
 MODELS = ("vectors:minilm", "vectors:mpnet", "vectors:potion")

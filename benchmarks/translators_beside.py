@@ -16,9 +16,9 @@ import numpy as np
 from translators import OTHER, OWN, Side
 
 import vecsmith
-from vecsmith.studies.migration import Judged
 from vecsmith.advise.migration_trial import SHORTLIST
 from vecsmith.evaluation.translation import cross_translate
+from vecsmith.studies.migration import Judged
 from vecsmith.tasks import Task
 
 SEEDS = (0, 1, 2)

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import numpy as np
 
 import vecsmith
-from vecsmith.codecs import trellis, unit_length
+from vecsmith.codecs.quantizers import trellis, unit_length
 from vecsmith.embeddings import normalize
 
 SIZES = (96, 48, 24, 12)
@@ -27,7 +27,7 @@ VARIANTS = [(normalized, p) for normalized in (False, True) for p in (0.0, 0.25,
 
 
 @contextmanager
-def variant(normalised: bool, p: float) -> Iterator[None]:
+def variant(normalized: bool, p: float) -> Iterator[None]:
     """Change what `Trellis` does within the block."""
     lengths = normalize if normalized else partial(np.asarray, dtype=np.float32)
     with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "normalize", lengths):

@@ -14,8 +14,8 @@ from vecsmith.cli import app
 from vecsmith.codecs.reducers.autoencoder import PRESETS, Autoencoder
 from vecsmith.codecs.stages import Reducer
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.compare import compare
 from vecsmith.files import cache_folder
-from vecsmith.studies import compare
 
 torch = pytest.importorskip("torch")
 

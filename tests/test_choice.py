@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 import vecsmith
+from vecsmith.advise.choice import TARGETS, best, candidates, choose, smallest, trade_off
+from vecsmith.advise.prediction import REDUCER_FACTOR, Prediction, predict
+from vecsmith.advise.retention_interval import CALIBRATED
 from vecsmith.cli import app
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
-from vecsmith.advise.retention_interval import CALIBRATED
 from vecsmith.stores import SEARCHING_STORES, searches
-from vecsmith.advise.choice import TARGETS, best, candidates, choose, smallest, trade_off
-from vecsmith.advise.prediction import REDUCER_FACTOR, Prediction, predict
 from vecsmith.studies.promise import promise
 from vecsmith.studies.setting import Setting
 

@@ -11,7 +11,7 @@ import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.codecs import codec as codec_module
 from vecsmith.embeddings import Provenance, rows, writer
-from vecsmith.index import CodeSet, codes
+from vecsmith.index import CodeSet, code_set
 
 Vectors = NDArray[np.float32]
 
@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "SHARD_ROWS", 100)
-    monkeypatch.setattr(codes, "BLOCK", 64)
+    monkeypatch.setattr(code_set, "BLOCK", 64)
     monkeypatch.setattr(rows, "BLOCK", 70)
 
 
@@ -77,7 +77,7 @@ def test_a_failure_leaves_the_old_codes(embedded: EmbeddingSet, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["codes", "set"]
 
 
-@pytest.mark.parametrize("name", codes.FILES)
+@pytest.mark.parametrize("name", code_set.FILES)
 def test_damaged_codes_are_refused(name: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
     CodeSet.encode(vecsmith.codec("hybrid5B").fit(embedded.unit), embedded, tmp_path / "codes")
     data = bytearray((tmp_path / "codes" / name).read_bytes())
@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_the_number_of_vectors(
     spec: str, small_blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codec_module, "FIT_VECTORS", 500)
-    monkeypatch.setattr(codes, "BLOCK", 256)
+    monkeypatch.setattr(code_set, "BLOCK", 256)
     rng, peaks, sizes = np.random.default_rng(0), [], []
     for name, count in (("warm-up", 1000), ("few", 2000), ("many", 10_000)):
         X = rng.standard_normal((count, 128)).astype(np.float16)

@@ -18,14 +18,16 @@ import vecsmith
 from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.report import csv_table, markdown_table, write_folder
-from vecsmith.report.tables import COLUMNS, means, short
+from vecsmith.evaluation import runner
+from vecsmith.evaluation.compare import compare, measure
+from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.evaluation.results import FIELDS, Result, read_results
-from vecsmith.index import SHORTLIST, Index, encode_corpus
+from vecsmith.index import SHORTLIST, Index
 from vecsmith.index.exact import asymmetric_scores
 from vecsmith.index.two_stages import first_stage
-from vecsmith.studies import STUDIES, Setting, bench, compare
-from vecsmith.evaluation.compare import measure
+from vecsmith.report import csv_table, markdown_table, write_folder
+from vecsmith.report.tables import COLUMNS, means, short
+from vecsmith.studies import STUDIES, Setting
 
 Vectors = NDArray[np.float32]
 
@@ -235,8 +237,8 @@ def test_same_seed_same_table(folder: Path) -> None:
 
 def test_what_was_measured_is_not_measured_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted = []
-    real = bench.encode_corpus
-    monkeypatch.setattr(bench, "encode_corpus", lambda spec, *rest: fitted.append(spec) or real(spec, *rest))
+    real = runner.encode_corpus
+    monkeypatch.setattr(runner, "encode_corpus", lambda spec, *rest: fitted.append(spec) or real(spec, *rest))
     arguments = ([str(folder)], ["vectors:toy"], ["binary"])
     first = compare(*arguments, ("symmetric", "asymmetric"))
     assert fitted == ["float32", "binary"]

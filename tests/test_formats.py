@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith.codecs import STAGES, Quantizer, Stage
 from vecsmith.embeddings import Provenance
-from vecsmith.index import CodeSet, CodedVectors
+from vecsmith.index import CodedVectors, CodeSet
 from vecsmith.translators.base import TRANSLATORS
 
 Vectors = NDArray[np.float32]

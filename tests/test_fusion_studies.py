@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vecsmith.advise.prediction import Judged
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
-from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Plot, Setting, small_to_large
-from vecsmith.studies.autoencoder_dimensions import widths
 from vecsmith.evaluation.compare import measure
+from vecsmith.report import plots, write_study
+from vecsmith.report.findings import Findings, Plot
+from vecsmith.studies import STUDIES, Setting, small_to_large
+from vecsmith.studies.autoencoder_dimensions import widths
 from vecsmith.studies.fusion_weights import on_queries
-from vecsmith.advise.prediction import Judged
 from vecsmith.tasks import load_task
 
 

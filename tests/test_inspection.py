@@ -13,11 +13,11 @@ from scipy.stats import skew
 from sklearn.decomposition import PCA
 
 import vecsmith
-from vecsmith.embeddings import EmbeddingSet, normalize
-from vecsmith.errors import VecsmithError
-from vecsmith.evaluation import inspection
+from vecsmith.advise import inspection
 from vecsmith.advise.inspection import Inspection, inspect
 from vecsmith.advise.suggestions import suggest
+from vecsmith.embeddings import EmbeddingSet, normalize
+from vecsmith.errors import VecsmithError
 from vecsmith.report.inspection import check_picture, sparkline, write_picture
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from typer.testing import CliRunner
 
+from vecsmith.advise.migration import findings, plan
 from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.report import findings_terminal
-from vecsmith.advise.migration import findings, plan
 
 Vectors = NDArray[np.float32]
 

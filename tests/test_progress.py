@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vecsmith import progress
-from vecsmith.codecs import rivals
+from vecsmith.codecs.quantizers import faiss as rivals
 from vecsmith.embeddings import resume
 from vecsmith.encoders import embed_texts, load_encoder
 from vecsmith.progress import announce, losses, track

@@ -17,8 +17,9 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, load_encoder, options_by_encoder
 from vecsmith.errors import VecsmithError
-from vecsmith.studies import Setting, compare
+from vecsmith.evaluation.compare import compare
 from vecsmith.evaluation.translation import Experiment
+from vecsmith.studies import Setting
 
 FIND = EncoderOptions(query_prompt="find ")
 

@@ -14,8 +14,8 @@ from vecsmith.embeddings import Provenance, fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet, codes_of
-from vecsmith.stores.embedding_store import EmbeddingStore
 from vecsmith.stores import export_codes, import_set
+from vecsmith.stores.embedding_store import EmbeddingStore
 from vecsmith.tasks import load_task
 from vecsmith.translators.sets import fit_sets, translate_set
 

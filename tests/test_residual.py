@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 import vecsmith
 from vecsmith.codecs import STAGES
-from vecsmith.codecs.stages import Quantizer
 from vecsmith.codecs.quantizers.residual import Residual
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
+from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet

@@ -17,7 +17,7 @@ import vecsmith
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.evaluation import evaluate
-from vecsmith.index import SHORTLIST, CodeSet, CodedVectors, CodePartition
+from vecsmith.index import SHORTLIST, CodedVectors, CodePartition, CodeSet
 from vecsmith.index.exact import asymmetric_scores, hamming_distances
 
 Vectors = NDArray[np.float32]
@@ -317,7 +317,10 @@ def test_ids_are_checked_and_may_come_back(vectors: Vectors) -> None:
     assert index.search(vectors[:2])[0].shape == (2, 0)
     with pytest.raises(VecsmithError, match="nothing in the index"):
         index.save("nowhere")
-    parts = [CodePartition(codec, codec.encode(vectors[:2]), np.arange(2)), CodePartition(codec, codec.encode(vectors[2:4]), np.r_[2, 3])]
+    parts = [
+        CodePartition(codec, codec.encode(vectors[:2]), np.arange(2)),
+        CodePartition(codec, codec.encode(vectors[2:4]), np.r_[2, 3]),
+    ]
     with pytest.raises(VecsmithError, match="several codecs"):
         vecsmith.Index.of_parts(parts).add(vectors[:1])
 

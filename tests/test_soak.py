@@ -15,7 +15,7 @@ import pytest
 import vecsmith
 from vecsmith import VecsmithError
 from vecsmith.codecs import load_codec
-from vecsmith.index import codes
+from vecsmith.index import code_set
 from vecsmith.index.exact import order
 from vecsmith.index.segments import Snapshot
 
@@ -200,6 +200,6 @@ def test_a_folder_that_is_replaced_by_its_equal_while_it_is_opened_is_opened_aga
             index.save(tmp_path / "index")
         return load_codec(path)
 
-    monkeypatch.setattr(codes, "load_codec", replaced_meanwhile)
+    monkeypatch.setattr(code_set, "load_codec", replaced_meanwhile)
     assert len(vecsmith.Index.load(tmp_path / "index")) == len(index)
     assert len(opened) == 2

@@ -9,10 +9,10 @@ import pytest
 
 from vecsmith.codecs import Codec
 from vecsmith.errors import VecsmithError
-from vecsmith.report import findings_markdown, write_study
 from vecsmith.evaluation.results import Result
-from vecsmith.studies import Findings, summary
 from vecsmith.evaluation.runner import Measurement
+from vecsmith.report import findings_markdown, write_study
+from vecsmith.report.findings import Findings, summary
 from vecsmith.studies.quantization import rivalry, specs
 
 

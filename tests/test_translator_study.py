@@ -1,5 +1,6 @@
 """The study of translators: cross-fitted, resumed, and told in tables."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,11 +16,12 @@ from typer.testing import CliRunner
 
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.translation import MODES, Experiment, cross_translate, run
 from vecsmith.report import plots, write_study
-from vecsmith.studies import STUDIES, Findings, Kernels, Map, Page, Setting, Table, migration, migration_promise
+from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
+from vecsmith.studies import STUDIES, Setting, migration
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBORS, QUERIES, examples
-from vecsmith.evaluation.translation import MODES, Experiment, cross_translate, run
 from vecsmith.studies.translators import findings as tables_of
 from vecsmith.translators import translator
 
@@ -207,7 +209,7 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
 
 
 def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migration_promise, "PAIRS", (240,))
+    monkeypatch.setattr(importlib.import_module("vecsmith.studies.migration"), "PAIRS", (240,))
     counts, plans = migration(Setting([task], ["vectors:a", "vectors:b"], seeds=[0])).tables
     assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [
         ["vectors:b", "vectors:a", "240"]

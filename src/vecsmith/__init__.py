@@ -2,14 +2,14 @@
 
 from importlib.metadata import version
 
+from vecsmith.advise.choice import auto
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.compare import compare
 from vecsmith.evaluation.results import Result
 from vecsmith.index import Index
-from vecsmith.studies import compare
-from vecsmith.advise.choice import auto
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import Translator, load_translator, translator
 

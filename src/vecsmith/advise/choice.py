@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from vecsmith.advise.prediction import Judged, Prediction, judge, predict
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, VectorsLike, as_unit
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index import Scoring
-from vecsmith.stores import SEARCHING_STORES, scoring_of, searches
 from vecsmith.report.findings import Table
-from vecsmith.advise.prediction import Judged, Prediction, judge, predict
+from vecsmith.stores import SEARCHING_STORES, scoring_of, searches
 
 TARGETS = ("index", "storage", *SEARCHING_STORES)
 """What a codec is chosen for: an `Index` that scans the codes, storage alone, or a store that searches them."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.advise.moments import Moments
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
-from vecsmith.advise.moments import Moments
 from vecsmith.progress import track
 
 Array = NDArray[np.float64]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.advise.migration_trial import Cluster, Trial, Way
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.translation import cross_translate
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
-from vecsmith.advise.migration_trial import Cluster, Trial, Way
-from vecsmith.evaluation.translation import cross_translate
 from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, join, translator
 
 METHOD = "canonical"

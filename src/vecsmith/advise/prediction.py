@@ -7,16 +7,17 @@ from math import inf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.advise.retention_interval import CALIBRATED, Z
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
-from vecsmith.advise.retention_interval import CALIBRATED, Z
-from vecsmith.progress import track
-from vecsmith.index import Encoded, Index, Scoring, encode_corpus
-from vecsmith.index.exact import score_shortlist
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.evaluation.compare import against, measure
+from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
+from vecsmith.evaluation.folds import Encoded, encode_corpus
+from vecsmith.evaluation.runner import Measurement
+from vecsmith.index import Index, Scoring
+from vecsmith.index.exact import score_shortlist
+from vecsmith.progress import track
 from vecsmith.tasks import Task
 
 Floats = NDArray[np.float32]

@@ -77,6 +77,8 @@ def fit(
     vecsmith fit auto --keep 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
+    from vecsmith.advise.choice import choose, trade_off
+    from vecsmith.advise.prediction import Judged, Prediction
     from vecsmith.codecs import Codec
     from vecsmith.codecs.codec import KIND
     from vecsmith.codecs.reducers.fuse import FittedFuse
@@ -85,10 +87,8 @@ def fit(
     from vecsmith.encoders import embed_task
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
-    from vecsmith.studies import Findings
-    from vecsmith.advise.choice import choose, trade_off
+    from vecsmith.report.findings import Findings
     from vecsmith.studies.fusion_weights import on_queries
-    from vecsmith.advise.prediction import Judged, Prediction
     from vecsmith.tasks import load_task
 
     if (spec == "auto") != (size is not None or keep is not None):
@@ -160,9 +160,9 @@ def encode(
     from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.embeddings.writer import KIND as SET
-    from vecsmith.outputs import check_folder
     from vecsmith.index import CodeSet
     from vecsmith.index.code_set import KIND
+    from vecsmith.outputs import check_folder
 
     check_folder(out, SET if reduced else KIND, force)
     fitted = load_codec(codec)

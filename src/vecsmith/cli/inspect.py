@@ -26,9 +26,9 @@ def inspect(
     vecsmith inspect corpus.npy
     vecsmith inspect corpus.npy --out corpus.html
     """
-    from vecsmith.embeddings import EmbeddingSet
     from vecsmith.advise.inspection import inspect
     from vecsmith.advise.suggestions import suggest
+    from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report.inspection import check_picture, inspection_terminal, write_picture
 
     if out is not None:

@@ -68,9 +68,9 @@ def compare(
     vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
+    from vecsmith.evaluation.compare import compare
     from vecsmith.outputs import check_folder
     from vecsmith.report import KIND, terminal_table, write_folder
-    from vecsmith.studies import compare
     from vecsmith.tasks import load_task
 
     if out is not None:

@@ -41,9 +41,9 @@ def plan(
     \b
     vecsmith migrate plan --old corpus-minilm --new sample-mpnet --beside corpus-static
     """
+    from vecsmith.advise.migration import findings, plan
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report import findings_terminal
-    from vecsmith.advise.migration import findings, plan
 
     also = EmbeddingSet.open(beside) if beside else None
     planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), also, method, seed)
@@ -67,8 +67,8 @@ def apply(
     \b
     vecsmith migrate apply --old corpus-minilm --new sample-mpnet --out corpus-mpnet
     """
-    from vecsmith.embeddings import EmbeddingSet
     from vecsmith.advise.migration import apply
+    from vecsmith.embeddings import EmbeddingSet
 
     sample = EmbeddingSet.open(new)
     written, level = apply(EmbeddingSet.open(old), sample, out, method, seed, force)

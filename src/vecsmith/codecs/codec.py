@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vecsmith.arrays import write_weights
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, Reducer
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
 from vecsmith.codecs.estimator import Estimator
 from vecsmith.codecs.reducers.fuse import Fuse
-from vecsmith.codecs.spec import canonical, parse
 from vecsmith.codecs.reducers.trained import Trained
+from vecsmith.codecs.spec import canonical, parse
+from vecsmith.codecs.stages import Codes, Floats, Quantizer, Reducer
 from vecsmith.embeddings import (
     MultiModelVectors,
     UnitVectors,

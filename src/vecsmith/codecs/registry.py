@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from vecsmith.codecs.stages import STAGES, Stage
 from vecsmith.codecs.options import parse_options
+from vecsmith.codecs.stages import STAGES, Stage
 from vecsmith.errors import VecsmithError, unknown
 
 OPTIONS = re.compile(r"(?P<stage>.+)\((?P<options>[^()]*)\)")

@@ -3,18 +3,18 @@
 import importlib
 import pkgutil
 import re
-from pathlib import Path
 
-from vecsmith.codecs.stages import Quantizer, Reducer
+from vecsmith.codecs import quantizers, reducers
 from vecsmith.codecs.quantizers.floats import Float32
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.registry import stage_named
+from vecsmith.codecs.stages import Quantizer, Reducer
 from vecsmith.errors import VecsmithError
 
-# every module of this package registers the stages that it defines
-for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-    if _module.name not in ("codec", "reduced", "spec", "stored"):
-        importlib.import_module(f"vecsmith.codecs.{_module.name}")
+# every module of these packages registers the stages that it defines
+for _package in (reducers, quantizers):
+    for _module in pkgutil.iter_modules(_package.__path__):
+        importlib.import_module(f"{_package.__name__}.{_module.name}")
 
 
 def parse(spec: str) -> tuple[list[Reducer], Quantizer]:

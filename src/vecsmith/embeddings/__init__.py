@@ -2,7 +2,15 @@
 
 from vecsmith.embeddings.checks import Vectors, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
-from vecsmith.embeddings.fusion import MultiModelVectors, VectorsLike, as_unit, check_blocks, fuse, fuse_several, is_several
+from vecsmith.embeddings.fusion import (
+    MultiModelVectors,
+    VectorsLike,
+    as_unit,
+    check_blocks,
+    fuse,
+    fuse_several,
+    is_several,
+)
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.resume import write_set
 from vecsmith.embeddings.rows import Rows, StoredRows
@@ -17,9 +25,9 @@ __all__ = [
     "Columns",
     "EmbeddingSet",
     "EmbeddingWriter",
+    "MultiModelVectors",
     "Provenance",
     "Rows",
-    "MultiModelVectors",
     "StoredRows",
     "UnitVectors",
     "Vectors",

@@ -9,10 +9,11 @@ from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.evaluation import paired_p_value
-from vecsmith.progress import track
+from vecsmith.evaluation.folds import training_set
 from vecsmith.evaluation.results import Result
-from vecsmith.index import SCORINGS, has_two_quantizers, training_set
 from vecsmith.evaluation.runner import BASELINE, Bench, LineScoring, Measurement
+from vecsmith.index import SCORINGS, has_two_quantizers
+from vecsmith.progress import track
 from vecsmith.tasks import Task, load_task
 
 

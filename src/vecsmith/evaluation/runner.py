@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
-from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.evaluation import DEPTH, evaluate
+from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.results import Result
-from vecsmith.index import Encoded, Index, CodePartition, Scoring, encode_corpus, two_stages
+from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
+from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.tasks import Task
 
 BASELINE = "float32"

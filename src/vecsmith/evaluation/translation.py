@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task
-from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.evaluation import DEPTH, evaluate, geometry
-from vecsmith.index import Index
 from vecsmith.evaluation.runner import code_hash, versions
+from vecsmith.files import cache_folder, fingerprint, write_text
+from vecsmith.index import Index
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import Translator, translator
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
+from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, write_manifest
-from vecsmith.outputs import output_folder
-from vecsmith.progress import track
 from vecsmith.index.exact import CodedVectors, Originals, Scoring
 from vecsmith.index.inverted_lists import ListNumbers, Lists
 from vecsmith.index.two_stages import first_stage
+from vecsmith.outputs import output_folder
+from vecsmith.progress import track
 
 FORMAT_VERSION = 1
 KIND = "codes"

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.codecs.checks import refuse_infinite
 from vecsmith.codecs.codec import BLOCK
-from vecsmith.embeddings import Provenance, MultiModelVectors, UnitVectors, VectorsLike, warn_of_zero_rows
+from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.embeddings import MultiModelVectors, Provenance, UnitVectors, VectorsLike, warn_of_zero_rows
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index.code_set import CodeSet, write_codes
@@ -22,7 +22,7 @@ from vecsmith.index.exact import SCORINGS, CodedVectors, Originals, Rows, Scorin
 from vecsmith.index.part import CodePartition
 from vecsmith.index.ranking import SHORTLIST, best, rescore
 from vecsmith.index.segments import Segment, Snapshot
-from vecsmith.index.two_stages import is_first_stage_of, first_stage, split_stages
+from vecsmith.index.two_stages import first_stage, is_first_stage_of, split_stages
 
 
 class Index:

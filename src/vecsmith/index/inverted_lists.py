@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
+from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.errors import VecsmithError
-from vecsmith.progress import track
 from vecsmith.index.exact import Rows, score_shortlist
+from vecsmith.progress import track
 
 ListNumbers = NDArray[np.int32]
 

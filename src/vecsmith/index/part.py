@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes, signs
 from vecsmith.codecs.projection import projection
+from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes, signs
 from vecsmith.index.exact import Rows, is_bit_code
 from vecsmith.index.inverted_lists import InvertedIndex, Lists, with_codes
 

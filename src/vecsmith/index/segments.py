@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.cached import DropsCache
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.codecs.codec import BLOCK
+from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError
 from vecsmith.index.exact import CodedVectors, Originals, Rows, read
 from vecsmith.index.inverted_lists import LISTS, SAMPLE, ListNumbers, Lists, empty_lists, learn_centroids
-from vecsmith.index.part import Mask, CodePartition
+from vecsmith.index.part import CodePartition, Mask
 
 
 @dataclass(frozen=True)

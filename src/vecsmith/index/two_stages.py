@@ -60,4 +60,6 @@ def split_stages(parts: Sequence[CodePartition]) -> tuple[list[CodePartition], C
         assert first is not None
         scanned.append(replace(part, codec=first, codes=part.codes[:, : first.bytes_per_vector]))
     whole = [CodedVectors(part.codec, part.codes) for part in parts]
-    return scanned, whole[0] if len(whole) == 1 else CodedVectorsOfFolds(whole, [np.asarray(part.rows) for part in parts])
+    return scanned, whole[0] if len(whole) == 1 else CodedVectorsOfFolds(
+        whole, [np.asarray(part.rows) for part in parts]
+    )

@@ -25,9 +25,10 @@ from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import Encoder, load_encoder
 from vecsmith.errors import VecsmithError, require, unknown
+from vecsmith.evaluation.folds import FIT_ON, encode_corpus
+from vecsmith.index import SCORINGS, CodePartition, Index, Scoring
 from vecsmith.integrations.mteb_task import mteb_task, slug
 from vecsmith.integrations.mteb_vectors import Embedded, Ready
-from vecsmith.index import FIT_ON, SCORINGS, Index, CodePartition, Scoring, encode_corpus
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from vecsmith.evaluation.results import Result, write_results
 from vecsmith.files import write_manifest, write_text
 from vecsmith.outputs import output_folder
-from vecsmith.report.render import findings_markdown, page_html, table_csv
+from vecsmith.report.findings import Findings
 from vecsmith.report.plots import Drawing, can_draw, write_plots
+from vecsmith.report.render import findings_markdown, page_html, table_csv
 from vecsmith.report.tables import csv_table, markdown_table
-from vecsmith.evaluation.results import Result, write_results
-from vecsmith.studies import Findings
 
 RESULTS = "results.jsonl"
 KIND = "results"

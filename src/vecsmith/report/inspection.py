@@ -14,9 +14,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.errors import VecsmithError, require
 from vecsmith.advise.inspection import BINS, NEAR, SHARES, Inspection
 from vecsmith.advise.suggestions import Suggestion, counted
+from vecsmith.errors import VecsmithError, require
 from vecsmith.outputs import check_file, output_file
 
 BARS = " ▁▂▃▄▅▆▇█"

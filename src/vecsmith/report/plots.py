@@ -10,7 +10,7 @@ import numpy as np
 
 from vecsmith.errors import require
 from vecsmith.files import write_text
-from vecsmith.studies import Findings, Kernels, Map, Plot
+from vecsmith.report.findings import Findings, Kernels, Map, Plot
 
 Drawing = Plot | Map | Kernels
 

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from vecsmith.studies import Findings, Page, Table
 from vecsmith.evaluation.runner import versions
+from vecsmith.report.findings import Findings, Page, Table
 
 
 def findings_terminal(findings: Findings) -> RenderableType:

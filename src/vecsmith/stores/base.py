@@ -22,10 +22,10 @@ from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, write_set
 from vecsmith.embeddings.provenance import content_hash
 from vecsmith.errors import VecsmithError, is_disk_full, unknown
-from vecsmith.outputs import follow, occupied, output_file
-from vecsmith.progress import track
 from vecsmith.index.code_set import CodeSet
 from vecsmith.index.exact import Scoring, is_bit_code
+from vecsmith.outputs import follow, occupied, output_file
+from vecsmith.progress import track
 
 STORES = ("faiss", "usearch", "npy", "lancedb", "chroma", "pgvector")
 SEARCHING_STORES = tuple(store for store in STORES if store != "npy")

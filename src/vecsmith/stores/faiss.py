@@ -8,9 +8,9 @@ import faiss
 import numpy as np
 
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import Floats
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
+from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.index.code_set import CodeSet
 from vecsmith.index.exact import Scoring

@@ -1,8 +1,6 @@
 """Studies: recipes that run an experiment and return what it finds."""
 
 from vecsmith.studies.autoencoder_dimensions import autoencoder_dimensions
-from vecsmith.evaluation.compare import compare
-from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.studies.fusion import fusion
 from vecsmith.studies.matryoshka import matryoshka
 from vecsmith.studies.migration import migration
@@ -26,21 +24,13 @@ STUDIES = {
 
 __all__ = [
     "STUDIES",
-    "Findings",
-    "Kernels",
-    "Map",
-    "Page",
-    "Plot",
     "Setting",
-    "Table",
     "autoencoder_dimensions",
-    "compare",
     "fusion",
     "matryoshka",
     "migration",
     "promise",
     "quantization",
     "small_to_large",
-    "summary",
     "translators",
 ]

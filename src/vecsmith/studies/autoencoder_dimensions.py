@@ -3,7 +3,7 @@
 from vecsmith.codecs import Codec
 from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.index import training_set
+from vecsmith.evaluation.folds import training_set
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table

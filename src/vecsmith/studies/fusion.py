@@ -12,10 +12,11 @@ from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import evaluate, stratified_p_value
-from vecsmith.evaluation.results import Result
-from vecsmith.index import Index, training_set
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.evaluation.compare import against
+from vecsmith.evaluation.folds import training_set
+from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.runner import Measurement
+from vecsmith.index import Index
 from vecsmith.report.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.advise.prediction import Judged
 from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, chosen
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation import evaluate
-from vecsmith.advise.prediction import Judged
 
 Floats = NDArray[np.float32]
 

@@ -7,16 +7,16 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.advise.migration import METHOD, plan
+from vecsmith.advise.migration_trial import SHORTLIST
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import DEPTH, evaluate
-from vecsmith.progress import track
-from vecsmith.index.exact import score_shortlist
-from vecsmith.report.findings import Findings, Table
-from vecsmith.advise.migration import METHOD, plan
-from vecsmith.advise.migration_trial import SHORTLIST
-from vecsmith.studies.setting import Setting
 from vecsmith.evaluation.translation import cross_translate
+from vecsmith.index.exact import score_shortlist
+from vecsmith.progress import track
+from vecsmith.report.findings import Findings, Table
+from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
 

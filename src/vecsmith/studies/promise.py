@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vecsmith.evaluation.results import Result
-from vecsmith.evaluation.compare import against
-from vecsmith.report.findings import Findings, Table
 from vecsmith.advise.prediction import Prediction, predict
+from vecsmith.evaluation.compare import against
+from vecsmith.evaluation.results import Result
+from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import Setting
 
 SHARES = (4, 8, 16, 32)

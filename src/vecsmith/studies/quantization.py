@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.evaluation import stratified_p_value
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.evaluation.compare import against
+from vecsmith.evaluation.runner import Measurement
 from vecsmith.report.findings import Findings, Table, summary
 from vecsmith.studies.setting import Setting
 

@@ -7,9 +7,9 @@ from itertools import product
 
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
-from vecsmith.progress import track
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.evaluation.compare import measure
+from vecsmith.evaluation.runner import Measurement
+from vecsmith.progress import track
 from vecsmith.tasks import Task, load_task
 
 

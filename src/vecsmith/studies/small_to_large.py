@@ -12,8 +12,8 @@ from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import evaluate
+from vecsmith.evaluation.folds import training_set
 from vecsmith.progress import track
-from vecsmith.index import training_set
 from vecsmith.report.findings import Findings, Plot, Table, cell
 from vecsmith.studies.setting import Setting
 from vecsmith.tasks import Task

@@ -4,8 +4,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.report.findings import Kernels, Map, Page, Table
 from vecsmith.evaluation.translation import NEIGHBORS, Experiment, cross_translate
+from vecsmith.report.findings import Kernels, Map, Page, Table
 from vecsmith.tasks import Task, load_task
 
 Floats = NDArray[np.float32]

@@ -11,11 +11,11 @@ from statistics import fmean
 from threading import Thread
 
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.translation import MODES, NEIGHBORS, Experiment, Outcome, run
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import Setting
 from vecsmith.studies.translator_examples import examples
-from vecsmith.evaluation.translation import MODES, NEIGHBORS, Experiment, Outcome, run
 from vecsmith.translators import translator
 
 METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")

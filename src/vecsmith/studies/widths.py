@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
-from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.compare import against
+from vecsmith.evaluation.results import Result
 from vecsmith.report.findings import Plot, Table, cell
 from vecsmith.studies.setting import Setting
 

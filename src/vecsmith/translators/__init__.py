@@ -15,8 +15,8 @@ from vecsmith.translators.spec import is_translator, load_translator, translator
 
 __all__ = [
     "TRANSLATORS",
-    "ScoreCalibration",
     "Pairs",
+    "ScoreCalibration",
     "Translator",
     "complete_set",
     "fit_sets",

@@ -113,7 +113,12 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, 
 
 
 def complete_set(
-    fitted: Translator, level: ScoreCalibration, embedded: EmbeddingSet, known: EmbeddingSet, path: str | Path, force: bool = False
+    fitted: Translator,
+    level: ScoreCalibration,
+    embedded: EmbeddingSet,
+    known: EmbeddingSet,
+    path: str | Path,
+    force: bool = False,
 ) -> EmbeddingSet:
     """Write the texts of two sets in the target model's space, like `translate_set`.
 

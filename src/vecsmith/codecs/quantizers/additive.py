@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats, check_range
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import unshrinking
+from vecsmith.codecs.stages import Codes, Floats, check_range
 from vecsmith.errors import VecsmithWarning
 from vecsmith.progress import losses
 

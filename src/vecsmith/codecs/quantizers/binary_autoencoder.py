@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import Bits, Floats
 from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
 from vecsmith.codecs.quantizers.spectrum import unshrinking
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
+from vecsmith.codecs.stages import Bits, Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import losses
 

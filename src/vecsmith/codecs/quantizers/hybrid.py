@@ -6,11 +6,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Codes, Floats, check_range
 from vecsmith.codecs.quantizers.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
+from vecsmith.codecs.stages import Codes, Floats, check_range
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the best 1, 2, 4, 8 and 16 levels for a normal value of variance 1 (Max 1960)."""
@@ -46,7 +46,8 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
     References
     ----------
-    See `vecsmith.codecs.quantizers.levels`; Cover and Thomas 2006, Elements of Information Theory, 10.3.3, for the water-filling.
+    See `vecsmith.codecs.quantizers.levels`; for the water-filling, Cover and Thomas 2006, Elements of Information
+    Theory, 10.3.3.
     """
 
     usage = "hybridNB"

@@ -5,8 +5,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
+from vecsmith.codecs.stages import Codes, Floats
 
 TRAINING_VECTORS = 20_000
 """So many are enough for the levels of one dimension."""

@@ -6,8 +6,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes
 from vecsmith.codecs.quantizers.unit_length import SCALE_BYTES, UnitQuantizer
+from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes
 
 ENTRIES = 16
 

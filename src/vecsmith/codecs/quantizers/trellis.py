@@ -6,10 +6,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Codes, Floats, check_range
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.trellis_coding import Step, allocate, distortions, pack, reproduce, unpack, viterbi
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
+from vecsmith.codecs.stages import Codes, Floats, check_range
 
 UNSHRINK = 0.75
 """The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantizers.md)."""

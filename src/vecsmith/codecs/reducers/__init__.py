@@ -1,0 +1,1 @@
+"""Reducers: (n, d) floats to (n, k) floats and back, a file per method."""
