@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs import additive
+from vecsmith.codecs.quantizers import additive
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.errors import VecsmithError
 from vecsmith.index.exact import asymmetric_scores

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs import binary_autoencoder
+from vecsmith.codecs.quantizers import binary_autoencoder
 from vecsmith.errors import VecsmithError
 from vecsmith.index.exact import asymmetric_scores
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 
 import vecsmith
-from vecsmith.codecs import STAGES, additive
+from vecsmith.codecs import STAGES
 from vecsmith.codecs import codec as codec_module
+from vecsmith.codecs.quantizers import additive
 from vecsmith.codecs.stages import signs
 from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.training import loop

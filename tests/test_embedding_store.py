@@ -23,7 +23,7 @@ pytest.importorskip("chromadb")
 import chromadb
 import httpx
 
-from vecsmith.index import embedding_store
+from vecsmith.stores import embedding_store
 from vecsmith.stores.embedding_store import EmbeddingStore, collection_name, description
 from vecsmith.translators import translate_set, translator
 

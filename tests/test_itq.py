@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs import itq
+from vecsmith.codecs.quantizers import itq
 from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
 from vecsmith.errors import VecsmithError
 
