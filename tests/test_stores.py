@@ -19,8 +19,9 @@ from typer.testing import CliRunner
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.cli import app
+from vecsmith.codecs import reduce_set
 from vecsmith.embeddings import EmbeddingWriter
-from vecsmith.index import CodeSet
+from vecsmith.index import CodeSet, codes_of
 from vecsmith.stores import base, export_codes, import_set
 from vecsmith.stores.pgvector import bit_strings
 
@@ -203,6 +204,18 @@ def test_pgvector(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors, post
         import_set("pgvector", postgres, tmp_path / "gap", "floats")
     with pytest.raises(VecsmithError, match=r'^pgvector refuses: schema "nowhere" does not exist\.$'):
         export_codes(codes, "pgvector", postgres, "nowhere.x")
+
+
+def test_a_reduced_set_goes_to_pgvector_and_comes_back(
+    embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors, postgres: str
+) -> None:
+    pytest.importorskip("psycopg")
+    reduced = reduce_set(vecsmith.codec("pca8").fit(vectors), embedded, tmp_path / "reduced")
+    with codes_of(tmp_path / "reduced") as codes:
+        export_codes(codes, "pgvector", postgres, "reduced", decoded=True)
+    back = import_set("pgvector", postgres, tmp_path / "back", "reduced")
+    rows = [int(id_.removeprefix("d")) for id_ in back.ids]
+    np.testing.assert_allclose(back.unit[:], reduced.unit[:][rows], atol=1e-3)
 
 
 def test_a_database_that_does_not_answer() -> None:

@@ -378,6 +378,18 @@ class Codec(Estimator):
         VecsmithError
             If the codec is not fitted, or `path` is something else than a codec.
         """
+        self._weights()  # refuses a codec that is not fitted before anything is written
+        with output_folder(Path(path), KIND, force) as beside:
+            self.write(beside)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of `save` into a folder that the caller replaces or moves as a whole.
+
+        Raises
+        ------
+        VecsmithError
+            If the codec is not fitted.
+        """
         weights = self._weights()
         content = {
             "spec": self.spec,
@@ -386,9 +398,9 @@ class Codec(Estimator):
             **({"blocks": dict(self.blocks)} if self.blocks else {}),
             "versions": {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu")},
         }
-        with output_folder(Path(path), KIND, force) as beside:
-            write_weights(beside / "weights.safetensors", weights)
-            write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+        folder.mkdir(exist_ok=True)
+        write_weights(folder / "weights.safetensors", weights)
+        write_manifest(folder / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
 
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:

@@ -229,7 +229,7 @@ def write_codes(
             write_npy(beside / "originals.npy", count, originals)
             names.append("originals.npy")
         if finer is not None:
-            finer.save(beside / "finer")
+            finer.write(beside / "finer")
             names += ["finer/config.json", "finer/weights.safetensors"]
         if lists is not None:
             write_npy(beside / "centroids.npy", len(lists[0]), [lists[0]])
@@ -239,7 +239,7 @@ def write_codes(
             write_npy(beside / "zero_rows.npy", len(zero_rows), [zero_rows])
             names.append("zero_rows.npy")
         rows.write(beside / "rows.parquet")
-        codec.save(beside / "codec")
+        codec.write(beside / "codec")
         content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
         write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, content, names)
 
