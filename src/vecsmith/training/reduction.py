@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import Moments, principal_axes, shrunk, with_fixed_signs
 from vecsmith.errors import require
 from vecsmith.training.checkpoint import Checkpoint
 from vecsmith.training.descent import Parameters, Training, Watch, descend
@@ -20,8 +21,8 @@ Floats = NDArray[np.float32]
 Encode = Callable[[Parameters, "Tensor"], "Tensor"]
 Decoder = Callable[[Parameters], "Tensor"]
 
-SHRINKAGE = 0.05
-"""How far a spectrum is drawn to its mean: that of few vectors is too steep."""
+WEIGHT_SHRINKAGE = 0.05
+"""Share by which second moments are shrunk to their mean before they become weights of directions."""
 QUERIES = 128
 """Pseudo-queries of a batch for the similarity loss, made from its first vectors."""
 
@@ -31,13 +32,9 @@ def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
 
     The second moments are drawn to their mean first, and the weights are relative to that mean.
     """
-    exact = X.astype(np.float64)
-    moments, V = np.linalg.eigh(exact.T @ exact)
-    V = V[:, ::-1]
-    largest = np.take_along_axis(V, np.abs(V).argmax(axis=0, keepdims=True), axis=0)
-    falling = np.maximum(moments[::-1], 0)
-    relative = (1 - SHRINKAGE) * falling / max(falling.mean(), np.finfo(np.float64).tiny) + SHRINKAGE
-    return np.ascontiguousarray(V * np.sign(largest), np.float32), (relative**-power).astype(np.float32)
+    spectrum, axes = principal_axes(Moments(center=0).add(X).products)
+    relative = shrunk(spectrum, WEIGHT_SHRINKAGE, relative=True)
+    return np.ascontiguousarray(with_fixed_signs(axes), np.float32), (relative**-power).astype(np.float32)
 
 
 def train_reducer(
