@@ -112,7 +112,7 @@ def fit_until(step: int, spec: str, X: Vectors, monkeypatch: pytest.MonkeyPatch,
         yield report
 
     with monkeypatch.context() as patched:
-        patched.setattr("vecsmith.training.descent.losses", killing)
+        patched.setattr("vecsmith.training.loop.losses", killing)
         with suppress(Killed):
             vecsmith.codec(spec, seed).fit(X)
     return made
