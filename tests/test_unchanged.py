@@ -34,6 +34,7 @@ CHAINS = (
     "hybrid6B+trellis6B",
     "pca24,trellis6B",
     "itq4B",
+    "autoencoder16",
 )
 CODECS = sorted({*(stage.example for stage in STAGES.values()), *CHAINS})
 FUSIONS = ("fuse(a,b)", "fuse(a:0.7,b:0.3),int8", "fuse(a,b):fit,trellis6B", "fuse(a,b):fit,pca20")
