@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 POWER = 1 / 8
-"""The exponent p of the weights λ⁻ᵖ that it starts from (docs/reducers.md)."""
+"""The exponent p of the weights λ⁻ᵖ that it starts from (docs/studies/reducers.md)."""
 SMALLEST_CUT = 8
 
 

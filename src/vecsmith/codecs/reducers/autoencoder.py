@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 POWER = 1 / 8
-"""The exponent p of the weights λ⁻ᵖ that principal components get (docs/reducers.md)."""
+"""The exponent p of the weights λ⁻ᵖ that principal components get (docs/studies/reducers.md)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ PRESETS: dict[float | str, Preset] = {
     "mlp2": Preset(hidden=(2, 2), tied=False, standardise=True, training=_NETWORK),
     "mlp1-mse": Preset(hidden=(2,), tied=False, standardise=True, power=0, training=(("loss", "mse"), *_NETWORK)),
 }
-"""Settings by largest k/d, and by the name that follows a colon in a spec; chosen by measurement (docs/reducers.md)."""
+"""Settings by largest k/d, and by the name that follows a colon in a spec; chosen by measurement (docs/studies/reducers.md)."""
 
 
 class Autoencoder(Trained):
@@ -70,7 +70,7 @@ class Autoencoder(Trained):
 
     Without hidden layers, f(x) = xS is a linear map. It starts as principal components that are weighted by λ⁻ᵖ, where
     λ is the second moment: the leading ones, which all texts share, would else decide the inner product. That start is
-    what a spec without a preset gets, because no training was better on all tasks (docs/reducers.md). Training makes
+    what a spec without a preset gets, because no training was better on all tasks (docs/studies/reducers.md). Training makes
     pseudo-queries rank documents as the vectors themselves do, weighted alike, or lowers the error of reconstruction;
     the state with the lowest loss on held-out vectors is kept, the start included. Queries need no network, since
     ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ whatever f is.
