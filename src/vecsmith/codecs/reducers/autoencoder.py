@@ -62,7 +62,10 @@ PRESETS: dict[float | str, Preset] = {
     "mlp2": Preset(hidden=(2, 2), tied=False, standardise=True, training=_NETWORK),
     "mlp1-mse": Preset(hidden=(2,), tied=False, standardise=True, power=0, training=(("loss", "mse"), *_NETWORK)),
 }
-"""Settings by largest k/d, and by the name that follows a colon in a spec; chosen by measurement (docs/studies/reducers.md)."""
+"""Settings by largest k/d, and by the name that follows a colon in a spec.
+
+They were chosen by measurement (docs/studies/reducers.md).
+"""
 
 
 class Autoencoder(Trained):
@@ -70,8 +73,8 @@ class Autoencoder(Trained):
 
     Without hidden layers, f(x) = xS is a linear map. It starts as principal components that are weighted by λ⁻ᵖ, where
     λ is the second moment: the leading ones, which all texts share, would else decide the inner product. That start is
-    what a spec without a preset gets, because no training was better on all tasks (docs/studies/reducers.md). Training makes
-    pseudo-queries rank documents as the vectors themselves do, weighted alike, or lowers the error of reconstruction;
+    what a spec without a preset gets, because no training was better on all tasks (docs/studies/reducers.md).
+    Training makes pseudo-queries rank documents as the vectors themselves do, weighted alike, or lowers the error of reconstruction;
     the state with the lowest loss on held-out vectors is kept, the start included. Queries need no network, since
     ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ whatever f is.
 
