@@ -9,7 +9,7 @@ from vecsmith.embeddings import Moments, principal_axes, shrunk
 VARIANCE_SHRINKAGE = 0.15
 """Share by which variances are shrunk to their mean before bits are allocated to components (docs/quantizers.md)."""
 UNSHRINK = 0.5
-"""The exponent p of `unshrinking` (docs/quantizers.md)."""
+"""The exponent p of `unshrinking` (docs/studies/quantizers.md)."""
 
 
 def principal_components(X: Floats) -> tuple[Floats, NDArray[np.float64], Floats]:
