@@ -23,8 +23,8 @@ from vecsmith.embeddings import (
     as_unit,
     as_vectors,
     check_blocks,
-    fuse_several,
-    is_several,
+    fuse_models,
+    is_multi_model,
 )
 from vecsmith.errors import VecsmithError
 from vecsmith.files import write_manifest
@@ -141,11 +141,11 @@ class Codec(Estimator):
         VecsmithError
             If they are not floats of shape (n, d), or of several models although the codec fuses nothing.
         """
-        if not is_several(X):
+        if not is_multi_model(X):
             return as_unit(cast("VectorsLike", X), name)
         several = cast("MultiModelVectors", X)
         self.check_several(len(several))
-        return fuse_several(several).unit
+        return fuse_models(several).unit
 
     def check_several(self, count: int) -> None:
         """Refuse the vectors of several models, `count` of them, for a codec that fuses nothing."""
