@@ -1,6 +1,6 @@
 """Sets of embedding vectors with ids and provenance, their files, and statistics over their rows."""
 
-from vecsmith.embeddings.checks import Vectors, as_vectors, normalize, warn_of_zero_rows
+from vecsmith.embeddings.checks import BLOCK_ROWS, Vectors, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import (
     MultiModelVectors,
@@ -23,6 +23,7 @@ from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, 
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
 
 __all__ = [
+    "BLOCK_ROWS",
     "FORMAT_VERSION",
     "MARKER",
     "SUFFIXES",
