@@ -82,7 +82,7 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_a_reserved_output_is_refused_to_others_and_leaves_nothing(tmp_path: Path) -> None:
     with reserved(tmp_path / "out"):
         with (
-            pytest.raises(VecsmithError, match="Another process writes to .*out; wait for it"),
+            pytest.raises(VecsmithError, match=r"Another process writes to .*out; wait for it"),
             reserved(tmp_path / "out"),
         ):
             pytest.fail("it is held")
