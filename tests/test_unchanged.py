@@ -6,6 +6,7 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,11 @@ SCORINGS = ("symmetric", "asymmetric", "rescored")
 
 def machine() -> dict[str, str]:
     """Return what rounding depends on: the libraries that multiply matrices and the processor they are built for."""
-    blas = {f"{pool.get('architecture')} {pool['version']}" for pool in threadpool_info() if pool["user_api"] == "blas"}
+    blas = {
+        f"{pool.get('architecture')} {pool['version']}"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas" and re.search(r"[/\\](numpy|faiss)", pool["filepath"])
+    }
     return {
         "processor": platform.machine(),
         "numpy": np.__version__,

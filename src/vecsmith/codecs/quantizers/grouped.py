@@ -27,7 +27,7 @@ class Grouped(BitQuantizer):
     correlate most, and the orientation o_i ∈ {−1, +1} makes their correlation positive. Groups are as small as the
     bytes allow: of m bits, k = ⌊(s m − d) / (s − 1)⌋ are dimensions by themselves, with groups of s = ⌈d / m⌉ (two at
     least). A bit stands for a learned level of every dimension of its group, and the code is
-    normalized. It loses to `BinaryAutoencoder` of the same bytes (docs/quantizers.md).
+    normalized. It loses to `BinaryAutoencoder` of the same bytes (docs/studies/quantizers.md).
 
     Parameters
     ----------

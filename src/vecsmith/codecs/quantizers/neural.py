@@ -30,7 +30,7 @@ class Neural(UnitBitQuantizer):
     A network with one hidden layer guesses the bits, b = sign(tanh(xH + h) R + xS + s), from which coordinate descent
     on ‖x − μ − Dᵀb‖² goes on as in `BinaryAutoencoder`; a code stands for μ + Dᵀb, normalized. The network starts as
     one step of that descent: H is the linear start, S and R are what a step adds up. Training improves the network, but
-    after the descent the code is no better than that of `BinaryAutoencoder` (docs/quantizers.md).
+    after the descent the code is no better than that of `BinaryAutoencoder` (docs/studies/quantizers.md).
 
     Parameters
     ----------

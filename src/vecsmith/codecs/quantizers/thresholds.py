@@ -23,7 +23,7 @@ class Thresholds(BitQuantizer):
 
     Thresholds and levels are trained to rank documents as their vectors do, from several starts (zero, mean,
     median, random quantiles); held-out documents as queries choose among them. That lowers the loss, but retrieval
-    stays about that of `Binary` (docs/quantizers.md).
+    stays about that of `Binary` (docs/studies/quantizers.md).
 
     Attributes
     ----------
