@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.codec import BLOCK
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, write_manifest
@@ -42,7 +41,7 @@ class CodeSet:
     provenance : Provenance
         Where the vectors came from.
     scales : ndarray of shape (n,), float32, or None
-        What the quantizer's `scales` returns for the codes.
+        What the quantizer's `score_factors` returns for the codes.
     scoring : {"symmetric", "asymmetric", "rescored"}
         How an index of them scores.
     originals : ndarray of shape (n, d), float16 or float32, or CodedVectors, or None
@@ -99,9 +98,9 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), BLOCK)
+        starts = range(0, len(X), BLOCK_ROWS)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
+        blocks = (codec.encode(X[start : start + BLOCK_ROWS]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -220,7 +219,9 @@ def write_codes(
         codes = open_npy(beside / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
         first, width = scanned.quantizer, scanned.bytes_per_vector
-        scales = (first.scales(codes[start : start + BLOCK, :width]) for start in range(0, count, BLOCK))
+        scales = (
+            first.score_factors(codes[start : start + BLOCK_ROWS, :width]) for start in range(0, count, BLOCK_ROWS)
+        )
         known = (some for some in scales if some is not None)
         if (some := next(known, None)) is not None:
             write_npy(beside / "scales.npy", count, chain([some], known))

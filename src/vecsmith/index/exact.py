@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.cached import DropsCache
-from vecsmith.codecs import Codec
+from vecsmith.codecs import BitQuantizer, Codec
 from vecsmith.codecs.projection import projection
-from vecsmith.codecs.stages import BitQuantizer, Codes, Floats, inner
+from vecsmith.codecs.stages import Codes, Floats, inner
 from vecsmith.embeddings import UnitVectors, Vectors, normalize
 
 Rows = NDArray[np.int64]

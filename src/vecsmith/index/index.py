@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.checks import refuse_infinite
-from vecsmith.codecs.codec import BLOCK
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import MultiModelVectors, Provenance, UnitVectors, VectorsLike, warn_of_zero_rows
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError, unknown
@@ -374,8 +373,8 @@ class Index:
 
 def _zero_rows(X: UnitVectors) -> Rows:
     """Return the rows of all-zero vectors, and warn of them."""
-    starts = range(0, len(X), BLOCK)
-    found = [start + np.flatnonzero(~X[start : start + BLOCK].any(axis=1)) for start in starts]
+    starts = range(0, len(X), BLOCK_ROWS)
+    found = [start + np.flatnonzero(~X[start : start + BLOCK_ROWS].any(axis=1)) for start in starts]
     zero_rows = np.concatenate([np.empty(0, np.int64), *found])
     warn_of_zero_rows(zero_rows, len(X), "The array of vectors")
     return zero_rows

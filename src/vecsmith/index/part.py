@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
-from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes, signs
+from vecsmith.codecs.quantizers.bits import signs
+from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes
+from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.index.exact import Rows, is_bit_code
 from vecsmith.index.inverted_lists import InvertedIndex, Lists, with_codes
 
@@ -45,7 +47,7 @@ class CodePartition(DropsCache):
     rows : ndarray of shape (n,), int64, or range
         The documents' rows in the corpus.
     scales : ndarray of shape (n,), float32, optional
-        What the quantizer's `scales` returns, where it is known already.
+        What the quantizer's `score_factors` returns, where it is known already.
     lists : Lists, optional
         The inverted list of every document.
     """
@@ -132,14 +134,14 @@ class CodePartition(DropsCache):
                 distances, found = self._hamming.search(codes, k)
                 return -distances.astype(np.float32), found
             # the inner product of signs is the number of bits less twice the distance
-            products, found = probe(self.codec.decode(codes), signs(codes), k, REFINE)
+            products, found = probe(self.codec.decode(codes), signs(codes), k, REFINE_FACTOR)
             return (products - 8 * codes.shape[1]) / 2, found
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, shift, offset = self._project(Q)
         scales = self._scales
         if scales is None:
-            scores, found = probe(Q, projected, k, REFINE) if probe else self._all(projected, k, REFINE)
+            scores, found = probe(Q, projected, k, REFINE_FACTOR) if probe else self._all(projected, k, REFINE_FACTOR)
             return scores[:, :k] + (shift + offset)[:, None], found[:, :k]
         depth = min(self._scaled * (k + SPARE), len(self.codes))
         scores, found = probe(Q, projected, depth, 1) if probe else self._all(projected, depth, 1)
@@ -189,7 +191,7 @@ class CodePartition(DropsCache):
 
     @cached_property
     def _scales(self) -> Floats | None:
-        return self.codec.quantizer.scales(self.codes) if self.scales is None else self.scales
+        return self.codec.quantizer.score_factors(self.codes) if self.scales is None else self.scales
 
     @cached_property
     def _scaled(self) -> int:

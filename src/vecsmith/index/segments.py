@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.cached import DropsCache
-from vecsmith.codecs.codec import BLOCK
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import Rows as Names
 from vecsmith.errors import VecsmithError
 from vecsmith.index.exact import CodedVectors, Originals, Rows, read
@@ -264,8 +263,8 @@ class Snapshot(DropsCache):
 
     def _blocks(self, start: int, count: int) -> Iterator[tuple[slice, Any]]:
         """Yield the blocks of a segment, and which of their rows are kept."""
-        for first in range(0, count, BLOCK):
-            block = slice(first, min(first + BLOCK, count))
+        for first in range(0, count, BLOCK_ROWS):
+            block = slice(first, min(first + BLOCK_ROWS, count))
             alive = self.alive
             yield block, slice(None) if alive is None else alive[start + block.start : start + block.stop]
 

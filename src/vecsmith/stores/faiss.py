@@ -47,7 +47,7 @@ def scan(codes: CodeSet) -> Any:
     if not quantizer.scanned:
         return _decoded(codes)
     scanned = quantizer.index(codes.codes)
-    if quantizer.scales(codes.codes[:1]) is None:
+    if quantizer.score_factors(codes.codes[:1]) is None:
         return _transformed(projection, scanned)
     index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded(codes))
     index.k_factor = REFINE
