@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration, translator
 
 Floats = NDArray[np.float32]
