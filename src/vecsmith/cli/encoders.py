@@ -1,6 +1,5 @@
 """Encoder options, as they are written on the command line."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -35,12 +34,14 @@ def encoder_options(
 
 
 def _prompt(option: str, values: Sequence[str], names: Sequence[str]) -> "Prompt":
+    from vecsmith.encoders import is_encoder
+
     by_encoder: dict[str, str] = {}
     for value in values:
         # a folder's name may have a "=" too
         name = max((name for name in names if value.startswith(f"{name}=")), key=len, default="")
         other, is_given, _ = value.partition("=")
-        if not name and is_given and (re.match("(st|api|vectors):|static$", other) or get_close_matches(other, names)):
+        if not name and is_given and (is_encoder(other) or get_close_matches(other, names)):
             raise unknown(f"encoder of {option}", other, names)
         if name in by_encoder or (not name and len(values) > 1):
             raise VecsmithError(f"{option} takes one text for all encoders, or one ENCODER=TEXT for each of them.")

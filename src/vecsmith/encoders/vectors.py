@@ -9,7 +9,9 @@ import numpy as np
 
 from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown
+from vecsmith.plugins import Loader
 from vecsmith.tasks.base import Task, Texts
 
 
@@ -133,3 +135,16 @@ def _read_about(path: Path, dimensions: int) -> Provenance:
     if said not in (None, dimensions):
         raise VecsmithError(f"{path} has {dimensions} dimensions, but {file.name} beside it says {said}; mend one.")
     return Provenance(encoder=encoder, max_length=length)
+
+
+def _refuse_texts(name: str, options: EncoderOptions) -> Encoder:
+    raise VecsmithError(
+        f"vectors:{name} names precomputed vectors of a task and cannot embed texts; give another encoder."
+    )
+
+
+ENCODERS["vectors"] = Loader(
+    "vectors:NAME",
+    "precomputed vectors: vectors/NAME in the task's folder, a folder, or CORPUS_FILE,QUERIES_FILE",
+    _refuse_texts,
+)

@@ -6,21 +6,9 @@ from vecsmith.studies.matryoshka import matryoshka
 from vecsmith.studies.migration import migration
 from vecsmith.studies.promise import promise
 from vecsmith.studies.quantization import quantization
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.studies.small_to_large import small_to_large
 from vecsmith.studies.translators import translators
-
-STUDIES = {
-    "quantization": quantization,
-    "promise": promise,
-    "autoencoder-dimensions": autoencoder_dimensions,
-    "fusion": fusion,
-    "small-to-large": small_to_large,
-    "matryoshka-versus-autoencoder": matryoshka,
-    "translators": translators,
-    "migration": migration,
-}
-"""What ``vecsmith study`` runs, by name."""
 
 __all__ = [
     "STUDIES",

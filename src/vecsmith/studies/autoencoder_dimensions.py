@@ -5,7 +5,7 @@ from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.evaluation.folds import training_set
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table
 
 SHARES = (1, 7 / 8, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
@@ -66,3 +66,6 @@ def _losses(corpus: EmbeddingSet, width: int, setting: Setting) -> list[str]:
         stage.watch = lambda checkpoint, loss: seen.append(loss)
     codec.fit((other or corpus).unit)
     return [f"{seen[0]:.4f}", f"{min(seen):.4f}"]
+
+
+STUDIES["autoencoder-dimensions"] = autoencoder_dimensions

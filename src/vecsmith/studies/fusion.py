@@ -18,7 +18,7 @@ from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index
 from vecsmith.report.findings import Findings, Plot, Table, cell
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.tasks import Task
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
@@ -177,3 +177,6 @@ def _rank_correlation(points: Sequence[tuple[float, float]]) -> float:
     if len(losses) < 2 or len(qualities) < 2:
         return float("nan")
     return float(spearmanr(*zip(*points, strict=True)).statistic)
+
+
+STUDIES["fusion"] = fusion

@@ -1,7 +1,7 @@
 """`study matryoshka-versus-autoencoder`: the cut of such vectors, a trained one, and an auto-encoder."""
 
 from vecsmith.report.findings import Findings
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.studies.widths import measure_widths, width_plot, width_table
 
 WIDTHS = (32, 64, 128, 256, 512, 768, 1024)
@@ -37,3 +37,6 @@ def matryoshka(setting: Setting) -> Findings:
     results = measure_widths(setting, METHODS, widths)
     title = f"nDCG@10 over that of float32, of vectors cut and of rivals of the same width; fit on {setting.fit_on}"
     return Findings([width_table(results, METHODS, title)], results, [width_plot(results, METHODS, title)])
+
+
+STUDIES["matryoshka-versus-autoencoder"] = matryoshka

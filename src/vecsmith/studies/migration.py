@@ -16,7 +16,7 @@ from vecsmith.evaluation.translation import cross_translate
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
 
@@ -174,3 +174,6 @@ def _kept(judged: Judged, spaces: Sequence[tuple[Floats, Floats]], beside: tuple
     figures = judged.ndcg(*old), judged.ndcg(*translated), judged.ndcg(*translated, new)
     reference = judged.ndcg(*new)
     return [figure / reference for figure in figures]
+
+
+STUDIES["migration"] = migration

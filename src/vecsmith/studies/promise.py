@@ -9,7 +9,7 @@ from vecsmith.advise.prediction import Prediction, predict
 from vecsmith.evaluation.compare import against
 from vecsmith.evaluation.results import Result
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 
 SHARES = (4, 8, 16, 32)
 """Sizes of codes: d/4, d/8, d/16 and d/32 bytes."""
@@ -102,3 +102,6 @@ def _count(task: str, encoder: str, queries: str, group: Sequence[Outcome]) -> l
     inside = sum(outcome.inside for outcome in group) / len(group)
     difference = 100 * np.mean([outcome.result.retention - outcome.prediction.retention for outcome in group])
     return [task, encoder, queries, str(len(group)), f"{inside:.0%}", f"{difference:+.1f}"]
+
+
+STUDIES["promise"] = promise

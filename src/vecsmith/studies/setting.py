@@ -1,6 +1,6 @@
 """What every study is asked: on which tasks and encoders, and under which protocol, it measures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -9,7 +9,9 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.evaluation.compare import measure
 from vecsmith.evaluation.runner import Measurement
+from vecsmith.plugins import Registry
 from vecsmith.progress import track
+from vecsmith.report.findings import Findings
 from vecsmith.tasks import Task, load_task
 
 
@@ -78,3 +80,7 @@ class Setting:
         for seed in track(self.seeds, f"{task.name}, {encoder}: seeds", len(self.seeds)):
             split, options = task.present(self.split), self.options_of(encoder)
             yield from measure([task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options)
+
+
+STUDIES: Registry[Callable[..., Findings]] = Registry("vecsmith.studies")
+"""Studies by the name that ``vecsmith study`` takes; each takes a `Setting` and returns `Findings`."""

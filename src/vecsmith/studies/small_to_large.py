@@ -15,7 +15,7 @@ from vecsmith.evaluation import evaluate
 from vecsmith.evaluation.folds import training_set
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Plot, Table, cell
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
 
@@ -182,3 +182,6 @@ def _findings(found: dict[str, dict[str, list[float]]], setting: Setting, width:
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
     plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", lines, joined=False)
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
+
+
+STUDIES["small-to-large"] = small_to_large

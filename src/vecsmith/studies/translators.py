@@ -14,7 +14,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.translation import MODES, NEIGHBORS, Experiment, Outcome, run
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.setting import Setting
+from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.studies.translator_examples import examples
 from vecsmith.translators import translator
 
@@ -170,3 +170,6 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+STUDIES["translators"] = translators
