@@ -20,7 +20,7 @@ from vecsmith.files import cache_folder
 torch = pytest.importorskip("torch")
 
 Vectors = NDArray[np.float32]
-NAMES = [name for name in PRESETS if isinstance(name, str)]
+NAMES = list(PRESETS)
 
 
 def reducer(spec: str, X: Vectors, seed: int = 0) -> Reducer:
@@ -93,6 +93,15 @@ def test_nested_widths_make_prefixes_better(vectors: Vectors) -> None:
     assert errors[1] < errors[0] + 0.02
 
 
+def test_whitened_pca_is_also_called_autoencoder_as_in_saved_codecs(vectors: Vectors, tmp_path: Path) -> None:
+    codec, old = (vecsmith.codec(f"{name}12/6,int8").fit(vectors) for name in ("whitened-pca", "AutoEncoder"))
+    assert (codec.spec, old.spec) == ("whitened-pca12/6,int8", "autoencoder12/6,int8")
+    old.save(tmp_path / "codec")
+    loaded = vecsmith.load_codec(tmp_path / "codec")
+    assert loaded.spec == old.spec
+    assert np.array_equal(loaded.encode(vectors), codec.encode(vectors))
+
+
 class Killed(BaseException):
     """What ends a process."""
 
@@ -112,7 +121,7 @@ def fit_until(step: int, spec: str, X: Vectors, monkeypatch: pytest.MonkeyPatch,
         yield report
 
     with monkeypatch.context() as patched:
-        patched.setattr("vecsmith.training.descent.losses", killing)
+        patched.setattr("vecsmith.training.loop.losses", killing)
         with suppress(Killed):
             vecsmith.codec(spec, seed).fit(X)
     return made

@@ -138,7 +138,7 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     EmbeddingSet(new.vectors[:300], [f"d{row}" for row in range(500, 800)]).save(tmp_path / "later")
     sets[3] = str(tmp_path / "later")
     result = run(app, ["migrate", "apply", *sets, "--out", str(tmp_path / "other")])
-    assert "500 documents translated, and 300 of the new" in result.stderr
+    assert "500 documents translated, and 300 vectors of the new" in result.stderr
     other = EmbeddingSet.open(tmp_path / "other")
     assert other.ids == [f"d{row}" for row in range(800)]
     assert other.provenance.content_hash == EmbeddingSet(other.vectors, other.ids, other.texts).provenance.content_hash

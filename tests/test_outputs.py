@@ -59,7 +59,7 @@ def test_of_two_writers_of_a_folder_the_first_to_end_wins(fitted: vecsmith.Codec
     out = tmp_path / "codec"
     for _ in range(2):  # a new folder, and one that is replaced
         with (
-            pytest.raises(VecsmithError, match=r"Another process wrote .*codec in the meantime"),
+            pytest.raises(VecsmithError, match=r"codec was replaced by another writer in the meantime"),
             output_folder(out, KIND) as beside,
         ):
             (beside / "config.json").write_text("half")

@@ -175,7 +175,7 @@ def test_a_table_that_was_broken_off_is_refused_and_replaced(kills: ModuleType, 
 def test_a_collection_that_was_broken_off_is_refused_and_replaced(kills: ModuleType, tmp_path: Path) -> None:
     steps = kills.SCENARIOS["export to chroma"]
     left = kills.chroma._client(steps.where(tmp_path, 1)).create_collection(
-        "step-1-unfinished", embedding_function=None
+        "step-1-unfinished", metadata=dict(kills.chroma.METADATA), embedding_function=None
     )
     left.add(ids=["x"], embeddings=np.ones((1, 3)))
     assert not steps.whole(tmp_path, 1)

@@ -314,7 +314,7 @@ def fit_until(step: int, spec: str, pair: Pair, monkeypatch: pytest.MonkeyPatch)
         yield report
 
     with monkeypatch.context() as patched, suppress(Killed):
-        patched.setattr("vecsmith.training.descent.losses", killing)
+        patched.setattr("vecsmith.training.loop.losses", killing)
         fitted.fit(*pair)
     return fitted, made
 

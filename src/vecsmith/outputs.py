@@ -47,7 +47,9 @@ def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator
         last.enter_context(locked(folder.parent, wait=True))
         check_folder(folder, kind, force)  # something else may have been put there in the meantime
         if _identity(folder) != before and not force:
-            raise VecsmithError(f"Another process wrote {path} in the meantime, so this run leaves it as it is.")
+            raise VecsmithError(
+                f"{path} was replaced by another writer in the meantime; it stays as that writer left it."
+            )
 
 
 @contextmanager

@@ -27,7 +27,7 @@ DOCUMENTS = 50_000
 PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
 REDUCER_FACTOR = 1.5
-"""What the loss of a codec with reducers is multiplied with (docs/choosing.md)."""
+"""What the loss of a codec with reducers is multiplied with (docs/studies/prediction.md)."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class ScoreCalibration:
 
         r lies halfway between two ratios, translated over own: that of the scores of the best documents, some of which
         are there by error, which is right where most are the model's own; and that of the scores of the documents that
-        are truly the best, which is right where few are (docs/migrate.md).
+        are truly the best, which is right where few are (docs/studies/migration.md).
 
         Parameters
         ----------

@@ -11,7 +11,7 @@ from vecsmith.translators.base import Floats
 RIDGE = 2e-4
 """Added to every second moment, relative to their sum."""
 WHITENING, CORRELATION, EVENING = 0.25, 0.5, 0.125
-"""α, β and γ (docs/translate.md)."""
+"""α, β and γ (docs/studies/translation.md)."""
 
 
 class Canonical(Affine):
@@ -20,7 +20,8 @@ class Canonical(Affine):
     Cx, Cy and Cxy are the moments of the centered pairs, the first two with a ridge. With α = β = γ = 0 it is the
     rotation of `Procrustes`; with α = ½, β = 1 and γ = −½ it is ridge regression, which shrinks what it cannot predict
     well: those are the small components that tell similar documents apart. What lies between the two ranks best
-    (docs/translate.md). W is scaled so that XW predicts Y with the smallest squared error that its direction can have.
+    (docs/studies/translation.md). W is scaled so that XW predicts Y with the smallest squared error that its direction
+    can have.
 
     References
     ----------

@@ -100,7 +100,7 @@ class MLP(Translator):
         if not self.width:
             raise VecsmithError(f"{self.spec} has hidden layers without entries; ask for a width of 1 or more.")
         torch = require("torch", "train")
-        from vecsmith.training import Training, descend, listwise, unit_rows
+        from vecsmith.training import Training, listwise, train, unit_rows
         from vecsmith.training.checkpoint import Checkpoint
 
         def gelu(x: "Tensor") -> "Tensor":
@@ -141,12 +141,12 @@ class MLP(Translator):
             with torch.no_grad():
                 return float(loss(torch.from_numpy(held_out)))
 
-        def batch_loss() -> "Tensor":
+        def batch_loss(left: float) -> "Tensor":
             return loss(torch.from_numpy(rng.permutation(training)[: how.batch]))
 
         steps = how.steps_for(len(training))
         checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(how)])
-        trained = descend(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
+        trained, _ = train(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
         for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # judged, f may learn from all pairs

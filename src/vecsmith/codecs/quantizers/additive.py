@@ -16,7 +16,7 @@ TRAINING_VECTORS = 20_000
 ROUNDS, SWEEPS = 5, 2
 ENCODING_SWEEPS = 6
 RIDGE = 50.0
-"""How many vectors weigh as much as an entry's start (docs/quantizers.md)."""
+"""How many vectors weigh as much as an entry's start (docs/studies/quantizers.md)."""
 BLOCK_VECTORS, BLOCK_GROUPS = 1024, 4
 """Vectors and groups that coordinate descent works on at a time, so that they stay in the cache."""
 NONE = ENTRIES

@@ -8,7 +8,7 @@ from vecsmith.codecs.stages import Floats
 SHRINKAGE = 0.15
 """How far a spectrum is drawn to its mean: that of few vectors is too steep."""
 UNSHRINK = 0.5
-"""The exponent p of `unshrinking` (docs/quantizers.md)."""
+"""The exponent p of `unshrinking` (docs/studies/quantizers.md)."""
 
 
 def principal_components(X: Floats) -> tuple[Floats, NDArray[np.float64], Floats]:

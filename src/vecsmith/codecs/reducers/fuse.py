@@ -14,7 +14,7 @@ from vecsmith.errors import VecsmithError
 
 PART = r"(?P<name>[^@:]+)(?:@(?P<width>\d+))?(?::(?P<weight>-?\d+(?:\.\d+)?))?"
 POWER = 1 / 8
-"""The exponent p of the weights λ⁻ᵖ of a block's components (docs/fusion.md)."""
+"""The exponent p of the weights λ⁻ᵖ of a block's components (docs/studies/fusion.md)."""
 FLOOR, SPARSITY = 0.05, 5
 """What is added to a spectrum of mean 1: a little, and more where there are few vectors for the dimensions."""
 GRID = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2)
