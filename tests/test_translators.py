@@ -383,10 +383,10 @@ def test_other_vectors_of_the_same_rows_are_not_taken_for_those_translated_befor
     assert len(translate_set(fitted, first, tmp_path / "done")) == 3000
     with pytest.raises(VecsmithError, match="already holds other vectors"):
         translate_set(fitted, other, tmp_path / "done")
-    level = ScoreCalibration(0.9, np.eye(24, dtype=np.float32)[0])
-    complete_set(fitted, level, first, EmbeddingSet(Y), tmp_path / "complete")
+    calibration = ScoreCalibration(0.9, np.eye(24, dtype=np.float32)[0])
+    complete_set(fitted, calibration, first, EmbeddingSet(Y), tmp_path / "complete")
     with pytest.raises(VecsmithError, match="already holds other vectors"):
-        complete_set(fitted, level, first, EmbeddingSet(Y[::-1]), tmp_path / "complete")
+        complete_set(fitted, calibration, first, EmbeddingSet(Y[::-1]), tmp_path / "complete")
 
 
 def test_an_interrupted_translation_goes_on_with_the_same_vectors_only(tmp_path: Path) -> None:
@@ -414,8 +414,8 @@ def test_level_lowers_scores_by_its_ratio_and_keeps_their_order() -> None:
     Y = normalize(np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32))
     Y[:, 3] = 0  # no vector has it
     Y = normalize(Y)
-    level = ScoreCalibration(0.8, np.eye(16, dtype=np.float32)[3])
-    own = level.transform(Y[:200])
+    calibration = ScoreCalibration(0.8, np.eye(16, dtype=np.float32)[3])
+    own = calibration.transform(Y[:200])
     np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(Y[200:] @ own.T, 0.8 * Y[200:] @ Y[:200].T, atol=1e-6)
 
@@ -428,9 +428,9 @@ def test_level_finds_how_much_lower_translations_score() -> None:
     # what is wrong in these is at right angles to all that is there
     Z = 0.8 * Y
     Z[:, 8:127] = 0.6 * normalize(rng.standard_normal((2000, 119)).astype(np.float32))
-    level = ScoreCalibration.fit(Y, Z)
-    assert level.ratio == pytest.approx(0.8, abs=1e-3)
-    np.testing.assert_allclose(level.transform(Y) @ Y[0], Z @ Y[0], atol=1e-3)
+    calibration = ScoreCalibration.fit(Y, Z)
+    assert calibration.ratio == pytest.approx(0.8, abs=1e-3)
+    np.testing.assert_allclose(calibration.transform(Y) @ Y[0], Z @ Y[0], atol=1e-3)
     # translations that score higher cannot be met
     assert ScoreCalibration.fit(Z, Y).ratio <= 1
 
@@ -443,7 +443,7 @@ def test_own_vectors_do_not_push_translated_ones_away() -> None:
         translator("procrustes").fit(X[a], Y[a]).transform(X[b])
         for a, b in (np.split(known, 2), np.split(known, 2)[::-1])
     ]
-    level = ScoreCalibration.fit(Y[known], np.vstack(halves[::-1]))
+    calibration = ScoreCalibration.fit(Y[known], np.vstack(halves[::-1]))
     true = np.argsort(-(Y[queries] @ np.vstack([Y[known], Y[others]]).T))[:, :10]
 
     def share(own: Vectors) -> float:
@@ -451,4 +451,4 @@ def test_own_vectors_do_not_push_translated_ones_away() -> None:
         return float((found < 500).mean())
 
     wanted = float((true < 500).mean())
-    assert abs(share(level.transform(Y[known])) - wanted) < 0.7 * abs(share(Y[known]) - wanted)
+    assert abs(share(calibration.transform(Y[known])) - wanted) < 0.7 * abs(share(Y[known]) - wanted)

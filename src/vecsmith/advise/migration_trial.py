@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration, translator
 
 Floats = NDArray[np.float32]

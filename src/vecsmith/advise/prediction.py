@@ -16,7 +16,7 @@ from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index, Scoring
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.tasks import Task
 
@@ -109,7 +109,7 @@ class PseudoQueries:
     def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
         """Return the float scores (n_queries, 10) of the documents that codes rank first, the query itself left out."""
         X, rows = self.documents, self._rows
-        _, found = Index.of_parts(encoded.parts, scoring).search(X[rows], DEPTH + 1)
+        _, found = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
         itself = found == rows[:, None]
         # where a document does not find itself, the last one is left out instead
         itself[~itself.any(axis=1), -1] = True

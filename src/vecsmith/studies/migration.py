@@ -13,7 +13,7 @@ from vecsmith.embeddings import EmbeddingSet, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import DEPTH, evaluate
 from vecsmith.evaluation.translation import cross_translate
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import STUDIES, Setting

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
 from vecsmith.codecs.quantizers.thresholds import TINY, levels, spreads
-from vecsmith.codecs.stages import BitQuantizer, Bits, Codes, Floats, Quantizer, check_range
+from vecsmith.codecs.stages import Codes, Floats, Quantizer, check_range
 from vecsmith.embeddings import Moments, normalize
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import faiss
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, attach_codes
+from vecsmith.codecs.scan import attach_codes
+from vecsmith.codecs.stages import Codes, Floats, Quantizer
 from vecsmith.embeddings import Moments
 
 
