@@ -54,8 +54,10 @@ class Linear(Affine):
         if self.rank is not None and not 1 <= self.rank <= full:
             raise VecsmithError(f"The rank of {self.spec} is out of range; choose from 1 to {full}.")
         training, held_out = hold_out(len(X), self.seed)
-        unseen, wanted = X[held_out], Y[held_out]
-        errors = [np.square(unseen @ W - wanted).sum() for W in ridge_maps(*_moments(X[training], Y[training]), RIDGES)]
+        sources, targets = X[held_out], Y[held_out]
+        errors = [
+            np.square(sources @ W - targets).sum() for W in ridge_maps(*_moments(X[training], Y[training]), RIDGES)
+        ]
         self.ridge_ = RIDGES[int(np.argmin(errors))]
         Cx, Cxy = _moments(X, Y)
         [W] = ridge_maps(Cx, Cxy, [self.ridge_])

@@ -127,15 +127,15 @@ class MLP(Translator):
         )
 
         def loss(rows: "Tensor") -> "Tensor":
-            found, wanted = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
+            predicted, expected = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
             if how.loss == "mse":
-                return torch.square(found - wanted).sum(dim=1).mean()  # type: ignore[no-any-return]
-            found, wanted = unit_rows(found), unit_rows(wanted)
+                return torch.square(predicted - expected).sum(dim=1).mean()  # type: ignore[no-any-return]
+            predicted, expected = unit_rows(predicted), unit_rows(expected)
             if how.loss == "cosine":
-                return 1 - (found * wanted).sum(dim=1).mean()
-            ranked = wanted[:QUERIES_PER_BATCH] @ wanted.T / TEMPERATURE
-            return listwise(sharpness.exp() * found[:QUERIES_PER_BATCH] @ wanted.T, ranked) + listwise(
-                sharpness.exp() * wanted[:QUERIES_PER_BATCH] @ found.T, ranked
+                return 1 - (predicted * expected).sum(dim=1).mean()
+            ranked = expected[:QUERIES_PER_BATCH] @ expected.T / TEMPERATURE
+            return listwise(sharpness.exp() * predicted[:QUERIES_PER_BATCH] @ expected.T, ranked) + listwise(
+                sharpness.exp() * expected[:QUERIES_PER_BATCH] @ predicted.T, ranked
             )
 
         def check() -> float:
