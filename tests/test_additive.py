@@ -38,7 +38,7 @@ def test_descent_is_that_of_one_group_after_the_other(empty: bool, monkeypatch: 
             expected[:, group] = ((left[:, None] - entries[group]) ** 2).sum(axis=2).argmin(axis=1)
     for groups, vectors in ((4, 1024), (1, 10), (6, 7)):
         monkeypatch.setattr(additive, "BLOCK_GROUPS", groups)
-        monkeypatch.setattr(additive, "BLOCK_VECTORS", vectors)
+        monkeypatch.setattr(additive, "BLOCK_ROWS", vectors)
         assert np.array_equal(additive._descend(X, entries, start, 3), expected)
 
 
@@ -68,7 +68,7 @@ def test_a_heavy_ridge_keeps_the_start_and_a_light_one_fits_better(
     errors = []
     for ridge in (1e9, 100.0, 1.0):
         monkeypatch.setattr(additive, "RIDGE", ridge)
-        entries = additive._moved(hybrid.entries, groups, centered)
+        entries = additive._updated_entries(hybrid.entries, groups, centered)
         errors.append(squared_errors(centered, entries, groups).mean())
         if ridge == 1e9:
             np.testing.assert_allclose(entries, hybrid.entries, atol=1e-4)
