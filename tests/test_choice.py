@@ -205,8 +205,8 @@ def test_fit_auto_as_typed(vectors: Vectors, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["auto", "--vectors", "x.npy"], "--bytes or --keep"),
-        (["int8", "--bytes", "4", "--vectors", "x.npy"], "--bytes or --keep"),
+        (["auto", "--vectors", "x.npy"], "--bytes or --min-retention"),
+        (["int8", "--bytes", "4", "--vectors", "x.npy"], "--bytes or --min-retention"),
         (["auto", "--bytes", "4"], "--vectors or --task"),
         (["int8", "--for", "storage", "--vectors", "x.npy"], "options of fit auto"),
         (["int8", "--queries", "9", "--vectors", "x.npy"], "options of fit auto"),

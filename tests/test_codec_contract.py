@@ -17,10 +17,10 @@ from sklearn.utils.estimator_checks import check_get_params_invariance
 from sklearn.utils.validation import check_is_fitted
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith import EmbeddingSet
 from vecsmith.codecs import STAGES
 from vecsmith.errors import VecsmithError
-from vecsmith.index.exact import asymmetric_scores
 from vecsmith.index.two_stages import first_stage
 
 # every stage by itself, chains, and dimensions that do not fill bytes

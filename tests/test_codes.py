@@ -45,7 +45,7 @@ def test_codes_are_those_of_the_unit_vectors_and_come_back_with_all_that_a_searc
     assert np.isclose(opened.codec.decode(opened.codes), whole.decode(whole.encode(vectors)), atol=1e-5).mean() > 0.99
     assert (opened.ids, opened.texts, opened.rows[71]) == (embedded.ids, embedded.texts, ("d71", "text d71"))
     assert opened.provenance == embedded.provenance
-    assert (opened.scales is None) == (spec != "hybrid5B")
+    assert (opened.score_factors is None) == (spec != "hybrid5B")
     scores, found = vecsmith.Index.load(tmp_path / "codes").search(vectors[:20], 5)
     expected = vecsmith.Index(codec, codec.encode(embedded.unit)).search(vectors[:20], 5)
     assert np.array_equal(found, expected[1])

@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.codecs.quantizers.hybrid import DISTORTIONS, allocate, storage_order
 from vecsmith.codecs.quantizers.levels import lloyd_max
 from vecsmith.codecs.quantizers.nibbles import pack, product_index, unpack
 from vecsmith.errors import VecsmithError
-from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.codecs import STAGES
 from vecsmith.codecs.quantizers.residual import Residual
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
@@ -14,7 +15,6 @@ from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
-from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 

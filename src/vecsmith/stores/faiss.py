@@ -13,7 +13,7 @@ from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
 from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring
+from vecsmith.index.scoring import Scoring
 from vecsmith.stores.base import BLOCK, Collection, decoded_blocks, exported_file
 
 PACKAGES = ("faiss",)
