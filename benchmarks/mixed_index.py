@@ -35,16 +35,16 @@ def kept(task: Task, split: str, models: tuple[str, str], n: int, seed: int) -> 
     Q, also = queries.unit[judged.rows], asked.unit[judged.rows]
     rows = np.random.default_rng(seed).permutation(len(X))[:n]
     translated = vecsmith.translator(METHOD, seed).fit(X[rows], Y[rows]).transform(X)
-    level = ScoreCalibration.fit(Y[rows], cross_translate(METHOD, X[rows], Y[rows], seed)[0], seed)
+    calibration = ScoreCalibration.fit(Y[rows], cross_translate(METHOD, X[rows], Y[rows], seed)[0], seed)
     indices = [translated]
-    for own in (Y[rows], level.transform(Y[rows])):
+    for own in (Y[rows], calibration.transform(Y[rows])):
         indices.append(translated.copy())
         indices[-1][rows] = own
     for vectors, beside in ((Q, C[:, :0]), (np.hstack([Q, also]), C)):
         reference = judged.ndcg(vectors, np.hstack([Y, beside]))
         for D in indices:
             yield judged.ndcg(vectors, np.hstack([D, beside])) / reference
-    yield level.ratio
+    yield calibration.ratio
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def by_powers(alpha: float, beta: float, gamma: float) -> Fit:
     """Return what fits `canonical` with other powers."""
 
     def fit(X: np.ndarray, Y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        with patch.multiple(canonical, WHITENING=alpha, CORRELATION=beta, EVENING=gamma):
+        with patch.multiple(canonical, WHITENING=alpha, CORRELATION_POWER=beta, TARGET_WHITENING=gamma):
             return by_spec("canonical")(X, Y)
 
     return fit
