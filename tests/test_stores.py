@@ -22,7 +22,7 @@ from vecsmith.cli import app
 from vecsmith.codecs import reduce_set
 from vecsmith.embeddings import EmbeddingWriter
 from vecsmith.index import CodeSet, codes_of
-from vecsmith.stores import base, export_codes, import_set
+from vecsmith.stores import blocks, export_codes, import_set
 from vecsmith.stores.pgvector import bit_strings
 
 Vectors = NDArray[np.float32]
@@ -30,7 +30,7 @@ Vectors = NDArray[np.float32]
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "BLOCK", 128)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 128)
 
 
 @pytest.fixture
