@@ -235,16 +235,16 @@ def test_fit_takes_validation_vectors(vectors: Vectors, tmp_path: Path) -> None:
     out = tmp_path / "codec"
 
     def fit(spec: str) -> Result:
-        files = ["--vectors", str(tmp_path / "training.npy"), "--val", str(tmp_path / "others.npy")]
+        files = ["--vectors", str(tmp_path / "training.npy"), "--validation", str(tmp_path / "others.npy")]
         return CliRunner().invoke(app, ["fit", spec, *files, "--out", str(out)])
 
-    assert "not looked at" not in fit("autoencoder12:mlp1").output
+    assert "not used" not in fit("autoencoder12:mlp1").output
     expected = vecsmith.codec("autoencoder12:mlp1").fit(vectors[:400], validation=vectors[400:])
     # the command scales its vectors to unit length once more
     np.testing.assert_allclose(
         vecsmith.load_codec(out).reducers[0].transform(vectors), expected.reducers[0].transform(vectors), atol=1e-3
     )
-    assert "--val was not looked at" in fit("autoencoder12,int8").output
+    assert "--validation was not used" in fit("autoencoder12,int8").output
     assert isinstance(fit("int8").exception, VecsmithError)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vecsmith.advise.retention_interval import CALIBRATED, Z
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import UnitVectors
+from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import against, measure
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
@@ -89,12 +89,12 @@ class PseudoQueries:
 
     def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.documents = vectors[np.sort(rng.permutation(len(vectors))[:DOCUMENTS])]
+        self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
         # the vector of an empty text is zero and ranks nothing
         ranked = np.flatnonzero(self.documents.any(axis=1))
         if len(ranked) < 4 * DEPTH:
             raise VecsmithError(f"{len(ranked)} vectors are too few to predict from; give at least {4 * DEPTH}.")
-        self._rows = np.sort(rng.permutation(ranked)[:PSEUDO_QUERIES])
+        self._rows = ranked[sample_rows(len(ranked), PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:

@@ -30,11 +30,11 @@ def encoders(as_json: JsonFlag = False) -> None:
 def tasks(
     mteb: Annotated[bool, typer.Option("--mteb", help="List the retrieval tasks of the installed mteb.")] = False,
     language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Only those of a language, such as eng or deu.")
+        str | None, typer.Option(metavar="CODE", help="With --mteb: tasks in this language only, such as eng or deu.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the tasks."""
+    """List the kinds of tasks; or the tasks of mteb."""
     from vecsmith.tasks import TASKS
 
     if not mteb:

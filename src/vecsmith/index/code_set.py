@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.codec import BLOCK
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
 from vecsmith.files import read_manifest, write_manifest
@@ -100,9 +99,9 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), BLOCK)
+        starts = range(0, len(X), BLOCK_ROWS)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
+        blocks = (codec.encode(X[start : start + BLOCK_ROWS]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -221,7 +220,9 @@ def write_codes(
         codes = open_npy(beside / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
         quantizer, width = scanned.quantizer, scanned.bytes_per_vector
-        computed = (quantizer.scales(codes[start : start + BLOCK, :width]) for start in range(0, count, BLOCK))
+        computed = (
+            quantizer.score_factors(codes[start : start + BLOCK_ROWS, :width]) for start in range(0, count, BLOCK_ROWS)
+        )
         factors = (block for block in computed if block is not None)
         if (first := next(factors, None)) is not None:
             write_npy(beside / "scales.npy", count, chain([first], factors))

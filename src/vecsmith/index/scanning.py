@@ -11,7 +11,9 @@ import numpy as np
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
-from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes, signs
+from vecsmith.codecs.quantizers.bits import signs
+from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes
+from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.index.inverted_lists import InvertedIndex, InvertedLists, flat_codes_of
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
 from vecsmith.index.scoring import RowMask, RowNumbers, ScanScoring, is_bit_code
@@ -150,7 +152,9 @@ class CodePartition(DropsCache):
         projected, shift, offset = self._project(Q)
         factors = self._score_factors
         if factors is None:
-            scores, places = search_lists(Q, projected, k, REFINE) if search_lists else self._scan_all(projected, k)
+            scores, places = (
+                search_lists(Q, projected, k, REFINE_FACTOR) if search_lists else self._scan_all(projected, k)
+            )
             return scores[:, :k] + (shift + offset)[:, None], places[:, :k]
         n_candidates = min(self._candidates_per_result * (k + EXTRA_RESULTS), len(self.codes))
         scores, places = (
@@ -165,10 +169,10 @@ class CodePartition(DropsCache):
             distances, places = self._hamming_index.search(codes, k)
             return -distances.astype(np.float32), places
         # the inner product of two sign vectors is the number of bits minus twice the Hamming distance
-        products, places = search_lists(self.codec.decode(codes), signs(codes), k, REFINE)
+        products, places = search_lists(self.codec.decode(codes), signs(codes), k, REFINE_FACTOR)
         return (products - 8 * codes.shape[1]) / 2, places
 
-    def _scan_all(self, projected: Floats, k: int, refine: int = REFINE) -> tuple[Floats, RowNumbers]:
+    def _scan_all(self, projected: Floats, k: int, refine: int = REFINE_FACTOR) -> tuple[Floats, RowNumbers]:
         """Return the scores and positions of the best documents: k, or `refine` · k candidates of a fast scan.
 
         FAISS's fast scan rounds scores to integers from 0 and never returns a document whose sum is 0, as all sums are
@@ -219,7 +223,7 @@ class CodePartition(DropsCache):
 
     @cached_property
     def _score_factors(self) -> Floats | None:
-        return self.codec.quantizer.scales(self.codes) if self.score_factors is None else self.score_factors
+        return self.codec.quantizer.score_factors(self.codes) if self.score_factors is None else self.score_factors
 
     @cached_property
     def _candidates_per_result(self) -> int:

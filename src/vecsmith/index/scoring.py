@@ -5,8 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import BitQuantizer
+from vecsmith.codecs import BitQuantizer, Codec
 
 RowNumbers = NDArray[np.int64]
 RowMask = NDArray[np.bool_]

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.cached import DropsCache
-from vecsmith.codecs.codec import BLOCK
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import Rows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import read_coordinates, stored_array
@@ -227,6 +226,6 @@ class Snapshot(DropsCache):
     def _blocks(self, number: int) -> Iterator[tuple[slice, Any]]:
         """Yield the blocks of a segment: their rows in the segment, and the mask of those that are not deleted."""
         start, count, alive = self.starts[number], len(self.segments[number]), self.alive
-        for first in range(0, count, BLOCK):
-            block = slice(first, min(first + BLOCK, count))
+        for first in range(0, count, BLOCK_ROWS):
+            block = slice(first, min(first + BLOCK_ROWS, count))
             yield block, slice(None) if alive is None else alive[start + block.start : start + block.stop]

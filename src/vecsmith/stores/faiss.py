@@ -70,7 +70,7 @@ def scanning_index(codes: CodeSet) -> Any:
     if not quantizer.scanned:
         return _decoded_index(codes)
     scanned = quantizer.index(codes.codes)
-    if quantizer.scales(codes.codes[:1]) is None:
+    if quantizer.score_factors(codes.codes[:1]) is None:
         return _transformed(projection, scanned)
     index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded_index(codes))
     index.k_factor = CANDIDATES_PER_RESULT

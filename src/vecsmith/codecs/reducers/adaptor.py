@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 POWER = 1 / 8
-"""The exponent p of the initial weights λ⁻ᵖ (docs/reducers.md)."""
+"""The exponent p of the initial weights λ⁻ᵖ (docs/studies/reducers.md)."""
 MIN_WIDTH = 8
 """Smallest prefix that is trained."""
 

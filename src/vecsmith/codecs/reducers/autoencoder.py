@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 POWER = 1 / 8
-"""The exponent p of the weights λ⁻ᵖ of principal components (docs/reducers.md)."""
+"""The exponent p of the weights λ⁻ᵖ of principal components (docs/studies/reducers.md)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ PRESETS = {
     "mlp2": Preset(hidden=(2, 2), tied=False, standardize=True, training=_NETWORK),
     "mlp1-mse": Preset(hidden=(2,), tied=False, standardize=True, power=0, training=(("loss", "mse"), *_NETWORK)),
 }
-"""Presets by name (compared in docs/reducers.md)."""
+"""Presets by name (compared in docs/studies/reducers.md)."""
 
 
 class Autoencoder(Trained):

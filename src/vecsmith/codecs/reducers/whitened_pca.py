@@ -13,7 +13,7 @@ class WhitenedPCA(Autoencoder):
 
     λ is the second moment along a component. Inner products of embedding vectors are dominated by a few leading
     components that all texts share; the weights, on both sides, let the others count. Whitening would use p = 1/2.
-    It is the initial state of `Autoencoder`, and no training of it was better on all tasks (docs/reducers.md).
+    It is the initial state of `Autoencoder`, and no training of it was better on all tasks (docs/studies/reducers.md).
 
     Specs may also call it ``autoencoderK``, its only name in version 0.1. It stores the layers of an autoencoder, of
     which ``skip_`` and ``decoder_`` are in use.
