@@ -63,7 +63,7 @@ def embedded(vectors: Vectors, dataset: str = "letters") -> EmbeddingSet:
 
 
 def test_a_set_comes_back_as_it_was_put(where: str, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_store, "BATCH_ROWS", 64)
+    monkeypatch.setattr(embedding_store, "REQUEST_ROWS", 64)
     original = embedded(vectors.astype("float16"))
     store = EmbeddingStore(where)
     name = store.put(original)
@@ -77,7 +77,7 @@ def test_a_set_comes_back_as_it_was_put(where: str, vectors: Vectors, monkeypatc
 
 
 def test_an_interrupted_put_goes_on(tmp_path: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_store, "BATCH_ROWS", 100)
+    monkeypatch.setattr(embedding_store, "REQUEST_ROWS", 100)
     original, store = embedded(vectors), EmbeddingStore(tmp_path)
     stored, calls = EmbeddingSet.stored, []
 

@@ -15,8 +15,8 @@ from vecsmith.progress import track
 from vecsmith.stores.chroma_client import connect, create_collection, open_folder
 from vecsmith.stores.stored_sets import StoredSet, collection_name, metadata_of, stored_set
 
-BATCH_ROWS = 1000
-"""Rows that are written or read at a time."""
+REQUEST_ROWS = 1000
+"""Rows per request to Chroma."""
 MAX_RESULTS = 10_000
 """Results of all queries in one request: Chroma keeps texts in SQLite, which accepts at most 32,766 parameters."""
 
@@ -120,9 +120,9 @@ class EmbeddingStore:
             raise VecsmithError(f"{self.where} has a collection {name} that is no embedding set; give another store.")
         if stored.complete:
             return name
-        batches = range(collection.count() // BATCH_ROWS * BATCH_ROWS, len(embedded), BATCH_ROWS)
+        batches = range(collection.count() // REQUEST_ROWS * REQUEST_ROWS, len(embedded), REQUEST_ROWS)
         for start in track(batches, f"Storing {name}", len(batches)):
-            rows = range(start, min(start + BATCH_ROWS, len(embedded)))
+            rows = range(start, min(start + REQUEST_ROWS, len(embedded)))
             ids, texts = zip(*(embedded.rows[row] for row in rows), strict=True)
             collection.upsert(
                 ids=list(ids),
@@ -141,7 +141,7 @@ class EmbeddingStore:
 
     def _collections(self) -> Iterator[Any]:
         offset = 0
-        while page := self._client.list_collections(limit=BATCH_ROWS, offset=offset):
+        while page := self._client.list_collections(limit=REQUEST_ROWS, offset=offset):
             yield from page
             offset += len(page)
 
@@ -163,8 +163,8 @@ class EmbeddingStore:
         vectors = np.empty((stored.rows, stored.dimensions), stored.provenance.dtype)
         ids, texts = [""] * stored.rows, [""] * stored.rows
         has_texts = False
-        for start in track(range(0, stored.rows, BATCH_ROWS), f"Fetching {name}", -(-stored.rows // BATCH_ROWS)):
-            page = collection.get(limit=BATCH_ROWS, offset=start, include=["embeddings", "documents", "metadatas"])
+        for start in track(range(0, stored.rows, REQUEST_ROWS), f"Fetching {name}", -(-stored.rows // REQUEST_ROWS)):
+            page = collection.get(limit=REQUEST_ROWS, offset=start, include=["embeddings", "documents", "metadatas"])
             for id_, vector, text, metadata in zip(
                 page["ids"], page["embeddings"], page["documents"], page["metadatas"], strict=True
             ):
