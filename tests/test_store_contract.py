@@ -1,7 +1,6 @@
 """The contract of stores: every registered store that is installed takes codes and gives vectors back."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,48 +140,6 @@ def test_a_missing_table_is_refused_and_not_created(store: Store, where: str, tm
         import_set(store.name, where, tmp_path / "out", "missing")
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / f"store.{store.name}").exists()
-
-
-PLUGIN = '''
-from vecsmith.arrays import write_npy
-from vecsmith.stores import Collection, FileStore
-import numpy as np
-
-class Tiny(FileStore):
-    """Half-precision vectors in a file."""
-
-    name = "tiny"
-
-    def write(self, codes, path, decoded):
-        write_npy(path, len(codes), [codes.codec.decode(codes.codes[:]).astype("f2")])
-
-    def read(self, where, table):
-        vectors = np.load(where)
-        return Collection([f"t{row}" for row in range(len(vectors))], None, [vectors])
-'''
-
-
-def test_another_package_adds_a_store(embedded: EmbeddingSet, tmp_path: Path) -> None:
-    metadata = tmp_path / "packages" / "tiny_store-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-store\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[vecsmith.stores]\ntiny = tiny_store\n")
-    (metadata.parent / "tiny_store.py").write_text(PLUGIN)
-    encoded("int8", embedded, tmp_path)
-    paths = os.pathsep.join([str(metadata.parent), str(Path(vecsmith.__file__).parents[1])])
-
-    def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "vecsmith", *arguments]
-        environment = {**os.environ, "PYTHONPATH": paths}
-        result = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
-        assert result.returncode == 0, result.stderr
-        return result.stderr
-
-    assert "600 rows to tiny" in run("export", "codes", "--to", "tiny", "--out", "x.tiny", "--decoded")
-    run("import", "x.tiny", "--from", "tiny", "--out", "back")
-    back = EmbeddingSet.open(tmp_path / "back")
-    assert back.ids[:2] == ["t0", "t1"]
-    np.testing.assert_allclose(back.vectors, embedded.vectors, atol=0.02)
 
 
 def test_packages_of_stores_are_imported_only_when_used() -> None:
