@@ -74,9 +74,9 @@ class Autoencoder(Trained):
     Without hidden layers, f(x) = xS is a linear map. It starts as principal components that are weighted by λ⁻ᵖ, where
     λ is the second moment: the leading ones, which all texts share, would else decide the inner product. That start is
     what a spec without a preset gets, because no training was better on all tasks (docs/studies/reducers.md).
-    Training makes pseudo-queries rank documents as the vectors themselves do, weighted alike, or lowers the error of reconstruction;
-    the state with the lowest loss on held-out vectors is kept, the start included. Queries need no network, since
-    ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ whatever f is.
+    Training makes pseudo-queries rank documents as the vectors themselves do, weighted alike, or lowers the error of
+    reconstruction; the state with the lowest loss on held-out vectors is kept, the start included. Queries need no
+    network, since ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ whatever f is.
 
     Parameters
     ----------
