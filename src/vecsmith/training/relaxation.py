@@ -1,4 +1,4 @@
-"""Signs that gradients pass (benchmarks/relaxations.py compares ways to relax them)."""
+"""Signs that gradients pass (benchmarks/results/relaxations.md compares ways to relax them)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
