@@ -8,12 +8,15 @@ from vecsmith.embeddings import UnitVectors, VectorsLike, as_unit
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index import Scoring
 from vecsmith.report.findings import Table
-from vecsmith.stores import SEARCHING_STORES, scoring_of, searches
+from vecsmith.stores import searching_stores, store_named
 
-TARGETS = ("index", "storage", *SEARCHING_STORES)
-"""What a codec is chosen for: an `Index` that scans the codes, storage alone, or a store that searches them."""
 SHARES = (1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32)
 """Sizes that are tried where none is given, in bytes per dimension."""
+
+
+def targets() -> tuple[str, ...]:
+    """Return the targets of a choice: an `Index` that scans the codes, storage alone, or a store that searches them."""
+    return ("index", "storage", *searching_stores())
 
 
 class ChosenCodec(Codec):
@@ -104,7 +107,7 @@ def choose(
     judged : Judged, optional
         Queries to measure on, instead of predicting from the documents.
     target : str
-        One of `TARGETS`.
+        One of `targets`.
     queries : int, optional
         Number of queries that the intervals are for; by default that of a very large set.
 
@@ -117,10 +120,11 @@ def choose(
         raise VecsmithError("Give either --bytes or --min-retention, not both.")
     if keep is not None and not 0 < keep < 1:
         raise VecsmithError(f"--min-retention {keep} is not a share between 0 and 1; give one such as 0.98.")
-    if target not in TARGETS:
-        raise unknown("target", target, TARGETS)
+    if target not in targets():
+        raise unknown("target", target, targets())
     specs = candidates(vectors.shape[1], size, target)
-    scoring: Scoring = scoring_of(target) if target in SEARCHING_STORES else "asymmetric"
+    store_scoring = store_named(target).scoring if target in searching_stores() else None
+    scoring: Scoring = store_scoring or "asymmetric"
     if judged is None:
         predictions = predict(specs, vectors, seed, queries, scoring)
     else:
@@ -139,7 +143,7 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
     size : int or None
         Most bytes a vector; None for many sizes, from two bytes a dimension to a quarter of a bit.
     target : str
-        One of `TARGETS`; for a store, only codecs that it searches are returned.
+        One of `targets`; for a store, only codecs that it searches are returned.
 
     Raises
     ------
@@ -148,7 +152,7 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
     """
     if size is not None and size < 1:
         raise VecsmithError(f"--bytes {size} leaves nothing to store; give 1 or more.")
-    store = target in SEARCHING_STORES
+    store = store_named(target) if target in searching_stores() else None
     d, sizes = dimensions, [size] if size is not None else [round(dimensions * share) for share in SHARES]
     costs = {"float16": 2 * d, "int8": d, "int4": -(-d // 2), "levels4": -(-d // 4)}
     if store:
@@ -159,7 +163,7 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
         # some take long to fit: many sizes are tried only for stores, which search few kinds of codes
         specs += _others(d, each) if store or size is not None else []
         specs += _for_stores(d, each) if store else []
-    specs = [spec for spec in dict.fromkeys(specs) if not store or searches(target, Codec(spec))]
+    specs = [spec for spec in dict.fromkeys(specs) if not store or store.searches(Codec(spec))]
     if not specs:
         raise VecsmithError(f"{target} searches no codes of {size} bytes without decoding them; give more --bytes.")
     return specs
