@@ -18,7 +18,7 @@ from vecsmith.evaluation.compare import measure
 from vecsmith.evaluation.results import Result
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies import Setting, autoencoder_dimensions, fusion, matryoshka, small_to_large
+from vecsmith.studies import StudyConfig, autoencoder_dimensions, fusion, matryoshka, small_to_large
 from vecsmith.tasks import Task, load_task
 
 SPLIT = "train+test"
@@ -84,9 +84,9 @@ def findings(name: str, loaded: list[Task], rows: list[list[str]], results: list
     return Findings([Table(name, title, columns, rows)], results)
 
 
-def ready(tasks: list[str], *models: str) -> Setting:
+def ready(tasks: list[str], *models: str) -> StudyConfig:
     """Return the setting of tasks and ready vectors."""
-    return Setting(tasks, [f"vectors:{model}" for model in models], SPLIT, seeds=[0])
+    return StudyConfig(tasks, [f"vectors:{model}" for model in models], SPLIT, seeds=[0])
 
 
 SECTIONS: dict[str, Callable[[list[str]], Findings]] = {

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import vecsmith
+from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.translation import cross_translate
-from vecsmith.studies.migration import Judged
 from vecsmith.tasks import Task
 from vecsmith.translators.calibration import ScoreCalibration
 
@@ -30,7 +30,7 @@ def kept(task: Task, split: str, models: tuple[str, str], n: int, seed: int) -> 
     (old, _), (new, queries), (static, asked) = (
         vecsmith.embed_task(task, f"vectors:{name}") for name in (*models, STATIC)
     )
-    judged = Judged(task, split, queries.ids)
+    judged = JudgedQueries(task, split, queries.ids)
     X, Y, C = old.unit[:], new.unit[:], static.unit[:]
     Q, also = queries.unit[judged.rows], asked.unit[judged.rows]
     rows = np.random.default_rng(seed).permutation(len(X))[:n]
@@ -41,9 +41,9 @@ def kept(task: Task, split: str, models: tuple[str, str], n: int, seed: int) -> 
         indices.append(translated.copy())
         indices[-1][rows] = own
     for vectors, beside in ((Q, C[:, :0]), (np.hstack([Q, also]), C)):
-        reference = judged.ndcg(vectors, np.hstack([Y, beside]))
+        reference = judged.search_exactly(vectors, np.hstack([Y, beside])).mean_ndcg_at_10
         for D in indices:
-            yield judged.ndcg(vectors, np.hstack([D, beside])) / reference
+            yield judged.search_exactly(vectors, np.hstack([D, beside])).mean_ndcg_at_10 / reference
     yield level.ratio
 
 

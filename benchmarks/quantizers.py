@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from vecsmith.report import findings_markdown
-from vecsmith.studies import Setting
+from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
 
 RESULTS = Path(__file__).parent / "results" / "quantizers.md"
@@ -22,7 +22,7 @@ def main(data: str, *seeds: str) -> None:
     numbers = [int(seed) for seed in seeds] or [0]
     measured = []
     for task, split in SPLITS.items():
-        measured += measurements(Setting([f"{data}/{task}"], ["vectors:minilm"], split, seeds=numbers))
+        measured += measurements(StudyConfig([f"{data}/{task}"], ["vectors:minilm"], split, seeds=numbers))
     RESULTS.write_text(findings_markdown(findings(measured)), encoding="utf-8")
 
 

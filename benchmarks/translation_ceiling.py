@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy.linalg import lapack
-from translators import OWN, SEED, STATIC, Side
+from translators import OWN, SEED, STATIC, Side, ndcg
 
 import vecsmith
 from vecsmith.embeddings import normalize
-from vecsmith.evaluation.translation import retrieval
 from vecsmith.tasks import Task
 
 PARTNERS = {"minilm": ("mpnet", *STATIC), "mpnet": ("minilm",), **dict.fromkeys(STATIC, ("minilm",))}
@@ -82,11 +81,11 @@ def kept(task: Task, target: Side, translated: np.ndarray) -> list[float]:
     D, Q = np.split(translated, [len(target.documents)])
     own, documents = target.queries["test"], target.documents
     ways = [(Q, documents), (own, D)]
-    baseline = retrieval(task, "test", target.ids, own, documents)
+    baseline = ndcg(task, target.ids, own, documents)
     wanted = fetched(own, documents)
     pairs = [zip(fetched(*way), wanted, strict=True) for way in ways]
     overlaps = [float(np.mean([len(set(found) & set(true)) / 10 for found, true in each])) for each in pairs]
-    return [*(retrieval(task, "test", target.ids, *way) / baseline for way in ways), *overlaps]
+    return [*(ndcg(task, target.ids, *way) / baseline for way in ways), *overlaps]
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from itertools import permutations
 from pathlib import Path
 
 import vecsmith
-from vecsmith.evaluation.translation import Experiment, Outcome
+from vecsmith.evaluation.translation import Experiment, ExperimentResult
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.translators import findings, run_all
@@ -26,7 +26,7 @@ PAIRS = [(a, b) for a, b in permutations(MODELS, 2) if MODELS[0] in (a, b)]
 SEED = 0
 
 
-def widths(outcomes: Sequence[Outcome]) -> Table:
+def widths(outcomes: Sequence[ExperimentResult]) -> Table:
     """Return a row per two models and a column per network, of outcomes on SciFact: errors, and what queries keep."""
     methods = ("linear", "mlp1", *SLOW)
     figures = {(o.experiment.source, o.experiment.target, o.experiment.method): o.figures for o in outcomes}

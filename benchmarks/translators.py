@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 import vecsmith
-from vecsmith.evaluation.translation import cross_translate, retrieval
+from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.translation import FOLDS, cross_translate, float_index
 from vecsmith.tasks import Task
 
 OTHER, OWN = "hotpotqa-2k", {"scifact": (1000, 4000), "cranfield": (500, 1000), "hotpotqa-2k": (4000,)}
@@ -38,8 +40,13 @@ def kept(task: Task, a: Side, b: Side, fitted: vecsmith.Translator, translated: 
     """Return the retention with queries, documents, and both translated."""
     queries = fitted.transform(a.queries["test"])
     pairs = [(queries, b.documents), (b.queries["test"], translated), (queries, translated)]
-    baseline = retrieval(task, "test", b.ids, b.queries["test"], b.documents)
-    return [retrieval(task, "test", b.ids, Q, D) / baseline for Q, D in pairs]
+    baseline = ndcg(task, b.ids, b.queries["test"], b.documents)
+    return [ndcg(task, b.ids, Q, D) / baseline for Q, D in pairs]
+
+
+def ndcg(task: Task, query_ids: list[str], Q: np.ndarray, D: np.ndarray) -> float:
+    """Return the mean nDCG@10 of test queries (m, d) on all documents (n, d) of a task."""
+    return JudgedQueries(task, "test", query_ids).search(float_index(D, task.corpus.ids), Q).mean_ndcg_at_10
 
 
 def line(pairs: str, task: str, method: str, a: str, b: str, shares: list[float]) -> str:
@@ -64,8 +71,8 @@ def lines(tasks: dict[str, Task], sides: dict[tuple[str, str], Side]) -> Iterato
             X, Y = (sides[name, model].documents for model in (a, b))
             for n in counts:
                 for method in METHODS:
-                    translated, _, fitted = cross_translate(method, X, Y, SEED, n)
-                    shares = kept(tasks[name], sides[name, a], sides[name, b], fitted, translated)
+                    translated, crossed = cross_translate(method, X, Y, SEED, folds(len(X), FOLDS, SEED, n))
+                    shares = kept(tasks[name], sides[name, a], sides[name, b], crossed[0], translated)
                     yield line(f"{n:,} of its own", name, method, a, b, shares)
         yield from questions(tasks[OTHER], sides[OTHER, a], sides[OTHER, b], a, b)
     for static in STATIC:
@@ -83,10 +90,8 @@ def questions(task: Task, a: Side, b: Side, source: str, target: str) -> Iterato
     """Yield lines with a fifth of 4,000 pairs being training questions, cross-fitted over the documents."""
     chosen = np.random.default_rng(SEED).permutation(len(a.queries["train"]))[:800]
     for method in ("linear", "canonical"):
-        folds = np.array_split(np.random.default_rng(SEED).permutation(len(a.documents)), 5)
         translated, fitted = np.empty_like(b.documents), []
-        for number, rows in enumerate(folds):
-            others = np.concatenate(folds[:number] + folds[number + 1 :])[:3200]
+        for others, rows in folds(len(a.documents), FOLDS, SEED, 3200):
             X, Y = (np.vstack([side.documents[others], side.queries["train"][chosen]]) for side in (a, b))
             fitted.append(vecsmith.translator(method, SEED).fit(X, Y))
             translated[rows] = fitted[-1].transform(a.documents[rows])

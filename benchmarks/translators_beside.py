@@ -16,9 +16,10 @@ import numpy as np
 from translators import OTHER, OWN, Side
 
 import vecsmith
-from vecsmith.advise.migration_trial import SHORTLIST
-from vecsmith.evaluation.translation import cross_translate
-from vecsmith.studies.migration import Judged
+from vecsmith.advise.migration_simulation import SHORTLIST
+from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.tasks import Task
 
 SEEDS = (0, 1, 2)
@@ -31,15 +32,19 @@ def kept(task: Task, here: list[Side], backwards: Any, translated: Any) -> list[
     """Return the retention of the static model, and of queries, documents and 200 of these, alone and beside it."""
     a, b, c = here
     Q, C, also = b.queries["test"], c.documents, c.queries["test"]
-    queries, judged = backwards.transform(Q), Judged(task, "test", b.ids)
+    queries, judged = backwards.transform(Q), JudgedQueries(task, "test", b.ids)
+
+    def ndcg(Q: Any, D: Any, rescoring: Any = None) -> float:
+        return judged.search_exactly(Q, D, rescoring, SHORTLIST).mean_ndcg_at_10
+
     pairs = [(queries, a.documents), (Q, translated)]
-    figures = [judged.ndcg(also, C)]
+    figures = [ndcg(also, C)]
     for q, d in pairs:
-        figures += [judged.ndcg(q, d), judged.ndcg(np.hstack([q, also]), np.hstack([d, C]))]
+        figures += [ndcg(q, d), ndcg(np.hstack([q, also]), np.hstack([d, C]))]
     whole = np.hstack([Q, also]), np.hstack([translated, C])
-    figures += [judged.ndcg(*pairs[1], (Q, b.documents)), judged.ndcg(*whole, (Q, b.documents))]
-    figures += [judged.ndcg(whole[0], np.hstack([b.documents, C]))]
-    return [figure / judged.ndcg(Q, b.documents) for figure in figures]
+    figures += [ndcg(*pairs[1], (Q, b.documents)), ndcg(*whole, (Q, b.documents))]
+    figures += [ndcg(whole[0], np.hstack([b.documents, C]))]
+    return [figure / ndcg(Q, b.documents) for figure in figures]
 
 
 def cases(tasks: dict[str, Task], sides: dict[tuple[str, str], Side], seed: int) -> Iterator[tuple[Case, list[float]]]:
@@ -57,8 +62,9 @@ def cases(tasks: dict[str, Task], sides: dict[tuple[str, str], Side], seed: int)
             here = [sides[name, model] for model in (a, b, STATIC)]
             X, Y = here[0].documents, here[1].documents
             for n in counts:
-                translated = cross_translate(METHOD, X, Y, seed, n)[0]
-                back = cross_translate(METHOD, Y, X, seed, n)[2]
+                five = folds(len(X), FOLDS, seed, n)
+                translated = cross_translate(METHOD, X, Y, seed, five)[0]
+                back = cross_translate(METHOD, Y, X, seed, five)[1][0]
                 yield (f"{n:,} of its own", name, f"{a} → {b}"), kept(tasks[name], here, back, translated)
 
 

@@ -1,6 +1,5 @@
 """Commands for the switch from one embedding model to another."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -41,16 +40,17 @@ def plan(
     \b
     vecsmith migrate plan --old corpus-minilm --new sample-mpnet --beside corpus-static
     """
-    from vecsmith.advise.migration import findings, plan
+    from vecsmith.advise.migration import plan
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report import findings_terminal
+    from vecsmith.report.advice import migration_plan
 
     also = EmbeddingSet.open(beside) if beside else None
     planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), also, method, seed)
     if as_json:
-        print_json(asdict(planned) | {"intervals": [way.interval for way in planned.ways]})
+        print_json(planned.to_dict())
     else:
-        console().print(findings_terminal(findings(planned)))
+        console().print(findings_terminal(migration_plan(planned)))
 
 
 @migrate.command("apply")
