@@ -185,6 +185,14 @@ def test_search_codes_of_a_model_that_is_no_encoder(task: Path, tmp_path: Path) 
     assert "--encoder, such as st:someone/mini." in refused("search", tmp_path / "codes", "--query", "cats")
 
 
+@pytest.mark.parametrize(("former", "now"), [("--keep=0.9", "--min-retention"), ("--val=others.npy", "--validation")])
+def test_former_names_of_options_still_work(former: str, now: str, tmp_path: Path) -> None:
+    spec = "int8" if "keep" in former else "auto"
+    size = [] if spec == "int8" else ["--bytes", "8"]
+    assert now in refused("fit", spec, *size, former, "--vectors", "x.npy", "--out", tmp_path / "codec")
+    assert former.partition("=")[0] not in run("fit", "--help").stdout.split()
+
+
 def test_listings() -> None:
     codecs = json.loads(run("codecs", "--json").stdout)
     assert set(codecs) == set(STAGES)

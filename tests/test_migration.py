@@ -116,7 +116,7 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     assert (planned["pairs"], planned["documents"]) == (300, 600)
     assert "queries translated" in run(app, ["migrate", "plan", *sets]).stdout
     beside(old).save(tmp_path / "third")
-    assert "fused with third" in run(app, ["migrate", "plan", *sets, "--beside", str(tmp_path / "third")]).stdout
+    assert "fused with third" in run(app, ["migrate", "plan", *sets, "--fuse-with", str(tmp_path / "third")]).stdout
     out = tmp_path / "switched"
     result = run(app, ["migrate", "apply", *sets, "--out", str(out)])
     assert result.exit_code == 0, result.output
@@ -130,7 +130,7 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     own = switched.vectors[embedded]
     order = np.argsort(part.vectors @ part.vectors.T)[:, -3:]
     assert (np.argsort(own @ own.T)[:, -3:] == order).mean() > 0.9
-    ratio = float(result.stderr.split("(")[-1].split()[0])
+    ratio = float(result.stderr.split("(times ")[-1].split(")")[0])
     assert 0.5 < ratio <= 1
     assert np.allclose((own * part.vectors).sum(axis=1), ratio, atol=0.05)
     cosine = (switched.vectors[~embedded] * new.vectors[~embedded]).sum(axis=1)
@@ -139,7 +139,7 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     EmbeddingSet(new.vectors[:300], [f"d{row}" for row in range(500, 800)]).save(tmp_path / "later")
     sets[3] = str(tmp_path / "later")
     result = run(app, ["migrate", "apply", *sets, "--out", str(tmp_path / "other")])
-    assert "500 documents translated, and 300 of the new" in result.stderr
+    assert "500 documents translated, and 300 vectors of the new" in result.stderr
     other = EmbeddingSet.open(tmp_path / "other")
     assert other.ids == [f"d{row}" for row in range(800)]
     assert other.provenance.content_hash == EmbeddingSet(other.vectors, other.ids, other.texts).provenance.content_hash

@@ -238,7 +238,7 @@ def test_compare_and_study_take_prompts(task, pair):
             ["embed", "--texts", "mine.txt", "--query-prompt", "find ", "--out", "out"],
             "give their prompt with --passage",
         ),
-        (["embed", "--task", "pydocs", "--text-column", "body", "--out", "out"], "A task has columns of its own"),
+        (["embed", "--task", "pydocs", "--text-column", "body", "--out", "out"], "A task has fixed columns"),
         (["search", "codes", "--query", "sea", "--text-column", "body"], "names a column of --queries that are texts"),
     ],
 )

@@ -121,9 +121,9 @@ def choose(
         If both or neither of `size` and `keep` are given, the target is unknown, or no candidate qualifies.
     """
     if (size is None) == (keep is None):
-        raise VecsmithError("Give either --bytes or --keep, not both.")
+        raise VecsmithError("Give either --bytes or --min-retention, not both.")
     if keep is not None and not 0 < keep < 1:
-        raise VecsmithError(f"--keep {keep} is not a share between 0 and 1; give one such as 0.98.")
+        raise VecsmithError(f"--min-retention {keep} is not a share between 0 and 1; give one such as 0.98.")
     if target not in TARGETS:
         raise unknown("target", target, TARGETS)
     specs = candidates(vectors.shape[1], size, target)

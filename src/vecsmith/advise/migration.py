@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.migration_simulation import Cluster, MigrationOption, MigrationSimulation
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.embeddings import EmbeddingSet, join, rows_of, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.translation import cross_translate
 from vecsmith.progress import track
-from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, join, translator
+from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, translator
 
 METHOD = "canonical"
 """Spec of the default translator."""
@@ -94,7 +94,7 @@ def plan(
         raise VecsmithError(
             f"{len(pairs)} texts embedded by both models are too few to plan on; embed {MIN_PAIRS} or more."
         )
-    sample = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
+    sample = sample_rows(len(pairs), SAMPLE, seed)
     rows = pairs.source[sample]
     simulation = MigrationSimulation(old.unit[rows], new.unit[pairs.target[sample]], method, seed, len(old))
     options, name = list(simulation.options()), ""
@@ -113,11 +113,11 @@ def plan(
 
 def _vectors_of(embedded: EmbeddingSet, ids: Sequence[str]) -> NDArray[np.float32]:
     """Return the unit vectors (n, d) of n ids."""
-    row_of = {id_: row for row, id_ in enumerate(embedded.ids)}
-    for id_ in ids:
-        if id_ not in row_of:
-            raise VecsmithError(f"{embedded.source} has no vector of {id_!r}; embed the same documents.")
-    return embedded.unit[np.array([row_of[id_] for id_ in ids])]
+    rows = rows_of(ids, embedded.ids)
+    if (rows < 0).any():
+        missing = ids[int(np.argmin(rows))]
+        raise VecsmithError(f"{embedded.source} has no vector of {missing!r}; embed the same documents.")
+    return embedded.unit[rows]
 
 
 def apply(
@@ -156,7 +156,7 @@ def apply(
     """
     fitted = translator(method, seed)
     pairs = fit_sets(fitted, old, new)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
+    rows = sample_rows(len(pairs), SAMPLE, seed)
     native = new.unit[pairs.target[rows]]
     translated, _ = cross_translate(method, old.unit[pairs.source[rows]], native, seed)
     calibration = ScoreCalibration.fit(native, translated, seed)

@@ -10,10 +10,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Fold
 from vecsmith.evaluation.translation import FOLDS, cross_translate
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration
 
 Floats = NDArray[np.float32]
@@ -101,7 +102,8 @@ class MigrationSimulation:
         self.n = len(A)
         rng = np.random.default_rng(seed)
         self.folds = _shuffled_folds(rng.permutation(self.n) % FOLDS, seed)
-        self.queries = np.sort(rng.permutation(np.flatnonzero(A.any(axis=1) & B.any(axis=1)))[:PSEUDO_QUERIES])
+        nonzero = np.flatnonzero(A.any(axis=1) & B.any(axis=1))
+        self.queries = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._use_auxiliary(np.empty((self.n, 0), np.float32))
         # the shortlist is the same share of the sample as SHORTLIST is of all documents
         self.shortlist = max(DEPTH, round(SHORTLIST * self.n / documents))

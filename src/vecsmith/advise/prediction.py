@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from vecsmith.advise.retention_interval import CALIBRATED, Z
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import UnitVectors
+from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index, Scoring
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.tasks import Task
 
@@ -27,7 +27,7 @@ DOCUMENTS = 50_000
 PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
 REDUCER_FACTOR = 1.5
-"""Factor by which the predicted loss of a codec with reducers is multiplied (docs/choosing.md)."""
+"""Factor by which the predicted loss of a codec with reducers is multiplied (docs/studies/prediction.md)."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ class PseudoQueries:
 
     def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.documents = vectors[np.sort(rng.permutation(len(vectors))[:DOCUMENTS])]
+        self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
         # empty texts have a zero vector, which cannot rank documents
         nonzero = np.flatnonzero(self.documents.any(axis=1))
         if len(nonzero) < 4 * DEPTH:
             raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * DEPTH}.")
-        self._rows = np.sort(rng.permutation(nonzero)[:PSEUDO_QUERIES])
+        self._rows = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:
@@ -109,7 +109,7 @@ class PseudoQueries:
     def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
         """Return the float scores (n_queries, 10) of the ten first documents by codes, without the query itself."""
         X, rows = self.documents, self._rows
-        _, ranked = Index.of_parts(encoded.parts, scoring).search(X[rows], DEPTH + 1)
+        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
         itself = ranked == rows[:, None]
         # if the query's own document is not in its ranking, the last document is removed instead
         itself[~itself.any(axis=1), -1] = True

@@ -1,4 +1,4 @@
-"""The command that says what vectors are like."""
+"""The command inspect, which describes the distribution of vectors."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +15,12 @@ def inspect(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw it, as a page of its own (.html); an earlier one is replaced."),
+        typer.Option(metavar="FILE", help="Output page (.html) with plots; an earlier page is replaced."),
     ] = None,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what vectors are like, and which codec that speaks for.
+    """Describe the distribution of vectors, and suggest codecs that suit it.
 
     \b
     vecsmith inspect corpus.npy

@@ -10,6 +10,7 @@ from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.registry import stage_named
 from vecsmith.codecs.stages import Quantizer, Reducer
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import load_entry_points
 
 # every module of these packages registers the stages that it defines
 for _package in (reducers, quantizers):
@@ -25,6 +26,7 @@ def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
     VecsmithError
         If a part is unknown (with the nearest known one), or comes after the quantizer, or a fusion is not the first.
     """
+    load_entry_points("vecsmith.codecs")
     stages = [stage_named(part) for part in _split(spec)]
     reducers = [stage for stage in stages[:-1] if isinstance(stage, Reducer)]
     if len(reducers) != len(stages) - 1:

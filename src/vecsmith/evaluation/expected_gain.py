@@ -15,7 +15,7 @@ class ExpectedGain:
     """Judges rankings of documents for queries that have no judgements, by the float scores s of what they found.
 
     How likely a document is to be relevant, and so its gain, is taken to be exp((s − s₁)/τ), s₁ being the best score of
-    the query, and τ 0.4 times the mean of s₁ − s₁₀ over the queries (docs/choosing.md).
+    the query, and τ 0.4 times the mean of s₁ − s₁₀ over the queries (docs/studies/prediction.md).
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vecsmith.evaluation.metrics import DEPTH, Quality, evaluate
 from vecsmith.index import Index
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.tasks import Task
 
 Floats = NDArray[np.float32]

@@ -6,7 +6,7 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.evaluation.folds import training_set
 from vecsmith.report.findings import Findings, Table
 from vecsmith.report.widths import width_plot, width_table
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 
 SHARES = (1, 7 / 8, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
 """Widths, as shares of the dimensions of the vectors."""
@@ -67,3 +67,6 @@ def _losses(corpus: EmbeddingSet, width: int, config: StudyConfig) -> list[str]:
         stage.watch = lambda checkpoint, loss: losses.append(loss)
     codec.fit((other or corpus).unit)
     return [f"{losses[0]:.4f}", f"{min(losses):.4f}"]
+
+
+STUDIES["autoencoder-dimensions"] = autoencoder_dimensions

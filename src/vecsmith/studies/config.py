@@ -10,7 +10,9 @@ from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import Measurement
+from vecsmith.plugins import Registry
 from vecsmith.progress import track
+from vecsmith.report.findings import Findings
 from vecsmith.tasks import Task, load_task
 
 
@@ -104,3 +106,7 @@ class StudyConfig:
             for baseline, *measured in self.measure(task, encoder, specs):
                 results += [compare_with_baseline(measurement, baseline) for measurement in (baseline, *measured)]
         return results
+
+
+STUDIES: Registry[Callable[..., Findings]] = Registry("vecsmith.studies")
+"""Studies by the name that ``vecsmith study`` takes; each takes a `StudyConfig` and returns `Findings`."""

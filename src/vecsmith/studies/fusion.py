@@ -19,7 +19,7 @@ from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
@@ -180,3 +180,6 @@ def _rank_correlation(points: Sequence[tuple[float, float]]) -> float:
     if len(losses) < 2 or len(ndcgs) < 2:
         return float("nan")
     return float(spearmanr(*zip(*points, strict=True)).statistic)
+
+
+STUDIES["fusion"] = fusion

@@ -2,7 +2,7 @@
 
 from vecsmith.report.findings import Findings
 from vecsmith.report.widths import width_plot, width_table
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 
 WIDTHS = (32, 64, 128, 256, 512, 768, 1024)
 METHODS = {
@@ -40,3 +40,6 @@ def matryoshka(config: StudyConfig) -> Findings:
         f"{config.fit_on}"
     )
     return Findings([width_table(results, METHODS, title)], results, [width_plot(results, METHODS, title)])
+
+
+STUDIES["matryoshka-versus-autoencoder"] = matryoshka

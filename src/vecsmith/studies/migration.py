@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from vecsmith.advise.migration import METHOD, plan
 from vecsmith.advise.migration_simulation import SHORTLIST
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.embeddings import EmbeddingSet, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.translation import cross_translate
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
 
@@ -105,7 +105,7 @@ def _measure_plan(
 ) -> Iterator[list[str]]:
     """Yield a row for each option of a plan that embeds no documents before the switch."""
     (old, _), (new, queries), (static, static_queries) = (sets[name] for name in (*models, AUXILIARY))
-    sample = np.sort(np.random.default_rng(seed).permutation(len(old))[:pairs])
+    sample = sample_rows(len(old), pairs, seed)
     ids = [old.ids[row] for row in sample]
     # the texts are given because the vector of an empty text may be zero
     texts = [new.rows[int(row)][1] or "" for row in sample]
@@ -150,3 +150,6 @@ def _retentions(
     ]
     reference = judged.search_exactly(*new).mean_ndcg_at_10
     return [quality.mean_ndcg_at_10 / reference for quality in qualities]
+
+
+STUDIES["migration"] = migration

@@ -9,7 +9,7 @@ from vecsmith.advise.prediction import Prediction, predict
 from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.results import Result
 from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 
 SHARES = (4, 8, 16, 32)
 """Sizes of codes: d/4, d/8, d/16 and d/32 bytes."""
@@ -102,3 +102,6 @@ def _coverage_row(task: str, encoder: str, queries: str, group: Sequence[Measure
     inside = sum(each.inside for each in group) / len(group)
     difference = 100 * np.mean([each.result.retention - each.prediction.retention for each in group])
     return [task, encoder, queries, str(len(group)), f"{inside:.0%}", f"{difference:+.1f}"]
+
+
+STUDIES["promise"] = promise

@@ -10,7 +10,7 @@ from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.report.findings import Findings, Table, summary
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 
 LEARNED = ("trellis", "hybrid", "binary-autoencoder", "additive", "thresholds", "grouped", "neural", "levels")
 SHARES = (4, 8, 16, 32)
@@ -132,3 +132,6 @@ def _row(
     p_value = stratified_p_value(differences)
     sized = [ours[1], str(sizes[ours]), theirs[1], str(sizes[theirs])]
     yield [ours[0], *sized, str(len(tasks)), f"{points:+.1f}", f"{p_value:.3f}"]
+
+
+STUDIES["quantization"] = quantization

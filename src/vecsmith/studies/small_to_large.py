@@ -15,7 +15,7 @@ from vecsmith.evaluation.folds import protocol_folds, training_set
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.translators import translator
 
 Floats = NDArray[np.float32]
@@ -163,3 +163,6 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
     plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", points, joined=False)
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
+
+
+STUDIES["small-to-large"] = small_to_large

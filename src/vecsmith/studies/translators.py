@@ -15,7 +15,7 @@ from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.processes import run_in_processes
 from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, ExperimentResult, cross_translate, run
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
-from vecsmith.studies.config import StudyConfig
+from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -237,3 +237,6 @@ def _ranks(task: Task, query: str, scores: Floats) -> dict[int, int]:
 
 def _beginning(text: str) -> str:
     return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}…"
+
+
+STUDIES["translators"] = translators

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import Moments
 from vecsmith.errors import VecsmithError, require
 from vecsmith.translators.affine import Affine, affine, hold_out
 from vecsmith.translators.base import Floats, Translator
@@ -100,7 +101,7 @@ class MLP(Translator):
         if not self.width:
             raise VecsmithError(f"{self.spec} has hidden layers without entries; ask for a width of 1 or more.")
         torch = require("torch", "train")
-        from vecsmith.training import Training, descend, listwise, unit_rows
+        from vecsmith.training import Training, listwise, train, unit_rows
         from vecsmith.training.checkpoint import Checkpoint
 
         def gelu(x: "Tensor") -> "Tensor":
@@ -141,12 +142,12 @@ class MLP(Translator):
             with torch.no_grad():
                 return float(loss(torch.from_numpy(held_out)))
 
-        def batch_loss() -> "Tensor":
+        def batch_loss(left: float) -> "Tensor":
             return loss(torch.from_numpy(rng.permutation(training)[: how.batch]))
 
         steps = how.steps_for(len(training))
         checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(how)])
-        trained = descend(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
+        trained, _ = train(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
         for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # judged, f may learn from all pairs
@@ -163,8 +164,7 @@ class MLP(Translator):
         line = self._line(X[training], Y[training])
         self.weights_, self.offset_ = line.weights_, line.offset_
         self.mean_ = X[training].mean(axis=0, dtype=np.float64).astype(np.float32)
-        centered = (X - self.mean_).astype(np.float64)
-        spectrum, V = np.linalg.eigh(centered.T @ centered / len(X))
+        spectrum, V = np.linalg.eigh(Moments(center=0).add(X - self.mean_).second_moment)
         # vectors that are all the same have no spread
         spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()) if spectrum.max() > 0 else 1.0)
         self.components_ = np.asarray(V / spread, dtype=np.float32)

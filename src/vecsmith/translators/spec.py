@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.files import is_of_kind, read_manifest
+from vecsmith.plugins import load_entry_points
 from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
 
 # every module of this package registers the translators that it defines
@@ -33,6 +34,7 @@ def translator(spec: str, seed: int = 0) -> Translator:
     VecsmithError
         If there is no such translator (with the nearest that there is).
     """
+    load_entry_points("vecsmith.translators")
     for method in TRANSLATORS.values():
         if match := re.fullmatch(method.pattern, spec):
             given = {name: text for name, text in match.groupdict().items() if text is not None}

@@ -12,7 +12,7 @@ from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
 from vecsmith.codecs.stages import Codes, Floats, check_range
 
 UNSHRINK = 0.75
-"""The exponent p below: errors grow with it, and retrieval gets better up to here (docs/quantizers.md)."""
+"""The exponent p below: errors grow with it, and retrieval gets better up to here (docs/studies/quantizers.md)."""
 REFIT_VECTORS = 3000
 
 
