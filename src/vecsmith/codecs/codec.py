@@ -27,7 +27,7 @@ from vecsmith.embeddings import (
     is_several,
 )
 from vecsmith.errors import VecsmithError
-from vecsmith.files import write_manifest
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
 
 Array = TypeVar("Array", bound=NDArray[Any])

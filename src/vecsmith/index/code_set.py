@@ -15,10 +15,10 @@ from vecsmith.codecs.codec import BLOCK
 from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import read_manifest, write_manifest
 from vecsmith.index.exact import CodedVectors, Originals, Scoring
 from vecsmith.index.inverted_lists import ListNumbers, Lists
 from vecsmith.index.two_stages import first_stage
+from vecsmith.manifests import read_manifest, write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 
