@@ -1,11 +1,12 @@
-"""Inverted lists on one core: codes of vecsmith and of FAISS's own lists, and the scan of all codes, in one run.
+"""Recall and speed of inverted lists on one core: vecsmith, FAISS, and the scan of all codes, in one run.
 
     python benchmarks/inverted_lists.py --vectors FOLDER [--rows 2000000] [--out FILE]
 
-writes benchmarks/results/inverted-lists.md. FOLDER has corpus.npy and queries.npy, real vectors of one model; documents
-are made of them as in benchmarks/search.py, of which codecs are fitted on the first 100,000. FAISS's indexes have as
-many lists, and learn from as many vectors per list. Speeds are medians over rounds in which all ways take turns; ratios
-are to the scan of all codes. Building and encoding are timed in seconds that the processor worked.
+writes benchmarks/results/inverted-lists.md. FOLDER has corpus.npy and queries.npy, real vectors of one model, from
+which documents are generated as in benchmarks/search.py. Codecs are fitted on the first 100,000 documents. FAISS's
+indexes have the same number of lists and of training vectors per list. Speeds are medians over rounds in which all
+methods take turns; ratios are to the scan of all codes. Building and encoding are measured in seconds of processor
+time.
 """
 
 import argparse
@@ -21,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import faiss
 import numpy as np
-from search import NOISE, QUERIES, K, make_up
+from search import NOISE, QUERIES, K, generate, measure
 from search_ways import FIT, Search, searched
 
 import vecsmith
@@ -30,18 +31,17 @@ from vecsmith.index.list_building import VECTORS_PER_LIST
 
 SPEC = "hybrid48B"
 PROBES = [1, 4, 16, 64, 256]
-ROUNDS, SECONDS = 7, 0.3
 Ways = dict[tuple[str, int | None], Search]
 
 
 def timed(work: Any) -> tuple[Any, float]:
-    """Return what `work` returns, and the seconds that the processor worked."""
+    """Return the result of a function, and its seconds of processor time."""
     start = time.process_time()
     return work(), time.process_time() - start
 
 
 def ours(X: Any) -> tuple[Ways, int, list[str]]:
-    """Return our ways by name and probes, the number of lists, and what building took."""
+    """Return vecsmith's methods by name and probes, the number of lists, and the time of building as text."""
     codec = vecsmith.codec(SPEC).fit(X[:FIT])
     codes, encoding = timed(lambda: codec.encode(X))
     index = vecsmith.Index(codec, codes)
@@ -56,7 +56,7 @@ def ours(X: Any) -> tuple[Ways, int, list[str]]:
 
 
 def rivals(X: Any, n_lists: int) -> tuple[Ways, list[str]]:
-    """Return FAISS's ways likewise."""
+    """Return FAISS's methods by name and probes, and the time of building as text."""
     ways: Ways = {}
     said = []
     for factory in (f"IVF{n_lists},PQ{X.shape[1] // 4}x4fsr", f"IVF{n_lists},RaBitQfs"):
@@ -70,25 +70,10 @@ def rivals(X: Any, n_lists: int) -> tuple[Ways, list[str]]:
 
 
 def parameters(probes: int) -> Any:
-    """Return FAISS's parameters of a search that looks into so many lists."""
+    """Return FAISS's search parameters for a number of probes."""
     result = faiss.IVFSearchParameters()
     result.nprobe = probes
     return result
-
-
-def measure(ways: Ways, Q: Any, batch: int) -> dict[Any, float]:
-    """Return queries a second."""
-    seconds: dict[Any, list[float]] = {way: [] for way in ways}
-    for _ in range(ROUNDS):
-        for way, search in ways.items():
-            # what lies in the cache is its own, as in use
-            search(Q[-batch:], K)
-            start, spent, done = time.perf_counter(), 0.0, 0
-            while not done or ((done + 1) * batch <= len(Q) and spent < SECONDS):
-                search(Q[done * batch :][:batch], K)
-                done, spent = done + 1, time.perf_counter() - start
-            seconds[way].append(spent / (done * batch))
-    return {way: 1 / float(np.median(times)) for way, times in seconds.items()}
 
 
 def main() -> None:
@@ -98,7 +83,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "inverted-lists.md")
     arguments = parser.parse_args()
-    X = make_up(normalize(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
+    X = generate(normalize(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
     Q = normalize(np.load(arguments.vectors / "queries.npy")[:QUERIES])
     faiss.omp_set_num_threads(1)
     truth = faiss.knn(Q, X, K, metric=faiss.METRIC_INNER_PRODUCT)[1]

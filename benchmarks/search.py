@@ -1,13 +1,13 @@
-"""Exact and approximate search: codes of vecsmith, and what a user would pick instead, in one run.
+"""Recall and speed of exact and approximate search: vecsmith and its alternatives in one run.
 
     python benchmarks/search.py --vectors FOLDER [--rows 1000000] [--threads 1] [--graphs] [--only REGEX] [--out FILE]
 
-writes benchmarks/results/search.md. FOLDER has corpus.npy and queries.npy, real vectors of one model. The documents are
-rows of the corpus with noise, of unit length, so that there are as many as wanted; they are in memory once, as float32.
-Every codec and index is fitted on 100,000 of them, and the queries are the real ones. Recall@10 is the share of the ten
-best documents by float vectors that are among the ten found. Speeds are medians over rounds in which all methods take
-turns, so that whatever else the machine does meets all of them alike; ratios are to the exact float scan of that run.
-Beyond 2,000,000 documents the ways that hold a byte a dimension or more beside them are left out.
+writes benchmarks/results/search.md. FOLDER has corpus.npy and queries.npy, real vectors of one model. The documents
+are rows of the corpus with added noise, at unit length, so that any number can be generated; they are in memory once,
+as float32. Each codec and index is fitted on 100,000 of them. The queries are the real ones. Recall@10 is the share
+of the ten best documents by float vectors that are among the ten results. Speeds are medians over rounds in which all
+methods take turns, so that other load on the machine affects all of them alike; ratios are to the exact float scan of
+the same run. Beyond 2,000,000 documents, methods that hold a copy of a byte per dimension or more are left out.
 """
 
 import argparse
@@ -15,27 +15,30 @@ import os
 import platform
 import re
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import faiss
 import numpy as np
-from search_ways import Ours, Search, Way, exact, rivals
+from search_ways import Search, VecsmithMethods, Way, exact, rivals
 from threadpoolctl import threadpool_limits
 
 from vecsmith.embeddings import normalize
 
+T = TypeVar("T")
 NOISE = 0.5
-"""Norm of the noise that makes a new vector of a unit vector."""
+"""Norm of the noise that is added to a unit vector."""
 K, QUERIES, ROUNDS, SECONDS = 10, 256, 7, 2.0
-MANY = 2_000_000
+MAX_COPIED_ROWS = 2_000_000
+"""Number of documents beyond which methods that copy them are left out."""
 
 
-def make_up(real: Any, rows: int) -> Any:
-    """Return `rows` unit vectors like the real ones, not to be written to."""
+def generate(real: Any, rows: int) -> Any:
+    """Return `rows` read-only unit vectors: real vectors (n, d) with noise."""
     rng, made = np.random.default_rng(0), np.empty((rows, real.shape[1]), np.float32)
     for start in range(0, rows, 50_000):
         chosen = real[rng.integers(len(real), size=min(50_000, rows - start))]
@@ -46,7 +49,7 @@ def make_up(real: Any, rows: int) -> Any:
 
 
 def bandwidth(rows: int) -> float:
-    """Return bytes a second of reading memory, by summing an array larger than any cache."""
+    """Return the bytes per second of reading an array from memory that is larger than any cache."""
     words = np.ones(max(rows * 48, 1 << 29) // 8, np.int64)
     seconds = []
     for _ in range(5):
@@ -56,15 +59,15 @@ def bandwidth(rows: int) -> float:
     return float(words.nbytes / min(seconds))
 
 
-def measure(searches: dict[str, Search], Q: Any, batch: int) -> dict[str, float]:
-    """Return queries a second."""
-    seconds: dict[str, list[float]] = {name: [] for name in searches}
+def measure(searches: Mapping[T, Search], Q: Any, batch: int) -> dict[T, float]:
+    """Return the queries per second of each search, for batches of queries (n, d)."""
+    seconds: dict[T, list[float]] = {name: [] for name in searches}
     for _ in range(ROUNDS):
         for name, search in searches.items():
-            # what lies in the cache is its own, as in use
+            # a warm-up, so that the caches hold the data of this search
             search(Q[-batch:], K)
             start, spent, done = time.perf_counter(), 0.0, 0
-            while not done or ((done + 1) * batch <= QUERIES and spent < SECONDS / ROUNDS):
+            while not done or ((done + 1) * batch <= len(Q) and spent < SECONDS / ROUNDS):
                 search(Q[done * batch :][:batch], K)
                 done, spent = done + 1, time.perf_counter() - start
             seconds[name].append(spent / (done * batch))
@@ -72,7 +75,7 @@ def measure(searches: dict[str, Search], Q: Any, batch: int) -> dict[str, float]
 
 
 def line(way: Way, found: Any, truth: Any, speeds: tuple[float, float], slowest: tuple[float, float], read: Any) -> str:
-    """Return a line of the table."""
+    """Return the line of a method in the table."""
     recall = np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(found, truth, strict=True)])
     ratios = f"{speeds[0] / slowest[0]:.1f} | {speeds[1] / slowest[1]:.1f}"
     rate = speeds[0] * read[0]
@@ -88,17 +91,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--threads", type=int, default=1, help="of a batch; one query has one in most ways")
-    parser.add_argument("--graphs", action="store_true", help="HNSW too, which takes long to build")
-    parser.add_argument("--only", metavar="REGEX", default="", help="ways whose names have a match")
+    parser.add_argument("--threads", type=int, default=1, help="threads of a batch; one query mostly uses one")
+    parser.add_argument("--graphs", action="store_true", help="measure HNSW too, which is slow to build")
+    parser.add_argument("--only", metavar="REGEX", default="", help="methods whose names match")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search.md")
     arguments = parser.parse_args()
-    X = make_up(normalize(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
+    X = generate(normalize(np.load(arguments.vectors / "corpus.npy")), arguments.rows)
     Q = normalize(np.load(arguments.vectors / "queries.npy")[:QUERIES])
     flat = exact(X)
-    others = [*rivals(X, arguments.graphs, arguments.threads), *Ours(X).ways()]
+    others = [*rivals(X, arguments.graphs, arguments.threads), *VecsmithMethods(X).ways()]
     wanted = (way for way in others if re.search(arguments.only, way.name))
-    ways = [flat, *(way for way in wanted if not way.copies or len(X) <= MANY)]
+    ways = [flat, *(way for way in wanted if not way.copies or len(X) <= MAX_COPIED_ROWS)]
     searches = {}
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     for way in ways:

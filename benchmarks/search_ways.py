@@ -1,4 +1,4 @@
-"""The ways to search that `search.py` compares: codes of vecsmith, and what a user would pick instead."""
+"""Search methods that `search.py` compares: vecsmith and its alternatives."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ Search = Callable[[Any, int], Any]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to search.
+    """A search method.
 
     Attributes
     ----------
     name : str
-        In the table.
+        Name in the table.
     size : int
-        Bytes a vector, all stages together.
+        Bytes per vector of all stages.
     build : callable
-        Makes what is searched, and returns a function of queries (n, d) and k, which returns the rows found (n, k).
+        Builds an index, and returns a function of queries (n, d) and k that returns row numbers (n, k).
     scans : bool
-        Whether it reads all of these bytes for every query.
+        Whether a query reads all these bytes.
     copies : bool
-        Whether it holds as much as a byte a dimension beside the documents.
+        Whether the index holds a byte per dimension or more besides the documents.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Way:
     copies: bool = False
 
 
-class Ours:
-    """Our ways; what several of them need is made once.
+class VecsmithMethods:
+    """Search methods of vecsmith, which share fitted codecs and codes.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Ours:
         self._encoded: dict[str, tuple[vecsmith.Codec, Any]] = {}
 
     def ways(self) -> Iterator[Way]:
-        """Yield them."""
+        """Yield the methods."""
         d = self.X.shape[1]
         for spec, size in (("median", d // 8), ("hybrid48B", 48), ("hybrid96B", 96)):
             yield Way(f"vecsmith {spec}", size, partial(self.scanned, spec))
@@ -77,7 +77,7 @@ class Ours:
         yield Way("FAISS's kernel for vecsmith median", d // 8, self.kernel)
 
     def encoded(self, spec: str) -> tuple[vecsmith.Codec, Any]:
-        """Return a fitted codec and the documents' codes, which are not written to."""
+        """Return a fitted codec and the read-only codes of the documents."""
         if spec not in self._encoded:
             codec = vecsmith.codec(spec).fit(self.X[:FIT])
             codes = codec.encode(self.X)
@@ -86,15 +86,15 @@ class Ours:
         return self._encoded[spec]
 
     def scanned(self, spec: str, scoring: Any = "asymmetric") -> Search:
-        """Return the search of the codes."""
+        """Return a search over codes."""
         return searched(vecsmith.Index(*self.encoded(spec), scoring))
 
     def rescored(self, finer: str) -> Search:
-        """Return the search of two codes that know nothing of each other."""
+        """Return a search over codes whose shortlist is rescored with the codes of an independent codec."""
         return searched(vecsmith.Index(*self.encoded("median"), "rescored", CodedVectors(*self.encoded(finer))))
 
     def kernel(self) -> Search:
-        """Return the work of ``vecsmith median`` done by FAISS alone: what our layer adds shows."""
+        """Return the FAISS search that ``vecsmith median`` uses, which shows the overhead of vecsmith."""
         codec, codes = self.encoded("median")
         A = linear_projection(codec)
         transform = faiss.LinearTransform(A.shape[1], A.shape[0], False)
@@ -104,22 +104,22 @@ class Ours:
 
 
 def searched(index: Any, **options: Any) -> Search:
-    """Return the search of an index, ours or one of FAISS."""
+    """Return the search of an index of vecsmith or FAISS."""
     return lambda Q, k: index.search(Q, k, **options)[1]
 
 
 def exact(X: Any) -> Way:
-    """Return the exact search over the documents, which FAISS looks at where they are."""
+    """Return the exact search over the documents, which FAISS reads without a copy."""
     d = X.shape[1]
     return Way("FAISS IndexFlatIP", 4 * d, lambda: searched(attach_codes(faiss.IndexFlatIP(d), X.view(np.uint8))))
 
 
 def rivals(X: Any, graphs: bool, threads: int) -> Iterator[Way]:
-    """Yield the others."""
+    """Yield the methods of other packages."""
     d = X.shape[1]
     factories = {"SQ8": d, f"OPQ{d // 4}_{d},PQ{d // 4}x4fs": d // 8, "RaBitQfs": d // 8 + 8}
     for factory, size in factories.items():
-        yield Way(f"FAISS {factory}", size, partial(made, X, factory), copies=size >= d)
+        yield Way(f"FAISS {factory}", size, partial(by_factory, X, factory), copies=size >= d)
     yield Way("FAISS IndexBinaryFlat", d // 8, lambda: by_signs(binary(X)))
     yield Way("usearch b1, exact", d // 8, lambda: by_usearch(X, threads))
     yield Way("sentence-transformers semantic_search_faiss, ubinary, rescored", d // 8, lambda: by_sentences(binary(X)))
@@ -130,12 +130,12 @@ def rivals(X: Any, graphs: bool, threads: int) -> Iterator[Way]:
     )
     yield Way("NumPy", 4 * d, lambda: by_numpy(X), copies=True)
     if graphs:
-        yield Way("FAISS HNSW32", 4 * d + 8 * 32, lambda: made(X, "HNSW32"), False, copies=True)
+        yield Way("FAISS HNSW32", 4 * d + 8 * 32, lambda: by_factory(X, "HNSW32"), False, copies=True)
         yield Way("usearch b1, graph", d // 8 + 64, lambda: by_graph(X, threads), False)
 
 
-def made(X: Any, factory: str) -> Search:
-    """Return the search of an index of FAISS's factory."""
+def by_factory(X: Any, factory: str) -> Search:
+    """Return the search of an index that FAISS's factory builds."""
     index = faiss.index_factory(X.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
     index.train(X[:FIT])
     for start in range(0, len(X), BLOCK):
@@ -144,24 +144,24 @@ def made(X: Any, factory: str) -> Search:
 
 
 def packed(V: Any) -> Any:
-    """Return the signs of vectors (n, d) as bytes, as sentence-transformers packs them."""
+    """Return the packed signs (n, d / 8), uint8, of vectors (n, d), in the bit order of sentence-transformers."""
     return np.packbits(V > 0, axis=1)
 
 
 def signs(X: Any) -> Any:
-    """Return the signs of the documents, made block by block."""
+    """Return the packed signs of the documents, which are computed in blocks."""
     return np.concatenate([packed(X[start : start + BLOCK]) for start in range(0, len(X), BLOCK)])
 
 
 def binary(X: Any) -> Any:
-    """Return FAISS's index of the signs."""
+    """Return a FAISS index of the signs."""
     index = faiss.IndexBinaryFlat(X.shape[1])
     index.add(signs(X))
     return index
 
 
 def graph(X: Any, connectivity: int = 16, expansion: int = 128) -> Any:
-    """Return usearch's index of the signs; a graph of few edges, made fast, is enough for exact search."""
+    """Return a USearch index of the signs; for exact search, few edges per node are enough."""
     index = usearch.index.Index(
         ndim=X.shape[1], metric="hamming", dtype="b1", connectivity=connectivity, expansion_add=expansion
     )
@@ -170,29 +170,29 @@ def graph(X: Any, connectivity: int = 16, expansion: int = 128) -> Any:
 
 
 def by_signs(index: Any) -> Search:
-    """Return the search by Hamming distance."""
+    """Return a FAISS search by Hamming distance."""
     return lambda Q, k: index.search(packed(Q), k)[1]
 
 
 def by_usearch(X: Any, threads: int) -> Search:
-    """Return usearch's exact search by Hamming distance."""
+    """Return USearch's exact search by Hamming distance."""
     codes, metric = signs(X), usearch.index.MetricKind.Hamming
     return lambda Q, k: keys(usearch.index.search(codes, packed(Q), k, metric, exact=True, threads=threads))
 
 
 def by_graph(X: Any, threads: int) -> Search:
-    """Return usearch's search of its graph."""
+    """Return USearch's search of its graph."""
     index = graph(X)
     return lambda Q, k: keys(index.search(packed(Q), k, threads=threads))
 
 
 def keys(matches: Any) -> Any:
-    """Return the rows (n, k) that usearch found, which for one query come without a dimension."""
+    """Return the row numbers (n, k) of USearch's results, which for one query have one dimension less."""
     return np.atleast_2d(matches.keys)
 
 
 def by_sentences(index: Any) -> Search:
-    """Return the search of sentence-transformers over an index of signs, its own rescoring included."""
+    """Return the search of sentence-transformers over an index of signs, with its own rescoring."""
     search = semantic_search_faiss if isinstance(index, faiss.IndexBinaryFlat) else semantic_search_usearch
 
     def rows(Q: Any, k: int) -> Any:
@@ -203,7 +203,7 @@ def by_sentences(index: Any) -> Search:
 
 
 def by_numpy(X: Any) -> Search:
-    """Return the exact search as a product of matrices."""
+    """Return an exact search by a matrix product."""
 
     def rows(Q: Any, k: int) -> Any:
         scores = Q @ X.T
