@@ -30,7 +30,7 @@ VARIANTS = [(normalized, p) for normalized in (False, True) for p in (0.0, 0.25,
 def variant(normalized: bool, p: float) -> Iterator[None]:
     """Change what `Trellis` does within the block."""
     lengths = normalize if normalized else partial(np.asarray, dtype=np.float32)
-    with patch.object(trellis, "UNSHRINK", p), patch.object(unit_length, "normalize", lengths):
+    with patch.object(trellis, "UNSHRINKING_POWER", p), patch.object(unit_length, "normalize", lengths):
         yield
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.prediction import Judged
-from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, chosen
+from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, choose_weights
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation import evaluate
@@ -47,6 +47,6 @@ def on_queries(judged: Judged, seed: int = 0) -> Callable[[FittedFuse], Floats]:
             identical = judged.task.ignore_identical_ids
             return evaluate(best, top, query_ids, document_ids, judgements, identical).ndcg_at_10
 
-        return chosen(measure, len(found))
+        return choose_weights(measure, len(found))
 
     return choose
