@@ -14,8 +14,8 @@ from vecsmith.embeddings import (
     VectorsLike,
     as_unit,
     check_blocks,
-    fuse_several,
-    is_several,
+    fuse_models,
+    is_multi_model,
 )
 from vecsmith.errors import VecsmithError
 
@@ -100,11 +100,11 @@ class Chain:
         VecsmithError
             If they are not floats of shape (n, d), or come from several models although the codec fuses nothing.
         """
-        if not is_several(X):
+        if not is_multi_model(X):
             return as_unit(cast("VectorsLike", X), name)
         several = cast("MultiModelVectors", X)
         self.check_several(len(several))
-        return fuse_several(several).unit
+        return fuse_models(several).unit
 
     def check_several(self, count: int) -> None:
         """Check that a codec given the vectors of `count` models fuses them, if there are two or more."""
