@@ -58,7 +58,7 @@ def trellis(data: Data) -> Findings:
     rows = []
     for normalized, power in product((False, True), UNSHRINK_POWERS):
         unit = normalize if normalized else partial(np.asarray, dtype=np.float32)
-        with patch.object(trellis_module, "UNSHRINK", power), patch.object(unit_length, "normalize", unit):
+        with patch.object(trellis_module, "UNSHRINKING_POWER", power), patch.object(unit_length, "normalize", unit):
             # the key of the cache does not contain the patches
             results = measure(data, [f"trellis{size}B" for size in SIZES], force=True)
         shares: dict[tuple[str, str], list[float]] = {}

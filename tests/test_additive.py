@@ -38,7 +38,7 @@ def test_descent_is_that_of_one_group_after_the_other(empty: bool, monkeypatch: 
             expected[:, group] = ((left[:, None] - entries[group]) ** 2).sum(axis=2).argmin(axis=1)
     for groups, vectors in ((4, 1024), (1, 10), (6, 7)):
         monkeypatch.setattr(additive, "BLOCK_GROUPS", groups)
-        monkeypatch.setattr(additive, "BLOCK_ROWS", vectors)
+        monkeypatch.setattr(additive, "CACHE_BLOCK_ROWS", vectors)
         assert np.array_equal(additive._descend(X, entries, start, 3), expected)
 
 

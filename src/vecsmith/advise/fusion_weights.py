@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.prediction import ValidationTask
-from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, chosen
+from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, choose_weights
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -45,6 +45,6 @@ def weights_on_queries(validation: ValidationTask, seed: int = 0) -> Callable[[F
             top = np.argsort(-scores, axis=1, kind="stable")[:, :RANKING_DEPTH]
             return judged.evaluate(np.take_along_axis(scores, top, axis=1), top).ndcg_at_10
 
-        return chosen(measure, len(cosines))
+        return choose_weights(measure, len(cosines))
 
     return choose

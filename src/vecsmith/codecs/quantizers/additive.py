@@ -8,7 +8,7 @@ import numpy as np
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import unshrinking
-from vecsmith.codecs.stages import Codes, Floats, check_range
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, Codes, Floats, check_range
 from vecsmith.embeddings import sample_rows
 from vecsmith.errors import VecsmithWarning
 from vecsmith.progress import losses
@@ -20,8 +20,8 @@ ENCODING_SWEEPS = 6
 """Sweeps of coordinate descent in encoding."""
 RIDGE = 50.0
 """Weight of an entry's initial value in its update, in vectors (docs/studies/quantizers.md)."""
-BLOCK_ROWS, BLOCK_GROUPS = 1024, 4
-"""Vectors and groups that coordinate descent updates at a time, so that they fit in the CPU cache."""
+BLOCK_GROUPS = 4
+"""Groups that coordinate descent updates at a time, so that they fit in the CPU cache."""
 NO_ENTRY = ENTRIES
 """Code of a group without an entry yet."""
 
@@ -139,9 +139,9 @@ def _descend(X: Floats, entries: Floats, groups: Codes, sweeps: int) -> Codes:
     residual itself is updated once per block, by one matrix product.
     """
     result = groups.copy()
-    for first in range(0, len(X), BLOCK_ROWS):
-        codes = result[first : first + BLOCK_ROWS]
-        residual = X[first : first + BLOCK_ROWS] - _summed(entries, codes)
+    for first in range(0, len(X), CACHE_BLOCK_ROWS):
+        codes = result[first : first + CACHE_BLOCK_ROWS]
+        residual = X[first : first + CACHE_BLOCK_ROWS] - _summed(entries, codes)
         for _ in range(sweeps):
             for start in range(0, len(entries), BLOCK_GROUPS):
                 block = slice(start, start + BLOCK_GROUPS)
