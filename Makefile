@@ -12,7 +12,7 @@ demo: $(VENV)/core
 		--codec faiss:PQ64x4 --codec faiss:RaBitQ --out demo
 
 test: $(VENV)/dev
-	$(BIN)/pytest --numprocesses auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: $(VENV)/dev
 	$(BIN)/ruff check

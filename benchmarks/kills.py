@@ -34,8 +34,7 @@ import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, writer
 from vecsmith.index import CodeSet
-from vecsmith.stores import chroma, export_codes
-from vecsmith.stores import lancedb as lance
+from vecsmith.stores import export_codes, store_named
 
 LONGEST, SLOWER = 0.2, 2
 """Maximum seconds of work before a child is killed, and the factor for databases."""
@@ -97,7 +96,7 @@ class Save:
         index = vecsmith.Index.load(folder / "index", mmap=False)
         number = int(index.provenance.dataset)
         X = vectors(number, ROWS + number % 7)
-        expect(np.array_equal(index.parts[0].codes, codec().encode(X)), f"step {number} has other codes")
+        expect(np.array_equal(index.partitions[0].codes, codec().encode(X)), f"step {number} has other codes")
         expect(len(index.rows.ids) == len(X) == len(cast(Any, index.originals)), f"step {number} has other rows")
         expect((index.search(X[:3], 1)[1][:, 0] == range(3)).all(), f"step {number} finds other rows")
         return number
@@ -215,14 +214,15 @@ class Tables:
 
     def __init__(self, store: str) -> None:
         self.store = store
-        self.module = {"lancedb": lance, "chroma": chroma}[store]
 
     def where(self, folder: Path, number: int) -> str:
         return str(folder / f"database-{number // TABLES}")
 
     def whole(self, folder: Path, number: int) -> bool:
         codes, collections = code_set(number), []
-        if refused(lambda: collections.append(self.module.read(self.where(folder, number), f"step-{number}"))):
+        if refused(
+            lambda: collections.append(store_named(self.store).read(self.where(folder, number), f"step-{number}"))
+        ):
             return False
         (collection,) = collections
         expect(sorted(collection.ids) == sorted(codes.ids), f"step {number} has {len(collection.ids)} rows")

@@ -17,7 +17,7 @@ from vecsmith.embeddings import normalize
 from vecsmith.evaluation.compare import compare
 from vecsmith.evaluation.results import Result
 from vecsmith.report.findings import Findings
-from vecsmith.studies import Setting
+from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
 from vecsmith.training import principal_directions
 
@@ -41,7 +41,7 @@ def quantizers(data: Data) -> Findings:
     """Measure every learned code and the codes of FAISS."""
     measured = []
     for task, path in zip(data.tasks(), data.paths(), strict=True):
-        setting = Setting([path], MINILM, standard_split(task), seeds=data.seeds)
+        setting = StudyConfig([path], MINILM, standard_split(task), seeds=data.seeds)
         measured += measurements(setting)
     return findings(measured)
 

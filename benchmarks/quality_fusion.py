@@ -17,7 +17,7 @@ from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import measure
 from vecsmith.evaluation.results import Result
 from vecsmith.report.findings import Findings
-from vecsmith.studies import Setting
+from vecsmith.studies import StudyConfig
 from vecsmith.tasks import Task
 
 PAIRS = (
@@ -149,7 +149,9 @@ def fusion_weights(data: Data) -> Findings:
 
 def study(name: str, models: Sequence[str], names: Sequence[str], data: Data) -> Findings:
     """Run a study of the package on ready vectors."""
-    return studies.STUDIES[name](Setting(data.paths(*names), [f"vectors:{m}" for m in models], ALL, seeds=data.seeds))
+    return studies.STUDIES[name](
+        StudyConfig(data.paths(*names), [f"vectors:{m}" for m in models], ALL, seeds=data.seeds)
+    )
 
 
 fusion = partial(study, "fusion", ("minilm", "wordllama"), ())

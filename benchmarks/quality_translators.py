@@ -13,9 +13,10 @@ from quality_data import MODELS, TEST, Data, Floats, Side, best, load, table
 from scipy.linalg import lapack
 
 import vecsmith
-from vecsmith.advise.migration_trial import SHORTLIST
+from vecsmith.advise.migration_simulation import SHORTLIST
 from vecsmith.embeddings import normalize
-from vecsmith.evaluation.translation import Experiment, cross_translate
+from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.translation import FOLDS, Experiment, cross_translate
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.translators import findings, run_all
 from vecsmith.tasks import Task
@@ -79,8 +80,9 @@ class Case:
         if self.other:
             fitted = vecsmith.translator(method, seed).fit(*(self.other[::-1] if back else self.other))
             return fitted, fitted.transform(a.documents)
-        translated, _, fitted = cross_translate(method, a.documents, b.documents, seed, self.n_pairs)
-        return fitted, translated
+        splits = folds(len(a.documents), FOLDS, seed, self.n_pairs)
+        translated, by_fold = cross_translate(method, a.documents, b.documents, seed, splits)
+        return by_fold[0], translated
 
 
 def cases(data: Data, seed: int, side: Callable[[Task, str], Side] | None = None) -> Iterator[Case]:

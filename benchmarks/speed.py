@@ -41,7 +41,7 @@ from threadpoolctl import threadpool_limits
 import vecsmith
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, normalize
 from vecsmith.index import CodeSet
-from vecsmith.index.inverted_lists import SAMPLE
+from vecsmith.index.list_building import VECTORS_PER_LIST
 
 NOISE = 0.5
 """Norm of the noise that is added to a unit vector."""
@@ -170,7 +170,7 @@ def inverted_lists(options: argparse.Namespace) -> str:
     searches |= {(name, probes): searcher(index, probes=probes) for probes in PROBES}
     for factory in (f"IVF{n_lists},PQ{X.shape[1] // 4}x4fsr", f"IVF{n_lists},RaBitQfs"):
         start, other = time.process_time(), faiss.index_factory(X.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        other.train(X[: SAMPLE * n_lists])
+        other.train(X[: VECTORS_PER_LIST * n_lists])
         other.add(X)
         built.append(f"{factory} took {time.process_time() - start:.0f} s to train and fill")
         for probes in PROBES:

@@ -20,7 +20,7 @@ from vecsmith.files import cache_folder
 torch = pytest.importorskip("torch")
 
 Vectors = NDArray[np.float32]
-NAMES = [name for name in PRESETS if isinstance(name, str)]
+NAMES = list(PRESETS)
 
 
 def reducer(spec: str, X: Vectors, seed: int = 0) -> Reducer:
@@ -93,6 +93,15 @@ def test_nested_widths_make_prefixes_better(vectors: Vectors) -> None:
     assert errors[1] < errors[0] + 0.02
 
 
+def test_whitened_pca_is_also_called_autoencoder_as_in_saved_codecs(vectors: Vectors, tmp_path: Path) -> None:
+    codec, old = (vecsmith.codec(f"{name}12/6,int8").fit(vectors) for name in ("whitened-pca", "AutoEncoder"))
+    assert (codec.spec, old.spec) == ("whitened-pca12/6,int8", "autoencoder12/6,int8")
+    old.save(tmp_path / "codec")
+    loaded = vecsmith.load_codec(tmp_path / "codec")
+    assert loaded.spec == old.spec
+    assert np.array_equal(loaded.encode(vectors), codec.encode(vectors))
+
+
 class Killed(BaseException):
     """What ends a process."""
 
@@ -112,7 +121,7 @@ def fit_until(step: int, spec: str, X: Vectors, monkeypatch: pytest.MonkeyPatch,
         yield report
 
     with monkeypatch.context() as patched:
-        patched.setattr("vecsmith.training.descent.losses", killing)
+        patched.setattr("vecsmith.training.loop.losses", killing)
         with suppress(Killed):
             vecsmith.codec(spec, seed).fit(X)
     return made
@@ -226,16 +235,16 @@ def test_fit_takes_validation_vectors(vectors: Vectors, tmp_path: Path) -> None:
     out = tmp_path / "codec"
 
     def fit(spec: str) -> Result:
-        files = ["--vectors", str(tmp_path / "training.npy"), "--val", str(tmp_path / "others.npy")]
+        files = ["--vectors", str(tmp_path / "training.npy"), "--validation", str(tmp_path / "others.npy")]
         return CliRunner().invoke(app, ["fit", spec, *files, "--out", str(out)])
 
-    assert "not looked at" not in fit("autoencoder12:mlp1").output
+    assert "not used" not in fit("autoencoder12:mlp1").output
     expected = vecsmith.codec("autoencoder12:mlp1").fit(vectors[:400], validation=vectors[400:])
     # the command scales its vectors to unit length once more
     np.testing.assert_allclose(
         vecsmith.load_codec(out).reducers[0].transform(vectors), expected.reducers[0].transform(vectors), atol=1e-3
     )
-    assert "--val was not looked at" in fit("autoencoder12,int8").output
+    assert "--validation was not used" in fit("autoencoder12,int8").output
     assert isinstance(fit("int8").exception, VecsmithError)
 
 

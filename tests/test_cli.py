@@ -16,6 +16,7 @@ import pytest
 
 from vecsmith import cli, files
 from vecsmith.codecs import STAGES
+from vecsmith.outputs import reserved
 
 SENTENCE = re.compile(r"vecsmith: [^\n]+\n\Z")
 
@@ -183,6 +184,14 @@ def test_search_codes_of_a_model_that_is_no_encoder(task: Path, tmp_path: Path) 
     run("fit", "int8", "--vectors", tmp_path / "sets" / "corpus", "--out", tmp_path / "codec")
     run("encode", tmp_path / "codec", "--vectors", tmp_path / "sets" / "corpus", "--out", tmp_path / "codes")
     assert "--encoder, such as st:someone/mini." in refused("search", tmp_path / "codes", "--query", "cats")
+
+
+@pytest.mark.parametrize(("former", "now"), [("--keep=0.9", "--min-retention"), ("--val=others.npy", "--validation")])
+def test_former_names_of_options_still_work(former: str, now: str, tmp_path: Path) -> None:
+    spec = "int8" if "keep" in former else "auto"
+    size = [] if spec == "int8" else ["--bytes", "8"]
+    assert now in refused("fit", spec, *size, former, "--vectors", "x.npy", "--out", tmp_path / "codec")
+    assert former.partition("=")[0] not in run("fit", "--help").stdout.split()
 
 
 def test_listings() -> None:
@@ -360,3 +369,11 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(name: str, tmp_path: P
     (tmp_path / "file").write_text("")
     said = refused("encode", tmp_path / name, "--vectors", tmp_path / "x.npy", "--out", tmp_path / "codes")
     assert ("does not exist" if name == "missing" else "is a file") in said
+
+
+def test_an_output_that_another_process_prepares_is_refused_at_once(task: Path, tmp_path: Path) -> None:
+    vectors = task / "vectors" / "toy" / "corpus.npy"
+    with reserved(tmp_path / "codec"):
+        sentence = refused("fit", "int8", "--vectors", vectors, "--out", tmp_path / "codec")
+    assert "Another process writes to" in sentence
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]

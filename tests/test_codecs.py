@@ -15,9 +15,9 @@ import vecsmith
 from vecsmith.codecs import STAGES
 from vecsmith.codecs import codec as codec_module
 from vecsmith.codecs.quantizers import additive
-from vecsmith.codecs.stages import signs
+from vecsmith.codecs.quantizers.bits import signs
 from vecsmith.errors import VecsmithError, VecsmithWarning
-from vecsmith.training import loop
+from vecsmith.training import validation
 
 Vectors = NDArray[np.float32]
 
@@ -223,7 +223,7 @@ def test_fitting_warns_of_few_vectors_and_of_those_that_it_does_not_use(
     monkeypatch.setattr(codec_module, "FIT_VECTORS", 500)
     with pytest.warns(VecsmithWarning, match="Fitting uses 500 of the 600 vectors"):
         vecsmith.codec("pca2").fit(vectors)
-    monkeypatch.setattr(loop, "MOST", 400)
+    monkeypatch.setattr(validation, "MAX_VECTORS", 400)
     with pytest.warns(VecsmithWarning, match="Training uses 400 of the 500 vectors"):
         vecsmith.codec("thresholds(steps=1)").fit(vectors)
     monkeypatch.setattr(additive, "TRAINING_VECTORS", 300)

@@ -110,7 +110,7 @@ def test_training_options_are_used_and_saved(spec: str, option: str, vectors: Ve
 )
 def test_steps_that_are_given_are_not_lowered_for_few_vectors(option: str, steps: int, vectors: Vectors) -> None:
     stage = vecsmith.codec(f"autoencoder8:linear({option})").stages[0]
-    assert stage._how().steps_for(540) == steps
+    assert stage._training_settings().steps_for(540) == steps
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from vecsmith.errors import VecsmithError
 
 torch = pytest.importorskip("torch")
 
-from vecsmith.training import hard_sign, listwise, split, straight_through, train  # noqa: E402
+from vecsmith.training import hard_sign, listwise, split, straight_through, train_codes  # noqa: E402
 
 Vectors = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ def test_vectors_for_validation_leave_all_others_to_training(vectors: Vectors) -
 def fit_shift(vectors: Vectors, seed: int, rate: float) -> tuple[Vectors, float]:
     """Train thresholds that start in the wrong place."""
     start = {"threshold": np.full(40, 0.3, np.float32)}
-    found, loss = train(
+    found, loss = train_codes(
         start, lambda p, x, sign: sign(5 * (x - p["threshold"])) / 40**0.5, *split(vectors, 0), seed, "a test", rate
     )
     return found["threshold"], loss

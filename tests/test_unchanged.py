@@ -6,6 +6,7 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ CHAINS = (
     "hybrid6B+trellis6B",
     "pca24,trellis6B",
     "itq4B",
+    "autoencoder16",
 )
 CODECS = sorted({*(stage.example for stage in STAGES.values()), *CHAINS})
 FUSIONS = ("fuse(a,b)", "fuse(a:0.7,b:0.3),int8", "fuse(a,b):fit,trellis6B", "fuse(a,b):fit,pca20")
@@ -42,7 +44,11 @@ SCORINGS = ("symmetric", "asymmetric", "rescored")
 
 def machine() -> dict[str, str]:
     """Return what rounding depends on: the libraries that multiply matrices and the processor they are built for."""
-    blas = {f"{pool.get('architecture')} {pool['version']}" for pool in threadpool_info() if pool["user_api"] == "blas"}
+    blas = {
+        f"{pool.get('architecture')} {pool['version']}"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas" and re.search(r"[/\\](numpy|faiss)", pool["filepath"])
+    }
     return {
         "processor": platform.machine(),
         "numpy": np.__version__,

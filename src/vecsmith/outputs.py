@@ -9,6 +9,7 @@ A link is followed: the link stays, and the folder or file that it points to is 
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -46,8 +47,7 @@ def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator
         yield beside
         last.enter_context(locked(folder.parent, wait=True))
         check_folder(folder, kind, force)  # something else may have been put there in the meantime
-        if _identity(folder) != before and not force:
-            raise VecsmithError(f"Another process wrote {path} in the meantime, so this run leaves it as it is.")
+        _check_unchanged(folder, before, force)
 
 
 @contextmanager
@@ -71,13 +71,15 @@ def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> It
     Raises
     ------
     VecsmithError
-        As `check_file`.
+        As `check_file`; or if another process replaces the file during the block.
     """
     path = check_file(path, force)
+    before = _identity(path)
     with ExitStack() as last, replacing(path) as beside:
         yield beside
         last.enter_context(locked(path.parent, wait=True))
         check_file(path, force)
+        _check_unchanged(path, before, force)
         # Written before the rename, so that a process killed in between leaves the old file with a receipt, too.
         hashes = {path.name: sha256_of(beside)}
         replaced = sha256_of(path) if path.exists() else None
@@ -198,28 +200,63 @@ def only_writer(folder: Path) -> Iterator[None]:
         If another process or thread is in such a block.
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
-    lock, ours = folder / LOCK, False
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _exclusive(folder / LOCK, folder):
+            yield
+    finally:
+        for empty in made:
+            with suppress(OSError):
+                empty.rmdir()
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Keep other processes and threads from preparing the same output during the block.
+
+    Unlike `only_writer` it leaves the output itself alone: the lock is a hidden file beside it, which the end of the
+    block removes. Nothing is locked where no file can be made beside the output; writing it then says why.
+
+    Raises
+    ------
+    VecsmithError
+        If another process or thread is in such a block.
+    """
+    path = path.absolute()
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        yield
+        return
+    with _exclusive(path.with_name(f".{path.name}{LOCK}"), path):
+        yield
+
+
+@contextmanager
+def _exclusive(lock: Path, output: Path) -> Iterator[None]:
+    """Hold a lock file, which is removed at the end, or raise a VecsmithError if it is held."""
     with ExitStack() as held:
-        while not ours:
-            folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            lock.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # the lock of a process that ends at this moment
                 lock.touch()
                 if held.enter_context(locked(lock)) is False:
-                    raise VecsmithError(f"Another process writes to {folder}; wait for it, or give another folder.")
-                ours = True
+                    raise VecsmithError(f"Another process writes to {output}; wait for it, or give another output.")
+                break
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
-            for empty in made:
-                with suppress(OSError):
-                    empty.rmdir()
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Return what tells a folder from another that takes its place; None if it is missing."""
+def _check_unchanged(path: Path, before: tuple[int, int] | None, force: bool) -> None:
+    """Refuse to replace what another writer has put at a path since its identity was `before`."""
+    if _identity(path) != before and not force:
+        raise VecsmithError(f"{path} was replaced by another writer in the meantime; it stays as that writer left it.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the inode and the time of change, which tell an output from its successor; None if it is missing."""
     try:
-        status = folder.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns

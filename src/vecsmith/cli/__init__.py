@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The command line: parses arguments, calls the library and prints the result."""
 
 import sys
 import traceback
@@ -23,14 +23,14 @@ def main() -> None:
         where = f" ({error.filename})" if error.filename else ""
         if is_disk_full(error):
             sys.exit(_complain(error, _full(where), 2))
-        sys.exit(_complain(error, f"The system refused: {error.strerror or error}{where}.", 2))
+        sys.exit(_complain(error, f"The operating system reports: {error.strerror or error}{where}.", 2))
     except MemoryError as error:
         sys.exit(_complain(error, "There is not enough memory for this; give fewer or smaller vectors.", 2))
     except Exception as error:
         if is_disk_full(error):
             sys.exit(_complain(error, _full(), 2))
         hint = "" if debugging() else " (--debug before the command shows the traceback)"
-        sentence = f"This is a fault of vecsmith, please report it: {type(error).__name__}: {error}{hint}"
+        sentence = f"This is a bug in vecsmith, please report it: {type(error).__name__}: {error}{hint}"
         sys.exit(_complain(error, sentence, 1))
 
 
@@ -39,7 +39,7 @@ def _full(where: str = "") -> str:
 
 
 def _print_warnings() -> None:
-    """Print each of our warnings once, as a plain sentence; other packages' warnings stay as they are."""
+    """Print each `VecsmithWarning` once, as a plain sentence; warnings of other packages are shown as usual."""
     show, printed = warnings.showwarning, set[str]()
     warnings.simplefilter("always", VecsmithWarning)
 

@@ -1,4 +1,4 @@
-"""The application, its shared options, and how commands print."""
+"""The Typer application, options that several commands share, and functions for printing."""
 
 import os
 import sys
@@ -9,6 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand
+
+from vecsmith.outputs import reserved
+
+RENAMED_OPTIONS = {"keep": "min-retention", "val": "validation", "beside": "fuse-with"}
+"""Former names of options, which still work but which the help does not show."""
 
 app = typer.Typer(
     name="vecsmith",
@@ -16,11 +22,23 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": lambda name: RENAMED_OPTIONS.get(name, name)},
 )
 
 
+class WritingCommand(TyperCommand):
+    """A command whose ``--out`` no other process may prepare at the same time."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Reserve the output while the command runs."""
+        if ctx.params.get("out") is None:
+            return super().invoke(ctx)
+        with reserved(ctx.params["out"]):
+            return super().invoke(ctx)
+
+
 DEBUG = "VECSMITH_DEBUG"
-"""The environment variable that shows tracebacks, which worker processes inherit."""
+"""Environment variable that shows tracebacks; worker processes inherit it."""
 
 
 def debugging() -> bool:
@@ -28,8 +46,8 @@ def debugging() -> bool:
     return os.environ.get(DEBUG, "0") not in ("", "0")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         print(f"vecsmith {version('vecsmith')}")
         raise typer.Exit
 
@@ -43,7 +61,7 @@ def options(
         bool, typer.Option("--debug", help="Show the traceback of an error; VECSMITH_DEBUG=1 does the same.")
     ] = False,
 ) -> None:
-    """Reshape embedding vectors after the fact, and see what it costs in retrieval quality, bytes and speed."""
+    """Compress, fuse and translate embedding vectors, and measure the cost in retrieval quality, bytes and speed."""
     if debug:
         os.environ[DEBUG] = "1"
 
@@ -64,7 +82,7 @@ CodecOption = Annotated[
     typer.Option(
         "--codec",
         metavar="SPEC",
-        help="Such as pca192,int8, or a folder that fit wrote; repeatable.",
+        help="Spec such as pca192,int8, or a folder that fit wrote; repeatable.",
     ),
 ]
 ScoringOption = Annotated[
@@ -72,7 +90,7 @@ ScoringOption = Annotated[
     typer.Option(
         "--scoring",
         metavar="SCORING",
-        help="symmetric, asymmetric or rescored; codecs such as hybrid24B+trellis24B always get two-stage; repeatable.",
+        help="symmetric, asymmetric or rescored; codecs such as hybrid24B+trellis24B also get two-stage; repeatable.",
     ),
 ]
 QueryPrompt = Annotated[
@@ -80,65 +98,77 @@ QueryPrompt = Annotated[
     typer.Option(
         "--query-prompt",
         metavar="[ENCODER=]TEXT",
-        help="Text put before every query, by all encoders or by one; the model's own by default; repeatable.",
+        help="Text put before every query, for all encoders or for one; default: the model's own prompt; repeatable.",
     ),
 ]
 PassagePrompt = Annotated[
     list[str],
     typer.Option(
-        "--passage-prompt", metavar="[ENCODER=]TEXT", help="Text put before every document, likewise; repeatable."
+        "--passage-prompt",
+        metavar="[ENCODER=]TEXT",
+        help="Text put before every document, as --query-prompt; repeatable.",
     ),
 ]
 TrustRemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Let st: models run Python code that comes with them.")
+    bool, typer.Option("--trust-remote-code", help="Allow st: models to run the Python code in their repository.")
 ]
 VectorColumn = Annotated[
     str | None,
-    typer.Option("--column", metavar="NAME", help="Column of the vectors in .parquet files; the only one by default."),
+    typer.Option(
+        "--column", metavar="NAME", help="Column of the vectors in .parquet files; default: the only such column."
+    ),
 ]
 TextColumn = Annotated[
     str | None,
-    typer.Option("--text-column", metavar="NAME", help="Column of the texts; one of a usual name by default."),
+    typer.Option("--text-column", metavar="NAME", help="Column of the texts; default: text, content, body, …"),
 ]
 IdColumn = Annotated[
-    str | None, typer.Option("--id-column", metavar="NAME", help="Column of the ids; one of a usual name by default.")
+    str | None, typer.Option("--id-column", metavar="NAME", help="Column of the ids; default: _id, id, ids or uuid.")
 ]
-MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Longest input, in tokens.")]
-BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts of one forward pass or request.")]
-Split = Annotated[str, typer.Option(metavar="SPLIT", help="Judgements to use, such as test or train+test.")]
-FitOn = Annotated[str, typer.Option(metavar="PROTOCOL", help="cross, corpus, or the folder of another embedding set.")]
+MaxLength = Annotated[int | None, typer.Option(metavar="N", min=1, help="Maximum input length in tokens.")]
+BatchSize = Annotated[int | None, typer.Option(metavar="N", min=1, help="Texts per forward pass or request.")]
+Split = Annotated[
+    str, typer.Option(metavar="SPLIT", help="Split whose judgements are used, such as test or train+test.")
+]
+FitOn = Annotated[
+    str,
+    typer.Option(
+        metavar="PROTOCOL",
+        help="Training set of codecs: cross (two-fold cross-fitting), corpus, or the folder of another embedding set.",
+    ),
+]
 ForceFlag = Annotated[
-    bool, typer.Option("--force", help="Replace whatever --out holds, even what vecsmith did not write.")
+    bool, typer.Option("--force", help="Replace the content of --out, even files that vecsmith did not write.")
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def print_listing(entries: dict[str, Any], as_json: bool) -> None:
-    """Print names and what there is to say of them."""
+    """Print a table of names and descriptions, or a JSON object."""
     if as_json:
         print_json(entries)
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    for name, about in entries.items():
-        table.add_row(Text(name), Text(str(about)))  # rich takes a plain string's brackets for markup
+    for name, description in entries.items():
+        table.add_row(Text(name), Text(str(description)))  # as Text, since rich reads brackets in a str as markup
     console().print(table)
 
 
 def console() -> Console:
-    """Return where tables are printed: as wide as the terminal, or as a file and a pipe can be."""
+    """Return the console for tables: as wide as the terminal, and 160 columns wide in a file or a pipe."""
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160
     return Console(width=wide)
 
 
 def print_json(content: Any) -> None:
-    """Print what a machine reads."""
+    """Print JSON on standard output."""
     from vecsmith.evaluation.results import to_json
 
     print(to_json(content, indent=2))
 
 
 def say(*sentences: str) -> None:
-    """Print to stderr, which leaves stdout to results."""
+    """Print sentences on standard error; standard output is for results."""
     for sentence in sentences:
         print(sentence, file=sys.stderr)

@@ -1,6 +1,5 @@
-"""Encoder options, as they are written on the command line."""
+"""Parsing of the encoder options of the command line."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -20,12 +19,12 @@ def encoder_options(
     batch_size: int | None = None,
     trust_remote_code: bool = False,
 ) -> "EncoderOptions":
-    """Return the options of encoders, whose prompts are one text for all, or ``ENCODER=TEXT`` for one each.
+    """Return the options of encoders; each prompt is one text for all encoders, or ``ENCODER=TEXT`` for one of them.
 
     Raises
     ------
     VecsmithError
-        If a prompt is of another encoder, or two prompts are of the same one.
+        If a prompt names an encoder that is not used, or an encoder has two prompts.
     """
     from vecsmith.encoders import EncoderOptions, split_spec
 
@@ -35,12 +34,14 @@ def encoder_options(
 
 
 def _prompt(option: str, values: Sequence[str], names: Sequence[str]) -> "Prompt":
+    from vecsmith.encoders import is_encoder
+
     by_encoder: dict[str, str] = {}
     for value in values:
-        # a folder's name may have a "=" too
+        # the longest name wins, because the name of a folder may contain "="
         name = max((name for name in names if value.startswith(f"{name}=")), key=len, default="")
         other, is_given, _ = value.partition("=")
-        if not name and is_given and (re.match("(st|api|vectors):|static$", other) or get_close_matches(other, names)):
+        if not name and is_given and (is_encoder(other) or get_close_matches(other, names)):
             raise unknown(f"encoder of {option}", other, names)
         if name in by_encoder or (not name and len(values) > 1):
             raise VecsmithError(f"{option} takes one text for all encoders, or one ENCODER=TEXT for each of them.")

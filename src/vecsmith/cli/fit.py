@@ -1,4 +1,4 @@
-"""Commands that make and apply codecs."""
+"""Commands that fit a codec and encode vectors with it: fit and encode."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, IdColumn, JsonFlag, TextColumn, VectorColumn, app, console, print_json, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    IdColumn,
+    JsonFlag,
+    TextColumn,
+    VectorColumn,
+    WritingCommand,
+    app,
+    console,
+    print_json,
+    say,
+)
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -17,68 +28,84 @@ VectorsOption = Annotated[
     typer.Option(
         "--vectors",
         metavar="SET",
-        help="An embedding set, a file of vectors (.npy, .npz, .parquet), or a folder or quoted pattern of such files "
-        "that are shards of one set; several for a codec that fuses models.",
+        help="An embedding set, a file of vectors (.npy, .npz, .parquet), or a folder or quoted pattern of files that "
+        "are shards of one set; repeat it, once a model, for a codec that fuses models.",
     ),
 ]
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def fit(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The codec, such as trellis48B, or auto.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; a codec that it holds is replaced.")],
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="Spec of the codec, such as trellis48B; or auto.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a codec in it is replaced.")],
     vectors: VectorsOption = [],  # noqa: B006
     validation: Annotated[
         list[Path],
-        typer.Option("--val", metavar="SET", help="What judges a training, such as autoencoder96:mlp1; one a model."),
+        typer.Option(
+            "--validation",
+            metavar="SET",
+            help="Validation vectors for codecs that are trained, such as autoencoder96:mlp1; repeat it, once a model.",
+        ),
     ] = [],  # noqa: B006
     column: VectorColumn = None,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Fit on its documents instead; auto and fuse choose by queries.")
+        str | None,
+        typer.Option(
+            metavar="TASK", help="Fit on the documents of this task; auto and fuse are also judged by its queries."
+        ),
     ] = None,
-    encoder: Annotated[str, typer.Option(metavar="ENCODER", help="Of the task's documents and queries.")] = "static",
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="Judgements that auto and fuse may choose by.")] = "dev",
+    encoder: Annotated[
+        str, typer.Option(metavar="ENCODER", help="Encoder of the documents and queries of --task.")
+    ] = "static",
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Split of --task whose judgements auto and fuse use.")
+    ] = "dev",
     size: Annotated[
-        int | None, typer.Option("--bytes", metavar="N", help="auto: what keeps most in N bytes a vector.")
+        int | None,
+        typer.Option("--bytes", metavar="N", help="auto: choose the best codec with at most N bytes per vector."),
     ] = None,
-    keep: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="auto: the smallest that keeps this share of nDCG@10.")
+    min_retention: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="auto: choose the smallest codec that retains this share of nDCG@10."),
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             "--for",
             metavar="TARGET",
-            help="auto: index (default) chooses codecs that are searched as codes; storage, any; faiss, usearch, "
-            "lancedb, chroma or pgvector, what that store searches without decoding it.",
+            help="auto: index (the default) chooses codecs that are searched without decoding; storage chooses any "
+            "codec; faiss, usearch, lancedb, chroma or pgvector chooses codecs that this store searches without "
+            "decoding.",
         ),
     ] = None,
     queries: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="auto: intervals of what N judged queries will measure, rather than a very large set of them.",
+            help="auto: give the intervals for a measurement with N judged queries; the default is a very large number "
+            "of queries.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fit a codec to vectors and save it; auto chooses one for a size or a quality, and shows the trade-off.
+    """Fit a codec to vectors and save it; auto chooses the codec for a size or a quality, and shows the trade-off.
 
-    Killed while it trains a reducer, and typed again, it goes on from there.
+    An interrupted training continues from its last checkpoint when the same command runs again.
 
     \b
     vecsmith fit trellis48B --vectors corpus.npy --out my-codec
-    vecsmith fit autoencoder96:mlp1 --vectors corpus.npy --val others.npy --out my-codec
+    vecsmith fit autoencoder96:mlp1 --vectors corpus.npy --validation others.npy --out my-codec
     vecsmith fit auto --bytes 48 --vectors corpus.npy --out my-codec
-    vecsmith fit auto --keep 0.95 --queries 200 --vectors corpus.npy --out my-codec
+    vecsmith fit auto --min-retention 0.95 --queries 200 --vectors corpus.npy --out my-codec
     vecsmith fit auto --bytes 48 --for pgvector --vectors corpus.npy --out my-codec
-    vecsmith fit auto --keep 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
+    vecsmith fit auto --min-retention 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
-    from vecsmith.advise.choice import choose, trade_off
-    from vecsmith.advise.prediction import Judged, Prediction
+    from vecsmith.advise.choice import choose
+    from vecsmith.advise.fusion_weights import weights_on_queries
+    from vecsmith.advise.prediction import Prediction, ValidationTask
     from vecsmith.codecs import Codec
     from vecsmith.codecs.codec import KIND
     from vecsmith.codecs.reducers.fuse import FittedFuse
@@ -87,25 +114,15 @@ def fit(
     from vecsmith.encoders import embed_task
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
+    from vecsmith.report.advice import trade_off
     from vecsmith.report.findings import Findings
-    from vecsmith.studies.fusion_weights import on_queries
     from vecsmith.tasks import load_task
 
-    if (spec == "auto") != (size is not None or keep is not None):
-        raise VecsmithError("fit auto takes --bytes or --keep, and no other codec does; name one or the other.")
-    if spec != "auto" and (target is not None or queries is not None):
-        raise VecsmithError("--for and --queries are options of fit auto; leave them out, or name auto.")
-    if spec == "auto" and validation:
-        raise VecsmithError("fit auto trains nothing that --val could judge; leave it out, or name a codec.")
-    if spec == "auto" and len(vectors) > 1:
-        raise VecsmithError(
-            f"fit auto chooses a codec for the vectors of one model, but got {len(vectors)} sets; name a codec that "
-            "fuses them, such as 'fuse(a,b):fit,trellis48B'."
-        )
+    _check_options(spec, size, min_retention, target, queries, vectors, validation)
     check_folder(out, KIND, force)
     judged = None
     if task is not None and not vectors:
-        judged = Judged(load_task(task), encoder, split)
+        judged = ValidationTask(load_task(task), encoder, split)
         embedded = embed_task(judged.task, encoder)[0]
     elif vectors and task is None:
         embedded = _open(vectors, Columns(column))
@@ -113,17 +130,17 @@ def fit(
         raise VecsmithError("Give either --vectors or --task to fit on.")
     predictions: list[Prediction] = []
     if spec == "auto":
-        chosen, predictions = choose(embedded.unit, size, keep, seed, judged, target or "index", queries)
+        chosen, predictions = choose(embedded.unit, size, min_retention, seed, judged, target or "index", queries)
         spec = chosen.codec
     codec = Codec(spec, seed)
     codec.check_several(len(vectors))
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
-        fusion.judged = on_queries(judged, seed)
+        fusion.judged = weights_on_queries(judged, seed)
     judges = _open(validation, Columns(column)).unit if validation else None
     codec.fit(embedded.unit, validation=judges).save(out, force)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
-        say(f"Nothing in {spec} is trained, so --val was not looked at; a preset trains, such as autoencoder96:mlp1.")
+        say(f"{spec} is not trained, so --validation was not used; a preset trains, such as autoencoder96:mlp1.")
     if as_json:
         tried = [asdict(prediction) for prediction in predictions]
         weights = {"weights": fusion.relative_weights} if fusion else {}
@@ -135,23 +152,50 @@ def fit(
     say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")
 
 
-@app.command()
+def _check_options(
+    spec: str,
+    size: int | None,
+    min_retention: float | None,
+    target: str | None,
+    queries: int | None,
+    vectors: list[Path],
+    validation: list[Path],
+) -> None:
+    """Refuse options of auto for another codec, and options that auto cannot use."""
+    if (spec == "auto") != (size is not None or min_retention is not None):
+        raise VecsmithError(
+            "fit auto takes --bytes or --min-retention, and no other codec does; name one or the other."
+        )
+    if spec != "auto":
+        if target is not None or queries is not None:
+            raise VecsmithError("--for and --queries are options of fit auto; leave them out, or name auto.")
+        return
+    if validation:
+        raise VecsmithError("fit auto trains no codec, so it cannot use --validation; leave it out, or name a codec.")
+    if len(vectors) > 1:
+        raise VecsmithError(
+            f"fit auto chooses a codec for the vectors of one model, but got {len(vectors)} sets; name a codec that "
+            "fuses them, such as 'fuse(a,b):fit,trellis48B'."
+        )
+
+
+@app.command(cls=WritingCommand)
 def encode(
-    codec: Annotated[Path, typer.Argument(metavar="CODEC", help="A folder that fit wrote.")],
+    codec: Annotated[Path, typer.Argument(metavar="CODEC", help="Folder that fit wrote.")],
     vectors: VectorsOption,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; codes that it holds are replaced.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; codes in it are replaced.")],
     column: VectorColumn = None,
     id_column: IdColumn = None,
     text_column: TextColumn = None,
     recenter: Annotated[
-        bool, typer.Option("--recenter", help="Replace the means of the codec by those of these vectors.")
+        bool, typer.Option("--recenter", help="Replace the means that the codec stores by the means of these vectors.")
     ] = False,
     reduced: Annotated[
-        bool, typer.Option("--reduced", help="Write reduced vectors, before the quantizer, as an embedding set.")
+        bool, typer.Option("--reduced", help="Write the reduced vectors, before the quantizer, as an embedding set.")
     ] = False,
     force: ForceFlag = False,
 ) -> None:
-    """Encode vectors with a fitted codec, for search; or reduce them, for a database, a translator or another codec.
+    """Encode vectors with a fitted codec for search; or reduce them for a database, a translator or another codec.
 
     \b
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
@@ -178,7 +222,7 @@ def encode(
 
 
 def _open(paths: list[Path], columns: "Columns") -> "EmbeddingSet":
-    """Return an embedding set, or several models' as one, and say which columns of Parquet files were taken."""
+    """Open an embedding set, or several models' sets as one, and print which columns of Parquet files are read."""
     from vecsmith.embeddings import EmbeddingSet, chosen_columns, fuse
 
     for path in paths:

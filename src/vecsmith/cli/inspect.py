@@ -1,26 +1,26 @@
-"""The command that says what vectors are like."""
+"""The command inspect, which describes the distribution of vectors."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, console, print_json, say
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def inspect(
     vectors: Annotated[
         Path, typer.Argument(metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet).")
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw it, as a page of its own (.html); an earlier one is replaced."),
+        typer.Option(metavar="FILE", help="Output page (.html) with plots; an earlier page is replaced."),
     ] = None,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what vectors are like, and which codec that speaks for.
+    """Describe the distribution of vectors, and suggest codecs that suit it.
 
     \b
     vecsmith inspect corpus.npy

@@ -1,4 +1,4 @@
-"""Commands that list what there is: codecs, encoders, tasks."""
+"""Commands that list the available codecs, encoders and tasks."""
 
 from typing import Annotated
 
@@ -9,9 +9,11 @@ from vecsmith.cli.app import JsonFlag, app, print_listing
 
 @app.command()
 def codecs(as_json: JsonFlag = False) -> None:
-    """List the stages of which codecs are made."""
+    """List the reducers and quantizers that a codec is composed of."""
     from vecsmith.codecs import STAGES
+    from vecsmith.plugins import load_entry_points
 
+    load_entry_points("vecsmith.codecs")
     print_listing({usage: stage.summary for usage, stage in STAGES.items()}, as_json)
 
 
@@ -20,22 +22,23 @@ def encoders(as_json: JsonFlag = False) -> None:
     """List the encoders."""
     from vecsmith.encoders import ENCODERS
 
-    print_listing(ENCODERS, as_json)
+    joined = {"ENCODER+ENCODER": "the unit vectors of several side by side, such as st:all-MiniLM-L6-v2+static"}
+    print_listing({loader.usage: loader.summary for loader in ENCODERS.values()} | joined, as_json)
 
 
 @app.command()
 def tasks(
     mteb: Annotated[bool, typer.Option("--mteb", help="List the retrieval tasks of the installed mteb.")] = False,
     language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Only those of a language, such as eng or deu.")
+        str | None, typer.Option(metavar="CODE", help="With --mteb: tasks in this language only, such as eng or deu.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """List the tasks."""
+    """List the kinds of tasks; or the tasks of mteb."""
     from vecsmith.tasks import TASKS
 
     if not mteb:
-        print_listing(TASKS, as_json)
+        print_listing({loader.usage: loader.summary for loader in TASKS.values()}, as_json)
         return
     from vecsmith.tasks.mteb import mteb_names
 

@@ -1,11 +1,10 @@
-"""Commands that measure: compare and study."""
+"""Commands that measure codecs and run experiments: compare and study."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from vecsmith.cli.app import (
     BatchSize,
@@ -21,6 +20,7 @@ from vecsmith.cli.app import (
     Split,
     TaskOption,
     TrustRemoteCode,
+    WritingCommand,
     app,
     console,
     print_json,
@@ -29,7 +29,7 @@ from vecsmith.cli.app import (
 from vecsmith.cli.encoders import encoder_options
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def compare(
     task: TaskOption = ["pydocs"],  # noqa: B006
     encoder: EncoderOption = ["static"],  # noqa: B006
@@ -39,20 +39,24 @@ def compare(
     fit_on: FitOn = "cross",
     baseline: Annotated[
         str | None,
-        typer.Option(metavar="ENCODER", help="Whose float32 vectors to compare with; each encoder's own by default."),
+        typer.Option(
+            metavar="ENCODER", help="Encoder whose float32 vectors are the baseline; default: each encoder's own."
+        ),
     ] = None,
     recenter: Annotated[
-        bool, typer.Option("--recenter", help="Replace the means of the codecs by those of the corpus.")
+        bool, typer.Option("--recenter", help="Replace the means that the codecs store by the means of the corpus.")
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds codecs and halves.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed of codecs and of the two halves.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder for table.md, table.csv and results.jsonl; earlier results are replaced."
+            metavar="DIR", help="Output folder for table.md, table.csv and results.jsonl; earlier results are replaced."
         ),
     ] = None,
     force: ForceFlag = False,
-    remeasure: Annotated[bool, typer.Option("--remeasure", help="Measure again what was measured before.")] = False,
+    remeasure: Annotated[
+        bool, typer.Option("--remeasure", help="Measure again instead of using cached results.")
+    ] = False,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
@@ -60,7 +64,7 @@ def compare(
     trust_remote_code: TrustRemoteCode = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure what codecs cost and keep, in one table.
+    """Measure the size, speed and retrieval quality of codecs, in one table.
 
     \b
     vecsmith compare --task pydocs --encoder static --codec int8 --codec binary
@@ -89,8 +93,8 @@ def compare(
         say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force))))
 
 
-class _Study(TyperCommand):
-    """Names the studies at the end of its help; only then are they imported, which takes a while."""
+class _Study(WritingCommand):
+    """Lists the studies at the end of the help; they are imported only then, because the import is slow."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         from vecsmith.studies import STUDIES
@@ -101,29 +105,29 @@ class _Study(TyperCommand):
 
 @app.command(cls=_Study)
 def study(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which of the studies below.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of the studies below.")],
     task: TaskOption = ["pydocs"],  # noqa: B006
     encoder: EncoderOption = ["static"],  # noqa: B006
     split: Split = "test",
     fit_on: FitOn = "cross",
-    seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Repeatable.")] = [0, 1, 2],  # noqa: B006
+    seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Random seed; repeatable.")] = [0, 1, 2],  # noqa: B006
     method: Annotated[
-        list[str], typer.Option(metavar="SPEC", help="Translator of the study translators, instead of all; repeatable.")
+        list[str], typer.Option(metavar="SPEC", help="translators: measure this translator instead of all; repeatable.")
     ] = [],  # noqa: B006
     width: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Dimensions of the target space of the study small-to-large; half of its own."
+            metavar="N", min=1, help="small-to-large: dimensions of the target space; default: half of the encoder's."
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Processes of the study translators; one a core by default.")
+        int | None, typer.Option(metavar="N", min=1, help="translators: number of processes; default: one per core.")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder for table.md, a .csv per table, results.jsonl, pages and plots; earlier results are replaced.",
+            help="Output folder for tables, results.jsonl, pages and plots; earlier results are replaced.",
         ),
     ] = None,
     query_prompt: QueryPrompt = [],  # noqa: B006
@@ -134,7 +138,7 @@ def study(
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run an experiment over several seeds: means and spreads in one table.
+    """Run an experiment over several seeds, and report means and standard deviations.
 
     \b
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
@@ -145,7 +149,7 @@ def study(
     from vecsmith.outputs import check_folder
     from vecsmith.report import KIND, findings_terminal, write_study
     from vecsmith.report.plots import left_out
-    from vecsmith.studies import STUDIES, Setting
+    from vecsmith.studies import STUDIES, StudyConfig
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
@@ -161,9 +165,9 @@ def study(
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed, options), **chosen)
+    findings = STUDIES[name](StudyConfig(task, encoder, split, fit_on, seed, options), **chosen)
     if as_json:
-        # maps are vectors, for the eye
+        # maps hold vectors for plots
         print_json(asdict(replace(findings, maps=[])))
     else:
         console().print(findings_terminal(findings))

@@ -1,68 +1,75 @@
-"""Commands for the switch from one embedding model to another."""
+"""Commands that switch from one embedding model to another: migrate plan and migrate apply."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, console, print_json, say
 
 migrate = typer.Typer(
-    no_args_is_help=True, help="Switch to another embedding model without embedding everything again."
+    no_args_is_help=True, help="Switch to another embedding model without embedding all documents again."
 )
 app.add_typer(migrate, name="migrate")
 
-OldOption = Annotated[Path, typer.Option("--old", metavar="SET", help="The documents' vectors of the old model.")]
+OldOption = Annotated[Path, typer.Option("--old", metavar="SET", help="Vectors of all documents by the old model.")]
 NewOption = Annotated[
     Path,
     typer.Option(
-        "--new", metavar="SET", help="Documents embedded by the new model: some of the old ones, by id, or more."
+        "--new",
+        metavar="SET",
+        help="Vectors by the new model for a sample of the documents, matched by id; further documents may be added.",
     ),
 ]
-MethodOption = Annotated[str, typer.Option("--method", metavar="SPEC", help="The translator.")]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seeds everything random.")]
+MethodOption = Annotated[
+    str, typer.Option("--method", metavar="SPEC", help="Spec of the translator, as `translate methods` lists them.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Random seed.")]
 
 
 @migrate.command("plan")
 def plan(
     old: OldOption,
     new: NewOption,
-    beside: Annotated[
+    fuse_with: Annotated[
         Path | None,
-        typer.Option(metavar="SET", help="The documents by another model that stays, whose scores are added."),
+        typer.Option(
+            metavar="SET",
+            help="Vectors of the documents by a further model that stays in use; its scores are added to all others.",
+        ),
     ] = None,
     method: MethodOption = "canonical",
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what each way to switch keeps, from a sample of texts embedded by both models.
+    """Predict the retrieval quality that each way to switch retains, from documents embedded by both models.
 
     \b
-    vecsmith migrate plan --old corpus-minilm --new sample-mpnet --beside corpus-static
+    vecsmith migrate plan --old corpus-minilm --new sample-mpnet --fuse-with corpus-static
     """
-    from vecsmith.advise.migration import findings, plan
+    from vecsmith.advise.migration import plan
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report import findings_terminal
+    from vecsmith.report.advice import migration_plan
 
-    also = EmbeddingSet.open(beside) if beside else None
+    also = EmbeddingSet.open(fuse_with) if fuse_with else None
     planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), also, method, seed)
     if as_json:
-        print_json(asdict(planned) | {"intervals": [way.interval for way in planned.ways]})
+        print_json(planned.to_dict())
     else:
-        console().print(findings_terminal(findings(planned)))
+        console().print(findings_terminal(migration_plan(planned)))
 
 
-@migrate.command("apply")
+@migrate.command("apply", cls=WritingCommand)
 def apply(
     old: OldOption,
     new: NewOption,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or interrupted.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
     method: MethodOption = "canonical",
     seed: SeedOption = 0,
     force: ForceFlag = False,
 ) -> None:
-    """Write all documents in the new model's space: its own vectors where there are some, translated ones elsewhere.
+    """Write the vectors of all documents in the new model's space: those of --new, and translated ones for the others.
 
     \b
     vecsmith migrate apply --old corpus-minilm --new sample-mpnet --out corpus-mpnet
@@ -73,6 +80,6 @@ def apply(
     sample = EmbeddingSet.open(new)
     written, level = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
     say(
-        f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} of the "
-        f"new model's own, turned until they score as those do ({level.ratio:.2f} of what they did)"
+        f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} "
+        f"vectors of the new model, calibrated to the scores of translated ones (times {level.ratio:.2f})"
     )

@@ -1,4 +1,4 @@
-"""The command that searches codes."""
+"""The command search, and functions that embed queries and print results."""
 
 import warnings
 from collections.abc import Sequence
@@ -20,21 +20,25 @@ if TYPE_CHECKING:
 
 @app.command()
 def search(
-    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A folder that encode wrote.")],
-    query: Annotated[str | None, typer.Option(metavar="TEXT", help="What to search for.")] = None,
+    codes: Annotated[Path, typer.Argument(metavar="CODES", help="Folder that encode wrote.")],
+    query: Annotated[str | None, typer.Option(metavar="TEXT", help="Text of one query.")] = None,
     queries: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Texts as for embed, or vectors: an embedding set, .npy, .npz or .parquet."),
+        typer.Option(
+            metavar="FILE",
+            help="Several queries: a file of texts as for embed; or vectors: an embedding set, .npy, .npz or .parquet.",
+        ),
     ] = None,
     text_column: TextColumn = None,
     encoder: Annotated[
-        str | None, typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; that of the codes by default.")
+        str | None,
+        typer.Option(metavar="ENCODER", help="static, st:MODEL or api:MODEL; default: the encoder of the codes."),
     ] = None,
     translator: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="A translator of another model's queries into the space of the codes."),
+        typer.Option(metavar="DIR", help="Translator of queries by another model into the space of the codes."),
     ] = None,
-    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Results per query.")] = 10,
     query_prompt: QueryPrompt = [],  # noqa: B006
     trust_remote_code: TrustRemoteCode = False,
     as_json: JsonFlag = False,
@@ -85,7 +89,7 @@ def embed_queries(
     prompt: Sequence[str],
     trust_remote_code: bool,
 ) -> "Floats":
-    """Return queries (n, d), embedded by `encoder`, or else by the model that made what is searched, its `own`."""
+    """Embed queries with `encoder`, or with the encoder of the searched vectors, `own`; return (n, d) float32."""
     from vecsmith.encoders import load_encoder
 
     if not (encoder or own):
@@ -97,21 +101,20 @@ def embed_queries(
         if encoder:
             raise
         raise VecsmithError(
-            f"{source} has vectors of {own}, which is not an encoder as one is written here; give --encoder, such as "
-            f"st:{own}."
+            f"{source} has vectors of {own}, which is not the spec of an encoder; give --encoder, such as st:{own}."
         ) from error
     empty = [number for number, text in enumerate(texts, start=1) if not text.strip()]
     if empty:
         which = "The query is empty" if len(texts) == 1 else f"Of the queries, number {empty[0]} is empty"
-        warnings.warn(f"{which}, so its results mean nothing.", VecsmithWarning, stacklevel=2)
+        warnings.warn(f"{which}, so its results are meaningless.", VecsmithWarning, stacklevel=2)
     return model.encode(texts, "query")
 
 
 def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
-    """Return the best documents of every query: score, id and text."""
+    """Return the best documents for every query, each with score, id and text."""
     found = []
     for name, scores, rows in zip(names, *codes.search(Q, k), strict=True):
-        # an index of faiss:FACTORY may find fewer, and has rows −1 for the rest
+        # an index of faiss:FACTORY may find fewer than k documents; the remaining rows are −1
         hits = [
             (score, *codes.rows[row]) for score, row in zip(scores.tolist(), rows.tolist(), strict=True) if row >= 0
         ]
@@ -121,12 +124,12 @@ def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[d
 
 
 def print_found(found: list[dict[str, Any]]) -> None:
-    """Print the best documents of every query."""
+    """Print the best documents for every query."""
     for query in found:
         table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left", expand=True)
         for name in ("score", "id"):
             table.add_column(name, no_wrap=True, header_style="")
-        # a long text leaves the others their width
+        # a long text is cut, so that the other columns keep their width
         table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1, header_style="")
         for result in query["results"]:
             text = " ".join((result["text"] or "").split())

@@ -1,4 +1,4 @@
-"""Commands that keep embedding sets in ChromaDB."""
+"""Commands that store embedding sets in ChromaDB and query them: store put, list, get and query."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,24 +8,39 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, QueryPrompt, TrustRemoteCode, app, console, print_json, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    JsonFlag,
+    QueryPrompt,
+    TrustRemoteCode,
+    WritingCommand,
+    app,
+    console,
+    print_json,
+    say,
+)
 from vecsmith.cli.search import embed_queries, print_found
 from vecsmith.errors import VecsmithError
 
-store = typer.Typer(no_args_is_help=True, help="Keep embedding sets in ChromaDB: a folder, or a server by its URL.")
+store = typer.Typer(
+    no_args_is_help=True,
+    help="Store embedding sets in ChromaDB and query them: in a folder, or on a server by its URL.",
+)
 app.add_typer(store, name="store")
 
 StoreOption = Annotated[str, typer.Option("--store", metavar="WHERE", help="A folder, or the URL of a Chroma server.")]
-SetArgument = Annotated[str, typer.Argument(metavar="NAME", help="As list shows it.")]
+SetArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the set, as `store list` shows it.")]
 
 
 @store.command("put")
 def put(
     vectors: Annotated[Path, typer.Argument(metavar="SET", help="An embedding set, or a file of vectors.")],
     where: StoreOption = "vecsmith-store",
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="The part of the dataset that it is.")] = "",
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Split of the dataset, which becomes part of the name.")
+    ] = "",
 ) -> None:
-    """Store a set, in a collection that is named after its dataset and models; interrupted, it goes on.
+    """Store a set in a collection named after its dataset and models; an interrupted run continues.
 
     \b
     vecsmith store put scifact-minilm/corpus --store http://localhost:8000
@@ -39,10 +54,11 @@ def put(
 
 @store.command("list")
 def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) -> None:
-    """List the sets of a store."""
-    from vecsmith.stores.embedding_store import EmbeddingStore, description
+    """List the stored sets."""
+    from vecsmith.stores.embedding_store import EmbeddingStore
+    from vecsmith.stores.stored_sets import description
 
-    sets = EmbeddingStore(where, make=False).sets()
+    sets = EmbeddingStore(where, create=False).sets()
     if as_json:
         print_json([asdict(each) for each in sets])
         return
@@ -53,19 +69,19 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
     console().print(table)
 
 
-@store.command("get")
+@store.command("get", cls=WritingCommand)
 def get(
     name: SetArgument,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or empty.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder, new or empty.")],
     where: StoreOption = "vecsmith-store",
     force: ForceFlag = False,
 ) -> None:
-    """Write a set of a store to a folder, as it was put."""
+    """Write a stored set to a folder, unchanged."""
     from vecsmith.outputs import check_folder
     from vecsmith.stores.embedding_store import EmbeddingStore
 
     check_folder(out, None, force)
-    embedded = EmbeddingStore(where, make=False).get(name)
+    embedded = EmbeddingStore(where, create=False).get(name)
     embedded.save(out, force)
     say(f"Wrote {embedded!r} to {out}")
 
@@ -73,18 +89,18 @@ def get(
 @store.command("query")
 def query(
     name: SetArgument,
-    text: Annotated[str | None, typer.Option("--query", metavar="TEXT", help="What to look for.")] = None,
+    text: Annotated[str | None, typer.Option("--query", metavar="TEXT", help="Text of the query.")] = None,
     vectors: Annotated[Path | None, typer.Option("--vectors", metavar="SET", help="Queries as vectors.")] = None,
     encoder: Annotated[
-        str | None, typer.Option(metavar="ENCODER", help="Of the query; that of the set by default.")
+        str | None, typer.Option(metavar="ENCODER", help="Encoder of the query; default: the encoder of the set.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Documents a query.")] = 10,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Results per query.")] = 10,
     query_prompt: QueryPrompt = [],  # noqa: B006
     trust_remote_code: TrustRemoteCode = False,
     where: StoreOption = "vecsmith-store",
     as_json: JsonFlag = False,
 ) -> None:
-    """Find what is nearest to a text, or to vectors.
+    """Find the nearest vectors of a stored set to a text or to vectors.
 
     \b
     vecsmith store query scifact-minilm-1f0a… --query "vitamin D and bones"
@@ -92,7 +108,7 @@ def query(
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.stores.embedding_store import EmbeddingStore
 
-    opened = EmbeddingStore(where, make=False)
+    opened = EmbeddingStore(where, create=False)
     if text is not None and vectors is None:
         own = opened.about(name).provenance.encoder
         names, Q = [text], embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)
@@ -100,7 +116,7 @@ def query(
         embedded = EmbeddingSet.open(vectors)
         names, Q = embedded.ids, embedded.unit[:]
     else:
-        raise VecsmithError("Give either --query or --vectors to look for.")
+        raise VecsmithError("Give either --query or --vectors.")
     hits = zip(names, opened.query(name, Q, k), strict=True)
     found = [{"query": each, "results": [asdict(hit) for hit in results]} for each, results in hits]
     if as_json:

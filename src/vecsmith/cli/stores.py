@@ -1,4 +1,4 @@
-"""Commands that hand codes to stores, and take vectors from them."""
+"""Commands that exchange vectors with databases and index files: export and import."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,33 +6,34 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, print_json, say
 
-Table = Annotated[str, typer.Option(metavar="NAME", help="Table or collection; files have none.")]
+Table = Annotated[str, typer.Option(metavar="NAME", help="Table or collection; ignored for files.")]
 STORE = "faiss, usearch, npy, lancedb, chroma or pgvector."
 
 
 @app.command()
 def export(
-    codes: Annotated[Path, typer.Argument(metavar="CODES", help="A folder that encode wrote, or an embedding set.")],
+    codes: Annotated[Path, typer.Argument(metavar="CODES", help="Folder that encode wrote, or an embedding set.")],
     to: Annotated[str, typer.Option(metavar="STORE", help=STORE)],
     out: Annotated[
         str,
         typer.Option(
-            metavar="WHERE", help="File (an earlier export is replaced), folder, or how to connect to PostgreSQL."
+            metavar="WHERE",
+            help="Output file (an earlier export is replaced), folder, or PostgreSQL connection string.",
         ),
     ],
     table: Table = "vecsmith",
-    decoded: Annotated[bool, typer.Option("--decoded", help="Write decoded vectors rather than codes.")] = False,
+    decoded: Annotated[bool, typer.Option("--decoded", help="Write decoded vectors instead of codes.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a file that vecsmith did not write, or a table that exists.")
+        bool, typer.Option("--force", help="Replace a file that vecsmith did not write, or an existing table.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write codes, decoded vectors, or the vectors of an embedding set, to a store, and print what it takes there.
+    """Write codes, decoded vectors, or an embedding set to a store, and print the size there.
 
-    The vectors of a set are written at unit length. Beside a file goes a receipt, FILE.vecsmith.json, by which vecsmith
-    knows the file as its own.
+    The vectors of a set are written at unit length. A receipt, FILE.vecsmith.json, is written next to a file; vecsmith
+    replaces only files that have one.
 
     \b
     vecsmith export my-codes --to faiss --out my-codes.faiss
@@ -50,15 +51,15 @@ def export(
     say(f"Wrote {exported.rows:,} rows to {to}, {out}: {exported.size}")
 
 
-@app.command("import")
+@app.command("import", cls=WritingCommand)
 def import_(
-    source: Annotated[str, typer.Argument(metavar="WHERE", help="File, folder, or how to connect to PostgreSQL.")],
+    source: Annotated[str, typer.Argument(metavar="WHERE", help="File, folder, or PostgreSQL connection string.")],
     store: Annotated[str, typer.Option("--from", metavar="STORE", help=STORE)],
-    out: Annotated[Path, typer.Option(metavar="SET", help="Folder to write, new or interrupted.")],
+    out: Annotated[Path, typer.Option(metavar="SET", help="Output folder: new, or left by an interrupted run.")],
     table: Table = "vecsmith",
     force: ForceFlag = False,
 ) -> None:
-    """Make an embedding set of the vectors in a store; interrupted and started again, it goes on where it was.
+    """Read the vectors of a store into an embedding set; an interrupted run continues.
 
     \b
     vecsmith import my-database --from chroma --table articles --out articles

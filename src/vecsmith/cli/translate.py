@@ -1,29 +1,31 @@
-"""Commands that translate one model's vectors into another's space."""
+"""Commands that translate vectors into the space of another model: translate fit, apply and methods."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, print_json, print_listing, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, print_json, print_listing, say
 
-translate = typer.Typer(no_args_is_help=True, help="Translate one model's vectors into another's space.")
+translate = typer.Typer(no_args_is_help=True, help="Translate vectors into the space of another model.")
 app.add_typer(translate, name="translate")
 
 
-@translate.command("fit")
+@translate.command("fit", cls=WritingCommand)
 def fit(
     source: Annotated[
-        Path, typer.Option(metavar="SET", help="Vectors of the model to translate from: a set or a file of vectors.")
+        Path, typer.Option(metavar="SET", help="Vectors of the source model: an embedding set or a file of vectors.")
     ],
-    target: Annotated[Path, typer.Option(metavar="SET", help="The same texts by the model to translate to.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; a translator that it holds is replaced.")],
-    method: Annotated[str, typer.Option(metavar="SPEC", help="As `translate methods` lists them.")] = "canonical",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seeds everything random.")] = 0,
+    target: Annotated[Path, typer.Option(metavar="SET", help="Vectors of the target model for the same texts.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a translator in it is replaced.")],
+    method: Annotated[
+        str, typer.Option(metavar="SPEC", help="Spec of the translator, as `translate methods` lists them.")
+    ] = "canonical",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Learn a map from one model's space to another's, from texts embedded by both; they are joined by id.
+    """Fit a map from one model's space to another's on texts that both models embedded; rows are matched by id.
 
     \b
     vecsmith translate fit --source old/corpus --target new/corpus --method canonical --out old-to-new
@@ -43,20 +45,18 @@ def fit(
         print_json({"translator": method, "seed": seed, "fitted_on": fitted.pairs_, **counts})
     for path, only in ((source, pairs.only_source), (target, pairs.only_target)):
         if only:
-            say(f"{only} rows of {path} have an id that the other set does not have; they were left out.")
+            say(f"{only} rows of {path} have an id that the other set does not have; they are left out.")
     say(f"Wrote {fitted!r}, fitted on {fitted.pairs_} pairs, to {out}")
 
 
-@translate.command("apply")
+@translate.command("apply", cls=WritingCommand)
 def apply(
-    translator: Annotated[Path, typer.Argument(metavar="TRANSLATOR", help="A folder that translate fit wrote.")],
-    vectors: Annotated[
-        Path, typer.Option("--vectors", metavar="SET", help="Vectors of the model that it translates from.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or interrupted.")],
+    translator: Annotated[Path, typer.Argument(metavar="TRANSLATOR", help="Folder that translate fit wrote.")],
+    vectors: Annotated[Path, typer.Option("--vectors", metavar="SET", help="Vectors of the source model.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
     force: ForceFlag = False,
 ) -> None:
-    """Translate a set; interrupted and started again, it goes on where it was.
+    """Translate an embedding set; an interrupted run continues.
 
     \b
     vecsmith translate apply old-to-new --vectors old/corpus --out translated
@@ -71,6 +71,8 @@ def apply(
 @translate.command("methods")
 def methods(as_json: JsonFlag = False) -> None:
     """List the translators."""
+    from vecsmith.plugins import load_entry_points
     from vecsmith.translators import TRANSLATORS
 
+    load_entry_points("vecsmith.translators")
     print_listing({usage: method.summary for usage, method in TRANSLATORS.items()}, as_json)

@@ -1,4 +1,4 @@
-"""Commands about embedding sets and folders: embed and info."""
+"""Commands that create and describe embedding sets: embed and info."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,7 @@ from vecsmith.cli.app import (
     QueryPrompt,
     TextColumn,
     TrustRemoteCode,
+    WritingCommand,
     app,
     print_listing,
     say,
@@ -24,16 +25,18 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def embed(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write, new or interrupted.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME: embeds both sides.")
+        str | None,
+        typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME; both corpus and queries are embedded."),
     ] = None,
     texts: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Texts: a .jsonl, .json, .csv, .tsv or .parquet table, or a file with a text a line."
+            metavar="FILE",
+            help="File of texts: a .jsonl, .json, .csv, .tsv or .parquet table, or plain text with one text per line.",
         ),
     ] = None,
     text_column: TextColumn = None,
@@ -48,7 +51,7 @@ def embed(
     trust_remote_code: TrustRemoteCode = False,
     force: ForceFlag = False,
 ) -> None:
-    """Embed a task or a file of texts; interrupted and started again, it goes on where it was.
+    """Embed a task or a file of texts; an interrupted run continues.
 
     \b
     vecsmith embed --task beir/scifact --encoder st:all-MiniLM-L6-v2 --out scifact-minilm
@@ -59,11 +62,11 @@ def embed(
     from vecsmith.tasks import load_task, read_texts
 
     if (task is None) == (texts is None):
-        raise VecsmithError("Give either --task or --texts to embed.")
+        raise VecsmithError("Give either --task or --texts.")
     options = encoder_options([encoder], query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     if task is not None:
         if text_column or id_column:
-            raise VecsmithError("A task has columns of its own; leave out --text-column and --id-column.")
+            raise VecsmithError("A task has fixed columns; leave out --text-column and --id-column.")
         sets = embed_task(load_task(task), encoder, options, out, force)
         say(*(f"Wrote {embedded!r} to {embedded.source}" for embedded in sets))
     elif texts is not None:
@@ -76,10 +79,8 @@ def embed(
 
 
 @app.command()
-def info(
-    path: Annotated[Path, typer.Argument(help="A folder that vecsmith wrote.")], as_json: JsonFlag = False
-) -> None:
-    """Say what a folder holds: an embedding set, a codec, codes, or a translator."""
+def info(path: Annotated[Path, typer.Argument(help="Folder that vecsmith wrote.")], as_json: JsonFlag = False) -> None:
+    """Describe the content of a folder: an embedding set, a codec, codes, or a translator."""
     from vecsmith.codecs import load_codec
     from vecsmith.codecs.reducers.fuse import Fuse
     from vecsmith.embeddings import EmbeddingSet

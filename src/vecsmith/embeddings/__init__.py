@@ -1,6 +1,6 @@
-"""Sets of embedding vectors: in memory, on disk, and read from other people's files."""
+"""Sets of embedding vectors with ids and provenance, their files, and statistics over their rows."""
 
-from vecsmith.embeddings.checks import Vectors, as_vectors, normalize, warn_of_zero_rows
+from vecsmith.embeddings.checks import BLOCK_ROWS, Vectors, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import (
     MultiModelVectors,
@@ -8,24 +8,32 @@ from vecsmith.embeddings.fusion import (
     as_unit,
     check_blocks,
     fuse,
-    fuse_several,
-    is_several,
+    fuse_models,
+    is_multi_model,
 )
+from vecsmith.embeddings.join import Pairs, join, rows_of
+from vecsmith.embeddings.moments import Moments, PairMoments, cross_products
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.resume import write_set
 from vecsmith.embeddings.rows import Rows, StoredRows
+from vecsmith.embeddings.sampling import sample_rows
+from vecsmith.embeddings.spectrum import principal_axes, shrunk, with_fixed_signs, with_ridge
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
 
 __all__ = [
+    "BLOCK_ROWS",
     "FORMAT_VERSION",
     "MARKER",
     "SUFFIXES",
     "Columns",
     "EmbeddingSet",
     "EmbeddingWriter",
+    "Moments",
     "MultiModelVectors",
+    "PairMoments",
+    "Pairs",
     "Provenance",
     "Rows",
     "StoredRows",
@@ -37,12 +45,20 @@ __all__ = [
     "check_blocks",
     "chosen_columns",
     "content_hash",
+    "cross_products",
     "fuse",
-    "fuse_several",
-    "is_several",
+    "fuse_models",
+    "is_multi_model",
+    "join",
     "joined_prompt",
     "normalize",
+    "principal_axes",
     "read_vectors",
+    "rows_of",
+    "sample_rows",
+    "shrunk",
     "warn_of_zero_rows",
+    "with_fixed_signs",
+    "with_ridge",
     "write_set",
 ]

@@ -1,8 +1,8 @@
 """Encoders: texts → vectors."""
 
-from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.encoders.embed import embed_task, embed_texts
-from vecsmith.encoders.load import ENCODERS, load_encoder, options_by_encoder, split_spec
+from vecsmith.encoders.load import is_encoder, load_encoder, options_by_encoder, split_spec
 from vecsmith.encoders.vectors import ready_vectors
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Side",
     "embed_task",
     "embed_texts",
+    "is_encoder",
     "load_encoder",
     "options_by_encoder",
     "ready_vectors",

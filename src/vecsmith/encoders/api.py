@@ -16,8 +16,9 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from vecsmith.embeddings import Provenance, normalize
-from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import Loader
 
 BATCH = 256
 RETRIES = 6
@@ -179,3 +180,10 @@ class _CappedRetry(Retry):
         except InvalidHeader:
             return None
         return None if seconds is None else min(seconds, LONGEST_WAIT)
+
+
+ENCODERS["api"] = Loader(
+    "api:MODEL[@DIMENSIONS]",
+    "a model behind an OpenAI-compatible endpoint; set OPENAI_BASE_URL and OPENAI_API_KEY",
+    ApiEncoder,
+)

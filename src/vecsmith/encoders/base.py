@@ -1,4 +1,4 @@
-"""What an encoder is: texts in, unit vectors out."""
+"""The contract of encoders, their options, and their registry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vecsmith.embeddings import Provenance
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import Loader, Registry
 
 Side = Literal["query", "passage"]
 """Which side of a search a text is on; models may put another prompt before each."""
@@ -71,8 +72,8 @@ class EncoderOptions:
 class Encoder(ABC):
     """Turns texts into vectors.
 
-    Subclasses lie in one file each and are listed in `vecsmith.encoders`; a model is loaded when the first text is
-    encoded, so that `provenance` alone, which keys the cache, stays cheap.
+    Each subclass has its own file, which registers it in `ENCODERS`. A subclass loads its model when it encodes the
+    first text, because `provenance`, which is part of the cache key, must be cheap.
 
     Attributes
     ----------
@@ -89,3 +90,7 @@ class Encoder(ABC):
     @abstractmethod
     def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
         """Return the unit vectors (n, d), float32, of `texts` on one side of a search."""
+
+
+ENCODERS: Registry[Loader[Encoder]] = Registry("vecsmith.encoders")
+"""Kinds of encoders by the prefix of their specs; `Loader.load` takes the rest of the spec and `EncoderOptions`."""

@@ -1,20 +1,11 @@
-"""Encoders by what a user writes."""
+"""Specs of encoders: load the encoder that a spec names, and choose its options."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from vecsmith.encoders.base import Encoder, EncoderOptions, Prompt
-from vecsmith.errors import VecsmithError, unknown
-
-ENCODERS = {
-    "static": "WordLlama's table of token vectors, built in: 256 dimensions, thousands of texts a second on one core",
-    "st:NAME_OR_DIR": "a sentence-transformers model, by its name on the Hugging Face hub or its folder",
-    "api:MODEL[@DIMENSIONS]": "an OpenAI-compatible endpoint; OPENAI_BASE_URL and OPENAI_API_KEY say where",
-    "vectors:NAME": "ready vectors: vectors/NAME in the task's folder, a folder, or CORPUS_FILE,QUERIES_FILE",
-    "ENCODER+ENCODER": "the unit vectors of several side by side, such as st:all-MiniLM-L6-v2+static",
-}
-"""What a user may write for an encoder, and what it is."""
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Prompt
+from vecsmith.errors import unknown
 
 
 def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
@@ -39,22 +30,18 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
 
         return FusedEncoder([load_encoder(part, options.of(part)) for part in parts])
     options = options.of(spec)
-    kind, _, name = spec.partition(":")
-    if spec == "static":
-        from vecsmith.encoders.static import StaticEncoder
+    if not is_encoder(spec):
+        raise unknown("encoder", spec, [loader.usage for loader in ENCODERS.values()])
+    prefix, _, name = spec.partition(":")
+    return ENCODERS[prefix].load(name, options)
 
-        return StaticEncoder(options)
-    if kind == "st" and name:
-        from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 
-        return SentenceTransformerEncoder(name, options)
-    if kind == "api" and name:
-        from vecsmith.encoders.api import ApiEncoder
-
-        return ApiEncoder(name, options)
-    if kind == "vectors":
-        raise VecsmithError(f"{spec} are ready vectors of a task, which embed no texts; give another encoder.")
-    raise unknown("encoder", spec, ENCODERS)
+def is_encoder(spec: str) -> bool:
+    """Whether a text has the form of one encoder's spec: a known prefix, and a name where the prefix takes one."""
+    prefix, colon, name = spec.partition(":")
+    if prefix not in ENCODERS:
+        return False
+    return bool(name) if ":" in ENCODERS[prefix].usage else not colon
 
 
 def options_by_encoder(options: EncoderOptions | None, specs: Sequence[str]) -> dict[str, EncoderOptions]:
@@ -94,5 +81,6 @@ def options_by_encoder(options: EncoderOptions | None, specs: Sequence[str]) -> 
 
 
 def split_spec(spec: str) -> list[str]:
-    """Return the encoders that a spec joins by ``+``; one inside a name or path stays."""
-    return re.split(r"\+(?=static(?:\+|$)|st:|api:|vectors:)", spec)
+    """Return the encoders that a spec joins by ``+``; a ``+`` inside a name or a path does not separate."""
+    starts = [f"{prefix}:" if ":" in ENCODERS[prefix].usage else rf"{prefix}(?:\+|$)" for prefix in ENCODERS]
+    return re.split(rf"\+(?={'|'.join(starts)})", spec)

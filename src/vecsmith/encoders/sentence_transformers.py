@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.embeddings import Provenance, normalize
-from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError, require
 from vecsmith.files import fingerprint, sha256_of
+from vecsmith.plugins import Loader
 
 BATCH = 32
 SMALL_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*/config.json"]
@@ -174,3 +175,10 @@ def _is_hidden(name: str) -> bool:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+ENCODERS["st"] = Loader(
+    "st:NAME_OR_DIR",
+    "a sentence-transformers model, by its name on the Hugging Face hub or its folder",
+    SentenceTransformerEncoder,
+)

@@ -18,8 +18,9 @@ from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
 from vecsmith.embeddings import Provenance, normalize
-from vecsmith.encoders.base import Encoder, EncoderOptions, Side
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import Loader
 
 BATCH = 1024
 
@@ -102,3 +103,10 @@ def _package_folder() -> Path:
             "The static encoder reads the table of the wordllama package, which is missing; pip install wordllama."
         )
     return Path(spec.origin).parent
+
+
+ENCODERS["static"] = Loader(
+    "static",
+    "WordLlama's table of token vectors, built in: 256 dimensions, thousands of texts a second on one core",
+    lambda name, options: StaticEncoder(options),
+)

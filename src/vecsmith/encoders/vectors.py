@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
+from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, rows_of
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
+from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown
+from vecsmith.plugins import Loader
 from vecsmith.tasks.base import Task, Texts
 
 
@@ -110,14 +112,14 @@ def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: 
         raise VecsmithError(f"{path} has {count} vectors but {texts.source} has {len(texts)} texts; it takes one each.")
     if ids == texts.ids:
         return shards
-    rows = {id_: row for row, id_ in enumerate(ids)}
-    missing = next((id_ for id_ in texts.ids if id_ not in rows), None)
-    if missing is not None:
+    rows = rows_of(texts.ids, ids)
+    if (rows < 0).any():
         # a set made of a file without ids has row numbers, in the order of the texts
         if list(ids) == [str(row) for row in range(count)]:
             return shards
+        missing = texts.ids[int(np.argmin(rows))]
         raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed that text too.")
-    return [np.concatenate(shards)[[rows[id_] for id_ in texts.ids]]]
+    return [np.concatenate(shards)[rows]]
 
 
 def _read_about(path: Path, dimensions: int) -> Provenance:
@@ -133,3 +135,16 @@ def _read_about(path: Path, dimensions: int) -> Provenance:
     if said not in (None, dimensions):
         raise VecsmithError(f"{path} has {dimensions} dimensions, but {file.name} beside it says {said}; mend one.")
     return Provenance(encoder=encoder, max_length=length)
+
+
+def _refuse_texts(name: str, options: EncoderOptions) -> Encoder:
+    raise VecsmithError(
+        f"vectors:{name} names precomputed vectors of a task and cannot embed texts; give another encoder."
+    )
+
+
+ENCODERS["vectors"] = Loader(
+    "vectors:NAME",
+    "precomputed vectors: vectors/NAME in the task's folder, a folder, or CORPUS_FILE,QUERIES_FILE",
+    _refuse_texts,
+)

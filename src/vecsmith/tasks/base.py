@@ -8,6 +8,7 @@ from pathlib import Path
 from vecsmith.embeddings import content_hash
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.files import fingerprint
+from vecsmith.plugins import Loader, Registry
 
 Qrels = Mapping[str, Mapping[str, int]]
 """Relevance judgements: query id → document id → gain."""
@@ -122,6 +123,10 @@ class Task:
     def fingerprint(self) -> str:
         """SHA-256 of texts and judgements."""
         return fingerprint([self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids])
+
+
+TASKS: Registry[Loader[Task]] = Registry("vecsmith.tasks")
+"""Kinds of tasks by the prefix of their specs; `Loader.load` takes the rest of the spec."""
 
 
 def unmatched_ids(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:

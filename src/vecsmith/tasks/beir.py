@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from vecsmith.errors import VecsmithError
-from vecsmith.tasks.base import Qrels, Task, Texts, unmatched_ids
+from vecsmith.plugins import Loader
+from vecsmith.tasks.base import TASKS, Qrels, Task, Texts, unmatched_ids
 from vecsmith.tasks.text_files import numbered_lines, read_beir_texts
 
 SPLITS = ("train", "dev", "test")
@@ -75,3 +76,10 @@ def _read_qrels(path: Path) -> Qrels:
 def _queries_are_documents(corpus: Texts, queries: Texts) -> bool:
     documents = dict(corpus.rows())
     return any(text and documents.get(id_, "").endswith(text) for id_, text in queries.rows())
+
+
+TASKS["beir"] = Loader(
+    "beir:DIR",
+    "a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv; its path alone works too",
+    load_beir,
+)

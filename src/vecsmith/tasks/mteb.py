@@ -12,7 +12,8 @@ from importlib.metadata import version
 from typing import Any
 
 from vecsmith.errors import VecsmithError, require, unknown
-from vecsmith.tasks.base import Qrels, Task, Texts, unmatched_ids
+from vecsmith.plugins import Loader
+from vecsmith.tasks.base import TASKS, Qrels, Task, Texts, unmatched_ids
 
 TYPES = ("Retrieval", "InstructionRetrieval")
 """The types of mteb's tasks whose queries search a whole corpus."""
@@ -192,3 +193,13 @@ def _disagree(parts: Iterable[Texts]) -> bool:
     """Whether one id has different texts."""
     first: dict[str, str] = {}
     return any(first.setdefault(id_, text) != text for texts in parts for id_, text in texts.rows())
+
+
+def _load_spec(rest: str) -> Task:
+    name, *subset_and_split = rest.split(":")
+    if len(subset_and_split) > 2:
+        raise VecsmithError(f"The task 'mteb:{rest}' has too many parts; write mteb:NAME:SUBSET:SPLIT.")
+    return load_mteb(name, *subset_and_split)
+
+
+TASKS["mteb"] = Loader("mteb:NAME[:SUBSET[:SPLIT]]", "a retrieval task of the installed mteb package", _load_spec)

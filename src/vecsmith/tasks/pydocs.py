@@ -21,7 +21,8 @@ from pathlib import Path
 
 from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
-from vecsmith.tasks.base import Task, Texts
+from vecsmith.plugins import Loader
+from vecsmith.tasks.base import TASKS, Task, Texts
 
 PACKAGES = ("numpy", "scipy")
 """Packages read besides the standard library."""
@@ -209,3 +210,10 @@ def _is_query(summary: str) -> bool:
 
 def _split(id_: str) -> str:
     return SPLITS[int(hashlib.sha256(id_.encode()).hexdigest(), 16) % len(SPLITS)]
+
+
+TASKS["pydocs"] = Loader(
+    "pydocs[:PACKAGE,…]",
+    "built in: find the docstring that a summary belongs to, in the standard library, NumPy and SciPy",
+    lambda packages: load_pydocs([name for name in packages.split(",") if name]),
+)

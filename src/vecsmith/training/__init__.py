@@ -1,21 +1,23 @@
-"""Training: one seeded loop, its loss and its relaxation, for what is learned by gradients (extra ``train``)."""
+"""Training by gradients with PyTorch (extra ``train``): one loop, its losses, schedules and data splits."""
 
-from vecsmith.training.descent import Training, descend
-from vecsmith.training.loop import split, train, unit_rows
+from vecsmith.training.codes import train_codes
+from vecsmith.training.loop import Training, train
 from vecsmith.training.losses import listwise
+from vecsmith.training.pseudo_queries import unit_rows
 from vecsmith.training.reduction import principal_directions, train_reducer
 from vecsmith.training.relaxation import RELAXATIONS, hard_sign, straight_through
+from vecsmith.training.validation import split
 
 __all__ = [
     "RELAXATIONS",
     "Training",
-    "descend",
     "hard_sign",
     "listwise",
     "principal_directions",
     "split",
     "straight_through",
     "train",
+    "train_codes",
     "train_reducer",
     "unit_rows",
 ]

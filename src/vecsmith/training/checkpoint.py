@@ -1,4 +1,4 @@
-"""The state of a training on disk, so that one that was killed goes on where it was."""
+"""Checkpoints on disk, from which an interrupted training resumes."""
 
 import hashlib
 import shutil
@@ -26,37 +26,45 @@ MANIFEST, TENSORS = "state.json", "tensors.safetensors"
 Floats = NDArray[np.float32]
 
 
-@dataclass
-class Reached:
-    """How far a training is.
+@dataclass(frozen=True)
+class Progress:
+    """Progress of a training at its last check.
 
     Attributes
     ----------
     step : int
-        The next.
+        Number of steps done.
     loss, lowest : float
-        On held-out vectors: the last, and that of the state kept.
-    vain : int
-        Checks since then.
+        The last validation loss, and the lowest one.
+    checks_without_improvement : int
+        Number of checks since the lowest.
     """
 
     step: int
     loss: float
     lowest: float
-    vain: int = 0
+    checks_without_improvement: int = 0
+
+    def checked(self, step: int, loss: float) -> "Progress":
+        """Return the progress after a check of the validation loss at `step`."""
+        if loss < self.lowest:
+            return Progress(step, loss, loss)
+        return Progress(step, loss, self.lowest, self.checks_without_improvement + 1)
 
 
 class Checkpoint:
-    """A folder in the cache, named by all that a training depends on, with its parameters, optimizer and generator.
+    """A cache folder with the parameters, optimizer state and random generator of a training.
+
+    The name of the folder is a hash of everything that the training depends on, so only the same training resumes.
 
     Parameters
     ----------
     rng : Generator
-        The only one that the training draws from.
+        The random generator that the training draws from.
     arrays : iterable of ndarray
-        The start, and the vectors.
+        The initial parameters and the data.
     settings : object
-        All else, JSON-serializable; versions are added.
+        Everything else, JSON-serializable. The versions of vecsmith, NumPy and torch are added.
     """
 
     def __init__(self, rng: np.random.Generator, arrays: Iterable[NDArray[Any]], settings: object) -> None:
@@ -65,23 +73,23 @@ class Checkpoint:
         self.folder = cache_folder() / "training" / fingerprint([hashes, settings, versions])
         self.rng = rng
 
-    def save(self, optimizer: "Optimizer", best: Mapping[str, Floats], reached: Reached) -> None:
-        """Write the state, in one step."""
+    def save(self, optimizer: "Optimizer", best: Mapping[str, Floats], progress: Progress) -> None:
+        """Write the checkpoint atomically."""
         arrays = {f"best.{name}": array for name, array in best.items()}
         for number, tensor in enumerate(_trained(optimizer)):
             arrays[f"parameter.{number}"] = tensor.detach().numpy()
             for name, moment in optimizer.state[tensor].items():
                 arrays[f"optimizer.{number}.{name}"] = moment.numpy()
-        content = {"reached": asdict(reached), "generator": self.rng.bit_generator.state}
-        # a training that cannot be saved, as on a full disk, is a training nevertheless
+        content = {"reached": asdict(progress), "generator": self.rng.bit_generator.state}
+        # the training goes on if a checkpoint cannot be written, for example on a full disk
         with suppress(OSError), replacing_folder(self.folder) as beside:
             (beside / TENSORS).write_bytes(save(arrays))
             write_manifest(beside / MANIFEST, KIND, FORMAT_VERSION, content, [TENSORS])
 
-    def restore(self, optimizer: "Optimizer") -> tuple[dict[str, Floats], Reached] | None:
-        """Set parameters, optimizer and generator as they were saved, and return the best parameters and how far it is.
+    def restore(self, optimizer: "Optimizer") -> tuple[dict[str, Floats], Progress] | None:
+        """Restore parameters, optimizer state and random generator; return the best parameters and the progress.
 
-        Without a state, or with a damaged one, nothing changes and None is returned.
+        Without a checkpoint, or with a damaged one, nothing changes and None is returned.
         """
         torch = require("torch", "train")
         try:
@@ -93,18 +101,18 @@ class Checkpoint:
         for number, tensor in enumerate(_trained(optimizer)):
             tensor.data.copy_(torch.from_numpy(arrays[f"parameter.{number}"]))
             prefix = f"optimizer.{number}."
-            found = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
-            state[number] = {name: torch.from_numpy(array) for name, array in found.items()}
+            moments = {name.removeprefix(prefix): arrays[name] for name in arrays if name.startswith(prefix)}
+            state[number] = {name: torch.from_numpy(array) for name, array in moments.items()}
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
         self.rng.bit_generator.state = content["generator"]
         best = {name.removeprefix("best."): array for name, array in arrays.items() if name.startswith("best.")}
-        return best, Reached(**content["reached"])
+        return best, Progress(**content["reached"])
 
     def remove(self) -> None:
-        """Remove the state, of a training that ended."""
+        """Remove the checkpoint."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _trained(optimizer: "Optimizer") -> list["Tensor"]:
-    """Return what an optimizer changes, in the order in which it numbers it."""
+    """Return the tensors that an optimizer updates, in the order in which it numbers them."""
     return [tensor for group in optimizer.param_groups for tensor in group["params"]]

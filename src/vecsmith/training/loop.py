@@ -1,113 +1,126 @@
-"""The one training loop: arrays in, better arrays out, the same for the same seed."""
+"""The training loop: AdamW steps, a validation loss, early stopping, and the best parameters kept."""
 
-import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from math import cos, pi
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.errors import VecsmithWarning, require
-from vecsmith.progress import track
-from vecsmith.training.descent import CHECKS, EPOCHS
-from vecsmith.training.losses import listwise
-from vecsmith.training.relaxation import RELAXATIONS, hard_sign
+from vecsmith.errors import require
+from vecsmith.progress import losses
+from vecsmith.training.checkpoint import Checkpoint, Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float32]
-Sign = Callable[["Tensor"], "Tensor"]
-Loss = Callable[["Tensor", "Tensor"], "Tensor"]
-Reconstruct = Callable[[Mapping[str, "Tensor"], "Tensor", Sign], "Tensor"]
+Parameters = Mapping[str, "Tensor"]
+Watch = Callable[[Mapping[str, Floats], float], None]
 
-TEMPERATURE = 0.05
-"""Of the softmax over similarities."""
-SHARPNESS = (14, 20, 28, 40, 56)
-"""Inverse temperatures among which the scores of codes, whose spread is another, find theirs."""
-NOISE = 1.0
-"""Norm of the noise that makes a query of a unit vector: questions are about as far from their documents."""
-MOST, HELD_OUT, MOST_HELD_OUT = 50_000, 0.1, 1000
-"""The most vectors that are used, and how many of them do not train but say when to stop."""
-FEWEST = 20
-"""With fewer vectors nothing is held out."""
-BATCH, MOST_STEPS = 512, 300
-PATIENCE = 6
-"""Training ends after so many checks in vain."""
+CHECKS, EPOCHS = 20, 30
+"""Checks of the validation loss in one training, and the default maximum of passes over the training set."""
 
 
-def split(X: Floats, seed: int, validation: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return vectors that train, and vectors held out, both drawn at random from X (n, d).
+@dataclass(frozen=True)
+class Training:
+    """Settings of a training.
 
-    With vectors for `validation` (m, d), those held out are drawn from them, and all of X may train.
+    Attributes
+    ----------
+    loss : {"similarity", "mse", "cosine"}
+        A listwise loss of the ranking, the squared reconstruction error, or one minus the cosine.
+    steps : int
+        Maximum number of steps. With 0, the initial parameters are returned.
+    epochs : int or None
+        Maximum number of passes over the training set, which lowers `steps` for a small one; None for no maximum.
+    batch : int
+        Vectors per batch.
+    learning_rate : float
+        Initial learning rate of AdamW.
+    schedule : {"cosine", "step", "sine"}
+        Learning rate schedule: a half cosine from 1 to 0; a drop to a tenth after two thirds of the steps; or a quarter
+        sine from 1 to 0, which stays high longer than the half cosine.
+    weight_decay : float
+        Weight decay of AdamW.
+    temperature : float
+        Temperature of the softmax over target similarities.
+    patience : int
+        Number of consecutive checks without improvement after which training stops.
+    sharpness_rate : float
+        Initial learning rate of the logarithm of the inverse temperature.
     """
-    rng = np.random.default_rng(seed)
-    if len(X) > MOST:
-        warnings.warn(
-            f"Training uses {MOST:,} of the {len(X):,} vectors, drawn at random with the seed.",
-            VecsmithWarning,
-            stacklevel=2,
-        )
-    if validation is not None:
-        return X[rng.permutation(len(X))[:MOST]], validation[rng.permutation(len(validation))[:MOST_HELD_OUT]]
-    if len(X) < FEWEST:
-        return X, X
-    drawn = rng.permutation(len(X))[:MOST]
-    held_out = min(MOST_HELD_OUT, round(HELD_OUT * len(drawn)))
-    return X[drawn[held_out:]], X[drawn[:held_out]]
+
+    loss: Literal["similarity", "mse", "cosine"] = "similarity"
+    steps: int = 200
+    epochs: int | None = EPOCHS
+    batch: int = 2048
+    learning_rate: float = 3e-3
+    schedule: Literal["cosine", "step", "sine"] = "cosine"
+    weight_decay: float = 0.0
+    temperature: float = 0.1
+    patience: int = 6
+    sharpness_rate: float = 0.01
+
+    def steps_for(self, vectors: int) -> int:
+        """Return the maximum number of steps for a training set of `vectors` vectors."""
+        if self.epochs is None:
+            return self.steps
+        return min(self.steps, max(CHECKS, self.epochs * vectors // self.batch))
+
+    def rate_factor(self, done: float) -> float:
+        """Return the factor of the learning rates after the fraction `done` of the steps."""
+        if self.schedule == "step":
+            return 1.0 if done < 2 / 3 else 0.1
+        if self.schedule == "sine":
+            return float(np.sin(np.pi / 2 * (1 - done)))
+        return (1 + cos(pi * done)) / 2
 
 
 def train(
-    start: Mapping[str, Floats],
-    reconstruct: Reconstruct,
-    training: Floats,
-    held_out: Floats,
-    seed: int,
+    parameters: Parameters,
+    sharpness: "Tensor",
+    batch_loss: Callable[[float], "Tensor"],
+    validation_loss: Callable[[], float],
+    settings: Training,
+    steps: int,
     description: str,
-    learning_rate: float,
-    steps: int | None = None,
-    batch: int = BATCH,
-    weight_decay: float = 0.0,
-    relaxation: str = "straight-through",
-    loss: Loss = listwise,
+    constrain: Callable[[Parameters], None] | None = None,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[dict[str, Floats], float]:
-    """Make codes rank as their vectors do, by AdamW, and keep what does so best on held-out vectors.
-
-    Pseudo-queries are the vectors themselves with noise; how a query scores the other vectors is what it should score
-    their codes.
+    """Minimize a loss with AdamW and return the parameters of lowest validation loss, the initial ones included.
 
     Parameters
     ----------
-    start : mapping of str to ndarray
-        Parameters to start from, with entries of a size of about 1.
-    reconstruct : callable
-        From parameters, vectors (n, d) and a function that makes signs, all torch's, to what the codes of the vectors
-        stand for, (n, d).
-    training, held_out : ndarray of shape (n, d), float32
-        Unit vectors.
-    seed : int
-        Seeds the batches, the noise and the relaxation.
+    parameters : mapping of str to Tensor
+        Initial parameters; trained in place.
+    sharpness : Tensor
+        Logarithm of the inverse temperature of predicted scores; trained in place without weight decay.
+    batch_loss : callable
+        Draws a batch and returns its loss, given the fraction of training left, which falls from 1 to 0.
+    validation_loss : callable
+        Returns the loss on the validation set.
+    settings : Training
+        Learning rates, schedule, weight decay and patience.
+    steps : int
+        Maximum number of steps.
     description : str
-        Of the progress bar.
-    learning_rate : float
-        Of AdamW; it falls to 0.
-    steps : int, optional
-        Maximum steps; by default 300, or fewer for few vectors.
-    batch : int
-        Vectors of a batch.
-    weight_decay : float
-        Of AdamW.
-    relaxation : str
-        How gradients pass a sign, one of `RELAXATIONS`.
-    loss : callable
-        From scores of codes and of vectors, (n, n), each over its temperature, to what is minimized.
+        Label of the progress bar.
+    constrain : callable, optional
+        Projects the parameters onto their constraints, in place, after every step.
+    watch : callable, optional
+        Called with the parameters and their validation loss, initially and at every check.
+    checkpoint : Checkpoint, optional
+        Where the training is saved at every check, and from which an interrupted one resumes; removed at the end.
 
     Returns
     -------
     parameters : dict of str to ndarray
-        The best seen, the start included.
+        The parameters of lowest validation loss.
     loss : float
-        Their listwise loss on the held-out vectors, with signs as codes have them.
+        That validation loss.
 
     Raises
     ------
@@ -115,64 +128,51 @@ def train(
         If torch is not installed.
     """
     torch = require("torch", "train")
-    rng = np.random.default_rng(seed)
-    documents, unseen = torch.from_numpy(training), torch.from_numpy(held_out)
-    parameters = {name: torch.tensor(array, dtype=torch.float32, requires_grad=True) for name, array in start.items()}
-
-    def queries(x: "Tensor") -> "Tensor":
-        noise = torch.from_numpy(rng.standard_normal(x.shape, dtype=np.float32))
-        return unit_rows(x + NOISE / x.shape[1] ** 0.5 * noise)
-
-    def scores(q: "Tensor", x: "Tensor", sign: Sign) -> "Tensor":
-        decoded: Tensor = reconstruct(parameters, x, sign)
-        return q @ decoded.T
-
-    def check() -> tuple[float, float]:
-        """Return the loss on the held-out vectors, and at which sharpness."""
-        with torch.no_grad():
-            found, wanted = scores(asked, unseen, hard_sign), asked @ unseen.T / TEMPERATURE
-            return min((float(listwise(k * found, wanted)), k) for k in SHARPNESS)
-
-    asked = queries(unseen)
-    lowest, k = check()
-    best = _arrays(parameters)
-    sharpness = torch.tensor(float(np.log(k)), requires_grad=True)
     optimizer = torch.optim.AdamW(
         [
-            {"params": list(parameters.values()), "weight_decay": weight_decay},
+            {"params": list(parameters.values()), "weight_decay": settings.weight_decay},
             {"params": [sharpness], "weight_decay": 0.0},
         ]
     )
-    steps = steps or min(MOST_STEPS, max(CHECKS, EPOCHS * len(training) // batch))
-    relax = RELAXATIONS[relaxation]
-    vain = 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for step in track(range(steps), description, steps):
-            left = 1 - step / steps
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * np.sin(np.pi / 2 * left)
-            x = documents[rng.permutation(len(documents))[:batch]]
-            q = queries(x)
-            found = scores(q, x, lambda reals, left=left: relax(reals, left))  # type: ignore[misc]
+    restored = checkpoint.restore(optimizer) if checkpoint else None
+    if restored:
+        best, progress = restored
+        description = f"{description} from step {progress.step}"
+    else:
+        loss = validation_loss()
+        best, progress = _arrays(parameters), Progress(0, loss, loss)
+        if watch:
+            watch(best, loss)
+    steps_per_check = max(1, steps // CHECKS)
+    with losses(description, steps - progress.step) as report:
+        for step in range(progress.step, steps):
+            factor = settings.rate_factor(step / steps)
+            rates = (settings.learning_rate, settings.sharpness_rate)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+            batch = batch_loss(1 - step / steps)
             optimizer.zero_grad()
-            loss(sharpness.exp() * found, q @ x.T / TEMPERATURE).backward()  # type: ignore[no-untyped-call]
+            batch.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            if (step + 1) % max(1, steps // CHECKS) == 0:
-                reached, _ = check()
-                vain = 0 if reached < lowest else vain + 1
-                if reached < lowest:
-                    lowest, best = reached, _arrays(parameters)
-                if vain == PATIENCE:
-                    break
-    return best, lowest
+            if constrain:
+                with torch.no_grad():
+                    constrain(parameters)
+            report(float(batch.detach()), progress.loss)
+            if (step + 1) % steps_per_check:
+                continue
+            progress = progress.checked(step + 1, validation_loss())
+            if watch:
+                watch(_arrays(parameters), progress.loss)
+            if not progress.checks_without_improvement:
+                best = _arrays(parameters)
+            if progress.checks_without_improvement == settings.patience:
+                break
+            if checkpoint:
+                checkpoint.save(optimizer, best, progress)
+    if checkpoint:
+        checkpoint.remove()
+    return best, progress.lowest
 
 
-def unit_rows(x: "Tensor") -> "Tensor":
-    """Return the rows of x (n, d) with norm 1."""
-    norms: Tensor = x.norm(dim=1, keepdim=True)
-    return x / norms.clamp(min=1e-12)
-
-
-def _arrays(parameters: Mapping[str, "Tensor"]) -> dict[str, Floats]:
+def _arrays(parameters: Parameters) -> dict[str, Floats]:
     return {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}

@@ -1,4 +1,4 @@
-"""Losses: how far a ranking by codes is from the ranking by vectors."""
+"""Listwise ranking loss."""
 
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def listwise(scores: "Tensor", targets: "Tensor") -> "Tensor":
-    """Return how far the distributions that scores make of documents are from those that targets make.
+    """Return the mean KL divergence of predicted from target score distributions over documents.
 
     Parameters
     ----------
     scores, targets : Tensor of shape (m, n)
-        Of m pseudo-queries and n documents, of which the first m are those that they were made from, each over its
-        temperature. A query's own document does not count.
+        Predicted and target scores of m pseudo-queries and n documents, divided by their temperatures. Pseudo-query i
+        is made from document i, which is excluded from its distribution.
 
     Returns
     -------
@@ -28,6 +28,6 @@ def listwise(scores: "Tensor", targets: "Tensor") -> "Tensor":
     """
     torch = require("torch", "train")
     own = torch.eye(*scores.shape, dtype=torch.bool)
-    # finite, so that the only document of a query does not give NaN
-    predicted, wanted = (torch.log_softmax(x.masked_fill(own, -1e4), dim=1) for x in (scores, targets))
-    return (wanted.exp() * (wanted - predicted)).sum(dim=1).mean()  # type: ignore[no-any-return]  # torch comes late
+    # finite, because −∞ would give NaN where a query has no other document
+    predicted, target = (torch.log_softmax(x.masked_fill(own, -1e4), dim=1) for x in (scores, targets))
+    return (target.exp() * (target - predicted)).sum(dim=1).mean()  # type: ignore[no-any-return]  # torch comes late

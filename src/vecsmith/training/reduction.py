@@ -1,4 +1,4 @@
-"""Training of reducers: where they start, and the loop that improves them (torch is imported for the loop alone)."""
+"""Training of reducers: the initial directions and the loss (torch is imported for the loop alone)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import Moments, principal_axes, shrunk, with_fixed_signs
 from vecsmith.errors import require
 from vecsmith.training.checkpoint import Checkpoint
-from vecsmith.training.descent import Parameters, Training, Watch, descend
-from vecsmith.training.loop import NOISE, unit_rows
+from vecsmith.training.loop import Parameters, Training, Watch, train
 from vecsmith.training.losses import listwise
+from vecsmith.training.pseudo_queries import pseudo_queries, unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,24 +21,32 @@ Floats = NDArray[np.float32]
 Encode = Callable[[Parameters, "Tensor"], "Tensor"]
 Decoder = Callable[[Parameters], "Tensor"]
 
-SHRINKAGE = 0.05
-"""How far a spectrum is drawn to its mean: that of few vectors is too steep."""
-QUERIES = 128
-"""Pseudo-queries of a batch for the similarity loss, made from its first vectors."""
+WEIGHT_SHRINKAGE = 0.05
+"""Share by which second moments are shrunk to their mean before they become weights of directions."""
+QUERIES_PER_BATCH = 128
+"""Number of pseudo-queries per batch in the similarity loss, made from its first vectors."""
 
 
 def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
-    """Return the directions of X (n, d), by falling second moment λ, as columns (d, d), and their weights λ⁻ᵖ (d,).
+    """Return the principal directions of `X` (n, d) and their weights.
 
-    The second moments are drawn to their mean first, and the weights are relative to that mean.
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Vectors; they are not centered.
+    power : float
+        The exponent p.
+
+    Returns
+    -------
+    directions : ndarray of shape (d, d)
+        Eigenvectors of the second-moment matrix as columns, by decreasing eigenvalue λ.
+    weights : ndarray of shape (d,)
+        λ⁻ᵖ, with the eigenvalues divided by their mean and shrunk towards it by `WEIGHT_SHRINKAGE`.
     """
-    exact = X.astype(np.float64)
-    moments, V = np.linalg.eigh(exact.T @ exact)
-    V = V[:, ::-1]
-    largest = np.take_along_axis(V, np.abs(V).argmax(axis=0, keepdims=True), axis=0)
-    falling = np.maximum(moments[::-1], 0)
-    relative = (1 - SHRINKAGE) * falling / max(falling.mean(), np.finfo(np.float64).tiny) + SHRINKAGE
-    return np.ascontiguousarray(V * np.sign(largest), np.float32), (relative**-power).astype(np.float32)
+    spectrum, axes = principal_axes(Moments(center=0).add(X).products)
+    relative = shrunk(spectrum, WEIGHT_SHRINKAGE, relative=True)
+    return np.ascontiguousarray(with_fixed_signs(axes), np.float32), (relative**-power).astype(np.float32)
 
 
 def train_reducer(
@@ -45,91 +54,105 @@ def train_reducer(
     encode: Encode,
     decoder: Decoder,
     training: Floats,
-    held_out: Floats,
+    validation: Floats,
     weights: Floats,
     widths: Sequence[int],
-    how: Training,
+    settings: Training,
     seed: int,
     description: str,
     constrain: Callable[[Parameters], None] | None = None,
     watch: Watch | None = None,
 ) -> dict[str, Floats]:
-    """Improve a reducer, and keep what has the lowest loss on held-out vectors, the start included.
+    """Train a reducer and return the parameters of lowest validation loss, the initial ones included.
 
-    A prefix of w values stands for D_wᵀz_w/‖z_w‖. The loss is the mean of those of all prefixes in `widths`. A training
-    that was killed goes on from its last check when it is asked for again, and ends as it would have.
+    The first w reduced values, z_w, decode to D_wᵀz_w/‖z_w‖, where D_w are the first w rows of the decoder. The loss is
+    the mean over all w in `widths`. An interrupted training resumes from its last check when it is repeated, with the
+    same result as an uninterrupted one.
 
     Parameters
     ----------
     start : mapping of str to ndarray
-        Parameters to start from, with entries of a size of about 1.
-    encode, decoder : callable
-        From parameters and vectors (n, d) to z (n, k); from parameters to D (k, d). All are torch's.
-    training, held_out : ndarray of shape (n, d), float32
+        Initial parameters, scaled so that entries have a size of about 1.
+    encode : callable
+        From parameters and vectors (n, d) to reduced vectors z (n, k), in torch.
+    decoder : callable
+        From parameters to the decoder D (k, d), in torch.
+    training, validation : ndarray of shape (·, d), float32
         Unit vectors.
     weights : ndarray of shape (d,)
-        Of the dimensions in the similarities that are to be kept.
+        Weights of the dimensions in the target similarities.
     widths : sequence of int
-        At most k.
-    how : Training
-        Loss, steps, rates.
+        Numbers of leading reduced dimensions, at most k.
+    settings : Training
+        Loss, number of steps and learning rates.
     seed : int
-        Seeds the batches and the noise.
+        Seed of the batches and the noise.
     description : str
-        Of the progress bar; with `start`, it must tell `encode`, `decoder` and `constrain` from others.
+        Label of the progress bar. Trainings with equal `start` and data but different `encode`, `decoder` or
+        `constrain` need different labels, because checkpoints are found by them.
     constrain : callable, optional
-        Changes parameters in place after a step, so that they keep what is asked of them.
+        Projects the parameters onto their constraints, in place, after every step.
     watch : callable, optional
-        Is told the parameters at the start and at every check, and their held-out loss; then nothing is resumed.
+        Called with the parameters and their validation loss, initially and at every check. Such a training does not
+        resume from a checkpoint.
 
     Returns
     -------
     dict of str to ndarray
-        The parameters.
+        The trained parameters.
 
     Raises
     ------
     VecsmithError
         If torch is not installed.
     """
-    if not how.steps:
+    if not settings.steps:
         return dict(start)
     torch = require("torch", "train")
     rng = np.random.default_rng(seed)
     parameters = {name: torch.tensor(array, dtype=torch.float32, requires_grad=True) for name, array in start.items()}
-    sharpness = torch.tensor(-float(np.log(how.temperature)), requires_grad=True)
-    documents, unseen, equal = (torch.from_numpy(np.ascontiguousarray(a)) for a in (training, held_out, weights))
-
-    def queries(x: "Tensor") -> "Tensor":
-        return unit_rows(x + NOISE / x.shape[1] ** 0.5 * torch.from_numpy(rng.standard_normal(x.shape, np.float32)))
+    sharpness = torch.tensor(-float(np.log(settings.temperature)), requires_grad=True)
+    documents, unseen, scale = (torch.from_numpy(np.ascontiguousarray(a)) for a in (training, validation, weights))
 
     def loss(x: "Tensor", q: "Tensor") -> "Tensor":
         z, D = encode(parameters, x), decoder(parameters)
-        wanted = unit_rows(q * equal) @ unit_rows(x * equal).T / how.temperature
+        targets = unit_rows(q * scale) @ unit_rows(x * scale).T / settings.temperature
         total: Tensor = torch.zeros(())
         for width in widths:
             unit, rows = unit_rows(z[:, :width]), D[:width]
-            if how.loss == "similarity":
-                total = total + listwise(sharpness.exp() * (q @ rows.T) @ unit.T, wanted)
-            elif how.loss == "mse":
+            if settings.loss == "similarity":
+                total = total + listwise(sharpness.exp() * (q @ rows.T) @ unit.T, targets)
+            elif settings.loss == "mse":
                 total = total + ((x - unit @ rows) ** 2).sum(dim=1).mean()
             else:
                 total = total + 1 - (unit_rows(x) * unit_rows(unit @ rows)).sum(dim=1).mean()
         return total / len(widths)
 
-    def check() -> float:
+    def validation_loss() -> float:
         with torch.no_grad():
-            return float(loss(unseen, asked))
+            return float(loss(unseen, validation_queries))
 
-    def batch_loss() -> "Tensor":
-        x = documents[rng.permutation(len(documents))[: how.batch]]
-        return loss(x, queries(x[:QUERIES]))
+    def batch_loss(left: float) -> "Tensor":
+        x = documents[rng.permutation(len(documents))[: settings.batch]]
+        return loss(x, pseudo_queries(x[:QUERIES_PER_BATCH], rng))
 
-    asked = queries(unseen)
-    steps = how.steps_for(len(training))
-    # who watches is to see all of it
+    validation_queries = pseudo_queries(unseen, rng)
     checkpoint = None
+    # a caller that watches expects every check, also those before an interruption
     if not watch:
-        given = [*start.values(), training, held_out, weights]
-        checkpoint = Checkpoint(rng, given, [description, list(start), list(widths), asdict(how), seed])
-    return descend(parameters, sharpness, batch_loss, check, how, steps, description, constrain, watch, checkpoint)
+        arrays = [*start.values(), training, validation, weights]
+        checkpoint = Checkpoint(rng, arrays, [description, list(start), list(widths), asdict(settings), seed])
+    steps = settings.steps_for(len(training))
+    best, _ = train(
+        parameters,
+        sharpness,
+        batch_loss,
+        validation_loss,
+        settings,
+        steps,
+        description,
+        constrain,
+        watch,
+        checkpoint,
+    )
+    return best

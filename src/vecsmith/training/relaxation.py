@@ -1,4 +1,4 @@
-"""Signs that gradients pass (benchmarks/results/relaxations.md compares ways to relax them)."""
+"""Differentiable relaxations of the sign function (compared by benchmarks/results/relaxations.md)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,24 +8,24 @@ from vecsmith.errors import require
 if TYPE_CHECKING:
     from torch import Tensor
 
-COOLEST = 0.05
-"""The lowest temperature."""
+MIN_TEMPERATURE = 0.05
+"""Lowest temperature of the annealed relaxations."""
 
 
 def hard_sign(reals: "Tensor") -> "Tensor":
-    """Return +1 above zero and −1 elsewhere, as codes have it."""
+    """Return +1 for positive values and −1 elsewhere, as in the codes."""
     return (reals > 0).to(reals.dtype) * 2 - 1
 
 
 def straight_through(reals: "Tensor", left: float) -> "Tensor":
-    """Return hard signs with the gradient of tanh.
+    """Return hard signs with the gradient of tanh (straight-through estimator).
 
     Parameters
     ----------
     reals : Tensor
-        With a spread of about 1.
+        Values with a standard deviation of about 1.
     left : float
-        The share of training that is left, for relaxations that harden on the way; this one is hard at once.
+        Fraction of the training left, for annealed relaxations; ignored here.
 
     References
     ----------
@@ -37,18 +37,18 @@ def straight_through(reals: "Tensor", left: float) -> "Tensor":
 
 
 def sigmoid(reals: "Tensor", left: float) -> "Tensor":
-    """Return a sigmoid, scaled to −1 … +1, that is annealed from temperature 1."""
-    return 2 * (reals / max(left, COOLEST)).sigmoid() - 1
+    """Return a sigmoid scaled to (−1, 1), annealed from temperature 1."""
+    return 2 * (reals / max(left, MIN_TEMPERATURE)).sigmoid() - 1
 
 
 def saturating(reals: "Tensor", left: float) -> "Tensor":
-    """Return a sigmoid, scaled to −1 … +1, that is steep from the beginning."""
-    return 2 * (reals / COOLEST).sigmoid() - 1
+    """Return a sigmoid scaled to (−1, 1), at the lowest temperature throughout."""
+    return 2 * (reals / MIN_TEMPERATURE).sigmoid() - 1
 
 
 def tanh(reals: "Tensor", left: float) -> "Tensor":
-    """Return a tanh that is annealed from temperature 1."""
-    return (reals / max(left, COOLEST)).tanh()
+    """Return a tanh annealed from temperature 1."""
+    return (reals / max(left, MIN_TEMPERATURE)).tanh()
 
 
 def gumbel(reals: "Tensor", left: float) -> "Tensor":
@@ -60,7 +60,7 @@ def gumbel(reals: "Tensor", left: float) -> "Tensor":
     """
     uniform = require("torch", "train").rand_like(reals).clamp(1e-6, 1 - 1e-6)
     noise: Tensor = uniform.logit()
-    return ((reals + noise / 2) / max(left, COOLEST)).tanh()
+    return ((reals + noise / 2) / max(left, MIN_TEMPERATURE)).tanh()
 
 
 RELAXATIONS: dict[str, Callable[["Tensor", float], "Tensor"]] = {
@@ -70,4 +70,4 @@ RELAXATIONS: dict[str, Callable[["Tensor", float], "Tensor"]] = {
     "tanh": tanh,
     "gumbel": gumbel,
 }
-"""From reals and the share of training that is left, which falls from 1 to 0, to differentiable signs."""
+"""Functions of values and the fraction of training left, from 1 to 0, that return differentiable signs."""

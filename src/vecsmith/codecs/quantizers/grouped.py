@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
 from vecsmith.codecs.quantizers.thresholds import TINY, levels, spreads
-from vecsmith.codecs.stages import BitQuantizer, Bits, Codes, Floats, Quantizer, check_range
-from vecsmith.embeddings import normalize
+from vecsmith.codecs.stages import Codes, Floats, Quantizer, check_range
+from vecsmith.embeddings import Moments, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from vecsmith.training.loop import Sign
+    from vecsmith.training.codes import Sign
 
 RATE = 0.01
 
@@ -74,7 +75,7 @@ class Grouped(BitQuantizer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         # training is to the right of codecs and needs torch: imported for fitting alone
-        from vecsmith.training import split, train, unit_rows
+        from vecsmith.training import split, train_codes, unit_rows
 
         d = X.shape[1]
         check_range(f"grouped{self.size}B", self.size, (d - 1) // 8, "bytes", f"vectors of {d} dimensions")
@@ -97,7 +98,7 @@ class Grouped(BitQuantizer):
 
         start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
         how = {"learning_rate": RATE, **self.options}
-        found, _ = train(start, reconstruct, training, held_out, seed, "grouped", **how)
+        found, _ = train_codes(start, reconstruct, training, held_out, seed, "grouped", **how)
         self.threshold_ = found["threshold"] * spread
         self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
 
@@ -138,7 +139,7 @@ def _group(X: Floats, m: int) -> tuple[NDArray[np.int64], Floats]:
     members = np.repeat(np.arange(m)[:, None], s, axis=1)
     orientation = np.ones(d, np.float32)
     Z = (X - X.mean(axis=0)) / spreads(X)
-    correlation = Z.T @ Z / len(Z)
+    correlation = Moments(center=0, dtype=np.float32).add(Z).products / len(Z)
     strength = np.abs(correlation)
     np.fill_diagonal(strength, 0)
     # −1 marks what is taken

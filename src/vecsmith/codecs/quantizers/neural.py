@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from vecsmith.codecs.quantizers.binary_autoencoder import BinaryAutoencoder, descend
+from vecsmith.codecs.quantizers.bits import Bits
 from vecsmith.codecs.quantizers.itq import sign
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import Bits, Floats
+from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from vecsmith.training.loop import Sign
+    from vecsmith.training.codes import Sign
 
 RATE = 3e-3
 START_VECTORS = 20_000
@@ -74,7 +75,7 @@ class Neural(UnitBitQuantizer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         # training is to the right of codecs and needs torch: imported for fitting alone
-        from vecsmith.training import split, train, unit_rows
+        from vecsmith.training import split, train_codes, unit_rows
 
         if self.size < 1:
             raise VecsmithError("neural0B has no bits; ask for a byte or more.")
@@ -93,7 +94,7 @@ class Neural(UnitBitQuantizer):
 
         scaled = {name: array / units[name] for name, array in start.items()}
         how = {"learning_rate": RATE, **self.options}
-        found, _ = train(scaled, reconstruct, training, held_out, seed, "neural", **how)
+        found, _ = train_codes(scaled, reconstruct, training, held_out, seed, "neural", **how)
         for name, array in found.items():
             setattr(self, f"{name}_", array * np.float32(units[name]))
 

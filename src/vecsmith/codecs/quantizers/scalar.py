@@ -1,21 +1,23 @@
-"""Uniform scalar quantization: int8 and int4, calibrated per dimension, in FAISS's layout."""
+"""Uniform scalar quantization: int8 and int4 with ranges per dimension, in FAISS's layout."""
 
 from typing import Any, ClassVar
 
 import faiss
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, attach_codes
+from vecsmith.codecs.scan import attach_codes
+from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.embeddings import Moments
 
 
 class _Scalar(Quantizer):
-    """2ᵇ equally spaced levels a dimension; what lies beyond the outer levels takes the outer level.
+    """2ᵇ equally spaced levels per dimension; values beyond the outer levels are clipped.
 
-    The outer levels are the smallest and the largest value seen, or the mean ± `_reach` standard deviations where
-    that is closer.
+    The outer levels are the minimum and maximum of the training vectors, or the mean ± `_reach` standard deviations
+    where that is closer to the mean.
 
-    FAISS's ``ScalarQuantizer`` cuts [vmin, vmin + vdiff] into 2ᵇ − 1 bins, decodes to their middles and clips above to
-    one bin more; vmin is set half a step below the lowest level, so that its truncation rounds to the nearest level.
+    FAISS's ``ScalarQuantizer`` divides [vmin, vmin + vdiff] into 2ᵇ − 1 bins, decodes to bin centers, and clips above
+    to one further bin. With vmin half a step below the lowest level, its truncation rounds to the nearest level.
     """
 
     state: ClassVar = {"lowest_": ("d",), "step_": ("d",)}
@@ -27,9 +29,10 @@ class _Scalar(Quantizer):
     step_: Floats
 
     def _fit(self, X: Floats, seed: int) -> None:
-        mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
-        lowest = np.maximum(X.min(axis=0), mean - self._reach * deviation)
-        highest = np.minimum(X.max(axis=0), mean + self._reach * deviation)
+        moments = Moments(products=False).add(X)
+        reach = self._reach * np.sqrt(moments.variance)
+        lowest = np.maximum(moments.minimum, moments.mean - reach)
+        highest = np.minimum(moments.maximum, moments.mean + reach)
         self.lowest_ = lowest.astype(np.float32)
         self.step_ = ((highest - lowest) / (2**self._bits - 1)).astype(np.float32)
 
@@ -55,23 +58,23 @@ class _Scalar(Quantizer):
 
 
 class Int8(_Scalar):
-    """256 levels a dimension."""
+    """256 levels per dimension."""
 
     usage = pattern = example = "int8"
-    summary = "256 levels a dimension, calibrated, clipped: one byte a dimension"
-    # farther than any value: with 256 levels clipping gains nothing
+    summary = "256 levels per dimension, calibrated, clipped: one byte per dimension"
+    # beyond all values: with 256 levels, clipping gains nothing
     _bits, _reach, _type = 8, 1e6, faiss.ScalarQuantizer.QT_8bit
 
 
 class Int4(_Scalar):
-    """16 levels a dimension, two dimensions a byte, at most ±2.51 standard deviations apart.
+    """16 levels per dimension within ±2.51 standard deviations, two dimensions per byte.
 
     References
     ----------
-    J. Max 1960, Quantizing for minimum distortion, IRE Transactions on Information Theory 6(1): the best outer levels
-    for a normal distribution and 16 levels.
+    J. Max 1960, Quantizing for minimum distortion, IRE Transactions on Information Theory 6(1): the optimal outer
+    levels for a normal distribution and 16 levels.
     """
 
     usage = pattern = example = "int4"
-    summary = "16 levels a dimension, calibrated, clipped: half a byte a dimension"
+    summary = "16 levels per dimension, calibrated, clipped: half a byte per dimension"
     _bits, _reach, _type = 4, 2.51, faiss.ScalarQuantizer.QT_4bit

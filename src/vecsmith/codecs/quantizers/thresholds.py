@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import BitQuantizer, Bits, Codes, Floats, Quantizer
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
+from vecsmith.codecs.stages import Codes, Floats, Quantizer
 from vecsmith.embeddings import normalize
 
 RATE = 0.01
@@ -44,7 +45,7 @@ class Thresholds(BitQuantizer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         # training is to the right of codecs and needs torch: imported for fitting alone
-        from vecsmith.training import split, train, unit_rows
+        from vecsmith.training import split, train_codes, unit_rows
 
         training, held_out = split(X, seed)
         spread = spreads(training)
@@ -55,7 +56,7 @@ class Thresholds(BitQuantizer):
             middle, half = levels(training, training > threshold, threshold)
             unit = max(float(half.mean()), TINY)
             start: dict[str, Floats] = {"threshold": threshold / spread, "middle": middle / unit, "half": half / unit}
-            found, loss = train(
+            found, loss = train_codes(
                 start,
                 lambda p, x, sign: unit_rows(p["middle"] + sign(x / x.new_tensor(spread) - p["threshold"]) * p["half"]),
                 training,

@@ -1,4 +1,4 @@
-"""The Matryoshka adaptor: a rotation after which every prefix of a vector is as good as can be."""
+"""The Matryoshka adaptor: a rotation trained so that prefixes of the rotated vectors rank well."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 POWER = 1 / 8
-"""The exponent p of the weights λ⁻ᵖ that it starts from (docs/studies/reducers.md)."""
-SMALLEST_CUT = 8
+"""The exponent p of the initial weights λ⁻ᵖ (docs/studies/reducers.md)."""
+MIN_WIDTH = 8
+"""Smallest prefix that is trained."""
 
 
 class Adaptor(Trained):
-    """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the cuts K, K/2, K/4 … 8.
+    """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the widths K, K/2, K/4 … 8.
 
-    So ``adaptor256,truncate64`` is a use of it too. It starts from principal components with s = λ⁻ᵖ, where λ is the
-    second moment, and after every step R is made orthonormal again. The loss is that of `Autoencoder`: how
-    pseudo-queries rank held-out documents, at every cut.
+    The prefixes can be cut later, as in ``adaptor256,truncate64``. Training starts from principal components with
+    s = λ⁻ᵖ, where λ is the second moment, and makes R orthonormal again after every step. The loss is the similarity
+    loss of `Autoencoder`, averaged over the widths.
 
     Parameters
     ----------
@@ -38,15 +39,15 @@ class Adaptor(Trained):
 
     References
     ----------
-    Yoon et al. 2024, Matryoshka-Adaptor, https://arxiv.org/abs/2407.20243: similarity losses at several cuts, without
-    labels. Theirs are absolute differences of pairs and of nearest neighbors; this one weighs by rank instead, and an
-    orthonormal R takes the place of their reconstruction loss.
+    Yoon et al. 2024, Matryoshka-Adaptor, https://arxiv.org/abs/2407.20243: similarity losses at several widths,
+    without labels. Their losses are absolute differences of similarities of pairs and of nearest neighbors; here a
+    listwise loss takes their place, and the orthonormal R that of their reconstruction loss.
     """
 
     usage = "adaptorK"
     pattern = r"adaptor(?P<dimensions>\d+)"
     example = "adaptor16"
-    summary = "K dimensions: a trained rotation, weighted, that makes every prefix useful (torch to fit)"
+    summary = "K dimensions: a trained, weighted rotation whose prefixes can be cut (needs torch to fit)"
     state: ClassVar = {"components_": ("k", "d")}
 
     components_: Floats
@@ -58,31 +59,31 @@ class Adaptor(Trained):
     def output_dimensions(self) -> int:
         return self.dimensions
 
-    def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:
+    def _train(self, X: Floats, training: Floats, validation: Floats, seed: int) -> None:
         from vecsmith.training import principal_directions, train_reducer
 
         d = X.shape[1]
         check_range(f"adaptor{self.dimensions}", self.dimensions, d, "dimensions", f"vectors of {d} dimensions")
         V, weights = principal_directions(X, POWER)
-        training, held_out = training @ V, held_out @ V
+        training, validation = training @ V, validation @ V
         start = {"rotation": np.eye(d, self.dimensions, dtype=np.float32), "weights": weights[: self.dimensions]}
-        cuts = [self.dimensions]
-        while cuts[-1] >= 2 * SMALLEST_CUT:
-            cuts.append(cuts[-1] // 2)
-        found = train_reducer(
+        widths = [self.dimensions]
+        while widths[-1] >= 2 * MIN_WIDTH:
+            widths.append(widths[-1] // 2)
+        parameters = train_reducer(
             start,
             lambda p, u: u @ p["rotation"] * p["weights"],
             lambda p: (p["rotation"] * p["weights"]).T,
             training,
-            held_out,
+            validation,
             weights,
-            cuts,
-            self._how(),
+            widths,
+            self._training_settings(),
             seed,
             f"adaptor{self.dimensions}",
             _orthonormal,
         )
-        self.components_ = np.ascontiguousarray((found["rotation"] * found["weights"]).T @ V.T, np.float32)
+        self.components_ = np.ascontiguousarray((parameters["rotation"] * parameters["weights"]).T @ V.T, np.float32)
 
     def transform(self, X: Floats) -> Floats:
         return normalize(X @ self.components_.T)
@@ -95,7 +96,7 @@ class Adaptor(Trained):
 
 
 def _orthonormal(p: "Mapping[str, Tensor]") -> None:
-    """Make the columns of the rotation orthonormal again, by Gram and Schmidt."""
+    """Make the columns of the rotation orthonormal again, by QR decomposition."""
     rotation = p["rotation"]
     Q, R = require("torch", "train").linalg.qr(rotation)
     rotation.copy_(Q * R.diagonal().sign())

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class Trained(Reducer):
-    """A reducer that learns from some vectors, and by others, held out, from which state of its training to take."""
+    """Base class of reducers that are trained by gradients and selected by the loss on a validation set."""
 
     takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay")
 
     @property
     def trains(self) -> bool:
-        """Whether it is trained at all; if not, no vectors are held out, and those for validation are not looked at."""
+        """Whether `fit` trains by gradients, and so uses validation vectors."""
         return True
 
     def fit(self, X: Floats, seed: int = 0, validation: Floats | None = None) -> Self:
@@ -25,16 +25,18 @@ class Trained(Reducer):
         Parameters
         ----------
         X : ndarray of shape (n, d), float32
+            Training vectors.
         seed : int
+            Seed of the validation split and the training.
         validation : ndarray of shape (m, d), float32, optional
-            Held out, instead of a tenth of `X`.
+            Validation vectors. Without them, a tenth of `X` is held out.
 
         Raises
         ------
         VecsmithError
-            If the parameters do not suit n or d.
+            If the parameters do not suit n or d, or torch is not installed.
         """
-        # training is to the right of codecs and needs torch: imported for fitting alone
+        # codecs must be importable without torch and the training package
         from vecsmith.training import split
 
         self.input_dimensions_ = X.shape[1]
@@ -44,14 +46,14 @@ class Trained(Reducer):
     def _fit(self, X: Floats, seed: int) -> None:
         self.fit(X, seed)
 
-    def _how(self, **defaults: Any) -> "Training":
-        """Return how it is trained: by defaults other than those of `Training`, and the options of the spec."""
+    def _training_settings(self, **defaults: Any) -> "Training":
+        """Return the training settings: the options of the spec, then `defaults`, then those of `Training`."""
         from vecsmith.training import Training
 
-        # the steps that a user gives are not lowered for few vectors
+        # an explicit number of steps is not lowered for small training sets
         epochs = {"epochs": None} if "steps" in self.options else {}
         return Training(**{**defaults, **epochs, **self.options})
 
     @abstractmethod
-    def _train(self, X: Floats, training: Floats, held_out: Floats, seed: int) -> None:
-        """Set the attributes of `state`; directions may be those of all of X."""
+    def _train(self, X: Floats, training: Floats, validation: Floats, seed: int) -> None:
+        """Set the attributes of `state`. Principal directions may be computed from all of `X`."""
