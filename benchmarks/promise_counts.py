@@ -21,11 +21,11 @@ FACTORS = np.geomspace(1.05, 20, 300)
 SAMPLE_SIZES, SAMPLES = (43, 100, 300), 20
 """Numbers of queries that are sampled from a trial, and the number of samples."""
 COVERAGE = (
-    "Coverage of 90 % intervals whose constants were fitted to all other origins. N: the retention that N "
-    "judged queries measured, all of a trial or a sample. Population: the retention of very many queries, for "
-    "which the measured one stands (too strict, since it has a sampling error); in precise trials this error is "
-    "small; within error: the interval may be missed by the sampling error (too lax). Width of the population's "
-    "interval, and measured less predicted, are means in points"
+    "Coverage of 90 % intervals whose constants were fitted to all other origins. N: the retention that N judged "
+    "queries measured, all of a trial or a sample. Population: the retention of very many queries, for which the "
+    "measured one stands (too strict, since it has a sampling error); in precise trials this error is small; within "
+    "error: the interval may be missed by the sampling error (too lax). Width of the population's interval, and "
+    "measured less predicted, are means in points"
 )
 KINDS: dict[str, Callable[["Trial"], bool]] = {
     "int8, int4, levels4": lambda trial: trial.codec in ("int8", "int4", "levels4"),
