@@ -3,9 +3,9 @@
     python benchmarks/promise_tasks.py DATA DEBIAN MINILM MADE
     python benchmarks/promise.py DATA MADE CACHE
 
-DATA contains the BEIR folders scifact, cranfield and hotpotqa-2k with ready vectors. The folder CACHE keeps
-trials; delete it after a change of codecs or tasks. Copy the constants from the
-results to `vecsmith.advise.retention_interval`.
+DATA contains the BEIR folders scifact, cranfield and hotpotqa-2k with ready vectors. The folder CACHE keeps trials;
+delete it after a change of codecs or tasks. Copy the constants from the results to
+`vecsmith.advise.retention_interval`.
 """
 
 import sys

@@ -33,7 +33,7 @@ SEEDS = (0, 1, 2)
 EMBEDDED = {"scifact": (1000, 2500, 4000), "cranfield": (250, 500, 1000), OTHER_TEXT: (1000, 4000, 10_000)}
 """Documents that the new model has embedded; the translator is fitted on them."""
 POWERS = [  # α, β, γ of `canonical`, whose values come first
-    (1 / 4, 1 / 2, 1 / 8),
+    (canonical.WHITENING, canonical.CORRELATION_POWER, canonical.TARGET_WHITENING),
     (1 / 8, 1 / 2, 1 / 8),
     (3 / 8, 1 / 2, 1 / 8),
     (1 / 4, 1 / 4, 1 / 8),
@@ -217,7 +217,7 @@ def translator_trials(data: Data) -> Findings:
     trials += [(f"`{method}`", method, POWERS[0]) for method in ("procrustes", "linear", "local8")]
     rows: list[list[str]] = []
     for name, method, (alpha, beta, gamma) in trials:
-        with patch.multiple(canonical, WHITENING=alpha, CORRELATION=beta, EVENING=gamma):
+        with patch.multiple(canonical, WHITENING=alpha, CORRELATION_POWER=beta, TARGET_WHITENING=gamma):
             shares = [kept(case, method, data.seed)[:2] for case in every]
         pairs = [*shares, np.mean(shares, axis=0)]
         rows.append([name, *(" / ".join(f"{100 * share:.1f}" for share in pair) for pair in pairs)])
