@@ -1,4 +1,4 @@
-"""Imports run in one direction: every folder imports only from folders to its left, and no modules import in a circle."""
+"""Folders import only from folders to their left, and no modules import each other in a circle."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The folder that a comparison or a study writes: tables, and ``results.jsonl``."""
+"""Write the results of a comparison or a study to a folder: tables, plots, pages and ``results.jsonl``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,18 +17,18 @@ FORMAT_VERSION = 1
 
 
 def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] = (), force: bool = False) -> list[Path]:
-    """Write the files of a comparison, whole or not at all, and return their paths.
+    """Write the files of a comparison in one step and return their paths.
 
     Parameters
     ----------
     folder : Path
-        The folder; the results of an earlier comparison or study that it holds are replaced.
+        The folder. Results of an earlier comparison or study in it are replaced.
     results : sequence of Result
-        The lines of the table.
+        Rows of the table.
     notes : iterable of str
-        Sentences to print below the table.
+        Sentences below the table.
     force : bool
-        Replace whatever the folder holds.
+        Whether to replace the folder, whatever it holds.
 
     Raises
     ------
@@ -40,19 +40,20 @@ def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] =
 
 
 def write_study(folder: Path, findings: Findings, force: bool = False) -> list[Path]:
-    """Write a study's tables, in markdown together and as CSV each, its results, its pages, and what can be drawn.
+    """Write the findings of a study in one step and return the paths of the files.
 
     Parameters
     ----------
     folder, force
-        As of `write_folder`.
+        As in `write_folder`.
     findings : Findings
-        What the study found.
+        The findings.
 
     Returns
     -------
     list of Path
-        The files; plots are left out where plotly is missing, and maps also where umap-learn is.
+        A markdown file of all tables, a CSV file for each table, the pages, ``results.jsonl``, and the plots. Plots
+        are not written if plotly is not installed, and maps also if umap-learn is not installed.
     """
     tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
     pages = {f"{page.name}.html": page_html(page) for page in findings.pages}
