@@ -1,4 +1,4 @@
-"""Folders import only from folders to their left, and no modules import each other in a circle."""
+"""Imports run in one direction: folders import from folders to their left, and modules never in a circle."""
 
 import ast
 from collections.abc import Iterator

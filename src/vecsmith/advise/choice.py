@@ -7,12 +7,15 @@ from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, VectorsLike, as_unit
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index import Scoring
-from vecsmith.stores import SEARCHING_STORES, scoring_of, searches
+from vecsmith.stores import searching_stores, store_named
 
-TARGETS = ("index", "storage", *SEARCHING_STORES)
-"""Uses of a codec: an `Index` that scans the codes, storage without search, or a store that searches the codes."""
 SHARES = (1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32)
 """Sizes of codes to try if no size is given, in bytes per dimension."""
+
+
+def targets() -> tuple[str, ...]:
+    """Return the targets of a choice: an `Index` that scans the codes, storage alone, or a store that searches them."""
+    return ("index", "storage", *searching_stores())
 
 
 class ChosenCodec(Codec):
@@ -104,7 +107,7 @@ def choose(
     validation : ValidationTask, optional
         Judged queries to measure the candidates on. By default, retention is predicted from the documents.
     target : str
-        One of `TARGETS`.
+        One of `targets`.
     queries : int, optional
         Number of judged queries that the intervals refer to; by default, a very large number.
 
@@ -124,10 +127,11 @@ def choose(
         raise VecsmithError("Give either --bytes or --min-retention, not both.")
     if keep is not None and not 0 < keep < 1:
         raise VecsmithError(f"--min-retention {keep} is not a share between 0 and 1; give one such as 0.98.")
-    if target not in TARGETS:
-        raise unknown("target", target, TARGETS)
+    if target not in targets():
+        raise unknown("target", target, targets())
     specs = candidates(vectors.shape[1], size, target)
-    scoring: Scoring = scoring_of(target) if target in SEARCHING_STORES else "asymmetric"
+    store_scoring = store_named(target).scoring if target in searching_stores() else None
+    scoring: Scoring = store_scoring or "asymmetric"
     if validation is None:
         predictions = predict(specs, vectors, seed, queries, scoring)
     else:
@@ -146,7 +150,7 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
     size : int or None
         Maximum bytes per vector. None gives codecs of many sizes, from two bytes to a quarter of a bit per dimension.
     target : str
-        One of `TARGETS`. For a store, only codecs whose codes it searches are returned.
+        One of `targets`. For a store, only codecs whose codes it searches are returned.
 
     Raises
     ------
@@ -155,7 +159,7 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
     """
     if size is not None and size < 1:
         raise VecsmithError(f"--bytes {size} leaves nothing to store; give 1 or more.")
-    store = target in SEARCHING_STORES
+    store = store_named(target) if target in searching_stores() else None
     d, sizes = dimensions, [size] if size is not None else [round(dimensions * share) for share in SHARES]
     costs = {"float16": 2 * d, "int8": d, "int4": -(-d // 2), "levels4": -(-d // 4)}
     if store:
@@ -166,7 +170,7 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
         # some of these take long to fit; many sizes are tried only for stores, which search few kinds of codes
         specs += _other_codecs(d, each) if store or size is not None else []
         specs += _store_codecs(d, each) if store else []
-    specs = [spec for spec in dict.fromkeys(specs) if not store or searches(target, Codec(spec))]
+    specs = [spec for spec in dict.fromkeys(specs) if not store or store.searches(Codec(spec))]
     if not specs:
         raise VecsmithError(f"{target} searches no codes of {size} bytes without decoding them; give more --bytes.")
     return specs

@@ -8,7 +8,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, QueryPrompt, TrustRemoteCode, app, console, print_json, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    JsonFlag,
+    QueryPrompt,
+    TrustRemoteCode,
+    WritingCommand,
+    app,
+    console,
+    print_json,
+    say,
+)
 from vecsmith.cli.search import embed_queries, print_found
 from vecsmith.errors import VecsmithError
 
@@ -45,9 +55,10 @@ def put(
 @store.command("list")
 def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) -> None:
     """List the stored sets."""
-    from vecsmith.stores.embedding_store import EmbeddingStore, description
+    from vecsmith.stores.embedding_store import EmbeddingStore
+    from vecsmith.stores.stored_sets import description
 
-    sets = EmbeddingStore(where, make=False).sets()
+    sets = EmbeddingStore(where, create=False).sets()
     if as_json:
         print_json([asdict(each) for each in sets])
         return
@@ -58,7 +69,7 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
     console().print(table)
 
 
-@store.command("get")
+@store.command("get", cls=WritingCommand)
 def get(
     name: SetArgument,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder, new or empty.")],
@@ -70,7 +81,7 @@ def get(
     from vecsmith.stores.embedding_store import EmbeddingStore
 
     check_folder(out, None, force)
-    embedded = EmbeddingStore(where, make=False).get(name)
+    embedded = EmbeddingStore(where, create=False).get(name)
     embedded.save(out, force)
     say(f"Wrote {embedded!r} to {out}")
 
@@ -97,7 +108,7 @@ def query(
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.stores.embedding_store import EmbeddingStore
 
-    opened = EmbeddingStore(where, make=False)
+    opened = EmbeddingStore(where, create=False)
     if text is not None and vectors is None:
         own = opened.about(name).provenance.encoder
         names, Q = [text], embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)
