@@ -170,25 +170,18 @@ def neighbors(X: Paired, probes: Ranks, k: int) -> Ranks:
     """
     queries = np.asarray(X[probes], np.float32)
     best = np.full((len(probes), k), -np.inf, np.float32)
-    found = np.full((len(probes), k), -1, np.int64)
+    nearest = np.full((len(probes), k), -1, np.int64)
     for rows in _blocks(len(X)):
         scores = queries @ np.asarray(X[rows], np.float32).T
         if np.isnan(scores).any():
             raise VecsmithError("Vectors with a NaN or infinite value have no neighbors; embed those texts again.")
         own = np.flatnonzero((probes >= rows.start) & (probes < rows.stop))
         scores[own, probes[own] - rows.start] = -np.inf
-        scores = np.hstack([best, scores])
-        ids = np.hstack(
-            [
-                found,
-                np.broadcast_to(
-                    np.arange(rows.start, rows.start + scores.shape[1] - k), (len(found), scores.shape[1] - k)
-                ),
-            ]
-        )
-        kept = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        best, found = np.take_along_axis(scores, kept, axis=1), np.take_along_axis(ids, kept, axis=1)
-    return found
+        block_rows = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
+        scores, candidates = np.hstack([best, scores]), np.hstack([nearest, block_rows])
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        best, nearest = np.take_along_axis(scores, order, axis=1), np.take_along_axis(candidates, order, axis=1)
+    return nearest
 
 
 def neighborhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 0) -> dict[tuple[str, int], Estimate]:

@@ -65,10 +65,10 @@ def write_study(folder: Path, findings: Findings, force: bool = False) -> list[P
 def _write(
     folder: Path, results: Sequence[Result], texts: Mapping[str, str], plots: Sequence[Drawing], force: bool
 ) -> list[Path]:
-    with output_folder(folder, KIND, force) as beside:
-        write_results(beside / RESULTS, results)
+    with output_folder(folder, KIND, force) as temporary:
+        write_results(temporary / RESULTS, results)
         for name, text in texts.items():
-            write_text(beside / name, text)
-        names = [*texts, RESULTS, *(path.name for path in write_plots(beside, plots))]
-        write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, {"rows": len(results)}, names)
+            write_text(temporary / name, text)
+        names = [*texts, RESULTS, *(path.name for path in write_plots(temporary, plots))]
+        write_manifest(temporary / "manifest.json", KIND, FORMAT_VERSION, {"rows": len(results)}, names)
     return [folder / name for name in names]

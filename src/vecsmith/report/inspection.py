@@ -171,8 +171,8 @@ def write_picture(
     )
     title, source = html.escape(_heading(facts)), html.escape(source)
     page = PAGE.format(title=title, source=source, facts=listed, figure=drawn, advice=advice)
-    with output_file(path, {"content": "inspection"}, force) as beside:
-        beside.write_text(page, encoding="utf-8")
+    with output_file(path, {"content": "inspection"}, force) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 PAGE = """<!doctype html>
@@ -229,8 +229,8 @@ def _figure(facts: Inspection) -> Any:
         figure.update_yaxes(title_text="share of the variance", tickformat=".0%", range=[0, 1.03], row=1, col=column)
     figure.update_yaxes(title_text="share", tickformat=".0%", row=2, col=1)
     figure.update_yaxes(title_text="size relative to the median dimension", rangemode="tozero", row=2, col=2)
-    beside = {"x": 0.44, "xanchor": "right", "bgcolor": "rgba(255,255,255,0.7)"}
+    style = {"x": 0.44, "xanchor": "right", "bgcolor": "rgba(255,255,255,0.7)"}
     figure.update_layout(template="plotly_white", height=820, margin={"l": 60, "r": 20, "t": 50, "b": 50})
-    figure.update_layout(legend={**beside, "y": 0.6, "yanchor": "bottom"}, legend2={**beside, "x": 0.01, "y": 0.41})
+    figure.update_layout(legend={**style, "y": 0.6, "yanchor": "bottom"}, legend2={**style, "x": 0.01, "y": 0.41})
     figure.update_layout(legend2_xanchor="left")
     return figure
