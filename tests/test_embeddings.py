@@ -23,8 +23,8 @@ from vecsmith.embeddings import (
 from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
-from vecsmith.files import write_manifest
 from vecsmith.index.concatenated_rows import ConcatenatedRows
+from vecsmith.manifests import write_manifest
 
 ROWS = 20
 PROVENANCE = Provenance(

@@ -19,7 +19,7 @@ from vecsmith.codecs.spec import canonical, parse
 from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats, Quantizer, Reducer
 from vecsmith.embeddings import MultiModelVectors, UnitVectors, Vectors, VectorsLike, as_vectors, check_blocks
 from vecsmith.errors import VecsmithError
-from vecsmith.files import write_manifest
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
 
 Array = TypeVar("Array", bound=NDArray[Any])

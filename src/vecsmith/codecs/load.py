@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 from vecsmith.codecs.codec import FORMAT_VERSION, KIND, Codec
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.errors import VecsmithError
-from vecsmith.files import read_manifest
+from vecsmith.manifests import read_manifest
 
 
 def is_codec(spec: str | Path) -> bool:

@@ -19,7 +19,8 @@ from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, read_manifest
+from vecsmith.files import fingerprint
+from vecsmith.manifests import read_manifest
 from vecsmith.outputs import output_folder
 
 

@@ -16,7 +16,8 @@ from vecsmith.arrays import open_npy, write_npy
 from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
-from vecsmith.files import fingerprint, remove, replacing, write_manifest, write_text
+from vecsmith.files import fingerprint, remove, replacing, write_text
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import LOCK, check_folder
 
 FORMAT_VERSION = 1

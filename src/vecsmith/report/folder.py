@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vecsmith.evaluation.results import Result, write_results
-from vecsmith.files import write_manifest, write_text
+from vecsmith.files import write_text
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.report.findings import Findings
 from vecsmith.report.plots import Drawing, can_draw, write_plots

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vecsmith.arrays import write_weights
 from vecsmith.embeddings import BLOCK_ROWS, UnitVectors, Vectors, as_vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.files import write_manifest
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
 
 Floats = NDArray[np.float32]

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.files import is_of_kind, read_manifest
+from vecsmith.manifests import is_of_kind, read_manifest
 from vecsmith.plugins import load_entry_points
 from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
 
