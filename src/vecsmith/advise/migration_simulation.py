@@ -151,7 +151,7 @@ class MigrationSimulation:
 
     def _reference_scores(self, rows: Rows) -> Floats:
         """Return the scores of documents by the new model and the auxiliary model."""
-        return score_shortlist(self.reference[self.queries], rows, lambda wanted: self.reference[wanted])
+        return score_shortlist(self.reference[self.queries], rows, lambda chosen: self.reference[chosen])
 
     def _retention_by_query(self, Q: Floats, D: Floats) -> NDArray[np.float64]:
         return self.gain.retention(self._reference_scores(self._search(Q, D, DEPTH)))

@@ -113,7 +113,7 @@ class PseudoQueries:
         itself = ranked == rows[:, None]
         # if the query's own document is not in its ranking, the last document is removed instead
         itself[~itself.any(axis=1), -1] = True
-        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), DEPTH), lambda wanted: X[wanted])
+        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), DEPTH), lambda chosen: X[chosen])
 
 
 def predict(

@@ -98,11 +98,11 @@ class JudgedQueries:
         """
         index = faiss.IndexFlatIP(D.shape[1])
         index.add(np.ascontiguousarray(D))
-        wanted = shortlist if rescoring else DEPTH + 1
-        scores, rows = index.search(np.ascontiguousarray(Q), min(wanted, len(D)))
+        k = shortlist if rescoring else DEPTH + 1
+        scores, rows = index.search(np.ascontiguousarray(Q), min(k, len(D)))
         if rescoring:
             queries, documents = rescoring
-            scores = score_shortlist(queries, rows, lambda wanted: documents[wanted])
+            scores = score_shortlist(queries, rows, lambda chosen: documents[chosen])
             order = np.argsort(-scores, axis=1, kind="stable")[:, : DEPTH + 1]
             scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
         return self.evaluate(scores, rows)
