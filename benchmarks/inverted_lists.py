@@ -26,7 +26,7 @@ from search_ways import FIT, Search, searched
 
 import vecsmith
 from vecsmith.embeddings import normalize
-from vecsmith.index.inverted_lists import SAMPLE
+from vecsmith.index.list_building import VECTORS_PER_LIST
 
 SPEC = "hybrid48B"
 PROBES = [1, 4, 16, 64, 256]
@@ -46,7 +46,7 @@ def ours(X: Any) -> tuple[Ways, int, list[str]]:
     codes, encoding = timed(lambda: codec.encode(X))
     index = vecsmith.Index(codec, codes)
     _, building = timed(index.build_lists)
-    lists = index.parts[0].lists
+    lists = index.partitions[0].lists
     assert lists is not None
     ways: Ways = {(f"vecsmith {SPEC}", None): searched(index)}
     for probes in PROBES:
@@ -61,7 +61,7 @@ def rivals(X: Any, n_lists: int) -> tuple[Ways, list[str]]:
     said = []
     for factory in (f"IVF{n_lists},PQ{X.shape[1] // 4}x4fsr", f"IVF{n_lists},RaBitQfs"):
         index = faiss.index_factory(X.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        _, training = timed(partial(index.train, X[: SAMPLE * n_lists]))
+        _, training = timed(partial(index.train, X[: VECTORS_PER_LIST * n_lists]))
         _, adding = timed(partial(index.add, X))
         said.append(f"{factory} took {training:.0f} s to train and {adding:.0f} s to encode and fill")
         for probes in PROBES:

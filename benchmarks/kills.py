@@ -97,7 +97,7 @@ class Save:
         index = vecsmith.Index.load(folder / "index", mmap=False)
         number = int(index.provenance.dataset)
         X = vectors(number, ROWS + number % 7)
-        expect(np.array_equal(index.parts[0].codes, codec().encode(X)), f"step {number} has other codes")
+        expect(np.array_equal(index.partitions[0].codes, codec().encode(X)), f"step {number} has other codes")
         expect(len(index.rows.ids) == len(X) == len(cast(Any, index.originals)), f"step {number} has other rows")
         expect((index.search(X[:3], 1)[1][:, 0] == range(3)).all(), f"step {number} finds other rows")
         return number

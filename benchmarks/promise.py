@@ -61,7 +61,7 @@ class Case:
     def measured(self, encoded: Encoded, scoring: Scoring) -> NDArray[np.float64]:
         """Return nDCG@10 of every query."""
         identical = self.task.ignore_identical_ids
-        scores, rows = Index.of_parts(encoded.parts, scoring).search(self.queries, DEPTH + identical)
+        scores, rows = Index.from_partitions(encoded.parts, scoring).search(self.queries, DEPTH + identical)
         asked = set(self.query_ids)
         judged = {query: gains for query, gains in self.task.judgements(self.split).items() if query in asked}
         return evaluate(scores, rows, self.query_ids, self.document_ids, judged, identical).ndcg_at_10

@@ -11,7 +11,7 @@ import usearch.index
 from sentence_transformers.util.quantization import semantic_search_faiss, semantic_search_usearch
 
 import vecsmith
-from vecsmith.codecs.stages import attach_codes
+from vecsmith.codecs.scan import attach_codes
 from vecsmith.index import CodedVectors
 from vecsmith.stores.faiss import linear_projection
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.index import SHORTLIST, CodedVectors
-from vecsmith.index.exact import is_bit_code
+from vecsmith.index.scoring import is_bit_code
 from vecsmith.index.two_stages import first_stage
 
 DIMENSIONS, POOL, QUERIES = 64, 3000, 64
@@ -271,7 +271,7 @@ class World:
         self.acknowledged = kept.number
         loaded = vecsmith.Index.load(self.folder, mmap=bool(self.rng.integers(2)))
         if self.rng.random() < 0.5:
-            codes = np.concatenate([part.codes for part in loaded.parts])
+            codes = np.concatenate([part.codes for part in loaded.partitions])
             loaded = vecsmith.Index(self.codec, codes, self.scoring, loaded.originals, kept.ids)  # type: ignore[arg-type]
             kept = replace(kept, by_id=True)
         self.live = Live(loaded, kept)
@@ -305,7 +305,7 @@ class World:
         """Search once, and check what comes."""
         chosen = rng.choice(QUERIES, int(rng.choice([1, 1, 3, 30])), replace=False)
         k, allowed = int(rng.choice([1, 10, 100])), self.filter(rng, version)
-        probes = ALL if index._state.centroids is not None and rng.random() < 0.5 else None
+        probes = ALL if index._snapshot.centroids is not None and rng.random() < 0.5 else None
         scores, rows = index.search(self.Q[chosen], k, allowed, probes)
         wrong: list[str] = []
         for candidate in versions():

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.codecs.quantizers import additive
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.errors import VecsmithError
-from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.codecs.quantizers import binary_autoencoder
 from vecsmith.errors import VecsmithError
-from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 

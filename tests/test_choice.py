@@ -171,7 +171,7 @@ def test_memory_is_what_the_index_holds(spec: str, vectors: Vectors) -> None:
     codec = Codec(spec).fit(vectors)
     codes = codec.encode(vectors[:512])
     sizes = [faiss.serialize_index(codec.quantizer.index(codes[:rows])).nbytes for rows in (256, 512)]
-    scales = codec.quantizer.scales(codes)
+    scales = codec.quantizer.score_factors(codes)
     # FAISS's fast scan fills up to blocks of 32 documents
     held = (sizes[1] - sizes[0]) / 256 + (0 if scales is None else scales.itemsize)
     assert codec.memory_bytes_per_vector == pytest.approx(held, rel=0.05)

@@ -16,6 +16,7 @@ import pytest
 
 from vecsmith import cli, files
 from vecsmith.codecs import STAGES
+from vecsmith.outputs import reserved
 
 SENTENCE = re.compile(r"vecsmith: [^\n]+\n\Z")
 
@@ -368,3 +369,11 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(name: str, tmp_path: P
     (tmp_path / "file").write_text("")
     said = refused("encode", tmp_path / name, "--vectors", tmp_path / "x.npy", "--out", tmp_path / "codes")
     assert ("does not exist" if name == "missing" else "is a file") in said
+
+
+def test_an_output_that_another_process_prepares_is_refused_at_once(task: Path, tmp_path: Path) -> None:
+    vectors = task / "vectors" / "toy" / "corpus.npy"
+    with reserved(tmp_path / "codec"):
+        sentence = refused("fit", "int8", "--vectors", vectors, "--out", tmp_path / "codec")
+    assert "Another process writes to" in sentence
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]

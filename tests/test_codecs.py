@@ -15,7 +15,7 @@ import vecsmith
 from vecsmith.codecs import STAGES
 from vecsmith.codecs import codec as codec_module
 from vecsmith.codecs.quantizers import additive
-from vecsmith.codecs.stages import signs
+from vecsmith.codecs.quantizers.bits import signs
 from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.training import validation
 

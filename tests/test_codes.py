@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "SHARD_ROWS", 100)
-    monkeypatch.setattr(code_set, "BLOCK", 64)
+    monkeypatch.setattr(code_set, "BLOCK_ROWS", 64)
     monkeypatch.setattr(rows, "BLOCK", 70)
 
 
@@ -45,7 +45,7 @@ def test_codes_are_those_of_the_unit_vectors_and_come_back_with_all_that_a_searc
     assert np.isclose(opened.codec.decode(opened.codes), whole.decode(whole.encode(vectors)), atol=1e-5).mean() > 0.99
     assert (opened.ids, opened.texts, opened.rows[71]) == (embedded.ids, embedded.texts, ("d71", "text d71"))
     assert opened.provenance == embedded.provenance
-    assert (opened.scales is None) == (spec != "hybrid5B")
+    assert (opened.score_factors is None) == (spec != "hybrid5B")
     scores, found = vecsmith.Index.load(tmp_path / "codes").search(vectors[:20], 5)
     expected = vecsmith.Index(codec, codec.encode(embedded.unit)).search(vectors[:20], 5)
     assert np.array_equal(found, expected[1])
@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_the_number_of_vectors(
     spec: str, small_blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codec_module, "FIT_VECTORS", 500)
-    monkeypatch.setattr(code_set, "BLOCK", 256)
+    monkeypatch.setattr(code_set, "BLOCK_ROWS", 256)
     rng, peaks, sizes = np.random.default_rng(0), [], []
     for name, count in (("warm-up", 1000), ("few", 2000), ("many", 10_000)):
         X = rng.standard_normal((count, 128)).astype(np.float16)

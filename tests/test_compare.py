@@ -15,6 +15,7 @@ from scipy.stats import ttest_rel
 from typer.testing import CliRunner
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.errors import VecsmithError
@@ -23,7 +24,6 @@ from vecsmith.evaluation.compare import compare, measure
 from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.evaluation.results import FIELDS, Result, read_results
 from vecsmith.index import SHORTLIST, Index
-from vecsmith.index.exact import asymmetric_scores
 from vecsmith.index.two_stages import first_stage
 from vecsmith.report import csv_table, markdown_table, write_folder
 from vecsmith.report.tables import COLUMNS, means, short
@@ -136,7 +136,7 @@ def test_the_two_stage_line_is_the_ranking_of_encode_and_search(vectors: Vectors
 def test_two_stages_of_cross_fitted_codes(vectors: Vectors) -> None:
     documents, queries = vectors[:400], vectors[400:420]
     parts = encode_corpus("hybrid2B+trellis4B", documents, "cross").parts
-    scores, rows = Index.of_parts(parts, "rescored").search(queries, 10)
+    scores, rows = Index.from_partitions(parts, "rescored").search(queries, 10)
     first, whole = np.empty((2, 20, 400), np.float32)
     for part in parts:
         begin = first_stage(part.codec)

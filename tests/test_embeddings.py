@@ -23,7 +23,7 @@ from vecsmith.embeddings import (
 from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
-from vecsmith.index.segments import KeptNames
+from vecsmith.index.concatenated_rows import ConcatenatedRows
 from vecsmith.manifests import write_manifest
 
 ROWS = 20
@@ -217,7 +217,7 @@ def test_rows_are_a_sequence(X, ids, tmp_path, monkeypatch, kind, with_texts):
     elif kind == "several, some left out":
         kept = np.arange(2 * ROWS) % 3 > 0
         kept[8:16] = False
-        rows = KeptNames([rows, rows], kept)
+        rows = ConcatenatedRows([rows, rows], kept)
         expected = list(compress(expected * 2, kept))
     assert isinstance(rows, Sequence)
     assert len(rows) == len(expected)

@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.codecs.quantizers.hybrid import DISTORTIONS, allocate, storage_order
 from vecsmith.codecs.quantizers.levels import lloyd_max
 from vecsmith.codecs.quantizers.nibbles import pack, product_index, unpack
 from vecsmith.errors import VecsmithError
-from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 
@@ -169,7 +169,7 @@ def test_scan_scores_as_decoding_does(spec: str, vectors: Vectors) -> None:
     codes = codec.encode(documents)
     projected, shift = codec.quantizer.project_queries(codec.reduce_queries(queries)[0])
     scores, rows = codec.quantizer.index(codes).search(projected, 50)
-    scaled = (scores + shift[:, None]) * codec.quantizer.scales(codes)[rows]
+    scaled = (scores + shift[:, None]) * codec.quantizer.score_factors(codes)[rows]
     expected = np.take_along_axis(asymmetric_scores(codec, queries, codes), rows, axis=1)
     np.testing.assert_allclose(scaled, expected, atol=1e-5)
 

@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodedVectors, CodePartition
-from vecsmith.index.exact import asymmetric_scores
 
 Vectors = NDArray[np.float32]
 SPECS = ["binary", "pca13,median", "itq4B", "hybrid8B", "levels3", "additive3B", "trellis6B", "int8", "int4", "float16"]
@@ -34,7 +34,7 @@ def listed(codec: vecsmith.Codec, X: Vectors, n_lists: int = 20) -> vecsmith.Ind
 
 def nearest_lists(index: vecsmith.Index, Q: Vectors, probes: int, place: int = 0) -> NDArray[np.bool_]:
     """Return whether every document is in one of the lists nearest to each query, (n, documents)."""
-    lists = index.parts[place].lists
+    lists = index.partitions[place].lists
     assert lists is not None
     best = np.argsort(-Q @ lists.centroids.T, axis=1)[:, :probes]
     return (np.asarray(lists.numbers)[None, :, None] == best[:, None, :]).any(axis=2)
@@ -73,7 +73,7 @@ def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, docu
 def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> None:
     codec = vecsmith.codec("float32").fit(documents)
     index = listed(codec, documents, 30)
-    lists = index.parts[0].lists
+    lists = index.partitions[0].lists
     assert lists is not None
     np.testing.assert_allclose(np.linalg.norm(lists.centroids, axis=1), 1, atol=1e-5)
     coarse = faiss.IndexFlatIP(40)
@@ -106,7 +106,7 @@ def test_the_seed_decides_the_lists_and_the_default_is_the_square_root(documents
     for seed in (0, 0, 1):
         index = vecsmith.Index(codec, codec.encode(documents))
         index.build_lists(seed=seed)
-        lists = index.parts[0].lists
+        lists = index.partitions[0].lists
         assert lists is not None
         assert lists.centroids.shape == (63, 40)
         numbers.append(lists.numbers)
@@ -127,7 +127,7 @@ def test_what_is_added_is_scanned_what_is_deleted_is_not_and_saving_keeps_the_li
     gone = np.random.default_rng(1).random(len(documents)) < 0.3
     index.delete(np.flatnonzero(gone[:first]))
     index.build_lists(20)
-    before = index.parts[0].lists
+    before = index.partitions[0].lists
     assert before is not None
     index.add(documents[first:])
     index.delete(np.flatnonzero(gone))
@@ -147,7 +147,7 @@ def test_what_is_added_is_scanned_what_is_deleted_is_not_and_saving_keeps_the_li
     kept = np.flatnonzero(~gone)
     for mmap in (True, False):
         loaded = vecsmith.Index.load(tmp_path / "index", mmap)
-        lists = loaded.parts[0].lists
+        lists = loaded.partitions[0].lists
         assert lists is not None
         assert np.array_equal(lists.centroids, before.centroids)
         there = kept[kept < first]
@@ -193,7 +193,7 @@ def test_parts_of_several_codecs_share_the_lists(documents: Vectors) -> None:
     for half in (0, 1):
         codec, rows = vecsmith.codec("hybrid8B").fit(documents[halves != half]), np.flatnonzero(halves == half)
         parts.append(CodePartition(codec, codec.encode(documents[rows]), rows))
-    index = vecsmith.Index.of_parts(parts)
+    index = vecsmith.Index.from_partitions(parts)
     index.build_lists(20)
     exact, probed = index.search(documents[:30], 10), index.search(documents[:30], 10, probes=20)
     assert np.array_equal(exact[1], probed[1])

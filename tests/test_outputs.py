@@ -9,7 +9,7 @@ import pytest
 
 import vecsmith
 from vecsmith import VecsmithError
-from vecsmith.outputs import check_file, only_writer
+from vecsmith.outputs import check_file, only_writer, output_file, reserved
 
 
 @pytest.fixture
@@ -77,3 +77,33 @@ def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
     ):
         raise AssertionError
     assert not folder.exists()
+
+
+def test_a_reserved_output_is_refused_to_others_and_leaves_nothing(tmp_path: Path) -> None:
+    with reserved(tmp_path / "out"):
+        with (
+            pytest.raises(VecsmithError, match=r"Another process writes to .*out; wait for it"),
+            reserved(tmp_path / "out"),
+        ):
+            pytest.fail("it is held")
+        with reserved(tmp_path / "other"):
+            pass
+    with reserved(tmp_path / "out"):
+        pass
+    with reserved(tmp_path / "missing" / "out"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_two_writers_of_a_file_the_first_to_end_wins(tmp_path: Path) -> None:
+    with (
+        pytest.raises(VecsmithError, match="was replaced by another writer in the meantime"),
+        output_file(tmp_path / "x.npy", {}) as slower,
+    ):
+        slower.write_text("slower")
+        with output_file(tmp_path / "x.npy", {}) as faster:
+            faster.write_text("faster")
+    assert (tmp_path / "x.npy").read_text() == "faster"
+    with output_file(tmp_path / "x.npy", {}) as later:
+        later.write_text("later")
+    assert (tmp_path / "x.npy").read_text() == "later"

@@ -32,14 +32,14 @@ def test_codes_of_one_codec_share_the_projection(vectors: Vectors) -> None:
     index.search(vectors[:1])
     for row in range(500, 504):
         index.add(vectors[row : row + 1])
-    assert len({id(part._projection) for part in index.parts}) == 1
-    assert len(index.parts) > 1
+    assert len({id(part._projection) for part in index.partitions}) == 1
+    assert len(index.partitions) > 1
 
 
 @pytest.mark.parametrize("spec", ["median", "pca16,int8", "hybrid8B", "levels3", "pca20,binary", "float32"])
 def test_queries_are_projected_as_the_codec_says(spec: str, vectors: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(vectors)
-    part = vecsmith.Index(codec, codec.encode(vectors)).parts[0]
+    part = vecsmith.Index(codec, codec.encode(vectors)).partitions[0]
     reduced, offset = codec.reduce_queries(vectors[:9])
     expected = (*codec.quantizer.project_queries(reduced), offset)
     for found, wanted in zip(part._project(vectors[:9]), expected, strict=True):

@@ -15,11 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from oracles import asymmetric_scores, hamming_distances
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.evaluation import evaluate
 from vecsmith.index import SHORTLIST, CodedVectors, CodePartition, CodeSet
-from vecsmith.index.exact import asymmetric_scores, hamming_distances
 
 Vectors = NDArray[np.float32]
 
@@ -85,7 +85,7 @@ def test_parts_merge_into_one_ranking(spec: str, scoring: str, vectors: Vectors)
     codec = vecsmith.codec(spec).fit(vectors)
     rows = np.random.default_rng(0).permutation(len(vectors))
     parts = [CodePartition(codec, codec.encode(vectors[half]), half) for half in (rows[:250], rows[250:])]
-    merged = vecsmith.Index.of_parts(parts, scoring, vectors).search(vectors[:30], 150)
+    merged = vecsmith.Index.from_partitions(parts, scoring, vectors).search(vectors[:30], 150)
     whole = vecsmith.Index(codec, codec.encode(vectors), scoring, vectors).search(vectors[:30], 150)
     np.testing.assert_allclose(merged[0], whole[0], atol=1e-5)
     assert (merged[1] == whole[1]).mean() > 0.99
@@ -285,7 +285,7 @@ def test_what_is_added_deleted_and_saved_is_searched_as_if_made_at_once(
     index.save(tmp_path / "index")
     loaded = vecsmith.Index.load(tmp_path / "index")
     assert (loaded.scoring, loaded.rows.ids) == (index.scoring, kept)
-    assert all(isinstance(part.codes, np.memmap) for part in loaded.parts)
+    assert all(isinstance(partition.codes, np.memmap) for partition in loaded.partitions)
     np.testing.assert_allclose(loaded.search(vectors[:25], 120)[0], scores, atol=1e-5)
     loaded.add(vectors[gone], [id_ for id_, out in zip(ids, gone, strict=True) if out])
     loaded.save(tmp_path / "index")
@@ -323,7 +323,7 @@ def test_ids_are_checked_and_may_come_back(vectors: Vectors) -> None:
         CodePartition(codec, codec.encode(vectors[2:4]), np.r_[2, 3]),
     ]
     with pytest.raises(VecsmithError, match="several codecs"):
-        vecsmith.Index.of_parts(parts).add(vectors[:1])
+        vecsmith.Index.from_partitions(parts).add(vectors[:1])
 
 
 def test_finer_codes_reorder_the_shortlist_and_float16_vectors_too(vectors: Vectors) -> None:

@@ -16,8 +16,8 @@ import vecsmith
 from vecsmith import VecsmithError
 from vecsmith.codecs import load_codec
 from vecsmith.index import code_set
-from vecsmith.index.exact import order
-from vecsmith.index.segments import Snapshot
+from vecsmith.index.snapshot import Snapshot
+from vecsmith.index.tie_order import sort_by_score
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -52,25 +52,25 @@ def test_every_answer_is_right_while_rows_change_and_versions_switch(
     assert counts["searches"] and counts["changes"]
 
 
-def late_deletes(state: Snapshot, rows: Any) -> Snapshot:
-    return state
+def late_deletes(snapshot: Snapshot, rows: Any) -> Snapshot:
+    return snapshot
 
 
-def rows_twice(state: Snapshot, Q: Any, scores: Any, rows: Any) -> Any:
+def rows_twice(snapshot: Snapshot, Q: Any, scores: Any, rows: Any) -> Any:
     return scores, np.repeat(rows[:, :1], rows.shape[1], axis=1)
 
 
-def unordered_ties(scores: Any, rows: Any, rank: Any, slack: Any, content_of: Any) -> Any:
-    return order(scores, rows, np.arange(1_000_000)[::-1], slack, content_of)
+def unordered_ties(scores: Any, rows: Any, rank: Any, tolerance: Any, content_of: Any) -> Any:
+    return sort_by_score(scores, rows, np.arange(1_000_000)[::-1], tolerance, content_of)
 
 
 @pytest.mark.parametrize(
     ("name", "broken", "what", "instead", "complaint"),
     [
-        ("int8", Snapshot, "without", late_deletes, r"rows that may not be found|has other ids"),
+        ("int8", Snapshot, "without_rows", late_deletes, r"rows that may not be found|has other ids"),
         ("binary, rescored by float16", "vecsmith.index.index", "rescore", rows_twice, "or twice"),
-        ("binary, symmetric", "vecsmith.index.ranking", "order", unordered_ties, "another ranking"),
-        ("hybrid16B", "vecsmith.index.ranking", "order", unordered_ties, "out of order"),
+        ("binary, symmetric", "vecsmith.index.ranking", "sort_by_score", unordered_ties, "another ranking"),
+        ("hybrid16B", "vecsmith.index.ranking", "sort_by_score", unordered_ties, "out of order"),
     ],
 )
 def test_a_wrong_answer_is_noticed(
@@ -94,11 +94,12 @@ def test_equal_documents_tie_however_their_scores_are_rounded() -> None:
     scores = np.array([[0.5, 0.3, 0.3 + 6e-8, 0.3 - 6e-8, 0.1]], np.float32)
     rows = np.array([[9, 4, 7, 2, 3]])
     contents = {9: "a", 4: "b", 7: "c", 2: "b", 3: "d"}
-    ordered, found = order(scores, rows, None, np.array([1e-6], np.float32), contents.__getitem__)
+    ordered, found = sort_by_score(scores, rows, None, np.array([1e-6], np.float32), contents.__getitem__)
     assert found.tolist() == [[9, 7, 2, 4, 3]]
     assert ordered[0, 2] == ordered[0, 3]
-    # without the rounding's slack, the scores are what they are
-    assert order(scores, rows, None, np.zeros(1, np.float32), contents.__getitem__)[1].tolist() == [[9, 7, 4, 2, 3]]
+    # without a tolerance for rounding, the scores are what they are
+    _, exact = sort_by_score(scores, rows, None, np.zeros(1, np.float32), contents.__getitem__)
+    assert exact.tolist() == [[9, 7, 4, 2, 3]]
 
 
 @pytest.mark.parametrize("spec", ["trellis8B", "hybrid8B", "float32"])

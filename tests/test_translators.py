@@ -279,7 +279,7 @@ def test_sets_are_joined_by_id() -> None:
     assert (len(pairs), pairs.only_source, pairs.only_target) == (2, 2, 1)
     with pytest.raises(VecsmithError, match="no id in common"):
         join(source, EmbeddingSet(Y[:1], ids=["z"]))
-    with pytest.raises(VecsmithError, match="different texts of the id 'd'"):
+    with pytest.raises(VecsmithError, match="different texts for the id 'd'"):
         join(source, EmbeddingSet(Y[:1], ids=["d"], texts=["another"]))
 
 

@@ -9,6 +9,7 @@ A symbolic link is followed: the link stays, and its target is replaced.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -48,10 +49,7 @@ def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator
         yield beside
         last.enter_context(locked(folder.parent, wait=True))
         check_folder(folder, kind, force)  # another process may have written there in the meantime
-        if _identity(folder) != before and not force:
-            raise VecsmithError(
-                f"{path} was replaced by another writer in the meantime; it stays as that writer left it."
-            )
+        _check_unchanged(folder, before, force)
 
 
 @contextmanager
@@ -75,13 +73,15 @@ def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> It
     Raises
     ------
     VecsmithError
-        If `check_file` refuses `path`.
+        If `check_file` refuses `path`, or another process replaces the file during the block.
     """
     path = check_file(path, force)
+    before = _identity(path)
     with ExitStack() as last, replacing(path) as beside:
         yield beside
         last.enter_context(locked(path.parent, wait=True))
         check_file(path, force)
+        _check_unchanged(path, before, force)
         # The receipt is written before the file is renamed and has both hashes, so that it is valid for the old file if
         # the process is killed in between.
         hashes = {path.name: sha256_of(beside)}
@@ -203,28 +203,63 @@ def only_writer(folder: Path) -> Iterator[None]:
         If another process or thread holds the lock.
     """
     created = [each for each in (folder, *folder.parents) if not each.exists()]
-    lock, acquired = folder / LOCK, False
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _exclusive(folder / LOCK, folder):
+            yield
+    finally:
+        for empty in created:
+            with suppress(OSError):
+                empty.rmdir()
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Lock an output during the block, so that no other process or thread prepares the same output.
+
+    The lock is a hidden file next to the output, which is removed at the end of the block; the output itself does not
+    change. No lock is created in a folder without write permission, because writing the output will raise an error.
+
+    Raises
+    ------
+    VecsmithError
+        If another process or thread holds the lock.
+    """
+    path = path.absolute()
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        yield
+        return
+    with _exclusive(path.with_name(f".{path.name}{LOCK}"), path):
+        yield
+
+
+@contextmanager
+def _exclusive(lock: Path, output: Path) -> Iterator[None]:
+    """Hold a lock file during the block, and remove it afterwards; raise a VecsmithError if another writer holds it."""
     with ExitStack() as held:
-        while not acquired:
-            folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            lock.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # another process may remove the lock file at this moment
                 lock.touch()
                 if held.enter_context(locked(lock)) is False:
-                    raise VecsmithError(f"Another process writes to {folder}; wait for it, or give another folder.")
-                acquired = True
+                    raise VecsmithError(f"Another process writes to {output}; wait for it, or give another output.")
+                break
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
-            for empty in created:
-                with suppress(OSError):
-                    empty.rmdir()
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Return the inode and the modification time of a folder, which change when it is replaced; None if missing."""
+def _check_unchanged(path: Path, before: tuple[int, int] | None, force: bool) -> None:
+    """Refuse to replace an output that another writer has changed since its identity was `before`."""
+    if _identity(path) != before and not force:
+        raise VecsmithError(f"{path} was replaced by another writer in the meantime; it stays as that writer left it.")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the inode and the modification time, which change when an output is replaced; None if it is missing."""
     try:
-        status = folder.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns

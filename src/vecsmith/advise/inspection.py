@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.advise.moments import Moments
+from vecsmith.advise.inspection_sums import InspectionSums
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
@@ -214,10 +214,10 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
     if n < 2:
         raise VecsmithError(f"{embedded.source} has one vector only; give two or more to inspect.")
     chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE), replace=False))
-    moments = Moments(embedded.dimensions)
+    sums = InspectionSums(embedded.dimensions)
     blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK)]
     for shard, start in track(blocks, "Reading vectors", len(blocks)):
-        moments.add(shard[start : start + BLOCK])
+        sums.add(shard[start : start + BLOCK])
     nearest, pairs = _neighbors(embedded, chosen)
     return Inspection(
         rows=n,
@@ -226,7 +226,7 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
         normalised=embedded.provenance.normalised,
         nearest=nearest,
         pairs=pairs,
-        **moments.facts(),
+        **sums.facts(),
     )
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.migration_trial import Cluster, Trial, Way
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.embeddings import EmbeddingSet, join, rows_of, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.translation import cross_translate
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
-from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, join, translator
+from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, translator
 
 METHOD = "canonical"
 """The translator."""
@@ -85,7 +85,7 @@ def plan(
         raise VecsmithError(
             f"{len(pairs)} texts embedded by both models are too few to plan on; embed {FEWEST} or more."
         )
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
+    chosen = sample_rows(len(pairs), SAMPLE, seed)
     rows = pairs.source[chosen]
     trial = Trial(old.unit[rows], new.unit[pairs.target[chosen]], method, seed, len(old))
     ways, name = list(trial.ways()), ""
@@ -101,11 +101,11 @@ def plan(
 
 def _vectors(beside: EmbeddingSet, ids: list[str]) -> NDArray[np.float32]:
     """Return the unit vectors of ids."""
-    place = {id_: row for row, id_ in enumerate(beside.ids)}
-    for id_ in ids:
-        if id_ not in place:
-            raise VecsmithError(f"{beside.source} has no vector of {id_!r}; embed the same documents.")
-    return beside.unit[np.array([place[id_] for id_ in ids])]
+    rows = rows_of(ids, beside.ids)
+    if (rows < 0).any():
+        missing = ids[int(np.argmin(rows))]
+        raise VecsmithError(f"{beside.source} has no vector of {missing!r}; embed the same documents.")
+    return beside.unit[rows]
 
 
 def apply(
@@ -137,7 +137,7 @@ def apply(
     """
     fitted = translator(method, seed)
     pairs = fit_sets(fitted, old, new)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(pairs))[:SAMPLE])
+    rows = sample_rows(len(pairs), SAMPLE, seed)
     own = new.unit[pairs.target[rows]]
     level = ScoreCalibration.fit(own, cross_translate(method, old.unit[pairs.source[rows]], own, seed)[0], seed)
     return complete_set(fitted, level, old, new, path, force), level

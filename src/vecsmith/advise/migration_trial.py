@@ -10,8 +10,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration, translator
 
 Floats = NDArray[np.float32]
@@ -97,7 +98,8 @@ class Trial:
         self.n = len(A)
         rng = np.random.default_rng(seed)
         self.fold = rng.permutation(self.n) % FOLDS
-        self.queries = np.sort(rng.permutation(np.flatnonzero(A.any(axis=1) & B.any(axis=1)))[:PSEUDO_QUERIES])
+        nonzero = np.flatnonzero(A.any(axis=1) & B.any(axis=1))
+        self.queries = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._judge_beside(np.empty((self.n, 0), np.float32))
         # as large a part of the sample as the shortlist is of all documents
         self.shortlist = max(DEPTH, round(SHORTLIST * self.n / documents))

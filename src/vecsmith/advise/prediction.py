@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from vecsmith.advise.retention_interval import CALIBRATED, Z
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import UnitVectors
+from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import against, measure
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index, Scoring
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.tasks import Task
 
@@ -89,12 +89,12 @@ class PseudoQueries:
 
     def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.documents = vectors[np.sort(rng.permutation(len(vectors))[:DOCUMENTS])]
+        self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
         # the vector of an empty text is zero and ranks nothing
         ranked = np.flatnonzero(self.documents.any(axis=1))
         if len(ranked) < 4 * DEPTH:
             raise VecsmithError(f"{len(ranked)} vectors are too few to predict from; give at least {4 * DEPTH}.")
-        self._rows = np.sort(rng.permutation(ranked)[:PSEUDO_QUERIES])
+        self._rows = ranked[sample_rows(len(ranked), PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:
@@ -109,7 +109,7 @@ class PseudoQueries:
     def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
         """Return the float scores (n_queries, 10) of the documents that codes rank first, the query itself left out."""
         X, rows = self.documents, self._rows
-        _, found = Index.of_parts(encoded.parts, scoring).search(X[rows], DEPTH + 1)
+        _, found = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
         itself = found == rows[:, None]
         # where a document does not find itself, the last one is left out instead
         itself[~itself.any(axis=1), -1] = True

@@ -9,6 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand
+
+from vecsmith.outputs import reserved
 
 RENAMED_OPTIONS = {"keep": "min-retention", "val": "validation", "beside": "fuse-with"}
 """Former names of options, which still work but which the help does not show."""
@@ -21,6 +24,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"token_normalize_func": lambda name: RENAMED_OPTIONS.get(name, name)},
 )
+
+
+class WritingCommand(TyperCommand):
+    """A command whose ``--out`` no other process may prepare at the same time."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Reserve the output while the command runs."""
+        if ctx.params.get("out") is None:
+            return super().invoke(ctx)
+        with reserved(ctx.params["out"]):
+            return super().invoke(ctx)
+
 
 DEBUG = "VECSMITH_DEBUG"
 """Environment variable that shows tracebacks; worker processes inherit it."""

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, IdColumn, JsonFlag, TextColumn, VectorColumn, app, console, print_json, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    IdColumn,
+    JsonFlag,
+    TextColumn,
+    VectorColumn,
+    WritingCommand,
+    app,
+    console,
+    print_json,
+    say,
+)
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -23,7 +34,7 @@ VectorsOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def fit(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="Spec of the codec, such as trellis48B; or auto.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a codec in it is replaced.")],
@@ -167,7 +178,7 @@ def _check_options(
         )
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def encode(
     codec: Annotated[Path, typer.Argument(metavar="CODEC", help="Folder that fit wrote.")],
     vectors: VectorsOption,

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, console, print_json, say
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def inspect(
     vectors: Annotated[
         Path, typer.Argument(metavar="SET", help="An embedding set, or a file of vectors (.npy, .npz, .parquet).")

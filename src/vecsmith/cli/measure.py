@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from vecsmith.cli.app import (
     BatchSize,
@@ -21,6 +20,7 @@ from vecsmith.cli.app import (
     Split,
     TaskOption,
     TrustRemoteCode,
+    WritingCommand,
     app,
     console,
     print_json,
@@ -29,7 +29,7 @@ from vecsmith.cli.app import (
 from vecsmith.cli.encoders import encoder_options
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def compare(
     task: TaskOption = ["pydocs"],  # noqa: B006
     encoder: EncoderOption = ["static"],  # noqa: B006
@@ -93,7 +93,7 @@ def compare(
         say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force))))
 
 
-class _Study(TyperCommand):
+class _Study(WritingCommand):
     """Lists the studies at the end of the help; they are imported only then, because the import is slow."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:

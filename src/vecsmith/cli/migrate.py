@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, console, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, console, print_json, say
 
 migrate = typer.Typer(
     no_args_is_help=True, help="Switch to another embedding model without embedding all documents again."
@@ -60,7 +60,7 @@ def plan(
         console().print(findings_terminal(findings(planned)))
 
 
-@migrate.command("apply")
+@migrate.command("apply", cls=WritingCommand)
 def apply(
     old: OldOption,
     new: NewOption,

@@ -8,7 +8,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, QueryPrompt, TrustRemoteCode, app, console, print_json, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    JsonFlag,
+    QueryPrompt,
+    TrustRemoteCode,
+    WritingCommand,
+    app,
+    console,
+    print_json,
+    say,
+)
 from vecsmith.cli.search import embed_queries, print_found
 from vecsmith.errors import VecsmithError
 
@@ -58,7 +68,7 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
     console().print(table)
 
 
-@store.command("get")
+@store.command("get", cls=WritingCommand)
 def get(
     name: SetArgument,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder, new or empty.")],

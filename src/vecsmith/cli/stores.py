@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, print_json, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, print_json, say
 
 Table = Annotated[str, typer.Option(metavar="NAME", help="Table or collection; ignored for files.")]
 STORE = "faiss, usearch, npy, lancedb, chroma or pgvector."
@@ -51,7 +51,7 @@ def export(
     say(f"Wrote {exported.rows:,} rows to {to}, {out}: {exported.size}")
 
 
-@app.command("import")
+@app.command("import", cls=WritingCommand)
 def import_(
     source: Annotated[str, typer.Argument(metavar="WHERE", help="File, folder, or PostgreSQL connection string.")],
     store: Annotated[str, typer.Option("--from", metavar="STORE", help=STORE)],

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, app, print_json, print_listing, say
+from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, print_json, print_listing, say
 
 translate = typer.Typer(no_args_is_help=True, help="Translate vectors into the space of another model.")
 app.add_typer(translate, name="translate")
 
 
-@translate.command("fit")
+@translate.command("fit", cls=WritingCommand)
 def fit(
     source: Annotated[
         Path, typer.Option(metavar="SET", help="Vectors of the source model: an embedding set or a file of vectors.")
@@ -49,7 +49,7 @@ def fit(
     say(f"Wrote {fitted!r}, fitted on {fitted.pairs_} pairs, to {out}")
 
 
-@translate.command("apply")
+@translate.command("apply", cls=WritingCommand)
 def apply(
     translator: Annotated[Path, typer.Argument(metavar="TRANSLATOR", help="Folder that translate fit wrote.")],
     vectors: Annotated[Path, typer.Option("--vectors", metavar="SET", help="Vectors of the source model.")],

@@ -16,6 +16,7 @@ from vecsmith.cli.app import (
     QueryPrompt,
     TextColumn,
     TrustRemoteCode,
+    WritingCommand,
     app,
     print_listing,
     say,
@@ -24,7 +25,7 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError
 
 
-@app.command()
+@app.command(cls=WritingCommand)
 def embed(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
     task: Annotated[

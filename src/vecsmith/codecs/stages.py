@@ -1,15 +1,15 @@
 """The contracts of a codec's stages: reducers (floats to fewer floats) and quantizers (floats to bytes).
 
-A stage is a class in a file of this package; importing the package finds it (see `vecsmith.codecs.spec`). What it
-declares is all that parsing, saving, loading, searching and the contract tests need:
+A stage is a class in a module of `reducers` or `quantizers`; `vecsmith.codecs.spec` imports all of them. Its class
+attributes describe it to parsing, saving, loading, searching and the contract tests:
 
-- `pattern`, `usage`, `summary`, `example`: how it is written in a spec, and what it does;
-- `requires_fit`: whether `fit` looks at the vectors, beyond their dimensions;
-- `state`: its fitted attributes, which are saved, with their shapes in terms of d (the dimensions that come in),
-  k (those that go out) and ``*`` (any);
-- `takes`: the training options that a spec may give it.
+- `pattern`, `usage`, `summary`, `example`: its syntax in a spec, and what it does;
+- `requires_fit`: whether `fit` reads more of the vectors than their number of dimensions;
+- `state`: the names of its fitted attributes, which are saved, with their shapes: d is the number of input
+  dimensions, k the number of output dimensions, and ``*`` any number;
+- `takes`: the names of the training options that it accepts in a spec.
 
-Parsing a spec sets `spec`, the canonical text of the stage, and `options`, the training options that were given.
+Parsing a spec sets `spec`, the canonical text of the stage, and `options`, its training options.
 """
 
 from abc import ABC, abstractmethod
@@ -28,19 +28,18 @@ from vecsmith.errors import VecsmithError
 
 Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
-Bits = NDArray[np.bool_]
 Blocks = Callable[[], Iterable[Floats]]
-"""Returns vectors block by block, each (rows, d), anew at every call."""
+"""Function that returns a new iterator over all vectors in blocks (rows, d), at every call."""
 
-REFINE = 4
-"""How many times k documents of a fast scan are scored exactly."""
+BLOCK_ROWS = 16_384
+"""Vectors that are encoded or decoded at a time, which bounds the memory needed."""
 
 STAGES: dict[str, type["Stage"]] = {}
-"""Every stage that a spec can name, by its usage."""
+"""All stage classes that a spec can name, by their `usage`."""
 
 
 class Stage(DropsCache, ABC):
-    """One step of a codec. Parameters are stored by ``__init__``; attributes learned by `fit` end in ``_``."""
+    """One step of a codec. ``__init__`` stores parameters; attributes learned by `fit` end in ``_``."""
 
     usage: ClassVar[str]
     pattern: ClassVar[str]
@@ -73,14 +72,14 @@ class Stage(DropsCache, ABC):
         return self
 
     def _forget(self) -> None:
-        """Drop what was computed from former attributes."""
+        """Delete cached properties, which depend on the fitted attributes."""
         for name in list(vars(self)):
             if isinstance(getattr(type(self), name, None), cached_property):
                 delattr(self, name)
 
     @abstractmethod
     def _fit(self, X: Floats, seed: int) -> None:
-        """Set the attributes of `state`."""
+        """Set the attributes named in `state`."""
 
     @property
     def keeps_mean(self) -> bool:
@@ -88,7 +87,7 @@ class Stage(DropsCache, ABC):
         return "mean_" in self.state
 
     def recentered(self, blocks: Blocks) -> Self:
-        """Return a copy whose mean is that of the vectors in `blocks`; a stage without a mean is returned unchanged."""
+        """Return a copy with the mean of the vectors in `blocks`; a stage without a mean is returned unchanged."""
         if not self.keeps_mean:
             return self
         total, count = np.zeros(self.input_dimensions_), 0
@@ -101,16 +100,16 @@ class Stage(DropsCache, ABC):
         return stage
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the fitted attributes by name, as they are saved."""
+        """Return the fitted attributes by the names under which they are saved."""
         return {name: getattr(self, name) for name in self.state}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], dimensions: int) -> None:
-        """Take over what `arrays` returned, for vectors of so many `dimensions`.
+        """Set the fitted attributes to what `arrays` returned, for vectors of `dimensions` dimensions.
 
         Raises
         ------
         KeyError, ValueError
-            If an attribute is missing, or of another shape.
+            If an attribute is missing or has the wrong shape.
         """
         self.input_dimensions_ = dimensions
         for name, shape in self.state.items():
@@ -118,12 +117,12 @@ class Stage(DropsCache, ABC):
             if array.ndim != len(shape) or any(
                 sizes.get(axis, size) != size for axis, size in zip(shape, array.shape, strict=True)
             ):
-                raise ValueError(f"{self.usage} has weights of shape {array.shape} where {shape} belongs")
+                raise ValueError(f"{self.usage} has weights of shape {array.shape} instead of {shape}")
             setattr(self, name, array)
 
     @property
     def output_dimensions(self) -> int:
-        """Dimensions k of what goes out."""
+        """Number of output dimensions, k."""
         return self.input_dimensions_
 
 
@@ -136,13 +135,23 @@ class Reducer(Stage):
 
     @abstractmethod
     def inverse_transform(self, Z: Floats) -> Floats:
-        """Map (n, k) back to (n, d)."""
+        """Map reduced vectors (n, k) back to (n, d)."""
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
-        """Return reduced queries (n, k) and offsets (n,) whose scores stand for those of the float queries.
+        """Project float queries for scoring against reduced vectors.
 
-        Where the inverse is affine, ⟨q, inverse_transform(z)⟩ = ⟨q', z⟩ + offset holds exactly. A reducer without
-        such an inverse keeps this default: queries are reduced as documents are.
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d)
+            Queries.
+
+        Returns
+        -------
+        projected : ndarray of shape (n, k)
+            q' such that ⟨q, inverse_transform(z)⟩ = ⟨q', z⟩ + offset, where the inverse is affine. Without an affine
+            inverse this default reduces queries like documents.
+        offsets : ndarray of shape (n,)
+            The offsets.
         """
         return self.transform(Q), np.zeros(len(Q), np.float32)
 
@@ -153,16 +162,16 @@ class Quantizer(Stage):
     @property
     @abstractmethod
     def bytes_per_vector(self) -> int:
-        """Bytes of a code, everything that is stored per vector included."""
+        """Bytes per code, including everything that is stored per vector."""
 
     @property
     def scanned(self) -> bool:
-        """Whether `index` scans the codes; if not, it holds the decoded vectors."""
+        """Whether `index` scans the codes; otherwise it holds the decoded vectors."""
         return type(self).index is not Quantizer.index
 
     @property
     def memory_bytes_per_vector(self) -> int:
-        """Bytes per vector that a search holds in memory."""
+        """Bytes per vector in memory during search."""
         return self.bytes_per_vector if self.scanned else 4 * self.input_dimensions_
 
     @abstractmethod
@@ -171,29 +180,29 @@ class Quantizer(Stage):
 
     @abstractmethod
     def decode(self, codes: Codes) -> Floats:
-        """Return the vectors (n, d), float32, that the codes stand for."""
+        """Reconstruct vectors (n, d), float32, from codes."""
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
-        """Return what `index` is searched with, and offsets (n,) to add to its scores."""
+        """Return the query vectors for `index`, and offsets (n,) to add to its scores."""
         return Q, np.zeros(len(Q), np.float32)
 
     def index(self, codes: Codes) -> Any:
-        """Return a FAISS index of `codes` whose inner products with the projected queries rank the vectors.
+        """Return a FAISS inner-product index of `codes`, to be searched with projected queries.
 
-        This default holds the decoded vectors; a quantizer that FAISS can scan as it is returns that instead.
+        This default holds the decoded vectors. Quantizers whose codes FAISS can scan override it.
         """
         flat = faiss.IndexFlatIP(self.input_dimensions_)
         flat.add(self.decode(codes))
         return flat
 
-    def scales(self, codes: Codes) -> Floats | None:
-        """Return factors (n,) of the scores that `index` gives the vectors; None where they need none."""
+    def score_factors(self, codes: Codes) -> Floats | None:
+        """Return the factors (n,) by which the scores of `index` must be multiplied, or None if all are 1."""
         return None
 
     def coordinates(self, codes: Codes) -> Floats:
-        """Return the decoded vectors in a basis of the quantizer's own (n, k), in which they are made faster.
+        """Reconstruct vectors in an internal basis (n, k) that is faster to compute.
 
-        Their inner products with what `project` returns are those of the queries with the decoded vectors.
+        Their inner products with projected queries, see `project`, equal those of queries and decoded vectors.
         """
         return self.decode(codes)
 
@@ -202,86 +211,24 @@ class Quantizer(Stage):
         return Q
 
 
-class BitQuantizer(Quantizer):
-    """A quantizer of m bits whose decoding is affine in them: x̂ = μ + Aᵀb with b ∈ {−1, +1}ᵐ.
-
-    So ⟨q, x̂⟩ = ⟨q, μ⟩ + ⟨Aq, b⟩: the query is projected once, and a scan is a sum of signs. Bits are packed in
-    little bit order; the last byte is filled up with zeros.
-    """
-
-    @property
-    def n_bits(self) -> int:
-        """Bits of a code, m."""
-        return self.input_dimensions_
-
-    @property
-    def bytes_per_vector(self) -> int:
-        return -(-self.n_bits // 8)
-
-    @property
-    def memory_bytes_per_vector(self) -> int:
-        """Bytes of the codes, and of their copy in the order of FAISS's fast scan."""
-        return 2 * self.bytes_per_vector
-
-    @abstractmethod
-    def bits(self, X: Floats) -> Bits:
-        """Return the bits (n, m) of vectors (n, d)."""
-
-    @abstractmethod
-    def from_signs(self, signs: Floats) -> Floats:
-        """Decode bits given as −1 and +1, (n, m), to vectors (n, d)."""
-
-    @cached_property
-    def _affine(self) -> tuple[Floats, Floats]:
-        """μ (d,) and A (8 · bytes_per_vector, d), zeros for the filling; or, where A is diagonal, its diagonal (d,)."""
-        decoded = self.from_signs(np.vstack([np.ones((1, self.n_bits)), 1 - 2 * np.eye(self.n_bits)]).astype("f4"))
-        A = (decoded[0] - decoded[1:]) / 2
-        mean, width = decoded[0] - A.sum(axis=0), 8 * self.bytes_per_vector
-        diagonal = np.diag(A)
-        if width == self.input_dimensions_ and np.array_equal(A, np.diag(diagonal)):
-            return mean, diagonal
-        return mean, np.pad(A, ((0, width - len(A)), (0, 0)))
-
-    def encode(self, X: Floats) -> Codes:
-        return np.packbits(self.bits(X), axis=1, bitorder="little")
-
-    def decode(self, codes: Codes) -> Floats:
-        return self.from_signs(signs(codes)[:, : self.n_bits])
-
-    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
-        """Return the weight of every bit (n, 8 · bytes_per_vector), zero for the filling, and ⟨q, μ⟩ (n,)."""
-        mean, A = self._affine
-        return Q * A if A.ndim == 1 else Q @ A.T, Q @ mean
-
-    def index(self, codes: Codes) -> Any:
-        """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores.
-
-        `sign_index` has the codebook; the best `REFINE` · k documents of the scan are scored again.
-        """
-        exact = sign_index(codes)
-        index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
-        index.k_factor = REFINE
-        return index
-
-
 def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) -> None:
-    """Refuse a parameter of a spec that does not suit the vectors.
+    """Check that a parameter of a spec suits the vectors.
 
     Parameters
     ----------
     spec : str
-        The stage as written, such as ``"pca400"``.
+        The stage, such as ``"pca400"``.
     value, largest : int
-        The parameter, which must be from 1 to `largest`.
+        The parameter, and its maximum. The minimum is 1.
     unit : str
-        What it counts, such as ``"bytes"``.
+        The unit of the parameter, such as ``"bytes"``.
     vectors : str
-        What the vectors are, such as ``"vectors of 384 dimensions"``.
+        A description of the vectors, such as ``"vectors of 384 dimensions"``.
 
     Raises
     ------
     VecsmithError
-        If it is not.
+        If the parameter is out of range.
     """
     if largest < 1:
         raise VecsmithError(f"{spec} does not suit {vectors}, nor does another number of {unit}; choose another codec.")
@@ -290,38 +237,5 @@ def check_range(spec: str, value: int, largest: int, unit: str, vectors: str) ->
 
 
 def inner(A: Floats, B: Floats) -> Floats:
-    """Return the inner products (n,) of the rows of A and B (n, d)."""
+    """Return the inner products (n,) of the rows of `A` and `B` (n, d)."""
     return np.asarray(np.einsum("ij,ij->i", A, B), dtype=np.float32)
-
-
-def signs(codes: Codes) -> Floats:
-    """Unpack codes (n, bytes) to −1 and +1, (n, 8 · bytes), float32."""
-    return np.unpackbits(codes, axis=1, bitorder="little").astype(np.float32) * 2 - 1
-
-
-def sign_index(codes: Codes) -> Any:
-    """Return the FAISS ``IndexPQ`` that scores packed bits: four a group, with the codebook {−1, +1}⁴."""
-    bits = 8 * codes.shape[1]
-    index = faiss.IndexPQ(bits, bits // 4, 4, faiss.METRIC_INNER_PRODUCT)
-    codebook = signs(np.arange(16, dtype=np.uint8)[:, None])[:, :4]
-    faiss.copy_array_to_vector(np.tile(codebook, (bits // 4, 1)).ravel(), index.pq.centroids)
-    index.is_trained = True
-    return attach_codes(index, codes)
-
-
-def attach_codes(index: Any, codes: Codes) -> Any:
-    """Give codes (n, bytes) to an empty FAISS index that keeps them as they are, and return it.
-
-    Codes that nobody may write to, such as those of a memory-mapped file, are not copied: FAISS looks at them where
-    they are, as it does in a file that it maps itself.
-    """
-    binary = isinstance(index, faiss.IndexBinaryFlat)
-    if codes.flags.writeable or not codes.flags.c_contiguous:
-        (index.add if binary else index.add_sa_codes)(np.ascontiguousarray(codes))
-        return index
-    view, start = index.xb if binary else index.codes, faiss.swig_ptr(codes)
-    view.is_owned = False
-    view.view_data = view.c_ptr = start
-    view.view_size = view.c_size = codes.size
-    index.ntotal, index.referenced_objects = len(codes), [codes]
-    return index

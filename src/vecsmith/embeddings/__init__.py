@@ -11,9 +11,13 @@ from vecsmith.embeddings.fusion import (
     fuse_several,
     is_several,
 )
+from vecsmith.embeddings.join import Pairs, join, rows_of
+from vecsmith.embeddings.moments import Moments, PairMoments, cross_products
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.resume import write_set
 from vecsmith.embeddings.rows import Rows, StoredRows
+from vecsmith.embeddings.sampling import sample_rows
+from vecsmith.embeddings.spectrum import principal_axes, shrunk, with_fixed_signs, with_ridge
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
@@ -25,7 +29,10 @@ __all__ = [
     "Columns",
     "EmbeddingSet",
     "EmbeddingWriter",
+    "Moments",
     "MultiModelVectors",
+    "PairMoments",
+    "Pairs",
     "Provenance",
     "Rows",
     "StoredRows",
@@ -37,12 +44,20 @@ __all__ = [
     "check_blocks",
     "chosen_columns",
     "content_hash",
+    "cross_products",
     "fuse",
     "fuse_several",
     "is_several",
+    "join",
     "joined_prompt",
     "normalize",
+    "principal_axes",
     "read_vectors",
+    "rows_of",
+    "sample_rows",
+    "shrunk",
     "warn_of_zero_rows",
+    "with_fixed_signs",
+    "with_ridge",
     "write_set",
 ]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from vecsmith.embeddings.checks import Vectors, as_vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
+from vecsmith.embeddings.join import rows_of
 from vecsmith.embeddings.provenance import Provenance, joined_prompt
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.errors import VecsmithError
@@ -172,15 +173,15 @@ def _order(first: EmbeddingSet, other: EmbeddingSet) -> NDArray[np.int64] | None
     """Return in which order the rows of `other` have the ids of `first`; None where they have it already."""
     if len(first) == len(other) and all(map(str.__eq__, first.rows.each("id"), other.rows.each("id"))):
         return None
-    rows = {id_: row for row, id_ in enumerate(other.ids)}
-    ids = set(first.ids)
-    missing, strange = [id_ for id_ in first.ids if id_ not in rows], [id_ for id_ in other.ids if id_ not in ids]
-    if missing or strange:
+    rows = rows_of(first.ids, other.ids)
+    if len(other) > len(first) or (rows < 0).any():
+        missing = [first.ids[row] for row in np.flatnonzero(rows < 0)]
+        extra = [other.ids[row] for row in np.flatnonzero(rows_of(other.ids, first.ids) < 0)]
         raise VecsmithError(
-            f"{other.source} lacks {_count(missing)} of {first.source} and has {_count(strange)} besides; "
+            f"{other.source} lacks {_count(missing)} of {first.source} and has {_count(extra)} besides; "
             "fuse sets of the same rows."
         )
-    return np.array([rows[id_] for id_ in first.ids])
+    return rows
 
 
 def _count(ids: Sequence[str]) -> str:

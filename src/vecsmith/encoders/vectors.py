@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors
+from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, rows_of
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown
@@ -114,14 +114,14 @@ def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: 
         )
     if ids == texts.ids:
         return shards
-    rows = {id_: row for row, id_ in enumerate(ids)}
-    missing = next((id_ for id_ in texts.ids if id_ not in rows), None)
-    if missing is not None:
+    rows = rows_of(texts.ids, ids)
+    if (rows < 0).any():
         # an embedding set from a file without ids has row numbers as ids, in the order of the texts
         if list(ids) == [str(row) for row in range(count)]:
             return shards
+        missing = texts.ids[int(np.argmin(rows))]
         raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed this text too.")
-    return [np.concatenate(shards)[[rows[id_] for id_ in texts.ids]]]
+    return [np.concatenate(shards)[rows]]
 
 
 def _read_about(path: Path, dimensions: int) -> Provenance:

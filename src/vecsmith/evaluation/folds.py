@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.embeddings import EmbeddingSet, check_blocks, normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.index.part import CodePartition
+from vecsmith.index.scanning import CodePartition
 
 FIT_ON = ("cross", "corpus")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.embeddings import PairMoments, UnitVectors, Vectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.ranked_lists import MEASURES, Ranks
 
@@ -101,17 +101,11 @@ def linear_cka(X: Paired, Y: Paired) -> float:
     Kornblith, Norouzi, Lee and Hinton 2019, Similarity of neural network representations revisited, ICML, equation 4.
     """
     _check_pairs(X, Y)
-    a, b = X.shape[1], Y.shape[1]
-    sums, moments = np.zeros(a + b), np.zeros((a + b, a + b))
-    # the first row stands for the mean, which keeps the differences of large sums small
-    first = np.hstack([_floats(X[:1]), _floats(Y[:1])])
+    pairs = PairMoments()
     for rows in _blocks(len(X)):
-        block = np.hstack([_floats(X[rows]), _floats(Y[rows])]) - first
-        sums += block.sum(axis=0)
-        moments += block.T @ block
-    moments -= np.outer(sums, sums) / len(X)
-    norms = [float(np.linalg.norm(part)) for part in (moments[:a, :a], moments[a:, a:])]
-    return float(np.square(moments[:a, a:]).sum() / max(norms[0] * norms[1], np.finfo(np.float64).tiny))
+        pairs.add(X[rows], Y[rows])
+    norms = [float(np.linalg.norm(side.covariance)) for side in (pairs.source, pairs.target)]
+    return float(np.square(pairs.cross_covariance).sum() / max(norms[0] * norms[1], np.finfo(np.float64).tiny))
 
 
 def rbf_cka(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> float:
@@ -223,7 +217,7 @@ def neighborhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 0
     _check_pairs(X, Y)
     if not all(1 <= k < len(X) for k in ks):
         raise VecsmithError(f"Neighbors of {len(X)} vectors are compared; choose k from 1 to {len(X) - 1}.")
-    probes = np.sort(np.random.default_rng(seed).permutation(len(X))[:PROBES])
+    probes = sample_rows(len(X), PROBES, seed)
     lists = [neighbors(vectors, probes, max(ks)) for vectors in (X, Y)]
     return {
         (name, k): estimate(measure(lists[0][:, :k], lists[1][:, :k]), seed)

@@ -120,8 +120,9 @@ class Bench:
     def _index(self, scoring: LineScoring, parts: Sequence[CodePartition]) -> Index:
         ids, zero_rows = self.corpus.ids, self.corpus.zero_rows
         if scoring == "two-stage":
-            return Index.of_parts(parts, "rescored", None, ids, zero_rows)
-        return Index.of_parts(parts, "asymmetric" if scoring == "exact" else scoring, self._documents, ids, zero_rows)
+            return Index.from_partitions(parts, "rescored", None, ids, zero_rows)
+        scan = "asymmetric" if scoring == "exact" else scoring
+        return Index.from_partitions(parts, scan, self._documents, ids, zero_rows)
 
     def _measure(self, spec: str, scoring: LineScoring, encoded: Encoded) -> Measurement:
         index = self._index(scoring, encoded.parts)

@@ -1,11 +1,12 @@
 """Search: codes → rankings."""
 
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import SCORINGS, CodedVectors, Scoring
+from vecsmith.index.coded_vectors import CodedVectors
 from vecsmith.index.float_codes import codes_of
 from vecsmith.index.index import Index
-from vecsmith.index.part import CodePartition
-from vecsmith.index.ranking import SHORTLIST
+from vecsmith.index.scanning import CodePartition
+from vecsmith.index.scoring import SCORINGS, Scoring
+from vecsmith.index.shortlist import SHORTLIST, score_shortlist
 from vecsmith.index.two_stages import has_two_quantizers
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Scoring",
     "codes_of",
     "has_two_quantizers",
+    "score_shortlist",
 ]

@@ -1,4 +1,4 @@
-"""Codes on disk, with the codec that made them: all that a search needs."""
+"""Folders of codes: the codes, their codec, and everything else that a search needs."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -6,18 +6,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.codec import BLOCK
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
-from vecsmith.index.exact import CodedVectors, Originals, Scoring
-from vecsmith.index.inverted_lists import ListNumbers, Lists
-from vecsmith.index.two_stages import first_stage
+from vecsmith.index.coded_vectors import CodedVectors, Originals
+from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
+from vecsmith.index.scoring import RowNumbers, Scoring
+from vecsmith.index.snapshot import Snapshot
+from vecsmith.index.two_stages import first_stage, is_first_stage_of
 from vecsmith.manifests import read_manifest, write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.progress import track
@@ -29,39 +29,39 @@ FILES = ["codes.npy", "rows.parquet", "codec/config.json", "codec/weights.safete
 
 @dataclass(frozen=True)
 class CodeSet:
-    """The codes of n vectors, the codec that made them, and what stands beside them.
+    """Codes of n vectors, opened from a folder.
 
     Attributes
     ----------
     codec : Codec
         The fitted codec.
     codes : ndarray of shape (n, bytes_per_vector), uint8
-        Memory-mapped.
+        Memory-mapped codes.
     rows : Rows
-        The ids and texts, read when they are asked for.
+        Ids and texts, which are read on access.
     provenance : Provenance
-        Where the vectors came from.
-    scales : ndarray of shape (n,), float32, or None
-        What the quantizer's `scales` returns for the codes.
+        Provenance of the vectors.
+    score_factors : ndarray of shape (n,), float32, or None
+        Score factors of the codes, as the quantizer computes them.
     scoring : {"symmetric", "asymmetric", "rescored"}
-        How an index of them scores.
+        Scoring of an index of these codes.
     originals : ndarray of shape (n, d), float16 or float32, or CodedVectors, or None
-        What ``rescored`` reorders a shortlist with.
-    lists : Lists, or None
-        Inverted lists that an index of them may probe.
+        Vectors or finer codes with which ``rescored`` reorders a shortlist.
+    lists : InvertedLists or None
+        Inverted lists of the documents.
     zero_rows : ndarray of shape (m,), int64, or None
-        Rows of all-zero vectors, which an index never finds.
+        Row numbers of all-zero vectors, which a search never returns.
     """
 
     codec: Codec
     codes: Codes
     rows: Rows
     provenance: Provenance
-    scales: Floats | None = None
+    score_factors: Floats | None = None
     scoring: Scoring = "asymmetric"
     originals: Originals | None = None
-    lists: Lists | None = None
-    zero_rows: NDArray[np.int64] | None = None
+    lists: InvertedLists | None = None
+    zero_rows: RowNumbers | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -73,25 +73,25 @@ class CodeSet:
 
     @property
     def texts(self) -> list[str] | None:
-        """All texts; None where there are none."""
+        """All texts; None if there are no texts."""
         return self.rows.texts
 
     @classmethod
     def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> Self:
-        """Encode the unit vectors of a set block by block into a folder, which is written whole or not at all.
+        """Encode the unit vectors of an embedding set, block by block, into a folder that is written atomically.
 
-        An index of them scores ``asymmetric``, but ``rescored`` where the codec has two quantizers.
+        The scoring is ``rescored`` for a codec of two quantizers, and ``asymmetric`` otherwise.
 
         Parameters
         ----------
         codec : Codec
             A fitted codec.
         embedded : EmbeddingSet
-            The vectors, of which a block at a time is in memory.
+            The vectors, which are read in blocks.
         path : str or Path
-            The folder; codes that it holds already are replaced.
+            The folder; codes in it are replaced.
         force : bool
-            Replace whatever the folder holds.
+            Replace any other content of the folder too.
 
         Raises
         ------
@@ -99,9 +99,9 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), BLOCK)
+        starts = range(0, len(X), BLOCK_ROWS)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + BLOCK]) for start in tracked)
+        blocks = (codec.encode(X[start : start + BLOCK_ROWS]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -117,14 +117,14 @@ class CodeSet:
 
     @classmethod
     def open(cls, path: str | Path, trusting: bool = False) -> Self:
-        """Open a folder written by `encode` or `Index.save`; the codes, ids and texts stay on disk.
+        """Open a folder written by `encode` or `Index.save`; codes, ids and texts stay on disk.
 
         Parameters
         ----------
         path : str or Path
             The folder.
         trusting : bool
-            Leave out the check of every file's hash, which reads them all: it takes seconds for gigabytes.
+            Skip the check of all file hashes, which reads every file and takes seconds for gigabytes.
 
         Raises
         ------
@@ -141,7 +141,7 @@ class CodeSet:
         else:
             if _version(folder) == before:
                 return opened
-        # the folder was replaced while its files were opened one by one
+        # another process replaced the folder while its files were being opened
         return cls.open(path, trusting)
 
     @classmethod
@@ -152,18 +152,18 @@ class CodeSet:
             codes = open_npy(folder / "codes.npy")
             refined = "originals.npy" in manifest["files"]
             originals: Any = open_npy(folder / "originals.npy") if refined else None
-            scales = open_npy(folder / "scales.npy") if "scales.npy" in manifest["files"] else None
+            factors = open_npy(folder / "scales.npy") if "scales.npy" in manifest["files"] else None
             numbers = open_npy(folder / "lists.npy") if "lists.npy" in manifest["files"] else None
-            for array, width in ((codes, codec.bytes_per_vector), (scales, None), (originals, None), (numbers, None)):
+            for array, width in ((codes, codec.bytes_per_vector), (factors, None), (originals, None), (numbers, None)):
                 if array is not None and (len(array) != len(rows) or (width and array.shape[1] != width)):
                     raise VecsmithError(f"{folder} has codes that do not fit its codec and rows; write it again.")
             if "finer/config.json" in manifest["files"]:
                 originals = CodedVectors(load_codec(folder / "finer"), originals)
-            lists = None if numbers is None else Lists(open_npy(folder / "centroids.npy"), numbers)
+            lists = None if numbers is None else InvertedLists(open_npy(folder / "centroids.npy"), numbers)
             scoring = manifest.get("scoring", "asymmetric")
             zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
             provenance = Provenance(**manifest["provenance"])
-            return cls(codec, codes, rows, provenance, scales, scoring, originals, lists, zero_rows)
+            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 
@@ -178,52 +178,54 @@ def write_codes(
     originals: Iterable[NDArray[Any]] | None = None,
     finer: Codec | None = None,
     lists: tuple[Floats, Iterable[ListNumbers]] | None = None,
-    zero_rows: NDArray[np.int64] | None = None,
+    zero_rows: RowNumbers | None = None,
     force: bool = False,
 ) -> None:
-    """Write a folder for `CodeSet.open`, whole or not at all.
+    """Write a folder for `CodeSet.open` atomically.
 
     Parameters
     ----------
     path : str or Path
-        The folder; codes that it holds already are replaced.
+        The folder; codes in it are replaced.
     codec : Codec
         The fitted codec.
     blocks : iterable of ndarray of shape (rows, bytes_per_vector), uint8
-        The codes, a block at a time.
+        Blocks of codes.
     rows : Rows
-        The ids and texts.
+        Ids and texts.
     provenance : Provenance
-        Where the vectors came from.
+        Provenance of the vectors.
     scoring : {"symmetric", "asymmetric", "rescored"}
-        How an index of them scores.
+        Scoring of an index of these codes.
     originals : iterable of ndarray of shape (rows, d), optional
-        The vectors to reorder a shortlist with, or their codes by `finer`. Left out, ``rescored`` reorders with the
-        codes themselves, of which the first bytes are scanned.
+        Blocks of vectors that reorder a shortlist, or of their codes by `finer`. By default ``rescored`` reorders with
+        the codes themselves, whose first bytes are scanned.
     finer : Codec, optional
-        The codec of `originals`, where these are codes.
+        The codec of `originals`, if these are codes.
     lists : tuple of ndarray of shape (n_lists, d) and iterable of ndarray of shape (rows,), int32, optional
-        The centroids of inverted lists, and the list of every row.
+        Centroids of the inverted lists, and blocks of list numbers.
     zero_rows : ndarray of shape (m,), int64, optional
-        Rows of all-zero vectors.
+        Row numbers of all-zero vectors.
     force : bool
-        Replace whatever the folder holds.
+        Replace any other content of the folder too.
 
     Raises
     ------
     VecsmithError
-        If `path` holds something else, or there are more or fewer codes, or other rows, than `rows`.
+        If `path` holds something else, or the number of codes, originals or list numbers is not that of `rows`.
     """
     names, count = list(FILES), len(rows)
     with output_folder(Path(path), KIND, force) as beside:
         write_npy(beside / "codes.npy", count, blocks)
         codes = open_npy(beside / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
-        first, width = scanned.quantizer, scanned.bytes_per_vector
-        scales = (first.scales(codes[start : start + BLOCK, :width]) for start in range(0, count, BLOCK))
-        known = (some for some in scales if some is not None)
-        if (some := next(known, None)) is not None:
-            write_npy(beside / "scales.npy", count, chain([some], known))
+        quantizer, width = scanned.quantizer, scanned.bytes_per_vector
+        computed = (
+            quantizer.score_factors(codes[start : start + BLOCK_ROWS, :width]) for start in range(0, count, BLOCK_ROWS)
+        )
+        factors = (block for block in computed if block is not None)
+        if (first := next(factors, None)) is not None:
+            write_npy(beside / "scales.npy", count, chain([first], factors))
             names.append("scales.npy")
         if originals is not None:
             write_npy(beside / "originals.npy", count, originals)
@@ -244,10 +246,47 @@ def write_codes(
         write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, content, names)
 
 
+def save_snapshot(
+    path: str | Path, codec: Codec, snapshot: Snapshot, scoring: Scoring, provenance: Provenance, force: bool = False
+) -> None:
+    """Write the documents of a snapshot that are not deleted to a folder for `CodeSet.open`, atomically.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; codes in it are replaced.
+    codec : Codec
+        The only codec of the snapshot.
+    snapshot : Snapshot
+        The documents.
+    scoring : {"symmetric", "asymmetric", "rescored"}
+        Scoring of the index; originals are written for ``rescored`` alone.
+    provenance : Provenance
+        Provenance of the vectors.
+    force : bool
+        Replace any other content of the folder too.
+
+    Raises
+    ------
+    VecsmithError
+        If `path` holds something else, or all rows are deleted.
+    """
+    if not snapshot.count:
+        raise VecsmithError("There is nothing in the index to save; remove its folder instead.")
+    originals = snapshot.segments[0].originals if scoring == "rescored" else None
+    codes, blocks = snapshot.code_blocks(), None if originals is None else snapshot.original_blocks()
+    finer = originals.codec if isinstance(originals, CodedVectors) else None
+    if finer and blocks and is_first_stage_of(codec, finer):
+        # the whole codes contain the scanned ones
+        codec, codes, finer, blocks = finer, blocks, None, None
+    lists = None if snapshot.centroids is None else (snapshot.centroids, snapshot.list_blocks())
+    write_codes(path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, force=force)
+
+
 def _version(folder: Path) -> tuple[int, int] | None:
-    """Return what tells a folder from one that took its place, even one of the same content."""
+    """Return the inode and modification time of a folder's manifest, which change when the folder is replaced."""
     try:
-        found = (folder / "manifest.json").stat()
+        manifest = (folder / "manifest.json").stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return manifest.st_ino, manifest.st_mtime_ns

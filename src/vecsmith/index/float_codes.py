@@ -1,4 +1,4 @@
-"""Embedding sets as float32 codes, for what takes codes."""
+"""Embedding sets as codes of the codec ``float32``, for functions that take codes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,14 @@ from vecsmith.manifests import is_of_kind
 
 @contextmanager
 def codes_of(path: str | Path) -> Iterator[CodeSet]:
-    """Open codes, or an embedding set as codes of ``float32``, which lie in a temporary folder until the block ends.
+    """Open codes, or an embedding set as codes of ``float32``.
+
+    The codes of an embedding set lie in a temporary folder, which is deleted when the context ends.
 
     Raises
     ------
     VecsmithError
-        As `CodeSet.open` or `EmbeddingSet.open`.
+        As for `CodeSet.open` or `EmbeddingSet.open`.
     """
     if not (Path(path).suffix in SUFFIXES or is_of_kind(Path(path) / "manifest.json", "embedding set")):
         yield CodeSet.open(path)

@@ -1,8 +1,8 @@
-"""`Index`: codes, the codec that made them, and a FAISS scan."""
+"""`Index`: a codec, its codes, and a search engine over them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from operator import index as whole
+from operator import index as as_integer
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self, cast
@@ -12,52 +12,55 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.checks import refuse_infinite
-from vecsmith.codecs.codec import BLOCK
 from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import MultiModelVectors, Provenance, UnitVectors, VectorsLike, warn_of_zero_rows
-from vecsmith.embeddings import Rows as Names
+from vecsmith.embeddings import MultiModelVectors, Provenance, Rows, VectorsLike
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.index.code_set import CodeSet, write_codes
-from vecsmith.index.exact import SCORINGS, CodedVectors, Originals, Rows, Scoring
-from vecsmith.index.part import CodePartition
-from vecsmith.index.ranking import SHORTLIST, best, rescore
-from vecsmith.index.segments import Segment, Snapshot
-from vecsmith.index.two_stages import first_stage, is_first_stage_of, split_stages
+from vecsmith.index.code_set import CodeSet, save_snapshot
+from vecsmith.index.coded_vectors import Originals, as_originals
+from vecsmith.index.list_building import build_lists
+from vecsmith.index.ranking import rank
+from vecsmith.index.rescoring import rescore
+from vecsmith.index.scanning import CodePartition
+from vecsmith.index.scoring import SCORINGS, RowNumbers, ScanScoring, Scoring
+from vecsmith.index.segment import Segment, checked_rows, find_zero_rows
+from vecsmith.index.shortlist import SHORTLIST
+from vecsmith.index.snapshot import Snapshot
+from vecsmith.index.two_stages import first_stage, split_stages
 
 
 class Index:
-    """Searches codes.
+    """Search over codes.
 
-    Vectors are compared by cosine: queries and documents of any length are scaled to unit length first. Scores are
-    ⟨q, decode(code)⟩ for ``asymmetric``, the same with the query encoded and decoded for ``symmetric`` (for codes of
-    bits: minus the Hamming distance), and ⟨q, d⟩ with the original vectors for the first documents of ``rescored``.
-    Codes of two quantizers, such as hybrid24B+trellis24B, need no original vectors for that: the first quantizer's are
-    scanned, and the whole codes reorder.
+    Vectors are compared by cosine: queries and documents are normalized to unit length first. The score is
+    ⟨q, decode(code)⟩ for ``asymmetric``. For ``symmetric`` the query is encoded and decoded too; for codes of bits the
+    score is minus the Hamming distance. For ``rescored`` the first documents are reordered by ⟨q, d⟩ with the original
+    vectors. Codes of two quantizers, such as hybrid24B+trellis24B, need no original vectors for that: the codes of the
+    first quantizer are scanned, and the whole codes reorder the shortlist.
 
-    Many threads may search while another adds, deletes or saves: a search goes on with what was there when it began.
-    A single query runs on one core, a batch on as many as ``faiss.omp_set_num_threads`` says.
+    Several threads may search while another thread adds, deletes or saves: each search uses the snapshot of the index
+    at its start. A single query runs on one core; a batch uses as many threads as ``faiss.omp_set_num_threads`` sets.
 
     Parameters
     ----------
     codec : Codec
         A fitted codec.
     codes : ndarray of shape (n, bytes_per_vector), uint8; or array-like of shape (n, d), or EmbeddingSet
-        The documents' codes, memory-mapped or not, or their float vectors, which are encoded. All-zero vectors are
-        never found; codes do not show which these are.
+        Codes of the documents, which may be memory-mapped, or their float vectors, which are encoded. A search never
+        returns all-zero vectors; in codes these cannot be recognized.
     scoring : {"symmetric", "asymmetric", "rescored"}
-        How a query is scored against a code.
+        How a query is scored against a document.
     originals : ndarray of shape (n, d) or CodedVectors, optional
-        The documents' float vectors, memory-mapped or not, or finer codes of them; needed by ``rescored``, unless the
-        codes are of two quantizers, or `codes` are vectors. Only the shortlist is read.
+        Float vectors of the documents, which may be memory-mapped, or finer codes of them. Required for ``rescored``,
+        unless the codes are of two quantizers or `codes` are vectors. Only the shortlist is read.
     ids : sequence of str, optional
-        Document ids, all different; ties break by falling id, as in trec_eval. Without them, ids are row numbers, and
-        ties break by rising row.
+        Unique document ids; ties break by falling id, as in trec_eval. By default ids are row numbers, and ties break
+        by rising row number.
 
     Raises
     ------
     VecsmithError
-        If `scoring` is unknown, or is ``rescored`` without `originals` that it needs; the codes are not the codec's,
-        there is not one original and one id for each, or an id is not a string or occurs twice.
+        If `scoring` is unknown, `originals` are required but missing, the codes do not fit the codec, there is not one
+        original and one id per code, or an id is not a string or occurs twice.
 
     Examples
     --------
@@ -84,120 +87,109 @@ class Index:
         zero_rows = None
         if getattr(codes, "dtype", None) != np.uint8:
             X = codec.unit(cast("VectorsLike", codes))
-            codes, zero_rows = codec.encode(X), _zero_rows(X)
+            codes, zero_rows = codec.encode(X), find_zero_rows(X)
             if scoring == "rescored" and originals is None and first_stage(codec) is None:
                 originals = X
         codes = cast("Codes", codes)
         self._set_up([CodePartition(codec, codes, range(len(codes)))], scoring, originals, ids, zero_rows)
 
     def __repr__(self) -> str:
-        codec = self.parts[0].codec
+        codec = self.partitions[0].codec
         return f"Index({len(self)} codes of {codec.bytes_per_vector} bytes, {codec.spec!r}, {self.scoring})"
 
+    def __len__(self) -> int:
+        return self._snapshot.count
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_changing"}
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _changing=Lock())
+        vars(self).update(state, _lock=Lock())
 
     @classmethod
-    def of_parts(
+    def from_partitions(
         cls,
-        parts: Sequence[CodePartition],
+        partitions: Sequence[CodePartition],
         scoring: Scoring = "asymmetric",
         originals: Originals | None = None,
         ids: Sequence[str] | None = None,
-        zero_rows: Rows | None = None,
+        zero_rows: RowNumbers | None = None,
     ) -> Self:
-        """Make an index over documents that several codecs encoded, as cross-fitting does; their scores are merged.
+        """Make an index of documents that several codecs encoded, as in cross-fitting; rankings are merged by score.
 
         Parameters
         ----------
-        parts : sequence of CodePartition
+        partitions : sequence of CodePartition
             The codes of each codec.
         scoring, originals, ids
-            As of `Index`.
+            As for `Index`.
         zero_rows : ndarray of shape (m,), int64, optional
-            Rows of all-zero vectors, which are never found.
+            Row numbers of all-zero vectors, which a search never returns.
         """
         index = cls.__new__(cls)
-        index._set_up(list(parts), scoring, originals, ids, zero_rows)
+        index._set_up(list(partitions), scoring, originals, ids, zero_rows)
         return index
 
     @classmethod
     def load(cls, path: str | Path, mmap: bool = True) -> Self:
-        """Open what `save` or ``vecsmith encode`` wrote; ties break by rising row.
+        """Open a folder that `save` or ``vecsmith encode`` wrote; ties break by rising row number.
 
         Parameters
         ----------
         path : str or Path
             The folder.
         mmap : bool
-            Leave codes, ids and originals on disk and read what a search needs, which takes milliseconds; if not, read
-            the codes and check every file's hash. Either way the fast scan of 4-bit groups is laid out in memory by
-            the first search.
+            Whether to leave codes, ids and originals on disk and read only what a search needs, so that opening takes
+            milliseconds. Otherwise the codes are read, and the hashes of all files are checked. In both cases the first
+            search builds the layout of the 4-bit fast scan in memory.
 
         Raises
         ------
         VecsmithError
-            As `CodeSet.open`.
+            If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
         stored = CodeSet.open(path, trusting=mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
-        part = CodePartition(stored.codec, codes, range(len(codes)), stored.scales, stored.lists)
-        index = cls.of_parts([part], stored.scoring, stored.originals, zero_rows=stored.zero_rows)
-        (segment,) = index._state.segments
-        index._state = replace(index._state, segments=(replace(segment, names=stored.rows),))
+        partition = CodePartition(stored.codec, codes, range(len(codes)), stored.score_factors, stored.lists)
+        index = cls.from_partitions([partition], stored.scoring, stored.originals, zero_rows=stored.zero_rows)
+        (segment,) = index._snapshot.segments
+        index._snapshot = replace(index._snapshot, segments=(replace(segment, rows=stored.rows),))
         index.provenance = stored.provenance
         return index
 
     def _set_up(
         self,
-        parts: list[CodePartition],
+        partitions: list[CodePartition],
         scoring: Scoring,
         originals: Originals | None,
         ids: Sequence[str] | None,
-        zero_rows: Rows | None,
+        zero_rows: RowNumbers | None,
     ) -> None:
         if scoring not in SCORINGS:
             raise unknown("scoring", scoring, SCORINGS)
         if scoring == "rescored" and originals is None:
-            parts, originals = split_stages(parts)
-        count = 0
-        for part in parts:
-            part.codec.check_codes(part.codes)
-            count += len(part.codes)
-        expected = count, parts[0].codec.input_dimensions
-        if originals is not None and originals.shape != expected:
-            raise VecsmithError(
-                f"The originals have shape {originals.shape}, but the codes stand for vectors of shape {expected}; "
-                "give the vectors that were encoded."
-            )
-        names = _names(count, ids)
+            partitions, originals = split_stages(partitions)
         self.scoring = scoring
         self.provenance = Provenance()
-        self._state = Snapshot((Segment(tuple(parts), names, originals),), None, ids is not None)
+        self._snapshot = Snapshot((Segment.checked(partitions, ids, originals),), None, ids is not None)
         if zero_rows is not None and len(zero_rows):
-            self._state = self._state.without(zero_rows)
-        self._changing = Lock()
-
-    def __len__(self) -> int:
-        return self._state.count
+            self._snapshot = self._snapshot.without_rows(zero_rows)
+        self._lock = Lock()
 
     @property
-    def parts(self) -> list[CodePartition]:
-        """Codes that are scanned one after the other."""
-        return self._state.parts
+    def partitions(self) -> list[CodePartition]:
+        """Codes of each codec and segment."""
+        return self._snapshot.partitions
 
     @property
     def originals(self) -> Originals | None:
-        """What ``rescored`` reorders with, of the documents that were there at first."""
-        return self._state.segments[0].originals
+        """Vectors or finer codes of the initial documents, with which ``rescored`` reorders."""
+        return self._snapshot.segments[0].originals
 
     @property
-    def rows(self) -> Names:
-        """The ids and texts of every row that a search may return, and of those deleted."""
-        return self._state.names
+    def rows(self) -> Rows:
+        """Ids and texts of all rows, deleted rows included."""
+        return self._snapshot.rows
 
     def search(
         self,
@@ -205,188 +197,157 @@ class Index:
         k: int = 10,
         allowed: Iterable[Any] | NDArray[Any] | None = None,
         probes: int | None = None,
-    ) -> tuple[Floats, Rows]:
-        """Return the scores (n, k), float32, and rows (n, k), int64, of the best documents of queries (n, d).
-
-        There are fewer columns where there are fewer documents. Ties break by id, also at the cut. Where an index of
-        ``faiss:FACTORY`` finds fewer than there are, as its own lists do, the rest is scored −∞, in row −1.
+    ) -> tuple[Floats, RowNumbers]:
+        """Return the best k documents of each query, with ties broken at the cut too.
 
         Parameters
         ----------
         Q : array-like of shape (n, d), or EmbeddingSet
             Float queries.
         k : int
-            Documents a query.
+            Documents per query.
         allowed : set or sequence of str, of int, or ndarray of shape (rows,), bool, optional
-            Ids, row numbers, or a mask of the documents that may be found.
+            Ids, row numbers, or a mask of the documents that may be returned.
         probes : int, optional
-            How many of the inverted lists nearest to a query are scanned (see `build_lists`), in which not all of the
-            best documents may be; where they have fewer than `k`, the rest is scored −∞, in row −1. All documents are
-            scanned by default.
+            Number of inverted lists nearest to a query that are scanned (see `build_lists`); fewer lists are faster
+            but miss some of the best documents. All documents are scanned by default.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, k), float32
+            Scores, best first. There are fewer columns if fewer than k documents may be returned.
+        rows : ndarray of shape (n, k), int64
+            Row numbers. Where the probed lists, or the lists of a codec faiss:FACTORY, hold fewer than k documents, the
+            remaining scores are −inf and the remaining row numbers −1.
 
         Raises
         ------
         VecsmithError
-            If `k` is not positive, the queries are not floats, have other dimensions than the codec's or a value that
-            is not finite, an id is unknown, or there are no lists to probe.
+            If `k` or `probes` is not positive, the queries are not finite floats of the codec's dimensions, an id is
+            unknown, or there are no lists to probe.
         """
-        k, probes = whole(k), None if probes is None else whole(probes)
+        k, probes = as_integer(k), None if probes is None else as_integer(probes)
+        snapshot = self._snapshot
         if k < 1:
             raise VecsmithError(f"k must be at least 1, not {k}.")
         if probes is not None and probes < 1:
             raise VecsmithError(f"probes must be at least 1, not {probes}.")
-        if probes is not None and self._state.centroids is None:
+        if probes is not None and snapshot.centroids is None:
             raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
-        state = self._state
-        unit = state.parts[0].codec.unit(Q, "the queries")
-        state.parts[0].codec.check_dimensions(unit)
+        codec = snapshot.partitions[0].codec
+        unit = codec.unit(Q, "the queries")
+        codec.check_dimensions(unit)
         Q = unit[:]
         refuse_infinite(Q, np.arange(len(Q)), "queries")
-        mask, count = state.mask(allowed)
-        wanted = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
-        if not wanted or not len(Q):
+        mask, count = snapshot.allowed_rows(allowed)
+        n_candidates = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
+        if not n_candidates or not len(Q):
             return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
-        scores, rows = best(
-            state, Q, wanted, "symmetric" if self.scoring == "symmetric" else "asymmetric", mask, probes
-        )
+        scan_scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
+        scores, rows = rank(snapshot, Q, n_candidates, scan_scoring, mask, probes)
         if self.scoring == "rescored":
-            scores, rows = rescore(state, Q, scores, rows)
+            scores, rows = rescore(snapshot, Q, scores, rows)
         return scores[:, :k], rows[:, :k]
 
     def recall(self, Q: VectorsLike, k: int = 10, probes: int = 16) -> float:
-        """Return the share of the best `k` documents of queries (n, d) that are among those found by `probes` lists.
+        """Return the recall of a search with `probes` lists: its share of the best k documents of queries (n, d).
 
         Raises
         ------
         VecsmithError
-            As `search`.
+            As for `search`.
         """
-        whole, probed = self.search(Q, k)[1], self.search(Q, k, probes=probes)[1]
-        return float(np.mean([np.isin(a, b).mean() for a, b in zip(whole, probed, strict=True)]))
+        exact, probed = self.search(Q, k)[1], self.search(Q, k, probes=probes)[1]
+        return float(np.mean([np.isin(a, b).mean() for a, b in zip(exact, probed, strict=True)]))
 
     def build_lists(self, n_lists: int | None = None, seed: int = 0) -> None:
         """Group all documents into inverted lists, of which a search may probe the nearest few.
 
-        The lists are those of spherical k-means, learned from decoded vectors. What is added later is in none of them
-        and always scanned; `save` puts it into the nearest. Changes wait meanwhile, searches do not.
+        The centroids are learned from decoded vectors by spherical k-means. Documents added later are in no list and
+        always scanned, until `save` assigns them to the nearest list. Other changes wait for this method; searches do
+        not.
 
         Parameters
         ----------
         n_lists : int, optional
-            Lists; the square root of the number of documents by default.
+            Number of lists; the square root of the number of documents by default.
         seed : int
-            Seeds the sample and k-means.
+            Seed of the training sample and of k-means.
 
         Raises
         ------
         VecsmithError
-            If there are fewer documents than lists, or FAISS has no lists for the codec's codes.
+            If there are fewer documents than lists, or FAISS has no inverted lists for the codes.
         """
-        with self._changing:
-            self._state = self._state.listed(None if n_lists is None else whole(n_lists), seed)
+        with self._lock:
+            self._snapshot = build_lists(self._snapshot, None if n_lists is None else as_integer(n_lists), seed)
 
     def add(self, X: VectorsLike | MultiModelVectors, ids: Sequence[str] | None = None) -> None:
-        """Add vectors (n, d) as the last rows.
+        """Add vectors as the last rows.
 
         Parameters
         ----------
         X : array-like of shape (n, d), or EmbeddingSet
-            Float vectors; ``rescored`` keeps them too, at unit length. All-zero ones are never found.
+            Float vectors. An index with originals keeps them too, at unit length. A search never returns all-zero
+            vectors.
         ids : sequence of str
-            Their ids, different from all that are there; may be left out where ids are row numbers.
+            Ids that are not in the index; optional if the ids of the index are row numbers.
 
         Raises
         ------
         VecsmithError
-            If the vectors are not floats, such as codes, an id is there already or is not a string, the ids are missing
-            or too many, or the index is of several codecs.
+            If the vectors are not floats, an id is in the index already or is not a string, the number of ids is wrong,
+            or the index has several codecs.
         """
         codec = self._codec
         X = codec.unit(X)
-        codes, originals, zero_rows = codec.encode(X), self.originals, _zero_rows(X)
-        if isinstance(originals, CodedVectors):
-            originals = CodedVectors(originals.codec, originals.codec.encode(X))
-        elif originals is not None:
-            originals = X[:].astype(getattr(originals, "dtype", np.float32))
-        with self._changing:
-            state = self._state
-            if ids is None and state.by_id:
+        codes, originals, zero_rows = codec.encode(X), as_originals(X, self.originals), find_zero_rows(X)
+        with self._lock:
+            snapshot = self._snapshot
+            start, stop = snapshot.total, snapshot.total + len(codes)
+            if ids is None and snapshot.ties_by_id:
                 raise VecsmithError("The documents of the index have ids; give one for each that is added.")
-            if ids is None:
-                ids = [str(row) for row in range(state.total, state.total + len(codes))]
-            names = _names(len(codes), ids)
-            if not ids:
+            rows = checked_rows(len(codes), [str(row) for row in range(start, stop)] if ids is None else ids)
+            if not len(rows):
                 return
-            for id_ in ids:
-                row = state.find(id_)
-                if row is not None and (state.deleted is None or not state.deleted[row]):
-                    raise VecsmithError(f"The id {id_!r} is in the index already; delete it first.")
-            part = state.parts[0].like(codes, range(state.total, state.total + len(codes)))
-            added = state.added(Segment((part,), names, originals))
-            self._state = added.without(state.total + zero_rows) if len(zero_rows) else added
+            partition = snapshot.partitions[0].with_codes(codes, range(start, stop))
+            snapshot = snapshot.with_segment(Segment((partition,), rows, originals))
+            self._snapshot = snapshot.without_rows(start + zero_rows) if len(zero_rows) else snapshot
 
     def delete(self, ids: Iterable[Any] | NDArray[Any]) -> None:
-        """Delete documents, given as ids, row numbers or a mask; the rows of the others stay what they are.
+        """Delete documents, given as ids, row numbers or a mask; the other documents keep their row numbers.
 
         Raises
         ------
         VecsmithError
             If there is no such document.
         """
-        with self._changing:
-            self._state = self._state.without(self._state.rows_of(ids))
+        with self._lock:
+            self._snapshot = self._snapshot.without_rows(self._snapshot.rows_of(ids))
 
     def save(self, path: str | Path, force: bool = False) -> None:
-        """Write a folder for `load`, whole or not at all, without what is deleted: the rows are numbered anew there.
+        """Write the index to a folder for `load`, atomically and without deleted rows; rows are renumbered there.
 
-        This index goes on as it is; who searches the folder's former content goes on too.
+        The index itself does not change. Indexes that were loaded from the former content of the folder keep working.
 
         Parameters
         ----------
         path : str or Path
-            The folder; codes that it holds are replaced.
+            The folder; codes in it are replaced.
         force : bool
-            Replace whatever the folder holds.
+            Replace any other content of the folder too.
 
         Raises
         ------
         VecsmithError
-            If `path` holds something else, nothing is left, or the index is of several codecs.
+            If `path` holds something else, all rows are deleted, or the index has several codecs.
         """
-        codec, state = self._codec, self._state
-        if not state.count:
-            raise VecsmithError("There is nothing in the index to save; remove its folder instead.")
-        originals = self.originals if self.scoring == "rescored" else None
-        codes, blocks = state.code_blocks(), None if originals is None else state.original_blocks()
-        finer = originals.codec if isinstance(originals, CodedVectors) else None
-        if finer and blocks and is_first_stage_of(codec, finer):
-            codec, codes, finer, blocks = finer, blocks, None, None
-        lists = None if state.centroids is None else (state.centroids, state.list_blocks())
-        write_codes(path, codec, codes, state.kept, self.provenance, self.scoring, blocks, finer, lists, force=force)
+        save_snapshot(path, self._codec, self._snapshot, self.scoring, self.provenance, force)
 
     @property
     def _codec(self) -> Codec:
-        parts = self._state.segments[0].parts
-        if len(parts) > 1:
+        """The only codec, which changing and saving require."""
+        partitions = self._snapshot.segments[0].partitions
+        if len(partitions) > 1:
             raise VecsmithError("An index of several codecs, as cross-fitting makes, can neither be changed nor saved.")
-        return parts[0].codec
-
-
-def _zero_rows(X: UnitVectors) -> Rows:
-    """Return the rows of all-zero vectors, and warn of them."""
-    starts = range(0, len(X), BLOCK)
-    found = [start + np.flatnonzero(~X[start : start + BLOCK].any(axis=1)) for start in starts]
-    zero_rows = np.concatenate([np.empty(0, np.int64), *found])
-    warn_of_zero_rows(zero_rows, len(X), "The array of vectors")
-    return zero_rows
-
-
-def _names(count: int, ids: Sequence[str] | None) -> Names:
-    """Return the ids of so many vectors, row numbers by default, and refuse those that cannot be."""
-    if ids is None:
-        return Names(count)
-    if len(ids) != count:
-        raise VecsmithError(f"There are {count} vectors but {len(ids)} ids; there must be one each.")
-    names = Names(count, ids)
-    names.check("The list of ids")
-    return names
+        return partitions[0].codec

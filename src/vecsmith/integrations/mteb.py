@@ -140,7 +140,7 @@ class CodecModel:
         self._row_of = {id_: row for row, id_ in enumerate(texts.ids)}
         originals = vectors if self.scoring == "rescored" else None
         zero_rows = np.flatnonzero(~vectors.any(axis=1))
-        self._index = Index.of_parts(parts, self.scoring, originals, texts.ids, zero_rows)
+        self._index = Index.from_partitions(parts, self.scoring, originals, texts.ids, zero_rows)
 
     def search(
         self,
@@ -175,7 +175,7 @@ class CodecModel:
     def bytes_per_vector(self) -> int:
         """Bytes of a document's code, without the float vector that ``rescored`` also needs."""
         if self._index is not None:
-            return self._index.parts[0].codec.bytes_per_vector
+            return self._index.partitions[0].codec.bytes_per_vector
         if self._is_fitted:
             return self.codec.bytes_per_vector
         # no corpus was indexed because all results were stored; the size does not depend on the vectors
@@ -259,12 +259,12 @@ def _run(
 def _subset(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
     """Return an index of the documents in `rows`, which must be ascending."""
     parts = []
-    for part in index.parts:
+    for part in index.partitions:
         inside = np.isin(part.rows, rows)
         if inside.any():
             parts.append(CodePartition(part.codec, part.codes[inside], np.searchsorted(rows, part.rows[inside])))
     originals = None if index.originals is None else index.originals[np.asarray(rows)]
-    return Index.of_parts(parts, index.scoring, originals, ids)
+    return Index.from_partitions(parts, index.scoring, originals, ids)
 
 
 def _weights_hash(codec: Codec) -> str:

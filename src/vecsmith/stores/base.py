@@ -23,7 +23,7 @@ from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, write_set
 from vecsmith.embeddings.provenance import content_hash
 from vecsmith.errors import VecsmithError, is_disk_full, unknown
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring, is_bit_code
+from vecsmith.index.scoring import Scoring, is_bit_code
 from vecsmith.outputs import follow, occupied, output_file
 from vecsmith.progress import track
 

@@ -10,7 +10,7 @@ from vecsmith.codecs.quantizers.floats import Float32
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring
+from vecsmith.index.scoring import Scoring
 from vecsmith.outputs import only_writer
 from vecsmith.stores.base import (
     BLOCK,

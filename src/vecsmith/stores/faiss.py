@@ -13,7 +13,7 @@ from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
 from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring
+from vecsmith.index.scoring import Scoring
 from vecsmith.stores.base import BLOCK, Collection, decoded_blocks, exported_file
 
 PACKAGES = ("faiss",)
@@ -47,7 +47,7 @@ def scan(codes: CodeSet) -> Any:
     if not quantizer.scanned:
         return _decoded(codes)
     scanned = quantizer.index(codes.codes)
-    if quantizer.scales(codes.codes[:1]) is None:
+    if quantizer.score_factors(codes.codes[:1]) is None:
         return _transformed(projection, scanned)
     index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded(codes))
     index.k_factor = REFINE

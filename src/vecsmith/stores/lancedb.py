@@ -10,7 +10,7 @@ from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring, is_bit_code
+from vecsmith.index.scoring import Scoring, is_bit_code
 from vecsmith.stores.base import (
     BLOCK,
     Collection,

@@ -9,7 +9,7 @@ from vecsmith.codecs.stages import Codes
 from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring, is_bit_code
+from vecsmith.index.scoring import Scoring, is_bit_code
 from vecsmith.stores.base import BLOCK, Collection, check_bits, exists, named_blocks, without_vector
 
 PACKAGES = ("psycopg", "psycopg_binary")

@@ -8,7 +8,7 @@ import numpy as np
 from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index.code_set import CodeSet
-from vecsmith.index.exact import Scoring, is_bit_code
+from vecsmith.index.scoring import Scoring, is_bit_code
 from vecsmith.stores.base import BLOCK, Collection, check_bits, exported_file, named_blocks
 
 PACKAGES = ("usearch",)

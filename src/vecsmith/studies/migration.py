@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from vecsmith.advise.migration import METHOD, plan
 from vecsmith.advise.migration_trial import SHORTLIST
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.embeddings import EmbeddingSet, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import DEPTH, evaluate
 from vecsmith.evaluation.translation import cross_translate
-from vecsmith.index.exact import score_shortlist
+from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.setting import STUDIES, Setting
@@ -105,7 +105,7 @@ def _rows(
 ) -> Iterator[list[str]]:
     """Yield a row per way to switch."""
     (old, _), (new, queries), (static, static_queries) = (sets[name] for name in (*models, BESIDE))
-    sample = np.sort(np.random.default_rng(seed).permutation(len(old))[:pairs])
+    sample = sample_rows(len(old), pairs, seed)
     named = [old.ids[row] for row in sample]
     # an empty text may have a zero vector
     texts = [new.rows[int(row)][1] or "" for row in sample]

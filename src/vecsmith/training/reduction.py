@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import Moments, principal_axes, shrunk, with_fixed_signs
 from vecsmith.errors import require
 from vecsmith.training.checkpoint import Checkpoint
 from vecsmith.training.loop import Parameters, Training, Watch, train
@@ -20,8 +21,8 @@ Floats = NDArray[np.float32]
 Encode = Callable[[Parameters, "Tensor"], "Tensor"]
 Decoder = Callable[[Parameters], "Tensor"]
 
-SHRINKAGE = 0.05
-"""Shrinkage of the eigenvalues towards their mean: the spectrum of a small sample is too steep."""
+WEIGHT_SHRINKAGE = 0.05
+"""Share by which second moments are shrunk to their mean before they become weights of directions."""
 QUERIES_PER_BATCH = 128
 """Number of pseudo-queries per batch in the similarity loss, made from its first vectors."""
 
@@ -41,15 +42,11 @@ def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
     directions : ndarray of shape (d, d)
         Eigenvectors of the second-moment matrix as columns, by decreasing eigenvalue λ.
     weights : ndarray of shape (d,)
-        λ⁻ᵖ, with the eigenvalues divided by their mean and shrunk towards it by `SHRINKAGE`.
+        λ⁻ᵖ, with the eigenvalues divided by their mean and shrunk towards it by `WEIGHT_SHRINKAGE`.
     """
-    exact = X.astype(np.float64)
-    moments, V = np.linalg.eigh(exact.T @ exact)
-    V = V[:, ::-1]
-    largest = np.take_along_axis(V, np.abs(V).argmax(axis=0, keepdims=True), axis=0)
-    falling = np.maximum(moments[::-1], 0)
-    relative = (1 - SHRINKAGE) * falling / max(falling.mean(), np.finfo(np.float64).tiny) + SHRINKAGE
-    return np.ascontiguousarray(V * np.sign(largest), np.float32), (relative**-power).astype(np.float32)
+    spectrum, axes = principal_axes(Moments(center=0).add(X).products)
+    relative = shrunk(spectrum, WEIGHT_SHRINKAGE, relative=True)
+    return np.ascontiguousarray(with_fixed_signs(axes), np.float32), (relative**-power).astype(np.float32)
 
 
 def train_reducer(

@@ -1,12 +1,11 @@
 """Translators: vectors of one model's space → vectors of another's."""
 
+from vecsmith.embeddings import Pairs, join
 from vecsmith.translators.base import TRANSLATORS, Translator
 from vecsmith.translators.calibration import ScoreCalibration
 from vecsmith.translators.sets import (
-    Pairs,
     complete_set,
     fit_sets,
-    join,
     query_encoder,
     translate_queries,
     translate_set,

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import cross_products
 from vecsmith.translators.base import Floats, Translator
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 1000
@@ -57,5 +58,5 @@ def hold_out(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def cross_moments(X: Floats, Y: Floats) -> NDArray[np.float64]:
-    """Return XᵀY / n, (a, b), of vectors (n, a) and (n, b)."""
-    return np.asarray(X.astype(np.float64).T @ Y.astype(np.float64) / len(X))
+    """Return E[xyᵀ] (a, b) of paired vectors (n, a) and (n, b)."""
+    return cross_products(X, Y) / len(X)

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import normalize
+from vecsmith.embeddings import cross_products, normalize, sample_rows
 from vecsmith.translators.base import Floats
 
 QUERIES, NEAREST = 1000, 10
@@ -47,7 +47,7 @@ class ScoreCalibration:
         seed : int
             Draws the queries.
         """
-        queries = np.sort(np.random.default_rng(seed).permutation(len(own))[:QUERIES])
+        queries = sample_rows(len(own), QUERIES, seed)
         k = min(NEAREST, len(own) - 1)
         true, found = (_scores(own[queries], D, queries) for D in (own, translated))
         nearest = np.argpartition(-true, k - 1, axis=1)[:, :k]
@@ -56,7 +56,7 @@ class ScoreCalibration:
             float(scores.mean()) / height if height > 0 else 1.0
             for scores in (-np.partition(-found, k - 1, axis=1)[:, :k], np.take_along_axis(found, nearest, axis=1))
         ]
-        _, directions = np.linalg.eigh(own.T.astype(np.float64) @ own)
+        _, directions = np.linalg.eigh(cross_products(own, own))
         return cls(float(np.clip(ratios, 0, 1).mean()), directions[:, 0].astype(np.float32))
 
     def transform(self, own: Floats) -> Floats:

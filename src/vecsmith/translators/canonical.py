@@ -5,8 +5,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import with_ridge
 from vecsmith.translators.affine import Affine, cross_moments
 from vecsmith.translators.base import Floats
+
+Array = NDArray[np.float64]
 
 RIDGE = 2e-4
 """Added to every second moment, relative to their sum."""
@@ -36,17 +39,20 @@ class Canonical(Affine):
     state: ClassVar = Affine.state
 
     def _solve(self, X: Floats, Y: Floats) -> Floats:
-        Cx, Cy, Cxy = cross_moments(X, X), cross_moments(Y, Y), cross_moments(X, Y)
-        whitening = _power(Cx, -WHITENING)
-        U, S, Vt = np.linalg.svd(whitening @ Cxy @ _power(Cy, -WHITENING), full_matrices=False)
-        W = whitening @ (U * S**CORRELATION) @ Vt @ _power(Cy, -EVENING)
-        # ⟨XW, Y⟩ and ‖XW‖², over n
-        scale = np.vdot(W, Cxy) / max(float(np.vdot(W, Cx @ W)), float(np.finfo(np.float64).tiny))
-        return np.asarray(W * scale, dtype=np.float32)
+        return canonical_map(cross_moments(X, X), cross_moments(Y, Y), cross_moments(X, Y))
 
 
-def _power(moments: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+def canonical_map(Cx: Array, Cy: Array, Cxy: Array) -> Floats:
+    """Return W (a, b) for the covariances Cx (a, a), Cy (b, b) and Cxy (a, b) of pairs."""
+    whitening = _power(Cx, -WHITENING)
+    U, S, Vt = np.linalg.svd(whitening @ Cxy @ _power(Cy, -WHITENING), full_matrices=False)
+    W = whitening @ (U * S**CORRELATION) @ Vt @ _power(Cy, -EVENING)
+    # ⟨XW, Y⟩ and ‖XW‖², over n
+    scale = np.vdot(W, Cxy) / max(float(np.vdot(W, Cx @ W)), float(np.finfo(np.float64).tiny))
+    return np.asarray(W * scale, dtype=np.float32)
+
+
+def _power(moments: Array, power: float) -> Array:
     """Return (C + λI)ᵖ for moments C."""
     spectrum, U = np.linalg.eigh(moments)
-    ridge = RIDGE * max(float(spectrum.sum()), float(np.finfo(np.float64).tiny))
-    return np.asarray((U * (np.maximum(spectrum, 0) + ridge) ** power) @ U.T)
+    return np.asarray((U * with_ridge(spectrum, RIDGE) ** power) @ U.T)

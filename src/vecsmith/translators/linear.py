@@ -1,14 +1,17 @@
 """Ridge regression, of full or low rank."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import with_ridge
 from vecsmith.errors import VecsmithError
 from vecsmith.translators.affine import Affine, cross_moments, hold_out
 from vecsmith.translators.base import Floats
+
+Array = NDArray[np.float64]
 
 RIDGES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """λ over n and the mean squared norm of the source vectors, among which held-out pairs choose."""
@@ -52,22 +55,27 @@ class Linear(Affine):
             raise VecsmithError(f"{self.spec} does not suit vectors of {full} dimensions; choose from 1 to {full}.")
         training, held_out = hold_out(len(X), self.seed)
         unseen, wanted = X[held_out], Y[held_out]
-        errors = [np.square(unseen @ W - wanted).sum() for W in _ridge(X[training], Y[training], RIDGES)]
+        errors = [np.square(unseen @ W - wanted).sum() for W in ridge_maps(*_moments(X[training], Y[training]), RIDGES)]
         self.ridge_ = RIDGES[int(np.argmin(errors))]
-        [W] = _ridge(X, Y, [self.ridge_])
-        return W if self.rank is None else _reduced(W, X, self.rank)
+        Cx, Cxy = _moments(X, Y)
+        [W] = ridge_maps(Cx, Cxy, [self.ridge_])
+        return W if self.rank is None else _reduced(W, Cx, self.rank)
 
 
-def _ridge(X: Floats, Y: Floats, ridges: list[float] | tuple[float, ...]) -> Iterator[Floats]:
-    """Yield W for each λ; the eigenvectors of XᵀX are those of all of them."""
-    spectrum, U = np.linalg.eigh(cross_moments(X, X))
-    projected = U.T @ cross_moments(X, Y)
-    scale = max(float(spectrum.sum()), np.finfo(np.float64).tiny)
+def _moments(X: Floats, Y: Floats) -> tuple[Array, Array]:
+    return cross_moments(X, X), cross_moments(X, Y)
+
+
+def ridge_maps(Cx: Array, Cxy: Array, ridges: Sequence[float]) -> Iterator[Floats]:
+    """Yield W = (Cx + λI)⁻¹Cxy for each relative λ, from one eigendecomposition of Cx."""
+    spectrum, U = np.linalg.eigh(Cx)
+    projected = U.T @ Cxy
     for ridge in ridges:
-        yield np.asarray(U @ (projected / (np.maximum(spectrum, 0) + ridge * scale)[:, None]), dtype=np.float32)
+        yield np.asarray(U @ (projected / with_ridge(spectrum, ridge)[:, None]), dtype=np.float32)
 
 
-def _reduced(W: Floats, X: Floats, rank: int) -> Floats:
-    moments: NDArray[np.float64] = W.T.astype(np.float64) @ cross_moments(X, X) @ W
+def _reduced(W: Floats, Cx: Array, rank: int) -> Floats:
+    """Return W (a, b) projected on the `rank` leading eigenvectors of WᵀCxW."""
+    moments: Array = W.T.astype(np.float64) @ Cx @ W
     V = np.linalg.eigh(moments)[1][:, -rank:]
     return np.asarray(W @ V @ V.T, dtype=np.float32)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.embeddings import Moments
 from vecsmith.errors import VecsmithError, require
 from vecsmith.translators.affine import Affine, affine, hold_out
 from vecsmith.translators.base import Floats, Translator
@@ -163,8 +164,7 @@ class MLP(Translator):
         line = self._line(X[training], Y[training])
         self.weights_, self.offset_ = line.weights_, line.offset_
         self.mean_ = X[training].mean(axis=0, dtype=np.float64).astype(np.float32)
-        centered = (X - self.mean_).astype(np.float64)
-        spectrum, V = np.linalg.eigh(centered.T @ centered / len(X))
+        spectrum, V = np.linalg.eigh(Moments(center=0).add(X - self.mean_).second_moment)
         # vectors that are all the same have no spread
         spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()) if spectrum.max() > 0 else 1.0)
         self.components_ = np.asarray(V / spread, dtype=np.float32)

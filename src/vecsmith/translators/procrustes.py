@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsmith.translators.affine import Affine, cross_moments
 from vecsmith.translators.base import Floats
@@ -25,5 +26,10 @@ class Procrustes(Affine):
     state: ClassVar = Affine.state
 
     def _solve(self, X: Floats, Y: Floats) -> Floats:
-        U, _, Vt = np.linalg.svd(cross_moments(X, Y), full_matrices=False)
-        return np.asarray(U @ Vt, dtype=np.float32)
+        return rotation(cross_moments(X, Y))
+
+
+def rotation(Cxy: NDArray[np.float64]) -> Floats:
+    """Return UVᵀ (a, b), where USVᵀ is the singular value decomposition of the cross-covariance Cxy (a, b)."""
+    U, _, Vt = np.linalg.svd(Cxy, full_matrices=False)
+    return np.asarray(U @ Vt, dtype=np.float32)

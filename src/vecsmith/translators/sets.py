@@ -1,14 +1,23 @@
 """Sets and translators: pairs of texts that two models embedded, and translated sets on disk."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, content_hash, write_set
+from vecsmith.embeddings import (
+    EmbeddingSet,
+    Pairs,
+    Provenance,
+    Vectors,
+    content_hash,
+    join,
+    rows_of,
+    sample_rows,
+    write_set,
+)
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
@@ -17,50 +26,6 @@ from vecsmith.translators.calibration import ScoreCalibration
 
 MOST_PAIRS = 100_000
 """Pairs that a translator learns from at most, which bounds the time and memory that fitting takes."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Rows of two sets that have the same id.
-
-    Attributes
-    ----------
-    source, target : ndarray of shape (n,), int64
-        Rows of the two sets.
-    only_source, only_target : int
-        How many rows have an id that the other set does not have.
-    """
-
-    source: NDArray[np.int64]
-    target: NDArray[np.int64]
-    only_source: int
-    only_target: int
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-
-def join(source: EmbeddingSet, target: EmbeddingSet) -> Pairs:
-    """Join two sets by id, in the order of the source.
-
-    Raises
-    ------
-    VecsmithError
-        If they have no id in common, or different texts of an id (which).
-    """
-    place = {id_: row for row, id_ in enumerate(target.ids)}
-    rows = [(row, place[id_]) for row, id_ in enumerate(source.ids) if id_ in place]
-    if not rows:
-        raise VecsmithError(f"{source.source} and {target.source} have no id in common; embed the same texts.")
-    if source.texts is not None and target.texts is not None:
-        for row, other in rows:
-            if source.texts[row] != target.texts[other]:
-                raise VecsmithError(
-                    f"{source.source} and {target.source} have different texts of the id {source.ids[row]!r}; "
-                    "embed the same texts."
-                )
-    pairs = np.array(rows, dtype=np.int64)
-    return Pairs(pairs[:, 0], pairs[:, 1], len(source) - len(rows), len(target) - len(rows))
 
 
 def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> Pairs:
@@ -74,7 +39,7 @@ def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> 
         As `join` and `Translator.fit`.
     """
     pairs = join(source, target)
-    rows = np.sort(np.random.default_rng(fitted.seed).permutation(len(pairs))[:MOST_PAIRS])
+    rows = sample_rows(len(pairs), MOST_PAIRS, fitted.seed)
     fitted.fit(source.unit[pairs.source[rows]], target.unit[pairs.target[rows]])
     fitted.source, fitted.target = source.provenance.space, target.provenance.space
     return pairs
@@ -141,14 +106,14 @@ def complete_set(
         As `translate_set`.
     """
     ids, texts, named = embedded.ids, embedded.texts, known.texts
-    before, place = set(ids), {id_: row for row, id_ in enumerate(known.ids)}
-    also = {id_: row for id_, row in place.items() if id_ not in before}
-    ids = [*ids, *also]
+    only_known = np.flatnonzero(rows_of(known.ids, ids) < 0)
+    known_rows = np.concatenate([rows_of(ids, known.ids), only_known])
+    ids = [*ids, *(known.ids[row] for row in only_known)]
     if texts is not None:
-        texts = [*texts, *(named[row] if named else "" for row in also.values())]
+        texts = [*texts, *(named[row] if named else "" for row in only_known)]
 
     def vectors(block: slice) -> Floats:
-        rows = np.array([place.get(id_, -1) for id_ in ids[block]])
+        rows = known_rows[block]
         own, others = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         result = np.empty((len(rows), fitted.output_dimensions_), np.float32)
         result[own] = level.transform(known.unit[rows[own]])

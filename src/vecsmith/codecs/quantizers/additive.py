@@ -9,6 +9,7 @@ from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import unshrinking
 from vecsmith.codecs.stages import Codes, Floats, check_range
+from vecsmith.embeddings import sample_rows
 from vecsmith.errors import VecsmithWarning
 from vecsmith.progress import losses
 
@@ -78,7 +79,7 @@ class Additive(NibbleQuantizer):
                 VecsmithWarning,
                 stacklevel=2,
             )
-        X = X[np.sort(np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS])]
+        X = X[sample_rows(n, TRAINING_VECTORS, seed)]
         self.mean_, centered, groups = hybrid.mean_, X - hybrid.mean_, hybrid.groups(X)
         self.entries_ = _moved(start, groups, centered)
         power = max(float(np.vdot(centered, centered)), float(np.finfo(np.float32).tiny))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from vecsmith.codecs.stages import BitQuantizer, Bits, Floats
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
+from vecsmith.codecs.stages import Floats
 
 
 class Binary(BitQuantizer):

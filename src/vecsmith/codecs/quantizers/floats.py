@@ -6,7 +6,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, attach_codes
+from vecsmith.codecs.scan import attach_codes
+from vecsmith.codecs.stages import Codes, Floats, Quantizer
 
 
 class _Float(Quantizer):

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
 from vecsmith.codecs.quantizers.thresholds import TINY, levels, spreads
-from vecsmith.codecs.stages import BitQuantizer, Bits, Codes, Floats, Quantizer, check_range
-from vecsmith.embeddings import normalize
+from vecsmith.codecs.stages import Codes, Floats, Quantizer, check_range
+from vecsmith.embeddings import Moments, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +139,7 @@ def _group(X: Floats, m: int) -> tuple[NDArray[np.int64], Floats]:
     members = np.repeat(np.arange(m)[:, None], s, axis=1)
     orientation = np.ones(d, np.float32)
     Z = (X - X.mean(axis=0)) / spreads(X)
-    correlation = Z.T @ Z / len(Z)
+    correlation = Moments(center=0, dtype=np.float32).add(Z).products / len(Z)
     strength = np.abs(correlation)
     np.fill_diagonal(strength, 0)
     # −1 marks what is taken

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.codecs.quantizers.bits import Bits
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import Bits, Floats, check_range
+from vecsmith.codecs.stages import Floats, check_range
+from vecsmith.embeddings import Moments, principal_axes
 
 ROUNDS = 30
 TRAINING_VECTORS = 20_000
@@ -80,7 +82,7 @@ def iterative_quantization(X: Floats, m: int, rng: np.random.Generator) -> Float
     rng : numpy.random.Generator
         Draws the rotation that it starts from, and the vectors where there are more than enough.
     """
-    components = np.linalg.eigh(X.T @ X)[1][:, ::-1][:, :m]
+    components = principal_axes(Moments(center=0, dtype=np.float32).add(X).products)[1][:, :m]
     rotation = np.linalg.qr(rng.standard_normal((m, m)))[0].astype(np.float32)
     Z = (X if len(X) <= TRAINING_VECTORS else X[rng.permutation(len(X))[:TRAINING_VECTORS]]) @ components
     for _ in range(ROUNDS):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.embeddings import sample_rows
 
 TRAINING_VECTORS = 20_000
 """So many are enough for the levels of one dimension."""
@@ -36,8 +37,7 @@ class _Levels(NibbleQuantizer):
     entries_: Floats
 
     def _fit(self, X: Floats, seed: int) -> None:
-        chosen = np.random.default_rng(seed).permutation(len(X))[:TRAINING_VECTORS]
-        pairs = self._pairs(X[np.sort(chosen)])
+        pairs = self._pairs(X[sample_rows(len(X), TRAINING_VECTORS, seed)])
         levels = np.stack([lloyd_max(values, self._count) for values in pairs.reshape(len(pairs), -1).T])
         first, second = levels[::2], levels[1::2]
         grid = np.stack(np.broadcast_arrays(first[:, None, :], second[:, :, None]), axis=3)

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import BitQuantizer, Bits, Floats
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
+from vecsmith.codecs.stages import Floats
 
 
 class Median(BitQuantizer):

@@ -1,4 +1,4 @@
-"""Codes of groups of four bits: their packing, and the FAISS scan that serves them all."""
+"""Quantizers of groups of at most four bits: packing of the groups, and their FAISS index."""
 
 from abc import abstractmethod
 from typing import Any
@@ -6,35 +6,37 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.quantizers.unit_length import SCALE_BYTES, UnitQuantizer
-from vecsmith.codecs.stages import REFINE, Codes, Floats, attach_codes
+from vecsmith.codecs.quantizers.unit_length import FACTOR_BYTES, UnitQuantizer
+from vecsmith.codecs.scan import attach_codes, refined_fast_scan
+from vecsmith.codecs.stages import Codes, Floats
 
 ENTRIES = 16
+"""Codebook entries per group of four bits."""
 
 
 class NibbleQuantizer(UnitQuantizer):
     """A quantizer whose decoding is a sum over groups of four bits, x̂ = μ + Σ_g C_g[code_g], normalized.
 
-    So the score of a query is a sum of one number a group, read from a table of 16, which FAISS's 4-bit fast scan does.
-    A quantizer of fewer bits a group stores just these; its index takes four a group in memory.
+    The score of a query is then a sum of one table entry per group, which FAISS's 4-bit fast scan computes. A quantizer
+    with fewer bits per group stores only these; its index in memory takes four bits per group.
     """
 
     group_bits = 4
-    """Bits of a group in a code."""
+    """Stored bits per group."""
 
     @property
     @abstractmethod
     def n_groups(self) -> int:
-        """Groups of a code, G."""
+        """Number of groups per code, G."""
 
     @abstractmethod
     def groups(self, X: Floats) -> Codes:
-        """Return the entry of every group (n, G), uint8, for vectors (n, d)."""
+        """Return the entry numbers (n, G), uint8, for vectors (n, d)."""
 
     @property
     @abstractmethod
     def codebooks(self) -> Floats:
-        """What is multiplied with the projected queries, (G, 16, v): v of their values for every group."""
+        """Codebooks (G, 16, v) in the space of the projected queries, which have v values per group."""
 
     @property
     def bytes_per_vector(self) -> int:
@@ -42,34 +44,31 @@ class NibbleQuantizer(UnitQuantizer):
 
     @property
     def memory_bytes_per_vector(self) -> int:
-        """Bytes of four bits a group, of their copy in the order of FAISS's fast scan, and of a float32 scale."""
-        return 2 * -(-self.n_groups // 2) + SCALE_BYTES
+        """Bytes of four bits per group, of their copy in the layout of FAISS's fast scan, and of a score factor."""
+        return 2 * -(-self.n_groups // 2) + FACTOR_BYTES
 
     def encode(self, X: Floats) -> Codes:
         return pack(self.groups(X), self.group_bits)
 
     def groups_of(self, codes: Codes) -> Codes:
-        """Return the entry of every group (n, G) of codes."""
+        """Return the entry numbers (n, G) of codes."""
         return unpack(codes, self.group_bits, self.n_groups)
 
     def index(self, codes: Codes) -> Any:
-        """Return FAISS's 4-bit fast scan, whose 8-bit tables round the scores, refined by exact scores."""
+        """Return FAISS's 4-bit fast scan with exact rescoring, as `refined_fast_scan`."""
         if self.group_bits != 4:
             codes = pack(self.groups_of(codes), 4)
-        exact = product_index(codes, self.codebooks)
-        index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
-        index.k_factor = REFINE
-        return index
+        return refined_fast_scan(product_index(codes, self.codebooks))
 
 
 def pack(values: Codes, bits: int) -> Codes:
-    """Pack values (n, m) of `bits` each into bytes, in little bit order; the last byte is filled up with zeros."""
+    """Pack values (n, m) of `bits` bits into bytes, in little-endian bit order; the last byte is padded with zeros."""
     stream = values[:, :, None] >> np.arange(bits, dtype=np.uint8) & 1
     return np.packbits(stream.reshape(len(values), -1), axis=1, bitorder="little")
 
 
 def unpack(codes: Codes, bits: int, count: int) -> Codes:
-    """Return the `count` values that `pack` packed."""
+    """Unpack `count` values of `bits` bits per code, as packed by `pack`."""
     if bits == 4:
         return np.stack([codes & 15, codes >> 4], axis=2).reshape(len(codes), -1)[:, :count]
     stream = np.unpackbits(codes, axis=1, bitorder="little", count=bits * count).reshape(len(codes), count, bits)
@@ -77,7 +76,15 @@ def unpack(codes: Codes, bits: int, count: int) -> Codes:
 
 
 def product_index(codes: Codes, codebooks: Floats) -> Any:
-    """Return the FAISS ``IndexPQ`` of four bits a group (n, ⌈G/2⌉) and codebooks (G, 16, v): queries are (n, G · v)."""
+    """Return a FAISS ``IndexPQ`` that scores codes with queries (m, G · v).
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, ⌈G/2⌉), uint8
+        Codes of four bits per group.
+    codebooks : ndarray of shape (G, 16, v), float32
+        Codebook entries. An odd G is padded with a group of zeros.
+    """
     count, _, width = codebooks.shape
     even = count + count % 2
     index = faiss.IndexPQ(even * width, even, 4, faiss.METRIC_INNER_PRODUCT)

@@ -5,7 +5,9 @@ from typing import Any, ClassVar
 import faiss
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, attach_codes
+from vecsmith.codecs.scan import attach_codes
+from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.embeddings import Moments
 
 
 class _Scalar(Quantizer):
@@ -27,9 +29,10 @@ class _Scalar(Quantizer):
     step_: Floats
 
     def _fit(self, X: Floats, seed: int) -> None:
-        mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
-        lowest = np.maximum(X.min(axis=0), mean - self._reach * deviation)
-        highest = np.minimum(X.max(axis=0), mean + self._reach * deviation)
+        moments = Moments(products=False).add(X)
+        reach = self._reach * np.sqrt(moments.variance)
+        lowest = np.maximum(moments.minimum, moments.mean - reach)
+        highest = np.minimum(moments.maximum, moments.mean + reach)
         self.lowest_ = lowest.astype(np.float32)
         self.step_ = ((highest - lowest) / (2**self._bits - 1)).astype(np.float32)
 

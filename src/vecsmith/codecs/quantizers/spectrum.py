@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs.stages import Floats
+from vecsmith.embeddings import Moments, principal_axes, shrunk
 
-SHRINKAGE = 0.15
-"""How far a spectrum is drawn to its mean: that of few vectors is too steep."""
+VARIANCE_SHRINKAGE = 0.15
+"""Share by which variances are shrunk to their mean before bits are allocated to components (docs/quantizers.md)."""
 UNSHRINK = 0.5
 """The exponent p of `unshrinking` (docs/studies/quantizers.md)."""
 
@@ -19,13 +20,11 @@ def principal_components(X: Floats) -> tuple[Floats, NDArray[np.float64], Floats
     X : ndarray of shape (n, d)
         Vectors.
     """
-    mean = X.mean(axis=0, dtype=np.float64)
-    centered = X - mean
-    spectrum, directions = np.linalg.eigh(centered.T @ centered / len(X))
-    falling = np.maximum(spectrum[::-1], 0)
-    # a spectrum that is all zero, as of one vector, still has to be coded
-    variances = (1 - SHRINKAGE) * falling + SHRINKAGE * falling.mean() + np.finfo(np.float32).tiny
-    return mean.astype(np.float32), variances, np.ascontiguousarray(directions[:, ::-1].T, np.float32)
+    moments = Moments().add(X)
+    spectrum, axes = principal_axes(moments.covariance)
+    # a single vector has no variance, but its components still get bits
+    variances = shrunk(spectrum, VARIANCE_SHRINKAGE) + np.finfo(np.float32).tiny
+    return moments.mean.astype(np.float32), variances, np.ascontiguousarray(axes.T, np.float32)
 
 
 def unshrinking(reproduced: Floats, X: Floats) -> Floats:
@@ -36,7 +35,7 @@ def unshrinking(reproduced: Floats, X: Floats) -> Floats:
     reproduced, X : ndarray of shape (n, d)
         What codes stand for, and the centered vectors that they are codes of; g = E[ẑz]/E[z²] for every component.
     """
-    V = np.linalg.eigh(X.T @ X)[1].astype(np.float32)
+    V = np.linalg.eigh(Moments(center=0, dtype=np.float32).add(X).products)[1].astype(np.float32)
     reproduced, Z = reproduced @ V, X @ V
     variances = np.maximum((Z**2).mean(axis=0), np.finfo(np.float32).tiny)
     kept = np.clip((reproduced * Z).mean(axis=0) / variances, 0.2, 1.2)

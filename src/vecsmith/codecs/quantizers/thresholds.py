@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import BitQuantizer, Bits, Codes, Floats, Quantizer
+from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
+from vecsmith.codecs.stages import Codes, Floats, Quantizer
 from vecsmith.embeddings import normalize
 
 RATE = 0.01

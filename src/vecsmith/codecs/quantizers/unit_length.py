@@ -1,47 +1,44 @@
-"""Quantizers whose codes stand for unit vectors: the norm that is divided by follows from the code."""
+"""Quantizers that decode to unit vectors: the norm of a decoded sum follows from its code."""
 
 from abc import abstractmethod
 from functools import cached_property
 
 import numpy as np
 
-from vecsmith.codecs.stages import BitQuantizer, Codes, Floats, Quantizer, inner
+from vecsmith.codecs.quantizers.bits import BitQuantizer
+from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats, Quantizer, inner
 from vecsmith.embeddings import normalize
 
-BLOCK = 16_384
-"""Vectors whose norms are computed at a time, which bounds the memory that takes."""
-
-
-SCALE_BYTES = 4
-"""Bytes of a scale in memory, float32."""
+FACTOR_BYTES = 4
+"""Bytes of a score factor in memory, float32."""
 
 
 class UnitQuantizer(Quantizer):
-    """A quantizer that divides what a code sums to by its norm; its index scans the sums, which `scales` corrects."""
+    """A quantizer that normalizes a decoded sum. Its index scans the sums; `score_factors` are their inverse norms."""
 
     @abstractmethod
     def sums(self, codes: Codes) -> Floats:
-        """Return what codes sum to, (n, d), before it is normalized."""
+        """Return the decoded vectors (n, d) before normalization."""
 
     def decode(self, codes: Codes) -> Floats:
         return normalize(self.sums(codes))
 
-    def scales(self, codes: Codes) -> Floats:
+    def score_factors(self, codes: Codes) -> Floats:
         norms = np.empty(len(codes), np.float32)
-        for start in range(0, len(codes), BLOCK):
-            norms[start : start + BLOCK] = self.norms(codes[start : start + BLOCK])
+        for start in range(0, len(codes), BLOCK_ROWS):
+            norms[start : start + BLOCK_ROWS] = self.norms(codes[start : start + BLOCK_ROWS])
         return np.asarray(1 / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
 
     def norms(self, codes: Codes) -> Floats:
-        """Return the norms (n,) of what codes sum to."""
+        """Return the norms (n,) of `sums`."""
         return _norms(self.sums(codes))
 
 
 class ComponentQuantizer(Quantizer):
-    """A quantizer of principal components, whose codes stand for μ + Wᵀv, normalized, with W orthonormal rows.
+    """A quantizer of principal components: codes decode to μ + Wᵀv, normalized, where W has orthonormal rows.
 
-    Its coordinates are those along W, and along what of μ is at right angles to them: norms and inner products follow
-    from v, without the d dimensions.
+    `coordinates` are the components along W and along the part of μ orthogonal to W. Norms and inner products follow
+    from v alone, without computing d dimensions.
 
     Attributes
     ----------
@@ -59,7 +56,7 @@ class ComponentQuantizer(Quantizer):
         """Return v (n, r)."""
 
     def sums(self, codes: Codes) -> Floats:
-        """Return what codes stand for, (n, d), before it is normalized."""
+        """Return the decoded vectors (n, d) before normalization."""
         return np.asarray(self.mean_ + self.values(codes) @ self.components_, dtype=np.float32)
 
     def decode(self, codes: Codes) -> Floats:
@@ -79,7 +76,7 @@ class ComponentQuantizer(Quantizer):
 
     @cached_property
     def _basis(self) -> tuple[Floats, Floats]:
-        """Directions (r + 1, d) of the coordinates, and the coordinates (r + 1,) of μ."""
+        """Orthonormal basis (r + 1, d) of the coordinates, and the coordinates (r + 1,) of μ."""
         along = self.components_ @ self.mean_
         rest = self.mean_ - along @ self.components_
         return np.vstack([self.components_, normalize(rest[None])]), np.append(along, np.linalg.norm(rest))
@@ -93,12 +90,12 @@ class ComponentQuantizer(Quantizer):
 
 
 class UnitBitQuantizer(UnitQuantizer, BitQuantizer):
-    """A `BitQuantizer` of a given size whose affine decoding is normalized.
+    """A `BitQuantizer` of a given number of bytes whose affine decoding is normalized.
 
     Parameters
     ----------
     size : int
-        Bytes of a code.
+        Bytes per code.
     """
 
     def __init__(self, size: int) -> None:
@@ -110,8 +107,8 @@ class UnitBitQuantizer(UnitQuantizer, BitQuantizer):
 
     @property
     def memory_bytes_per_vector(self) -> int:
-        """Bytes as of a `BitQuantizer`, and of a float32 scale."""
-        return super().memory_bytes_per_vector + SCALE_BYTES
+        """Bytes as of a `BitQuantizer`, and of a float32 score factor."""
+        return super().memory_bytes_per_vector + FACTOR_BYTES
 
     def sums(self, codes: Codes) -> Floats:
         return BitQuantizer.decode(self, codes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.codecs.stages import Floats, Reducer
-from vecsmith.embeddings import normalize
+from vecsmith.embeddings import Moments, normalize
 from vecsmith.errors import VecsmithError
 
 PART = r"(?P<name>[^@:]+)(?:@(?P<width>\d+))?(?::(?P<weight>-?\d+(?:\.\d+)?))?"
@@ -239,11 +239,10 @@ def chosen(evaluate: Evaluate, models: int) -> Floats:
 
 def _weighting(X: Floats) -> Floats:
     """Return V(λ + c)⁻ᵖVᵀ (d, d), scaled so that vectors X (n, d) keep their mean length."""
-    exact = X.astype(np.float64)
-    moments, V = np.linalg.eigh(exact.T @ exact)
+    moments, V = np.linalg.eigh(Moments(center=0).add(X).products)
     relative = np.maximum(moments, 0) / max(moments.mean(), np.finfo(np.float64).tiny)
     matrix = (V * (relative + FLOOR + SPARSITY * X.shape[1] / len(X)) ** -POWER) @ V.T
-    return np.asarray(matrix / np.linalg.norm(exact @ matrix, axis=1).mean(), dtype=np.float32)
+    return np.asarray(matrix / np.linalg.norm(X @ matrix, axis=1).mean(), dtype=np.float32)
 
 
 def _noise(X: Floats, n: int, rng: np.random.Generator) -> Floats:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from vecsmith.codecs.stages import Floats, Reducer, check_range
-from vecsmith.embeddings import normalize
+from vecsmith.embeddings import Moments, normalize, principal_axes, with_fixed_signs
 
 
 class PCA(Reducer):
@@ -41,11 +41,8 @@ class PCA(Reducer):
     def _fit(self, X: Floats, seed: int) -> None:
         n, d = X.shape
         check_range(f"pca{self.components}", self.components, min(n, d), "components", f"{n} vectors of {d} dimensions")
-        exact = X.astype(np.float64)
-        _, directions = np.linalg.eigh(exact.T @ exact)
-        W = directions[:, ::-1][:, : self.components].T
-        largest = np.take_along_axis(W, np.abs(W).argmax(axis=1, keepdims=True), axis=1)
-        self.components_ = (W * np.sign(largest)).astype(np.float32)
+        _, axes = principal_axes(Moments(center=0).add(X).products)
+        self.components_ = with_fixed_signs(axes[:, : self.components]).T.astype(np.float32)
 
     @property
     def output_dimensions(self) -> int:

@@ -1,4 +1,4 @@
-"""Moments of vectors, summed up block by block."""
+"""Sums over vectors, block by block, from which `Inspection` is derived."""
 
 import hashlib
 from typing import Any
@@ -6,49 +6,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Vectors, normalize
+from vecsmith.embeddings import Moments, Vectors, normalize
 
 
-class Moments:
-    """Running sums over rows, from which moments follow."""
+class InspectionSums:
+    """Running sums over rows: moments of the unit vectors, lengths, and hashes of the stored vectors."""
 
     def __init__(self, d: int) -> None:
         self.n = self.zero_rows = 0
         self.norm_min, self.norm_sum, self.norm_max = np.inf, 0.0, 0.0
-        self.first, self.third, self.positive = np.zeros(d), np.zeros(d), np.zeros(d)
-        self.products = np.zeros((d, d))
+        self.third, self.positive = np.zeros(d), np.zeros(d)
         self.absolute = 0.0
         self.hashes: list[NDArray[np.uint64]] = []
 
     def add(self, block: Vectors) -> None:
-        """Add rows (m, d) as they are stored."""
+        """Add rows (m, d) of the stored vectors, of any length."""
         norms = np.linalg.norm(block.astype(np.float32), axis=1).astype(np.float64)
         unit = normalize(block)
         if self.n == 0:
-            # moments about a point near the mean lose no digits
+            # third moments cannot be moved to another reference point, so the first block sets it
             self.center = unit.mean(axis=0, dtype=np.float64)
+            self.moments = Moments(self.center)
         self.n += len(block)
         self.zero_rows += int((norms == 0).sum())
         self.norm_min, self.norm_max = min(self.norm_min, float(norms.min())), max(self.norm_max, float(norms.max()))
         self.norm_sum += float(norms.sum())
         self.positive += (unit > 0).sum(axis=0)
         self.absolute += float(np.abs(unit).sum(dtype=np.float64))
+        self.moments.add(unit)
         centered = unit - self.center
-        self.first += centered.sum(axis=0)
         self.third += (centered * centered**2).sum(axis=0)  # pow(x, 3) is ten times slower
-        self.products += centered.T @ centered
         digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(block))
         self.hashes.append(np.frombuffer(digests, np.uint64))
 
     def facts(self) -> dict[str, Any]:
-        """Return what of an `Inspection` follows from the sums."""
-        n, d = self.n, len(self.first)
-        offset = self.first / n
-        mean = self.center + offset
-        covariance = self.products / n - np.outer(offset, offset)
+        """Return the fields of an `Inspection` that follow from the sums."""
+        n, d = self.n, len(self.center)
+        mean, covariance = self.moments.mean, self.moments.covariance
+        offset = self.moments.sums / n
         second = covariance.diagonal() + offset**2
         variance = np.maximum(covariance.diagonal(), 0)
-        # what rounding leaves of a constant is no variance
+        # the variance of a constant is 0 up to rounding
         variance = np.where(variance > np.finfo(np.float64).eps * mean**2, variance, 0)
         third = self.third / n - 3 * offset * second + 2 * offset**3
         spectrum = np.linalg.eigvalsh(covariance)[::-1]

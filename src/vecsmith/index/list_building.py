@@ -1,0 +1,59 @@
+"""Building inverted lists for all documents of a snapshot."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from vecsmith.errors import VecsmithError
+from vecsmith.index.inverted_lists import InvertedLists, empty_inverted_index, learn_centroids
+from vecsmith.index.snapshot import Snapshot
+
+LISTS_PER_ROOT = 1
+"""Number of lists, as a multiple of the square root of the number of documents.
+
+With this number, selecting the nearest lists costs about as much as scanning a few of them.
+"""
+VECTORS_PER_LIST = 64
+"""Decoded vectors per list in the training set of the centroids; FAISS warns of fewer than 39."""
+
+
+def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
+    """Return a snapshot whose documents are all in inverted lists.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The documents.
+    n_lists : int or None
+        Number of lists; None for `LISTS_PER_ROOT` times the square root of the number of documents.
+    seed : int
+        Seed of the training sample and of k-means.
+
+    Raises
+    ------
+    VecsmithError
+        If there are fewer documents than lists, or FAISS has no inverted lists for the codes.
+    """
+    n_lists = round(LISTS_PER_ROOT * snapshot.count**0.5) if n_lists is None else n_lists
+    if not 1 <= n_lists <= snapshot.count:
+        raise VecsmithError(
+            f"n_lists must be from 1 to {snapshot.count}, the number of documents in the index, not {n_lists}."
+        )
+    for partition in snapshot.partitions:
+        empty_inverted_index(partition.codec.quantizer.index(partition.codes[:1]), n_lists)
+    rng, samples = np.random.default_rng(seed), []
+    for partition in snapshot.partitions:
+        allowed, count = partition.allowed(snapshot.alive)
+        places = np.arange(count) if allowed is None else np.flatnonzero(allowed)
+        size = min(count, -(-VECTORS_PER_LIST * n_lists * count // snapshot.count))
+        chosen = np.sort(rng.choice(places, size, replace=False))
+        samples.append(partition.codec.decode(partition.codes[chosen]))
+    centroids = learn_centroids(np.vstack(samples), n_lists, seed)
+    segments = []
+    for segment in snapshot.segments:
+        partitions = [
+            partition.with_lists(InvertedLists.assign(centroids, partition.codec, partition.codes))
+            for partition in segment.partitions
+        ]
+        segments.append(replace(segment, partitions=tuple(partitions)))
+    return replace(snapshot, segments=tuple(segments))

@@ -1,0 +1,235 @@
+"""Scanning the codes of one codec by FAISS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import faiss
+import numpy as np
+
+from vecsmith.cached import DropsCache
+from vecsmith.codecs import Codec
+from vecsmith.codecs.projection import projection
+from vecsmith.codecs.quantizers.bits import signs
+from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes
+from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.index.inverted_lists import InvertedIndex, InvertedLists, flat_codes_of
+from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
+from vecsmith.index.scoring import RowMask, RowNumbers, ScanScoring, is_bit_code
+
+SearchLists = Callable[[Floats, Floats, int, int], tuple[Floats, RowNumbers]]
+"""`InvertedIndex.search` of queries, projected queries, k and the candidates per result that are scored exactly."""
+
+MAX_FILTER_CANDIDATES = 4096
+"""Maximum candidates scanned for a filter before falling back to a scan of the allowed rows alone."""
+FAST_SCAN_ONLY = faiss.IndexRefineSearchParameters(k_factor=1.0)  # type: ignore[call-arg]  # FAISS wraps it at import
+"""Search parameters by which FAISS scores exactly the requested number of candidates, without its own oversampling."""
+
+
+@dataclass(frozen=True)
+class CodePartition(DropsCache):
+    """Codes of one codec, and the row numbers of their documents in the corpus.
+
+    Attributes
+    ----------
+    codec : Codec
+        The fitted codec.
+    codes : ndarray of shape (n, bytes_per_vector), uint8
+        Codes of the documents; may be memory-mapped.
+    rows : ndarray of shape (n,), int64, or range
+        Row numbers of the documents in the corpus.
+    score_factors : ndarray of shape (n,), float32, optional
+        Score factors of the codes as the quantizer computes them, where they are known already.
+    lists : InvertedLists, optional
+        The inverted list of each document.
+    """
+
+    codec: Codec
+    codes: Codes
+    rows: RowNumbers | range
+    score_factors: Floats | None = None
+    lists: InvertedLists | None = None
+
+    def scan(
+        self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowMask | None = None, probes: int | None = None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return the best k documents of each query, best first; ties at the cut are broken in FAISS's order.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d), float32
+            Queries.
+        k : int
+            Documents per query, at most the number of allowed documents.
+        scoring : {"symmetric", "asymmetric"}
+            How a query is scored against a code.
+        allowed : ndarray of shape (codes,), bool, optional
+            Mask of the documents that may be returned; all by default.
+        probes : int, optional
+            Number of inverted lists to scan per query. All documents are scanned by default, and where there are no
+            lists.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, k), float32
+            Scores; −inf where the probed lists hold fewer than k documents.
+        rows : ndarray of shape (n, k), int64
+            Row numbers in the corpus; −1 where the probed lists hold fewer than k documents.
+        """
+        if probes is not None and self.lists is not None:
+            search_lists = partial(self._inverted_index.search, probes=probes, allowed=allowed)
+            scores, places = self._scan(Q, k, scoring, search_lists)
+        elif allowed is not None:
+            scores, places = self._scan_allowed(Q, k, scoring, allowed)
+        else:
+            scores, places = self._scan(Q, k, scoring)
+        if isinstance(self.rows, range):
+            return scores, places + np.where(places >= 0, self.rows.start, 0) if self.rows.start else places
+        return scores, np.where(places >= 0, self.rows[places], -1)
+
+    def allowed(self, mask: RowMask | None) -> tuple[RowMask | None, int]:
+        """Restrict a mask of the corpus to this partition.
+
+        Parameters
+        ----------
+        mask : ndarray of shape (rows,), bool, or None
+            Mask of the rows of the corpus; None allows all.
+
+        Returns
+        -------
+        allowed : ndarray of shape (codes,), bool, or None
+            Mask of the documents of this partition; None if all are allowed.
+        count : int
+            Number of allowed documents.
+        """
+        if mask is None:
+            return None, len(self.codes)
+        inside = mask[self.rows.start : self.rows.stop] if isinstance(self.rows, range) else mask[self.rows]
+        count = int(np.count_nonzero(inside))
+        return None if count == len(inside) else inside, count
+
+    def with_codes(
+        self, codes: Codes, rows: RowNumbers | range, score_factors: Floats | None = None
+    ) -> "CodePartition":
+        """Return a partition of other codes of the same codec; it shares the projection, which is slow to set up."""
+        partition = CodePartition(self.codec, codes, rows, score_factors)
+        vars(partition)["_projection"] = self._projection
+        return partition
+
+    def with_lists(self, lists: InvertedLists) -> "CodePartition":
+        """Return the same documents in other inverted lists; it shares the FAISS index that scans all codes."""
+        partition = replace(self, lists=lists)
+        shared = {name: value for name, value in vars(self).items() if name not in ("_inverted_index", "lists")}
+        vars(partition).update(shared)
+        return partition
+
+    def _scan_allowed(self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowMask) -> tuple[Floats, RowNumbers]:
+        """Scan all codes for ever more candidates until k of them are allowed, or else the allowed codes alone.
+
+        FAISS's fast scan takes no ``IDSelector``, and the indexes that take one are several times slower with it.
+        """
+        n_candidates = 2 * k * len(self.codes) // int(np.count_nonzero(allowed))
+        while n_candidates <= MAX_FILTER_CANDIDATES:
+            scores, places = self._scan(Q, min(n_candidates, len(self.codes)), scoring)
+            inside = allowed[places] & (places >= 0)
+            if np.count_nonzero(inside, axis=1).min(initial=k) >= k:
+                first = np.argsort(~inside, axis=1, kind="stable")[:, :k]
+                return np.take_along_axis(scores, first, axis=1), np.take_along_axis(places, first, axis=1)
+            n_candidates *= 4
+        rows = np.flatnonzero(allowed)
+        factors = None if self._score_factors is None else self._score_factors[rows]
+        return self.with_codes(self.codes[rows], rows, factors).scan(Q, k, scoring)
+
+    def _scan(
+        self, Q: Floats, k: int, scoring: ScanScoring, search_lists: SearchLists | None = None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return scores (n, k) and positions among the codes (n, k), of all documents or of the probed lists."""
+        if scoring == "symmetric" and is_bit_code(self.codec):
+            return self._scan_bits(self.codec.encode(Q), k, search_lists)
+        if scoring == "symmetric":
+            Q = self.codec.decode(self.codec.encode(Q))
+        projected, shift, offset = self._project(Q)
+        factors = self._score_factors
+        if factors is None:
+            scores, places = (
+                search_lists(Q, projected, k, REFINE_FACTOR) if search_lists else self._scan_all(projected, k)
+            )
+            return scores[:, :k] + (shift + offset)[:, None], places[:, :k]
+        n_candidates = min(self._candidates_per_result * (k + EXTRA_RESULTS), len(self.codes))
+        scores, places = (
+            search_lists(Q, projected, n_candidates, 1) if search_lists else self._scan_all(projected, n_candidates, 1)
+        )
+        scores, places = rank_by_scaled_score(scores, places, shift, factors, k)
+        return scores + offset[:, None], places
+
+    def _scan_bits(self, codes: Codes, k: int, search_lists: SearchLists | None) -> tuple[Floats, RowNumbers]:
+        """Return minus the Hamming distances (n, k) of query codes, and positions among the codes."""
+        if search_lists is None:
+            distances, places = self._hamming_index.search(codes, k)
+            return -distances.astype(np.float32), places
+        # the inner product of two sign vectors is the number of bits minus twice the Hamming distance
+        products, places = search_lists(self.codec.decode(codes), signs(codes), k, REFINE_FACTOR)
+        return (products - 8 * codes.shape[1]) / 2, places
+
+    def _scan_all(self, projected: Floats, k: int, refine: int = REFINE_FACTOR) -> tuple[Floats, RowNumbers]:
+        """Return the scores and positions of the best documents: k, or `refine` · k candidates of a fast scan.
+
+        FAISS's fast scan rounds scores to integers from 0 and never returns a document whose sum is 0, as all sums are
+        for a query of zeros. Queries with such empty places are scored exactly instead.
+        """
+        index = self._flat_index
+        if not isinstance(index, faiss.IndexRefine):
+            flat: tuple[Floats, RowNumbers] = index.search(projected, k)
+            return flat
+        n_candidates = min(refine * k, len(self.codes))
+        scores, places = index.search(projected, n_candidates, params=FAST_SCAN_ONLY)
+        incomplete = (places < 0).any(axis=1)
+        if incomplete.any():
+            exact = flat_codes_of(index).search(projected[incomplete], n_candidates)
+            scores[incomplete], places[incomplete] = exact
+        return scores, places
+
+    def _project(self, Q: Floats) -> tuple[Floats, Floats, Floats]:
+        """Project queries for the scan.
+
+        Returns
+        -------
+        projected : ndarray of shape (n, e), float32
+            Queries in the space of the FAISS index.
+        shift, offset : ndarray of shape (n,), float32
+            Values to add to the scores before and after the multiplication by score factors.
+        """
+        columns = self._projection(Q)
+        return np.ascontiguousarray(columns[:, :-2]), columns[:, -2], columns[:, -1]
+
+    @cached_property
+    def _projection(self) -> Callable[[Floats], Floats]:
+        def project(Q: Floats) -> Floats:
+            reduced, offset = self.codec.reduce_queries(Q)
+            projected, shift = self.codec.quantizer.project_queries(reduced)
+            return np.hstack([projected, shift[:, None], offset[:, None]])
+
+        return projection(project, self.codec.input_dimensions)
+
+    @cached_property
+    def _inverted_index(self) -> InvertedIndex:
+        assert self.lists is not None
+        return InvertedIndex(self._flat_index, self.lists)
+
+    @cached_property
+    def _flat_index(self) -> Any:
+        return self.codec.quantizer.index(self.codes)
+
+    @cached_property
+    def _score_factors(self) -> Floats | None:
+        return self.codec.quantizer.score_factors(self.codes) if self.score_factors is None else self.score_factors
+
+    @cached_property
+    def _candidates_per_result(self) -> int:
+        assert self._score_factors is not None
+        return candidates_per_result(self._score_factors)
+
+    @cached_property
+    def _hamming_index(self) -> Any:
+        return attach_codes(faiss.IndexBinaryFlat(8 * self.codes.shape[1]), self.codes)

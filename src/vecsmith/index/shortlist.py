@@ -1,0 +1,40 @@
+"""Exact scores of a shortlist: each query is scored against its own candidates."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vecsmith.codecs.stages import Floats
+from vecsmith.index.scoring import RowNumbers
+
+SHORTLIST = 100
+"""Number of candidates per query that scoring ``rescored`` reorders with original vectors or finer codes."""
+BLOCK_FLOATS = 1 << 25
+"""Maximum number of floats that are gathered at a time: 128 MiB."""
+
+
+def score_shortlist(queries: Floats, rows: RowNumbers, vectors_of: Callable[[RowNumbers], Floats]) -> Floats:
+    """Return the inner products of each query with its own candidates.
+
+    Parameters
+    ----------
+    queries : ndarray of shape (n, d), float32
+        Queries, projected into the space of `vectors_of`.
+    rows : ndarray of shape (n, s), int64
+        Row numbers of the candidates of each query; −1 marks an empty place.
+    vectors_of : callable
+        Returns the vectors (m, d), float32, of row numbers (m,).
+
+    Returns
+    -------
+    ndarray of shape (n, s), float32
+        Scores; −inf at empty places.
+    """
+    scores = np.full(rows.shape, -np.inf, np.float32)
+    step = max(1, BLOCK_FLOATS // (rows.shape[1] * queries.shape[1]))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        vectors = vectors_of(np.maximum(block, 0).ravel()).reshape(*block.shape, -1)
+        products = np.einsum("nsd,nd->ns", vectors, queries[start : start + step])
+        scores[start : start + step] = np.where(block >= 0, products, -np.inf)
+    return scores

@@ -1,0 +1,76 @@
+"""Order of a ranking: by falling score, ties by rank, with scores that differ only by rounding made equal first."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vecsmith.codecs.stages import Floats, inner
+from vecsmith.index.scoring import RowNumbers
+
+ROUNDING = 1e-6
+"""Maximum difference, relative to the length of the query, of one document's scores computed in different batches."""
+
+
+def rounding_tolerance(Q: Floats) -> Floats:
+    """Return the maximum difference (n,) by which equal scores of queries (n, d) may differ through rounding."""
+    return np.asarray(ROUNDING * np.sqrt(inner(Q, Q)), dtype=np.float32)
+
+
+def sort_by_score(
+    scores: Floats, rows: RowNumbers, rank: RowNumbers | None, tolerance: Floats, content_of: Callable[[int], object]
+) -> tuple[Floats, RowNumbers]:
+    """Sort the documents of each query by falling score, ties by rank.
+
+    Documents with equal content tie. The rounding of a score depends on the batch in which the document was decoded, so
+    the scores of documents with equal content that lie within `tolerance` of each other are made equal first.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, k), float32
+        Scores, nearly sorted or not.
+    rows : ndarray of shape (n, k), int64
+        Row numbers of the documents.
+    rank : ndarray of shape (documents,), int64, optional
+        Position of each document among documents with equal scores; the row number by default.
+    tolerance : ndarray of shape (n,), float32
+        Maximum rounding difference of each query's scores.
+    content_of : callable
+        Returns the content that determines the score of a row, such as its code.
+
+    Returns
+    -------
+    scores : ndarray of shape (n, k), float32
+        Sorted scores.
+    rows : ndarray of shape (n, k), int64
+        Sorted row numbers.
+    """
+    gaps = scores[:, :-1] - scores[:, 1:]
+    if (gaps > tolerance[:, None]).all():
+        return scores, rows
+    if not (gaps > 0).all():
+        scores, rows = _sort(scores, rows, rank)
+        gaps = scores[:, :-1] - scores[:, 1:]
+    for query in np.flatnonzero(((gaps > 0) & (gaps <= tolerance[:, None])).any(axis=1)):
+        equalized = _equalize(scores[query], rows[query], gaps[query] > tolerance[query], content_of)
+        scores[query], rows[query] = (sorted_[0] for sorted_ in _sort(equalized[None], rows[None, query], rank))
+    return scores, rows
+
+
+def _sort(scores: Floats, rows: RowNumbers, rank: RowNumbers | None) -> tuple[Floats, RowNumbers]:
+    """Sort documents by falling score, exact ties by rank."""
+    places = np.lexsort((rows if rank is None else rank[rows], -scores), axis=1)
+    return np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
+
+
+def _equalize(scores: Floats, rows: RowNumbers, separated: Any, content_of: Callable[[int], object]) -> Floats:
+    """Give documents with equal content in one run of close scores (k,) the highest score among them.
+
+    A run ends where `separated` (k − 1,) says that the next score is further away than the tolerance.
+    """
+    equalized, highest = scores.copy(), dict[object, Any]()
+    runs = np.concatenate([[0], np.cumsum(separated)])
+    for place in np.flatnonzero(np.bincount(runs)[runs] > 1):
+        key = runs[place], content_of(int(rows[place]))
+        equalized[place] = highest.setdefault(key, equalized[place])
+    return equalized
