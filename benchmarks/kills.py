@@ -34,8 +34,7 @@ import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, writer
 from vecsmith.index import CodeSet
-from vecsmith.stores import chroma, export_codes
-from vecsmith.stores import lancedb as lance
+from vecsmith.stores import export_codes, store_named
 
 LONGEST, SLOWER = 0.2, 2
 """Seconds of work after which a child is killed, at most; a database gets so many times more."""
@@ -215,14 +214,15 @@ class Tables:
 
     def __init__(self, store: str) -> None:
         self.store = store
-        self.module = {"lancedb": lance, "chroma": chroma}[store]
 
     def where(self, folder: Path, number: int) -> str:
         return str(folder / f"database-{number // TABLES}")
 
     def whole(self, folder: Path, number: int) -> bool:
         codes, collections = code_set(number), []
-        if refused(lambda: collections.append(self.module.read(self.where(folder, number), f"step-{number}"))):
+        if refused(
+            lambda: collections.append(store_named(self.store).read(self.where(folder, number), f"step-{number}"))
+        ):
             return False
         (collection,) = collections
         expect(sorted(collection.ids) == sorted(codes.ids), f"step {number} has {len(collection.ids)} rows")
