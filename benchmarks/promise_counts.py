@@ -24,8 +24,8 @@ COVERAGE = (
     "Coverage of 90 % intervals whose constants were fitted to all other origins. N: the retention that N judged "
     "queries measured, all of a trial or a sample. Population: the retention of very many queries, for which the "
     "measured one stands (too strict, since it has a sampling error); in precise trials this error is small; within "
-    "error: the interval may be missed by the sampling error (too lax). Width of the population's interval, and measured less "
-    "predicted, are means in points"
+    "error: the interval may be missed by the sampling error (too lax). Width of the population's interval, and "
+    "measured less predicted, are means in points"
 )
 KINDS: dict[str, Callable[["Trial"], bool]] = {
     "int8, int4, levels4": lambda trial: trial.codec in ("int8", "int4", "levels4"),

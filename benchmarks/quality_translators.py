@@ -81,8 +81,8 @@ class Case:
             fitted = vecsmith.translator(method, seed).fit(*(self.other[::-1] if back else self.other))
             return fitted, fitted.transform(a.documents)
         splits = folds(len(a.documents), FOLDS, seed, self.n_pairs)
-        translated, fitted = cross_translate(method, a.documents, b.documents, seed, splits)
-        return fitted[0], translated
+        translated, crossed = cross_translate(method, a.documents, b.documents, seed, splits)
+        return crossed[0], translated
 
 
 def cases(data: Data, seed: int, side: Callable[[Task, str], Side] | None = None) -> Iterator[Case]:
