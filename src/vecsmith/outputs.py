@@ -73,7 +73,7 @@ def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> It
     Raises
     ------
     VecsmithError
-        As `check_file`; or if another process replaces the file during the block.
+        If `check_file` refuses `path`, or another process replaces the file during the block.
     """
     path = check_file(path, force)
     before = _identity(path)
@@ -202,28 +202,28 @@ def only_writer(folder: Path) -> Iterator[None]:
     VecsmithError
         If another process or thread holds the lock.
     """
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    created = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _exclusive(folder / LOCK, folder):
             yield
     finally:
-        for empty in made:
+        for empty in created:
             with suppress(OSError):
                 empty.rmdir()
 
 
 @contextmanager
 def reserved(path: Path) -> Iterator[None]:
-    """Keep other processes and threads from preparing the same output during the block.
+    """Lock an output during the block, so that no other process or thread prepares the same output.
 
-    Unlike `only_writer` it leaves the output itself alone: the lock is a hidden file beside it, which the end of the
-    block removes. Nothing is locked where no file can be made beside the output; writing it then says why.
+    The lock is a hidden file next to the output, which is removed at the end of the block; the output itself does not
+    change. No lock is created in a folder without write permission, because writing the output will raise an error.
 
     Raises
     ------
     VecsmithError
-        If another process or thread is in such a block.
+        If another process or thread holds the lock.
     """
     path = path.absolute()
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -235,11 +235,11 @@ def reserved(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _exclusive(lock: Path, output: Path) -> Iterator[None]:
-    """Hold a lock file, which is removed at the end, or raise a VecsmithError if it is held."""
+    """Hold a lock file during the block, and remove it afterwards; raise a VecsmithError if another writer holds it."""
     with ExitStack() as held:
         while True:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # the lock of a process that ends at this moment
+            with suppress(FileNotFoundError):  # another process may remove the lock file at this moment
                 lock.touch()
                 if held.enter_context(locked(lock)) is False:
                     raise VecsmithError(f"Another process writes to {output}; wait for it, or give another output.")
@@ -251,13 +251,13 @@ def _exclusive(lock: Path, output: Path) -> Iterator[None]:
 
 
 def _check_unchanged(path: Path, before: tuple[int, int] | None, force: bool) -> None:
-    """Refuse to replace what another writer has put at a path since its identity was `before`."""
+    """Refuse to replace an output that another writer has changed since its identity was `before`."""
     if _identity(path) != before and not force:
         raise VecsmithError(f"{path} was replaced by another writer in the meantime; it stays as that writer left it.")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the inode and the time of change, which tell an output from its successor; None if it is missing."""
+    """Return the inode and the modification time, which change when an output is replaced; None if it is missing."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -116,11 +116,11 @@ def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: 
         return shards
     rows = rows_of(texts.ids, ids)
     if (rows < 0).any():
-        # a set made of a file without ids has row numbers, in the order of the texts
+        # an embedding set from a file without ids has row numbers as ids, in the order of the texts
         if list(ids) == [str(row) for row in range(count)]:
             return shards
         missing = texts.ids[int(np.argmin(rows))]
-        raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed that text too.")
+        raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed this text too.")
     return [np.concatenate(shards)[rows]]
 
 
