@@ -42,21 +42,21 @@ def stage_named(part: str) -> Stage:
 
 def _match(text: str) -> Stage | None:
     for stage_class in STAGES.values():
-        if found := re.fullmatch(stage_class.pattern, text):
-            parameters = {name: int(value) if value.isdigit() else value for name, value in found.groupdict().items()}
+        if match := re.fullmatch(stage_class.pattern, text):
+            parameters = {name: int(value) if value.isdigit() else value for name, value in match.groupdict().items()}
             stage = stage_class(**parameters)
-            stage.spec = stage.spec or "".join(_canonical(found, parameters))
+            stage.spec = stage.spec or "".join(_canonical(match, parameters))
             return stage
     return None
 
 
-def _canonical(found: re.Match[str], parameters: dict[str, int | str]) -> Iterator[str]:
+def _canonical(match: re.Match[str], parameters: dict[str, int | str]) -> Iterator[str]:
     """Yield the pieces of the canonical text: ``pca016`` becomes ``pca16``."""
     end = 0
     for name, value in parameters.items():
-        yield found.string[end : found.start(name)] + str(value)
-        end = found.end(name)
-    yield found.string[end:]
+        yield match.string[end : match.start(name)] + str(value)
+        end = match.end(name)
+    yield match.string[end:]
 
 
 def _folded(part: str) -> str:

@@ -98,9 +98,9 @@ class Grouped(BitQuantizer):
 
         start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
         how = {"learning_rate": LEARNING_RATE, **self.options}
-        found, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **how)
-        self.threshold_ = found["threshold"] * spread
-        self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
+        trained, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **how)
+        self.threshold_ = trained["threshold"] * spread
+        self.middle_, self.half_ = unit * trained["middle"], unit * trained["half"]
 
     @property
     def _owner(self) -> NDArray[np.int64]:
