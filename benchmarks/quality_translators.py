@@ -163,8 +163,8 @@ def translators_beside(data: Data) -> Findings:
     ]
     title = (
         f"Retention with `{METHOD}`, means of seeds {SEEDS[0]} to {SEEDS[-1]}. “+ static”: with {STATIC}'s cosine, of "
-        f"equal weight. “Top {EMBEDDED_PER_QUERY}”: the shortlist of translated documents, ordered by the target's own vectors. "
-        "“Both models”: the target's own documents with the static model's scores"
+        f"equal weight. “Top {EMBEDDED_PER_QUERY}”: the shortlist of translated documents, ordered by the target's own "
+        "vectors. “Both models”: the target's own documents with the static model's scores"
     )
     rows = [[*names_, *map(float, np.mean(found, axis=0))] for names_, found in lines.items()]
     return Findings([table(title, ["pairs", "task", "models", *names], rows)])

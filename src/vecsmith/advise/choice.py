@@ -46,7 +46,8 @@ def auto(
     X : array-like of shape (n, d), or EmbeddingSet
         Vectors of the documents.
     bytes : int, optional
-        Maximum bytes per vector: the codec with the highest predicted retention is chosen. Give either this or `min_retention`.
+        Maximum bytes per vector: the codec with the highest predicted retention is chosen. Give either this or
+        `min_retention`.
     min_retention : float, optional
         Minimum retention of nDCG@10: the smallest codec is chosen for which the lower end of the 90 % interval is at
         least this share.
@@ -114,7 +115,8 @@ def choose(
     Returns
     -------
     chosen : Prediction
-        The chosen codec: that with the highest retention in `size` bytes, or the smallest with a retention of `min_retention`.
+        The chosen codec: that with the highest retention in `size` bytes, or the smallest with a retention of
+        `min_retention`.
     predictions : list of Prediction
         All candidates.
 
@@ -200,7 +202,7 @@ def best(predictions: Sequence[Prediction]) -> Prediction:
 
 
 def smallest(predictions: Sequence[Prediction], min_retention: float) -> Prediction:
-    """Return the smallest codec whose interval lies above `min_retention`; among equals, that with the highest retention.
+    """Return the smallest codec whose interval lies above `min_retention`; of several, the one that retains most.
 
     Raises
     ------
