@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
 MODELS = ("minilm", "mpnet", "potion", "wordllama")
 ALL, TEST = "train+test", "test"
-"""Judgments that count: all of them where an experiment chooses nothing on queries."""
+"""Judgements that count: all of them where an experiment chooses nothing on queries."""
 RESULTS_PER_QUERY = 100
 
 
@@ -34,7 +34,7 @@ class Side:
     model : str
         Name of the ready vectors.
     split : str
-        Judgments to use, of those that the task has.
+        Judgements to use, of those that the task has.
     max_queries : int, optional
         Number of queries to sample with seed 0.
     """
@@ -51,8 +51,8 @@ class Side:
     def ndcg(self, scores: Floats) -> float:
         """Return the mean nDCG@10 of scores (queries, documents)."""
         rows = best(scores, RESULTS_PER_QUERY)
-        found, judgments = np.take_along_axis(scores, rows, axis=1), self.task.judgements(self.split)
-        return float(evaluate(found, rows, self.ids, self.task.corpus.ids, judgments).ndcg_at_10.mean())
+        found, judgements = np.take_along_axis(scores, rows, axis=1), self.task.judgements(self.split)
+        return float(evaluate(found, rows, self.ids, self.task.corpus.ids, judgements).ndcg_at_10.mean())
 
     @cached_property
     def baseline(self) -> float:
@@ -110,7 +110,7 @@ class Data:
         return [load(path) for path in self.paths(*names)]
 
     def sides(self, models: Sequence[str] = MODELS, *names: str) -> Iterator[tuple[Task, str, Side]]:
-        """Yield every task and model with their vectors, for all judgments."""
+        """Yield every task and model with their vectors, for all judgements."""
         for task in self.tasks(*names):
             yield from ((task, model, Side(task, model)) for model in models)
 

@@ -13,7 +13,7 @@ from quality_data import MODELS, TEST, Data, Floats, Side, best, load, table
 from scipy.linalg import lapack
 
 import vecsmith
-from vecsmith.advise.migration_simulation import SHORTLIST
+from vecsmith.advise.migration_simulation import EMBEDDED_PER_QUERY
 from vecsmith.embeddings import normalize
 from vecsmith.evaluation.folds import folds
 from vecsmith.evaluation.translation import FOLDS, Experiment, cross_translate
@@ -127,7 +127,7 @@ def translators(data: Data) -> Findings:
 
 def rescored(scores: Floats, exact: Floats) -> Floats:
     """Return the exact scores (queries, documents) of the shortlist, and −∞ for other documents."""
-    rows = best(scores, SHORTLIST)
+    rows = best(scores, EMBEDDED_PER_QUERY)
     result = np.full_like(exact, -np.inf)
     np.put_along_axis(result, rows, np.take_along_axis(exact, rows, axis=1), axis=1)
     return result
@@ -157,14 +157,14 @@ def translators_beside(data: Data) -> Findings:
         "+ static",
         "documents",
         "+ static",
-        f"top {SHORTLIST}",
+        f"top {EMBEDDED_PER_QUERY}",
         "+ static",
         "both models",
     ]
     title = (
         f"Retention with `{METHOD}`, means of seeds {SEEDS[0]} to {SEEDS[-1]}. “+ static”: with {STATIC}'s cosine, of "
-        f"equal weight. “Top {SHORTLIST}”: the shortlist of translated documents, ordered by the target's own vectors. "
-        "“Both models”: the target's own documents with the static model's scores"
+        f"equal weight. “Top {EMBEDDED_PER_QUERY}”: the shortlist of translated documents, ordered by the target's own "
+        "vectors. “Both models”: the target's own documents with the static model's scores"
     )
     rows = [[*names_, *map(float, np.mean(found, axis=0))] for names_, found in lines.items()]
     return Findings([table(title, ["pairs", "task", "models", *names], rows)])

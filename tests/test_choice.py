@@ -184,7 +184,7 @@ def test_auto_in_python_chooses_as_the_command_line_does(vectors: Vectors) -> No
     assert (codec.spec, codec.bytes_per_vector) == (chosen.codec, 5)
     assert [each.low for each in codec.predictions_] == [each.low for each in tried]
     assert np.array_equal(codec.encode(vectors), Codec(codec.spec).fit(EmbeddingSet(vectors).unit).encode(vectors))
-    assert vecsmith.auto(EmbeddingSet(vectors), keep=0.5, target="storage").spec.startswith("trellis")
+    assert vecsmith.auto(EmbeddingSet(vectors), min_retention=0.5, target="storage").spec.startswith("trellis")
 
 
 def test_fit_auto_as_typed(vectors: Vectors, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def auto(
     X: VectorsLike,
     *,
     bytes: int | None = None,
-    keep: float | None = None,
+    min_retention: float | None = None,
     target: str = "index",
     queries: int | None = None,
     seed: int = 0,
@@ -46,8 +46,9 @@ def auto(
     X : array-like of shape (n, d), or EmbeddingSet
         Vectors of the documents.
     bytes : int, optional
-        Maximum bytes per vector: the codec with the highest predicted retention is chosen. Give either this or `keep`.
-    keep : float, optional
+        Maximum bytes per vector: the codec with the highest predicted retention is chosen. Give either this or
+        `min_retention`.
+    min_retention : float, optional
         Minimum retention of nDCG@10: the smallest codec is chosen for which the lower end of the 90 % interval is at
         least this share.
     target : {"index", "storage", "faiss", "usearch", "lancedb", "chroma", "pgvector"}
@@ -76,7 +77,7 @@ def auto(
     16
     """
     vectors = as_unit(X)
-    chosen, predictions = choose(vectors, bytes, keep, seed, target=target, queries=queries)
+    chosen, predictions = choose(vectors, bytes, min_retention, seed, target=target, queries=queries)
     codec = ChosenCodec(chosen.codec, seed)
     codec.fit(vectors)
     codec.predictions_ = predictions
@@ -86,7 +87,7 @@ def auto(
 def choose(
     vectors: UnitVectors,
     size: int | None,
-    keep: float | None,
+    min_retention: float | None,
     seed: int = 0,
     validation: ValidationTask | None = None,
     target: str = "index",
@@ -99,8 +100,8 @@ def choose(
     vectors : UnitVectors
         Vectors of the documents.
     size : int or None
-        Maximum bytes per vector. Give either this or `keep`.
-    keep : float or None
+        Maximum bytes per vector. Give either this or `min_retention`.
+    min_retention : float or None
         Minimum retention of nDCG@10.
     seed : int
         Seed of the codecs and samples.
@@ -114,19 +115,20 @@ def choose(
     Returns
     -------
     chosen : Prediction
-        The chosen codec: that with the highest retention in `size` bytes, or the smallest with a retention of `keep`.
+        The chosen codec: that with the highest retention in `size` bytes, or the smallest with a retention of
+        `min_retention`.
     predictions : list of Prediction
         All candidates.
 
     Raises
     ------
     VecsmithError
-        If both or neither of `size` and `keep` are given, the target is unknown, or no candidate qualifies.
+        If both or neither of `size` and `min_retention` are given, the target is unknown, or no candidate qualifies.
     """
-    if (size is None) == (keep is None):
+    if (size is None) == (min_retention is None):
         raise VecsmithError("Give either --bytes or --min-retention, not both.")
-    if keep is not None and not 0 < keep < 1:
-        raise VecsmithError(f"--min-retention {keep} is not a share between 0 and 1; give one such as 0.98.")
+    if min_retention is not None and not 0 < min_retention < 1:
+        raise VecsmithError(f"--min-retention {min_retention} is not a share between 0 and 1; give one such as 0.98.")
     if target not in targets():
         raise unknown("target", target, targets())
     specs = candidates(vectors.shape[1], size, target)
@@ -137,7 +139,7 @@ def choose(
     else:
         predictions = measure_on_queries(specs, validation, seed, queries, scoring)
     qualified = [each for each in predictions if each.scanned or target != "index"]
-    return (best(qualified) if keep is None else smallest(qualified, keep)), predictions
+    return (best(qualified) if min_retention is None else smallest(qualified, min_retention)), predictions
 
 
 def candidates(dimensions: int, size: int | None, target: str = "index") -> list[str]:
@@ -199,19 +201,19 @@ def best(predictions: Sequence[Prediction]) -> Prediction:
     return max(predictions, key=lambda prediction: (prediction.retention, -prediction.bytes_per_vector))
 
 
-def smallest(predictions: Sequence[Prediction], keep: float) -> Prediction:
-    """Return the smallest codec whose interval lies above `keep`; among equals, that with the highest retention.
+def smallest(predictions: Sequence[Prediction], min_retention: float) -> Prediction:
+    """Return the smallest codec whose interval lies above `min_retention`; of several, the one that retains most.
 
     Raises
     ------
     VecsmithError
         If there is no such codec.
     """
-    qualified = [prediction for prediction in predictions if prediction.low >= keep]
+    qualified = [prediction for prediction in predictions if prediction.low >= min_retention]
     if not qualified:
         highest = max(predictions, key=lambda prediction: prediction.low)
         raise VecsmithError(
-            f"No candidate has a retention of {keep:.2%} with confidence: {highest.codec} keeps at least "
+            f"No candidate has a retention of {min_retention:.2%} with confidence: {highest.codec} keeps at least "
             f"{highest.low:.1%}; ask for that, or stay with float32."
         )
     return min(qualified, key=lambda prediction: (prediction.bytes_per_vector, -prediction.retention))

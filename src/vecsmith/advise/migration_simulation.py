@@ -22,7 +22,7 @@ Rows = NDArray[np.int64]
 
 PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
-SHORTLIST = 200
+EMBEDDED_PER_QUERY = 200
 """Documents per query whose texts the new model embeds at query time."""
 RE_EMBEDDED = (0.1, 0.25, 0.5)
 """Shares of the documents that the new model embeds before the switch."""
@@ -105,8 +105,8 @@ class MigrationSimulation:
         nonzero = np.flatnonzero(A.any(axis=1) & B.any(axis=1))
         self.queries = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._use_auxiliary(np.empty((self.n, 0), np.float32))
-        # the shortlist is the same share of the sample as SHORTLIST is of all documents
-        self.shortlist = max(DEPTH, round(SHORTLIST * self.n / documents))
+        # the shortlist is the same share of the sample as EMBEDDED_PER_QUERY is of all documents
+        self.shortlist = max(DEPTH, round(EMBEDDED_PER_QUERY * self.n / documents))
 
     def with_auxiliary(self, vectors: Floats) -> Self:
         """Return a simulation that adds the scores of an auxiliary model's unit vectors (n, c) to all scores."""
@@ -181,7 +181,8 @@ class MigrationSimulation:
         shortlist = np.sort(self._reference_scores(self._search(Q, D, self.shortlist)), axis=1)[:, ::-1]
         reranked = self.gain.retention(shortlist[:, :DEPTH])
         yield MigrationOption(
-            f"documents translated, the top {SHORTLIST} of a query embedded at query time", float(reranked.mean())
+            f"documents translated, the top {EMBEDDED_PER_QUERY} of a query embedded at query time",
+            float(reranked.mean()),
         )
         weakest = np.argsort(-self._translation_errors, kind="stable")
         calibration = ScoreCalibration.fit(self.B, D, self.seed)

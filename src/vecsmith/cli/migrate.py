@@ -78,8 +78,8 @@ def apply(
     from vecsmith.embeddings import EmbeddingSet
 
     sample = EmbeddingSet.open(new)
-    written, level = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
+    written, calibration = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
     say(
         f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} "
-        f"vectors of the new model, calibrated to the scores of translated ones (times {level.ratio:.2f})"
+        f"vectors of the new model, calibrated to the scores of translated ones (times {calibration.ratio:.2f})"
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.migration import METHOD, plan
-from vecsmith.advise.migration_simulation import SHORTLIST
+from vecsmith.advise.migration_simulation import EMBEDDED_PER_QUERY
 from vecsmith.embeddings import EmbeddingSet, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -146,7 +146,7 @@ def _retentions(
     qualities = [
         judged.search_exactly(*old),
         judged.search_exactly(*translated),
-        judged.search_exactly(*translated, new, SHORTLIST),
+        judged.search_exactly(*translated, new, EMBEDDED_PER_QUERY),
     ]
     reference = judged.search_exactly(*new).mean_ndcg_at_10
     return [quality.mean_ndcg_at_10 / reference for quality in qualities]
