@@ -3,15 +3,13 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.prediction import ValidationTask
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, choose_weights
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation.judged_queries import JudgedQueries
-
-Floats = NDArray[np.float32]
 
 RANKING_DEPTH = 11
 """Documents per ranking: nDCG@10 counts ten, and one may be the query itself."""
@@ -40,7 +38,7 @@ def weights_on_queries(validation: ValidationTask, seed: int = 0) -> Callable[[F
         Q, D = stage.blocks(queries.unit[judged.rows]), stage.blocks(corpus.unit[searched])
         cosines = [q @ normalize(d).T for q, d in zip(Q, D, strict=True)]
 
-        def measure(weights: Sequence[float]) -> NDArray[np.float64]:
+        def measure(weights: Sequence[float]) -> Doubles:
             scores = np.sum([weight * cosine for weight, cosine in zip(weights, cosines, strict=True)], axis=0)
             top = np.argsort(-scores, axis=1, kind="stable")[:, :RANKING_DEPTH]
             return judged.evaluate(np.take_along_axis(scores, top, axis=1), top).ndcg_at_10

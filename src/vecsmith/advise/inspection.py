@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.inspection_sums import InspectionSums
+from vecsmith.array_types import Doubles, RowNumbers
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
-
-Array = NDArray[np.float64]
 
 BLOCK = 4096
 """Rows that are read at once, which bounds the memory."""
@@ -77,16 +76,16 @@ class Inspection:
     norm_min: float
     norm_mean: float
     norm_max: float
-    mean: Array
-    spread: Array
-    skew: Array
-    positive: Array
+    mean: Doubles
+    spread: Doubles
+    skew: Doubles
+    positive: Doubles
     sign_cosine: float
-    spectrum: Array
+    spectrum: Doubles
     cosine_mean: float
     cosine_spread: float
     duplicates: int
-    nearest: Array
+    nearest: Doubles
     pairs: NDArray[np.int64]
 
     @property
@@ -106,7 +105,7 @@ class Inspection:
         return int(((self.positive < BALANCED[0]) | (self.positive > BALANCED[1])).sum())
 
     @property
-    def size(self) -> Array:
+    def size(self) -> Doubles:
         """Root mean square of every dimension (d,), divided by the median over the dimensions."""
         size = np.sqrt(self.mean**2 + self.spread**2)
         return np.asarray(size / max(float(np.median(size)), np.finfo(np.float32).tiny))
@@ -237,7 +236,7 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
     )
 
 
-def _neighbors(embedded: EmbeddingSet, chosen: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+def _neighbors(embedded: EmbeddingSet, chosen: RowNumbers) -> tuple[Doubles, NDArray[np.int64]]:
     """Return the ascending cosines of rows (s,) with their nearest neighbors, and the histogram of their pairs."""
     vectors = embedded.unit
     sample = vectors[chosen]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.migration_simulation import Cluster, MigrationOption, MigrationSimulation
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, join, rows_of, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.translation import cross_translate
@@ -111,7 +111,7 @@ def plan(
     return Plan(len(pairs), len(old), method, options, name, learning_curve, clusters)
 
 
-def _vectors_of(embedded: EmbeddingSet, ids: Sequence[str]) -> NDArray[np.float32]:
+def _vectors_of(embedded: EmbeddingSet, ids: Sequence[str]) -> Floats:
     """Return the unit vectors (n, d) of n ids."""
     rows = rows_of(ids, embedded.ids)
     if (rows < 0).any():

@@ -8,17 +8,14 @@ from typing import Self
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Fold
 from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
@@ -137,7 +134,7 @@ class MigrationSimulation:
     def _documents_in_new_space(self) -> Floats:
         return self._translate(self.A, self.B)
 
-    def _search(self, Q: Floats, D: Floats, k: int) -> Rows:
+    def _search(self, Q: Floats, D: Floats, k: int) -> RowNumbers:
         """Return the rows (n_queries, k) of the k first documents of each query, without the query itself."""
         k = min(k, self.n - 1)
         documents = np.hstack([D, self.C])
@@ -149,11 +146,11 @@ class MigrationSimulation:
         itself[~itself.any(axis=1), -1] = True
         return np.asarray(rows[~itself].reshape(len(rows), k))
 
-    def _reference_scores(self, rows: Rows) -> Floats:
+    def _reference_scores(self, rows: RowNumbers) -> Floats:
         """Return the scores of documents by the new model and the auxiliary model."""
         return score_shortlist(self.reference[self.queries], rows, lambda chosen: self.reference[chosen])
 
-    def _retention_by_query(self, Q: Floats, D: Floats) -> NDArray[np.float64]:
+    def _retention_by_query(self, Q: Floats, D: Floats) -> Doubles:
         return self.gain.retention(self._reference_scores(self._search(Q, D, DEPTH)))
 
     def retention(self, share: float) -> tuple[float, float]:
@@ -194,7 +191,7 @@ class MigrationSimulation:
             yield MigrationOption(name, float(self._retention_by_query(Q, mixed).mean()), share)
 
     @cached_property
-    def _cluster(self) -> Rows:
+    def _cluster(self) -> RowNumbers:
         """Cluster number (n,) of every document, by k-means in the old space."""
         k = int(np.clip(self.n // PAIRS_PER_CLUSTER, 2, MAX_CLUSTERS))
         kmeans = faiss.Kmeans(self.A.shape[1], k, seed=(self.seed + 1) % 2**31, spherical=True)
@@ -202,7 +199,7 @@ class MigrationSimulation:
         return np.asarray(kmeans.index.search(self.A, 1)[1][:, 0])
 
     @cached_property
-    def _translation_errors(self) -> NDArray[np.float64]:
+    def _translation_errors(self) -> Doubles:
         """Mean translation error (n,) of each document's cluster, known before the new model embeds the document."""
         error = 1 - (self._documents_in_new_space * self.B).sum(axis=1)
         sums, sizes = np.bincount(self._cluster, error), np.bincount(self._cluster)
@@ -226,7 +223,7 @@ class MigrationSimulation:
         return sorted(clusters, key=lambda cluster: cluster.retention)
 
 
-def _shuffled_folds(numbers: Rows, seed: int) -> list[Fold]:
+def _shuffled_folds(numbers: RowNumbers, seed: int) -> list[Fold]:
     """Return the folds for fold numbers (n,) of rows, with shuffled training sets and sorted rows."""
     return [
         Fold(np.random.default_rng(seed).permutation(np.flatnonzero(numbers != fold)), np.flatnonzero(numbers == fold))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.retention_interval import CALIBRATED, Z
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
@@ -19,8 +19,6 @@ from vecsmith.index import Index, Scoring
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.tasks import Task
-
-Floats = NDArray[np.float32]
 
 DOCUMENTS = 50_000
 """Maximum vectors that candidates are fitted and tested on."""

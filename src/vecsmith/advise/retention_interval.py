@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
-Numbers = float | NDArray[np.float64]
+from vecsmith.array_types import Doubles
+
+Numbers = float | Doubles
 
 Z = 1.645
 """Half-width of the central 90 % of a normal distribution, in standard deviations."""

@@ -14,7 +14,7 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 if TYPE_CHECKING:
-    from vecsmith.codecs.stages import Floats
+    from vecsmith.array_types import Floats
     from vecsmith.index import Index
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.array_types import Floats, RowNumbers, Vectors
+from vecsmith.embeddings import UnitVectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 MIN_TRAINING_VECTORS = 100
@@ -55,7 +55,7 @@ def warn_of_few(count: int, spec: str) -> None:
         )
 
 
-def refuse_infinite(X: Floats, rows: NDArray[np.int64], name: str) -> None:
+def refuse_infinite(X: Floats, rows: RowNumbers, name: str) -> None:
     """Check that all values of the vectors `X` (n, d) are finite.
 
     Parameters

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vecsmith.array_types import Codes, Floats, Vectors
 from vecsmith.arrays import write_weights
 from vecsmith.codecs.chain import Chain
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
@@ -16,8 +17,8 @@ from vecsmith.codecs.recentering import recentered_stages
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.spec import canonical, parse
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats, Quantizer, Reducer
-from vecsmith.embeddings import MultiModelVectors, UnitVectors, Vectors, VectorsLike, as_vectors, check_blocks
+from vecsmith.codecs.stages import BLOCK_ROWS, Quantizer, Reducer
+from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks
 from vecsmith.errors import VecsmithError
 from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
@@ -253,8 +254,8 @@ class Codec(Chain, Estimator):
             If the codec is not fitted, or `path` holds something other than a codec.
         """
         self.weights()  # fails for a codec that is not fitted, before anything is written
-        with output_folder(Path(path), KIND, force) as beside:
-            self.write(beside)
+        with output_folder(Path(path), KIND, force) as staging:
+            self.write(staging)
 
     def write(self, folder: Path) -> None:
         """Write the files of `save` to a folder that the caller replaces or moves as a whole.

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from vecsmith.codecs.stages import BLOCK_ROWS, Floats, Quantizer, Reducer
+from vecsmith.array_types import Floats
+from vecsmith.codecs.stages import BLOCK_ROWS, Quantizer, Reducer
 from vecsmith.embeddings import UnitVectors
 
 

@@ -23,11 +23,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
 from vecsmith.errors import VecsmithError
 
-Floats = NDArray[np.float32]
-Codes = NDArray[np.uint8]
 Blocks = Callable[[], Iterable[Floats]]
 """Function that returns a new iterator over all vectors in blocks (rows, d), at every call."""
 

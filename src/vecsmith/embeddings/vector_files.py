@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Vectors
 from vecsmith.arrays import open_npy
-from vecsmith.embeddings.checks import Vectors, check_shapes
+from vecsmith.embeddings.checks import check_shapes
 from vecsmith.embeddings.columns import ID_NAMES, TEXT_NAMES, VECTOR_NAMES, known_column, usual_column
 from vecsmith.errors import VecsmithError
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, rows_of
+from vecsmith.array_types import Vectors
+from vecsmith.embeddings import EmbeddingSet, Provenance, rows_of
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown

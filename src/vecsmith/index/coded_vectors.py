@@ -5,12 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats, RowNumbers, Vectors
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
-from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import UnitVectors, Vectors, normalize
-from vecsmith.index.scoring import RowNumbers
+from vecsmith.embeddings import UnitVectors, normalize
 
 
 class CodedVectors(DropsCache):

@@ -9,11 +9,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
-from vecsmith.index.scoring import RowMask, RowNumbers
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.index.coded_vectors import project_queries
-from vecsmith.index.scoring import RowNumbers
 from vecsmith.index.shortlist import SHORTLIST, score_shortlist
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.tie_order import rounding_tolerance, sort_by_score

@@ -7,13 +7,13 @@ from typing import Self
 
 import numpy as np
 
+from vecsmith.array_types import RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs.stages import BLOCK_ROWS
 from vecsmith.embeddings import Rows, UnitVectors, warn_of_zero_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import RowNumbers
 
 
 @dataclass(frozen=True)

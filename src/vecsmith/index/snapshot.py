@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
+from vecsmith.codecs.stages import BLOCK_ROWS
 from vecsmith.embeddings import Rows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import read_coordinates, stored_array
 from vecsmith.index.concatenated_rows import ConcatenatedRows
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import RowMask, RowNumbers
 from vecsmith.index.segment import Segment
 
 

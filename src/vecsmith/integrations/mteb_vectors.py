@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.encoders import Encoder, Side, embed_texts
 from vecsmith.errors import VecsmithError
@@ -21,7 +19,7 @@ class Embedded:
     def provenance(self, side: Side) -> Provenance:
         return self.encoder.provenance(side)
 
-    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
+    def embed(self, texts: Texts, side: Side) -> Floats:
         return normalize(embed_texts(self.encoder, texts, side).vectors)
 
     @property
@@ -42,7 +40,7 @@ class Ready:
         # without the prefix, because the vectors may differ from those that the hub's model gives here
         return replace(found, encoder=found.encoder.removeprefix("st:"), revision=revision)
 
-    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
+    def embed(self, texts: Texts, side: Side) -> Floats:
         found = self._side(side)
         rows = {text: row for row, text in enumerate(found.texts or [])}
         missing = next((id_ for id_, text in texts.rows() if text not in rows), None)

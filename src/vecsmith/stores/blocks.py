@@ -5,8 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import Vectors
+from vecsmith.array_types import Codes, Floats, Vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
 from vecsmith.progress import track

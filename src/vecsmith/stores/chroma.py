@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vecsmith.array_types import Vectors
 from vecsmith.codecs import Codec
 from vecsmith.codecs.quantizers.floats import Float32
-from vecsmith.embeddings import Vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
 from vecsmith.outputs import only_writer

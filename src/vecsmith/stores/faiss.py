@@ -7,10 +7,10 @@ from typing import Any
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
-from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, FileStore

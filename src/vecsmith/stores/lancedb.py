@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import Vectors
+from vecsmith.array_types import Codes, Floats, Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, Store

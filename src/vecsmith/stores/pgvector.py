@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vecsmith.codecs.stages import Codes
-from vecsmith.embeddings import Vectors
+from vecsmith.array_types import Codes, Vectors
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, Store

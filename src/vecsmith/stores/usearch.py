@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Floats
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, FileStore

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles
 from vecsmith.codecs import Codec
 from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
@@ -44,7 +44,7 @@ class SeedResults:
     """
 
     results: list[Result]
-    ndcg_at_10: NDArray[np.float64]
+    ndcg_at_10: Doubles
 
 
 Lines = dict[tuple[str, str], dict[str, SeedResults]]

@@ -7,8 +7,8 @@ from statistics import fmean
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.folds import folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -18,8 +18,6 @@ from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
-
-Floats = NDArray[np.float32]
 
 METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")
 MODE_DESCRIPTIONS = {
@@ -198,7 +196,7 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
     return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {what}", tables)
 
 
-def _order_by_cluster(X: Floats, seed: int) -> NDArray[np.int64]:
+def _order_by_cluster(X: Floats, seed: int) -> RowNumbers:
     """Return the rows of unit vectors X (n, d) ordered by cluster (spherical k-means) and distance to its centroid."""
     clusters = min(CLUSTERS, len(X))
     clustering = faiss.Kmeans(X.shape[1], clusters, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)

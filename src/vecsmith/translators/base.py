@@ -19,13 +19,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, Vectors
 from vecsmith.arrays import write_weights
-from vecsmith.embeddings import BLOCK_ROWS, UnitVectors, Vectors, as_vectors
+from vecsmith.embeddings import BLOCK_ROWS, UnitVectors, as_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
-
-Floats = NDArray[np.float32]
 
 FORMAT_VERSION = 1
 KIND = "translator"
@@ -198,9 +197,9 @@ class Translator(ABC):
             "pairs": self.pairs_,
             "versions": {name: version(name) for name in ("vecsmith", "numpy")},
         }
-        with output_folder(Path(path), KIND, force) as beside:
-            write_weights(beside / "weights.safetensors", {name: getattr(self, name) for name in self.state})
-            write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+        with output_folder(Path(path), KIND, force) as staging:
+            write_weights(staging / "weights.safetensors", {name: getattr(self, name) for name in self.state})
+            write_manifest(staging / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
 
     def restore(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Self:
         """Set the attributes that `save` wrote.

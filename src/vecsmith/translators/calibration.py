@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import cross_products, normalize, sample_rows
-from vecsmith.translators.base import Floats
 
 PSEUDO_QUERIES = 1000
 """Maximum number of documents used as queries."""
@@ -72,7 +71,7 @@ class ScoreCalibration:
         return normalize(self.ratio * orthogonal + (1 - self.ratio**2) ** 0.5 * self.direction)
 
 
-def _scores(Q: Floats, D: Floats, own_rows: NDArray[np.int64]) -> Floats:
+def _scores(Q: Floats, D: Floats, own_rows: RowNumbers) -> Floats:
     """Return the scores (m, n) of queries taken from the documents; the score of a query's own document is −1."""
     scores: Floats = Q @ D.T
     scores[np.arange(len(Q)), own_rows] = -1

@@ -6,12 +6,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import Moments
 from vecsmith.errors import VecsmithError, require
 from vecsmith.translators.affine import Affine, affine, hold_out
-from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.base import Translator
 from vecsmith.translators.canonical import Canonical
 from vecsmith.translators.linear import Linear
 
@@ -159,7 +159,7 @@ class MLP(Translator):
         """Width of a hidden layer."""
         return self.width * min(self.input_dimensions_, self.output_dimensions_)
 
-    def _start(self, X: Floats, Y: Floats, training: NDArray[np.int64]) -> None:
+    def _start(self, X: Floats, Y: Floats, training: RowNumbers) -> None:
         """Set f and the components; f is fitted on the training set alone, because the validation set scores it."""
         line = self._line(X[training], Y[training])
         self.weights_, self.offset_ = line.weights_, line.offset_

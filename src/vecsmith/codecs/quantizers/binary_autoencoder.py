@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.bits import Bits
+from vecsmith.array_types import Bits, Floats
 from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
 from vecsmith.codecs.quantizers.spectrum import unshrinking
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, Floats
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import losses
 

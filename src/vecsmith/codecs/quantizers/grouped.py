@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
+from vecsmith.array_types import Bits, Codes, Floats
+from vecsmith.codecs.quantizers.bits import BitQuantizer
 from vecsmith.codecs.quantizers.thresholds import TINY, levels, spreads
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, check_range
+from vecsmith.codecs.stages import Quantizer, check_range
 from vecsmith.embeddings import Moments, normalize
 
 if TYPE_CHECKING:

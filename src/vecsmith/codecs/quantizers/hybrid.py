@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Doubles, Floats
 from vecsmith.codecs.quantizers.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
-from vecsmith.codecs.stages import Codes, Floats, check_range
+from vecsmith.codecs.stages import check_range
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the optimal 1, 2, 4, 8 and 16 levels for a normal distribution of variance 1 (Max 1960)."""
@@ -147,7 +148,7 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
         return components
 
 
-def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
+def allocate(variances: Doubles, bits: int) -> NDArray[np.int64]:
     """Allocate `bits` to values, at most four each, so that the sum of their squared errors is minimal.
 
     Each bit goes to the value whose error it reduces most. That is optimal because further bits for the same value

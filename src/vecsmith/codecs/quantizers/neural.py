@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from vecsmith.array_types import Bits, Floats
 from vecsmith.codecs.quantizers.binary_autoencoder import BinaryAutoencoder, descend
-from vecsmith.codecs.quantizers.bits import Bits
 from vecsmith.codecs.quantizers.itq import sign
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:

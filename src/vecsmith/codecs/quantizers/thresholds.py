@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
-from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.array_types import Bits, Codes, Floats
+from vecsmith.codecs.quantizers.bits import BitQuantizer
+from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import normalize
 
 LEARNING_RATE = 0.01

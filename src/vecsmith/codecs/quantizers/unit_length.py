@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.bits import BitQuantizer
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats, Quantizer, inner
+from vecsmith.codecs.stages import BLOCK_ROWS, Quantizer, inner
 from vecsmith.embeddings import normalize
 
 FACTOR_BYTES = 4

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs.reducers.trained import Trained
-from vecsmith.codecs.stages import Floats, check_range
+from vecsmith.codecs.stages import check_range
 from vecsmith.embeddings import normalize
 from vecsmith.errors import require
 

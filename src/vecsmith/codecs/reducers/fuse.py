@@ -6,9 +6,9 @@ from itertools import accumulate, pairwise
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Floats, Reducer
+from vecsmith.array_types import Doubles, Floats
+from vecsmith.codecs.stages import Reducer
 from vecsmith.embeddings import Moments, normalize
 from vecsmith.errors import VecsmithError
 
@@ -30,7 +30,7 @@ NDCG_DEPTH = 10
 TEMPERATURE = 0.4
 """Temperature of gains, in units of the mean difference between the first and the tenth score of a query."""
 
-Evaluate = Callable[[Sequence[float]], NDArray[np.float64]]
+Evaluate = Callable[[Sequence[float]], Doubles]
 
 
 class Fuse(Reducer):
@@ -277,7 +277,7 @@ def _discounted_gain(scores: Sequence[Floats], targets: Floats) -> Evaluate:
     gains = np.exp((targets - best[:, :1]) / temperature)
     ideal = np.exp((best - best[:, :1]) / temperature) @ discounts
 
-    def evaluate(weights: Sequence[float]) -> NDArray[np.float64]:
+    def evaluate(weights: Sequence[float]) -> Doubles:
         # a model of weight 0 is left out, because 0 · −∞ is undefined
         fused = np.sum([weight * each for weight, each in zip(weights, scores, strict=True) if weight], axis=0)
         top = np.argpartition(-fused, depth - 1, axis=1)[:, :depth]

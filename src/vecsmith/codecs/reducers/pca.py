@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats, Reducer, check_range
+from vecsmith.array_types import Floats
+from vecsmith.codecs.stages import Reducer, check_range
 from vecsmith.embeddings import Moments, normalize, principal_axes, with_fixed_signs
 
 
