@@ -141,7 +141,7 @@ def test_outliers_and_idle_dimensions() -> None:
 
 def test_shards_and_blocks_change_nothing(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = facts_of(vectors).to_dict()
-    monkeypatch.setattr(inspection, "BLOCK", 70)
+    monkeypatch.setattr(inspection, "BLOCK_ROWS", 70)
     shards = inspect(EmbeddingSet([vectors[:1], vectors[1:400], vectors[400:]])).to_dict()
     for name, fact in whole.items():
         if isinstance(fact, float | list) and name != "cuts":

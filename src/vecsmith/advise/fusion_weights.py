@@ -9,9 +9,10 @@ from vecsmith.array_types import Doubles, Floats
 from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, choose_weights
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH
 from vecsmith.evaluation.judged_queries import JudgedQueries
 
-RANKING_DEPTH = 11
+RANKING_DEPTH = NDCG_DEPTH + 1
 """Documents per ranking: nDCG@10 counts ten, and one may be the query itself."""
 
 

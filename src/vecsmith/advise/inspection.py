@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from vecsmith.advise.inspection_sums import InspectionSums
 from vecsmith.array_types import Doubles, RowNumbers
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.embeddings import BLOCK_ROWS, EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
 
-BLOCK = 4096
-"""Rows that are read at once, which bounds the memory."""
 SAMPLE = 1000
 """Rows whose nearest neighbors among all other rows are searched."""
 NEAR = 0.99
@@ -221,9 +219,9 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
         raise VecsmithError(f"{embedded.source} has one vector only; give two or more to inspect.")
     chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE), replace=False))
     sums = InspectionSums(embedded.dimensions)
-    blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK)]
+    blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK_ROWS)]
     for shard, start in track(blocks, "Reading vectors", len(blocks)):
-        sums.add(shard[start : start + BLOCK])
+        sums.add(shard[start : start + BLOCK_ROWS])
     nearest, pairs = _neighbors(embedded, chosen)
     return Inspection(
         rows=n,
@@ -241,10 +239,10 @@ def _neighbors(embedded: EmbeddingSet, chosen: RowNumbers) -> tuple[Doubles, NDA
     vectors = embedded.unit
     sample = vectors[chosen]
     nearest = np.full(len(sample), -1, np.float32)
-    starts = range(0, len(vectors), BLOCK)
+    starts = range(0, len(vectors), BLOCK_ROWS)
     for start in track(starts, "Looking for neighbors", len(starts)):
-        cosines = sample @ vectors[start : start + BLOCK].T
-        inside = np.flatnonzero((chosen >= start) & (chosen < start + BLOCK))
+        cosines = sample @ vectors[start : start + BLOCK_ROWS].T
+        inside = np.flatnonzero((chosen >= start) & (chosen < start + BLOCK_ROWS))
         cosines[inside, chosen[inside] - start] = -1
         nearest = np.maximum(nearest, cosines.max(axis=1))
     pairs = (sample @ sample.T)[np.triu_indices(len(sample), 1)]

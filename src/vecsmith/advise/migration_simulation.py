@@ -9,16 +9,15 @@ from typing import Self
 import faiss
 import numpy as np
 
+from vecsmith.advise.prediction import PSEUDO_QUERIES
 from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
-from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Fold
 from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration
 
-PSEUDO_QUERIES = 1000
-"""Documents that serve as queries."""
 EMBEDDED_PER_QUERY = 200
 """Documents per query whose texts the new model embeds at query time."""
 RE_EMBEDDED = (0.1, 0.25, 0.5)
@@ -103,7 +102,7 @@ class MigrationSimulation:
         self.queries = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._use_auxiliary(np.empty((self.n, 0), np.float32))
         # the shortlist is the same share of the sample as EMBEDDED_PER_QUERY is of all documents
-        self.shortlist = max(DEPTH, round(EMBEDDED_PER_QUERY * self.n / documents))
+        self.shortlist = max(NDCG_DEPTH, round(EMBEDDED_PER_QUERY * self.n / documents))
 
     def with_auxiliary(self, vectors: Floats) -> Self:
         """Return a simulation that adds the scores of an auxiliary model's unit vectors (n, c) to all scores."""
@@ -114,7 +113,7 @@ class MigrationSimulation:
     def _use_auxiliary(self, vectors: Floats) -> None:
         self.C = vectors
         self.reference = np.hstack([self.B, vectors])
-        self.gain = ExpectedGain(self._reference_scores(self._search(self.B[self.queries], self.B, DEPTH)))
+        self.gain = ExpectedGain(self._reference_scores(self._search(self.B[self.queries], self.B, NDCG_DEPTH)))
 
     @property
     def pairs(self) -> int:
@@ -151,7 +150,7 @@ class MigrationSimulation:
         return score_shortlist(self.reference[self.queries], rows, lambda chosen: self.reference[chosen])
 
     def _retention_by_query(self, Q: Floats, D: Floats) -> Doubles:
-        return self.gain.retention(self._reference_scores(self._search(Q, D, DEPTH)))
+        return self.gain.retention(self._reference_scores(self._search(Q, D, NDCG_DEPTH)))
 
     def retention(self, share: float) -> tuple[float, float]:
         """Return the retention with translated queries and with translated documents.
@@ -176,7 +175,7 @@ class MigrationSimulation:
         yield MigrationOption("queries translated, the old index stays", queries)
         yield MigrationOption("documents translated", documents)
         shortlist = np.sort(self._reference_scores(self._search(Q, D, self.shortlist)), axis=1)[:, ::-1]
-        reranked = self.gain.retention(shortlist[:, :DEPTH])
+        reranked = self.gain.retention(shortlist[:, :NDCG_DEPTH])
         yield MigrationOption(
             f"documents translated, the top {EMBEDDED_PER_QUERY} of a query embedded at query time",
             float(reranked.mean()),

@@ -12,7 +12,7 @@ from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
-from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index, Scoring
@@ -90,8 +90,8 @@ class PseudoQueries:
         self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
         # empty texts have a zero vector, which cannot rank documents
         nonzero = np.flatnonzero(self.documents.any(axis=1))
-        if len(nonzero) < 4 * DEPTH:
-            raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * DEPTH}.")
+        if len(nonzero) < 4 * NDCG_DEPTH:
+            raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * NDCG_DEPTH}.")
         self._rows = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
@@ -107,11 +107,11 @@ class PseudoQueries:
     def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
         """Return the float scores (n_queries, 10) of the ten first documents by codes, without the query itself."""
         X, rows = self.documents, self._rows
-        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
+        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], NDCG_DEPTH + 1)
         itself = ranked == rows[:, None]
         # if the query's own document is not in its ranking, the last document is removed instead
         itself[~itself.any(axis=1), -1] = True
-        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), DEPTH), lambda chosen: X[chosen])
+        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), NDCG_DEPTH), lambda chosen: X[chosen])
 
 
 def predict(

@@ -17,7 +17,7 @@ from vecsmith.codecs.recentering import recentered_stages
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.spec import canonical, parse
-from vecsmith.codecs.stages import BLOCK_ROWS, Quantizer, Reducer
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, Reducer
 from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks
 from vecsmith.errors import VecsmithError
 from vecsmith.manifests import write_manifest
@@ -280,6 +280,6 @@ class Codec(Chain, Estimator):
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:
     """Fill `result` with the values of `function` for blocks of `rows` and the number of the block's first row."""
-    for start in range(0, len(rows), BLOCK_ROWS):
-        result[start : start + BLOCK_ROWS] = function(rows[start : start + BLOCK_ROWS], start)
+    for start in range(0, len(rows), CODE_BLOCK_ROWS):
+        result[start : start + CODE_BLOCK_ROWS] = function(rows[start : start + CODE_BLOCK_ROWS], start)
     return result

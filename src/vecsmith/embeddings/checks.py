@@ -9,8 +9,8 @@ import numpy as np
 from vecsmith.array_types import Floats, RowNumbers, Vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
-BLOCK_ROWS = 8192
-"""Vectors read at a time, which bounds the memory of checks and translation."""
+BLOCK_ROWS = 4096
+"""Maximum vectors read or written at a time, which bounds the memory."""
 UNIT_TOLERANCE = 1e-6
 """Difference from 1 below which a norm counts as 1, the precision of float32 norms."""
 SMALLEST_NORM = 1e-12

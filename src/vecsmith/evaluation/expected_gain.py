@@ -4,7 +4,7 @@ import numpy as np
 
 from vecsmith.array_types import Doubles, Floats
 
-DEPTH = 10
+NDCG_DEPTH = 10
 """Ranks that are evaluated, as in nDCG@10."""
 TEMPERATURE = 0.4
 """Temperature of the gains, in units of the mean difference between the first and tenth score of a query. With this
@@ -29,7 +29,7 @@ class ExpectedGain:
         self._ideal = self._discounted_gain(best)
 
     def _discounted_gain(self, scores: Floats) -> Doubles:
-        discounts = 1 / np.log2(np.arange(DEPTH) + 2)
+        discounts = 1 / np.log2(np.arange(NDCG_DEPTH) + 2)
         return np.asarray(np.exp((scores - self._best[:, :1]) / self._temperature) @ discounts)
 
     def retention(self, scores: Floats) -> Doubles:

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Doubles, RowNumbers, Vectors
-from vecsmith.embeddings import PairMoments, UnitVectors, sample_rows
+from vecsmith.embeddings import BLOCK_ROWS, PairMoments, UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.ranked_lists import MEASURES
 
 Paired = Vectors | UnitVectors
 
-BLOCK = 4096
-"""Rows that are read at once."""
 RESAMPLES = 1000
 """Bootstrap samples."""
 KERNEL_ROWS = 2000
@@ -241,7 +239,7 @@ def _check_pairs(X: Paired, Y: Paired) -> None:
 
 
 def _blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    return [slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS)]
 
 
 def _floats(X: NDArray[Any]) -> Doubles:

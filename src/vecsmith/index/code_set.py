@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.stages import BLOCK_ROWS
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import CodedVectors, Originals
@@ -100,9 +100,9 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), BLOCK_ROWS)
+        starts = range(0, len(X), CODE_BLOCK_ROWS)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + BLOCK_ROWS]) for start in tracked)
+        blocks = (codec.encode(X[start : start + CODE_BLOCK_ROWS]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -222,7 +222,8 @@ def write_codes(
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
         quantizer, width = scanned.quantizer, scanned.bytes_per_vector
         computed = (
-            quantizer.score_factors(codes[start : start + BLOCK_ROWS, :width]) for start in range(0, count, BLOCK_ROWS)
+            quantizer.score_factors(codes[start : start + CODE_BLOCK_ROWS, :width])
+            for start in range(0, count, CODE_BLOCK_ROWS)
         )
         factors = (block for block in computed if block is not None)
         if (first := next(factors, None)) is not None:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from vecsmith.array_types import Codes, Vectors
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, Store
-from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
+from vecsmith.stores.blocks import row_blocks
 from vecsmith.stores.errors import missing_vector, table_exists
 
 VECTOR_TYPES = ("vector", "halfvec")
@@ -72,7 +73,7 @@ class PgVector(Store):
             query = sql.SQL(f"SELECT {expression} FROM {{}} ORDER BY {{}}")
             with connection.cursor(f"vecsmith_{name}") as cursor:
                 cursor.execute(query.format(sql.Identifier(name), named, order))
-                while rows := cursor.fetchmany(BATCH_ROWS):
+                while rows := cursor.fetchmany(BLOCK_ROWS):
                     yield [row[0] for row in rows]
 
         def strings(name: str) -> list[str] | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vecsmith.array_types import Floats, Vectors
 from vecsmith.arrays import write_weights
-from vecsmith.embeddings import BLOCK_ROWS, UnitVectors, as_vectors
+from vecsmith.embeddings import UnitVectors, as_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
@@ -30,6 +30,8 @@ FORMAT_VERSION = 1
 KIND = "translator"
 MIN_PAIRS = 4
 """Minimum number of pairs to fit a translator."""
+TRANSLATION_BLOCK_ROWS = 8192
+"""Maximum vectors translated at a time, which bounds the memory."""
 TINY = np.finfo(np.float32).tiny
 """Lower bound of norms in divisions."""
 
@@ -139,11 +141,13 @@ class Translator(ABC):
                 f"{self!r} takes vectors of {self.input_dimensions_} dimensions, but got an array of shape {X.shape}; "
                 "use vectors of the source model."
             )
-        if len(X) <= BLOCK_ROWS:
+        if len(X) <= TRANSLATION_BLOCK_ROWS:
             return self._translate(X[:], 0)
         result = np.empty((len(X), self.output_dimensions_), np.float32)
-        for start in range(0, len(X), BLOCK_ROWS):
-            result[start : start + BLOCK_ROWS] = self._translate(X[start : start + BLOCK_ROWS], start)
+        for start in range(0, len(X), TRANSLATION_BLOCK_ROWS):
+            result[start : start + TRANSLATION_BLOCK_ROWS] = self._translate(
+                X[start : start + TRANSLATION_BLOCK_ROWS], start
+            )
         return result
 
     def _translate(self, X: Vectors, start: int) -> Floats:
