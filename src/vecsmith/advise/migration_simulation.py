@@ -106,9 +106,9 @@ class MigrationSimulation:
 
     def with_auxiliary(self, vectors: Floats) -> Self:
         """Return a simulation that adds the scores of an auxiliary model's unit vectors (n, c) to all scores."""
-        other = copy(self)
-        other._use_auxiliary(vectors)
-        return other
+        fused = copy(self)
+        fused._use_auxiliary(vectors)
+        return fused
 
     def _use_auxiliary(self, vectors: Floats) -> None:
         self.C = vectors

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vecsmith.array_types import Codes, Floats, Vectors
-from vecsmith.arrays import write_weights
 from vecsmith.codecs.chain import Chain
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
 from vecsmith.codecs.estimator import Estimator
@@ -20,7 +19,7 @@ from vecsmith.codecs.spec import canonical, parse
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, Reducer
 from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks
 from vecsmith.errors import VecsmithError
-from vecsmith.manifests import write_manifest
+from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
 
 Array = TypeVar("Array", bound=NDArray[Any])
@@ -274,8 +273,7 @@ class Codec(Chain, Estimator):
             "versions": {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu")},
         }
         folder.mkdir(exist_ok=True)
-        write_weights(folder / "weights.safetensors", weights)
-        write_manifest(folder / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+        write_fitted(folder, KIND, FORMAT_VERSION, content, weights)
 
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:

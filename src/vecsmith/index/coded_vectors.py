@@ -86,7 +86,7 @@ Originals = Vectors | UnitVectors | CodedVectors | FoldedCodedVectors
 """Vectors, or finer codes, that scoring ``rescored`` reorders a shortlist with; read as ``originals[rows]``."""
 
 
-def project_queries(originals: Originals | None, Q: Floats) -> Floats:
+def project_to_coordinates(originals: Originals | None, Q: Floats) -> Floats:
     """Project queries (n, d) into the space of `read_coordinates` (n, k)."""
     return originals.project(Q) if isinstance(originals, CodedVectors) else Q
 

@@ -35,18 +35,18 @@ class Ready:
     queries: EmbeddingSet
 
     def provenance(self, side: Side) -> Provenance:
-        found = self._side(side).provenance
+        provenance = self._side(side).provenance
         revision = fingerprint([self.corpus.fingerprint, self.queries.fingerprint])
         # without the prefix, because the vectors may differ from those that the hub's model gives here
-        return replace(found, encoder=found.encoder.removeprefix("st:"), revision=revision)
+        return replace(provenance, encoder=provenance.encoder.removeprefix("st:"), revision=revision)
 
     def embed(self, texts: Texts, side: Side) -> Floats:
-        found = self._side(side)
-        rows = {text: row for row, text in enumerate(found.texts or [])}
+        vectors = self._side(side)
+        rows = {text: row for row, text in enumerate(vectors.texts or [])}
         missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
         if missing is not None:
-            raise VecsmithError(f"{found.source} has no vector for the text {missing!r} of {texts.source}.")
-        return normalize(found.vectors[[rows[text] for text in texts.texts]])
+            raise VecsmithError(f"{vectors.source} has no vector for the text {missing!r} of {texts.source}.")
+        return normalize(vectors.vectors[[rows[text] for text in texts.texts]])
 
     @property
     def dimensions(self) -> int:

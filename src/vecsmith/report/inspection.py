@@ -135,7 +135,7 @@ def sparkline(counts: Values) -> str:
     return "".join(BARS[0 if not count else max(round(8 * float(count) / top), 1)] for count in counts)
 
 
-def check_picture(path: Path, force: bool = False) -> None:
+def check_page(path: Path, force: bool = False) -> None:
     """Raise an error if a page cannot be written, before the statistics are computed.
 
     Raises
@@ -150,7 +150,7 @@ def check_picture(path: Path, force: bool = False) -> None:
     require("plotly", "report")
 
 
-def write_picture(
+def write_page(
     path: Path, source: str, facts: Inspection, suggestions: Sequence[Suggestion], force: bool = False
 ) -> None:
     """Write statistics, plots and suggestions as a self-contained HTML page.
@@ -158,9 +158,9 @@ def write_picture(
     Raises
     ------
     VecsmithError
-        As `check_picture`.
+        As `check_page`.
     """
-    check_picture(path, force)
+    check_page(path, force)
     drawn = _figure(facts).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
     listed = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(said)}</dd>" for name, said in _sentences(facts).items()

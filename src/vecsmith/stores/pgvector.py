@@ -59,11 +59,11 @@ class PgVector(Store):
         named = _identifier(table)
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         of_table = "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
-        found = connection.execute(
+        columns = connection.execute(
             f"SELECT attname, format_type(atttypid, NULL) {of_table}", [named.as_string(connection)]
         ).fetchall()
-        kinds = dict(found)
-        vectors = [name for name, kind in found if kind in VECTOR_TYPES]
+        kinds = dict(columns)
+        vectors = [name for name, kind in columns if kind in VECTOR_TYPES]
         if len(vectors) != 1:
             connection.close()
             raise VecsmithError(f"The database has no table {table!r} with one column of type vector or halfvec.")

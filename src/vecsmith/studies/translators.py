@@ -174,7 +174,7 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
     (documents, _), (corpus, queries) = experiment.embed()
     true = corpus.unit[:]
     translated, _ = cross_translate(experiment.method, documents.unit[:], true, experiment.seed)
-    what = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
+    title = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
     # the rows of a fold are in random order
     drawn = folds(len(true), FOLDS, experiment.seed)[0].rows[:EXAMPLE_DOCUMENTS]
     drawn = drawn[_order_by_cluster(true[drawn], experiment.seed)]
@@ -188,12 +188,12 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
         for row, q in zip(chosen, queries.unit[chosen], strict=True)
     ]
     maps: list[Map | Kernels] = [
-        Map("map", f"Documents in the space of the target, UMAP: {what}", vectors, labels),
+        Map("map", f"Documents in the space of the target, UMAP: {title}", vectors, labels),
         Kernels(
-            "kernels", f"Cosines of all pairs of documents, by clusters of the true vectors: {what}", cosines, labels
+            "kernels", f"Cosines of all pairs of documents, by clusters of the true vectors: {title}", cosines, labels
         ),
     ]
-    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {what}", tables)
+    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {title}", tables)
 
 
 def _order_by_cluster(X: Floats, seed: int) -> RowNumbers:

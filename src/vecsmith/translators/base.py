@@ -20,10 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Floats, Vectors
-from vecsmith.arrays import write_weights
 from vecsmith.embeddings import UnitVectors, as_vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.manifests import write_manifest
+from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
 
 FORMAT_VERSION = 1
@@ -202,8 +201,7 @@ class Translator(ABC):
             "versions": {name: version(name) for name in ("vecsmith", "numpy")},
         }
         with output_folder(Path(path), KIND, force) as staging:
-            write_weights(staging / "weights.safetensors", {name: getattr(self, name) for name in self.state})
-            write_manifest(staging / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+            write_fitted(staging, KIND, FORMAT_VERSION, content, {name: getattr(self, name) for name in self.state})
 
     def restore(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Self:
         """Set the attributes that `save` wrote.

@@ -116,7 +116,7 @@ class MLP(Translator):
         sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
         components, line = (X - self.mean_) @ self.components_, affine(X, self.weights_, self.offset_)
         sources, lines, targets = map(torch.from_numpy, (components, line, Y))
-        how = Training(
+        settings = Training(
             LOSSES[self.loss],  # type: ignore[arg-type]
             STEPS,
             MAX_EPOCHS,
@@ -128,10 +128,10 @@ class MLP(Translator):
 
         def loss(rows: "Tensor") -> "Tensor":
             predicted, expected = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
-            if how.loss == "mse":
+            if settings.loss == "mse":
                 return torch.square(predicted - expected).sum(dim=1).mean()  # type: ignore[no-any-return]
             predicted, expected = unit_rows(predicted), unit_rows(expected)
-            if how.loss == "cosine":
+            if settings.loss == "cosine":
                 return 1 - (predicted * expected).sum(dim=1).mean()
             ranked = expected[:QUERIES_PER_BATCH] @ expected.T / TEMPERATURE
             return listwise(sharpness.exp() * predicted[:QUERIES_PER_BATCH] @ expected.T, ranked) + listwise(
@@ -143,11 +143,11 @@ class MLP(Translator):
                 return float(loss(torch.from_numpy(held_out)))
 
         def batch_loss(left: float) -> "Tensor":
-            return loss(torch.from_numpy(rng.permutation(training)[: how.batch]))
+            return loss(torch.from_numpy(rng.permutation(training)[: settings.batch]))
 
-        steps = how.steps_for(len(training))
-        checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(how)])
-        trained, _ = train(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
+        steps = settings.steps_for(len(training))
+        checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(settings)])
+        trained, _ = train(parameters, sharpness, batch_loss, check, settings, steps, self.spec, checkpoint=checkpoint)
         for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # the validation set is no longer needed, so f is fitted on all pairs

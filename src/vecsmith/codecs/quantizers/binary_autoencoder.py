@@ -71,11 +71,11 @@ class BinaryAutoencoder(UnitBitQuantizer):
         rng = np.random.default_rng(seed)
         self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         centered = X - self.mean_
-        starts, left_over = [], centered
+        starts, residuals = [], centered
         for first in range(0, self.n_bits, X.shape[1]):
-            starts.append(iterative_quantization(left_over, min(X.shape[1], self.n_bits - first), rng))
-            bits = sign(left_over @ starts[-1])
-            left_over = left_over - bits @ _ridge(bits, left_over)[0]
+            starts.append(iterative_quantization(residuals, min(X.shape[1], self.n_bits - first), rng))
+            bits = sign(residuals @ starts[-1])
+            residuals = residuals - bits @ _ridge(bits, residuals)[0]
         self.start_ = np.hstack(starts)
         bits = sign(centered @ self.start_)
         A, lowest = _ridge(bits, centered)

@@ -98,10 +98,10 @@ class Grouped(BitQuantizer):
             return unit_rows(p["middle"] + sign(above[:, self.members_].amax(dim=2))[:, owner] * p["half"])
 
         start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
-        how = {"learning_rate": LEARNING_RATE, **self.options}
-        found, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **how)
-        self.threshold_ = found["threshold"] * spread
-        self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
+        settings = {"learning_rate": LEARNING_RATE, **self.options}
+        trained, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **settings)
+        self.threshold_ = trained["threshold"] * spread
+        self.middle_, self.half_ = unit * trained["middle"], unit * trained["half"]
 
     @property
     def _owner(self) -> NDArray[np.int64]:

@@ -100,15 +100,15 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
     def groups(self, X: Floats) -> Codes:
         Z = (X - self.mean_) @ self.components_.T
-        found = np.zeros(Z.shape, np.uint8)
+        numbers = np.zeros(Z.shape, np.uint8)
         for threshold in (self.levels_[1:] + self.levels_[:-1]) / 2:
-            found += threshold < Z
-        found = np.minimum(found, (1 << self.bits_) - 1)
+            numbers += threshold < Z
+        numbers = np.minimum(numbers, (1 << self.bits_) - 1)
         groups, slots, shifts = self._places
         result = np.zeros((len(X), self.n_groups), np.uint8)
         for slot in range(SLOTS):
             here = slots == slot
-            result[:, groups[here]] |= found[:, here] << shifts[here].astype(np.uint8)
+            result[:, groups[here]] |= numbers[:, here] << shifts[here].astype(np.uint8)
         return result
 
     def values(self, codes: Codes) -> Floats:
@@ -118,8 +118,8 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
     @cached_property
     def _table(self) -> Floats:
         """The decoded value of each component for each entry of its group, (r, 16)."""
-        found = np.arange(ENTRIES)[:, None] >> self._places[2] & (1 << self.bits_) - 1
-        return np.ascontiguousarray((np.take_along_axis(self.levels_, found, axis=0) * self.gain_).T)
+        numbers = np.arange(ENTRIES)[:, None] >> self._places[2] & (1 << self.bits_) - 1
+        return np.ascontiguousarray((np.take_along_axis(self.levels_, numbers, axis=0) * self.gain_).T)
 
     @property
     def codebooks(self) -> Floats:
@@ -169,13 +169,13 @@ def allocate(variances: Doubles, bits: int) -> NDArray[np.int64]:
         Number of bits of each value.
     """
     gains = np.append(-np.diff(DISTORTIONS), -np.inf)
-    given = np.zeros(len(variances), np.int64)
+    allocated = np.zeros(len(variances), np.int64)
     for _ in range(bits):
-        given[np.argmax(variances * gains[given])] += 1
-    while (given == 3).sum() > (given == 1).sum():
-        threes = np.flatnonzero(given == 3)
-        given[threes[0]], given[threes[-1]] = 4, 2
-    return given
+        allocated[np.argmax(variances * gains[allocated])] += 1
+    while (allocated == 3).sum() > (allocated == 1).sum():
+        threes = np.flatnonzero(allocated == 3)
+        allocated[threes[0]], allocated[threes[-1]] = 4, 2
+    return allocated
 
 
 def storage_order(bits: NDArray[np.int64]) -> NDArray[np.int64]:

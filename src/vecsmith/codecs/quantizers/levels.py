@@ -61,11 +61,11 @@ class _Levels(NibbleQuantizer):
 
     def groups(self, X: Floats) -> Codes:
         pairs = self._pairs(X)
-        found = np.empty(pairs.shape[:2], np.uint8)
+        numbers = np.empty(pairs.shape[:2], np.uint8)
         for start in range(0, len(X), CACHE_BLOCK_ROWS):
             block = slice(start, start + CACHE_BLOCK_ROWS)
-            found[block], _ = nearest(pairs[block], self.entries_)
-        return found
+            numbers[block], _ = nearest(pairs[block], self.entries_)
+        return numbers
 
     def sums(self, codes: Codes) -> Floats:
         pairs = self.entries_[np.arange(self.n_groups), self.groups_of(codes)]
@@ -98,8 +98,8 @@ class Levels3(_Levels):
     def _coded_entries(self, entries: Floats, pairs: Floats) -> Floats:
         errors = [nearest(pairs, np.delete(entries, entry, axis=1))[1] for entry in range(entries.shape[1])]
         dropped = np.argmin(errors, axis=0)
-        kept = np.arange(entries.shape[1]) != dropped[:, None]
-        return np.asarray(entries[kept].reshape(len(entries), -1, 2))
+        is_coded = np.arange(entries.shape[1]) != dropped[:, None]
+        return np.asarray(entries[is_coded].reshape(len(entries), -1, 2))
 
 
 def lloyd_max(values: Floats, count: int) -> Doubles:
@@ -124,9 +124,9 @@ def nearest(pairs: Floats, entries: Floats) -> tuple[Codes, Floats]:
     """Return the numbers (n, p) of the entries (p, e, 2) nearest to pairs (n, p, 2), and the sums of errors (p,)."""
     x, y = np.ascontiguousarray(pairs[:, :, 0]), np.ascontiguousarray(pairs[:, :, 1])
     best = np.full(x.shape, np.inf, np.float32)
-    found = np.zeros(x.shape, np.uint8)
+    numbers = np.zeros(x.shape, np.uint8)
     for number in range(entries.shape[1]):
         error = (x - entries[:, number, 0]) ** 2 + (y - entries[:, number, 1]) ** 2
-        np.maximum(found, (error < best).view(np.uint8) * np.uint8(number), out=found)
+        np.maximum(numbers, (error < best).view(np.uint8) * np.uint8(number), out=numbers)
         np.minimum(best, error, out=best)
-    return found, best.sum(axis=0)
+    return numbers, best.sum(axis=0)

@@ -94,9 +94,9 @@ class Neural(UnitBitQuantizer):
             return unit_rows(p["offset"] + signs @ p["decoder"])
 
         scaled = {name: array / units[name] for name, array in start.items()}
-        how = {"learning_rate": LEARNING_RATE, **self.options}
-        found, _ = train_codes(scaled, reconstruct, training, validation, seed, "neural", **how)
-        for name, array in found.items():
+        settings = {"learning_rate": LEARNING_RATE, **self.options}
+        trained, _ = train_codes(scaled, reconstruct, training, validation, seed, "neural", **settings)
+        for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(units[name]))
 
     def _predict(self, X: Floats) -> Floats:

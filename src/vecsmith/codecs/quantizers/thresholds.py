@@ -50,26 +50,26 @@ class Thresholds(BitQuantizer):
 
         training, validation = split(X, seed)
         spread = spreads(training)
-        how = {"learning_rate": LEARNING_RATE, **self.options}
-        starts = how.pop("starts", STARTS)
+        settings = {"learning_rate": LEARNING_RATE, **self.options}
+        starts = settings.pop("starts", STARTS)
         lowest = np.inf
         for name, threshold in islice(self._starts(training, seed), starts):
             middle, half = levels(training, training > threshold, threshold)
             unit = max(float(half.mean()), TINY)
             start: dict[str, Floats] = {"threshold": threshold / spread, "middle": middle / unit, "half": half / unit}
-            found, loss = train_codes(
+            trained, loss = train_codes(
                 start,
                 lambda p, x, sign: unit_rows(p["middle"] + sign(x / x.new_tensor(spread) - p["threshold"]) * p["half"]),
                 training,
                 validation,
                 seed,
                 f"thresholds from {name}",
-                **how,
+                **settings,
             )
             if loss < lowest:
                 lowest = loss
-                self.threshold_ = spread * found["threshold"]
-                self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
+                self.threshold_ = spread * trained["threshold"]
+                self.middle_, self.half_ = unit * trained["middle"], unit * trained["half"]
 
     def _starts(self, X: Floats, seed: int) -> Iterator[tuple[str, Floats]]:
         """Yield names and initial thresholds (d,): three fixed ones, then random ones without end."""

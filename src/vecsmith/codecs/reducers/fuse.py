@@ -53,15 +53,15 @@ class Fuse(Reducer):
     summary = "the vectors of several models side by side, normalized and weighted; must be the first stage"
 
     def __init__(self, parts: str) -> None:
-        found = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
-        if len(found) < 2:
+        matches = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
+        if len(matches) < 2:
             raise VecsmithError(
                 f"fuse({parts}) names one model; name two or more, such as fuse(minilm,static:0.7), "
                 "or leave out the fusion."
             )
-        self.names = [match["name"] for match in found]
-        self.given_weights = [match["weight"] for match in found]
-        self.given_widths = [int(match["width"] or 0) for match in found]
+        self.names = [match["name"] for match in matches]
+        self.given_weights = [match["weight"] for match in matches]
+        self.given_widths = [int(match["width"] or 0) for match in matches]
         self.widths = self.given_widths
         self.parts = ",".join(
             name + (f"@{width}" if width else "") + ("" if weight is None else f":{weight}")
@@ -91,8 +91,8 @@ class Fuse(Reducer):
             )
         widths = list(blocks.values()) or self.given_widths
         if any(given not in (0, width) for given, width in zip(self.given_widths, widths, strict=True)):
-            found = " and ".join(map(str, widths))
-            raise VecsmithError(f"fuse({self.parts}) does not suit vectors of {found} dimensions; mend the spec.")
+            widths_text = " and ".join(map(str, widths))
+            raise VecsmithError(f"fuse({self.parts}) does not suit vectors of {widths_text} dimensions; mend the spec.")
         self.widths = widths
 
     def _fit(self, X: Floats, seed: int) -> None:
