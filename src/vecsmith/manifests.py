@@ -90,7 +90,7 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
 
 
 def is_of_kind(path: Path, kind: str) -> bool:
-    """Whether a manifest names this kind of content; its hashes are not checked."""
+    """Return whether a manifest names this kind of content; its hashes are not checked."""
     try:
         return bool(json.loads(path.read_text(encoding="utf-8")).get("kind") == kind)
     except (OSError, ValueError, AttributeError):

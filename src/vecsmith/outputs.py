@@ -270,7 +270,7 @@ def _receipt(file: Path) -> Path:
 
 
 def _is_received(file: Path, receipt: Path) -> bool:
-    """Whether the hash of a file is in its receipt."""
+    """Return whether the hash of a file is in its receipt."""
     try:
         content = read_manifest(receipt, RECEIPT, RECEIPT_VERSION, trusting=True)
     except VecsmithError:

@@ -6,7 +6,7 @@ import numpy as np
 
 from vecsmith.advise.prediction import ValidationTask
 from vecsmith.array_types import Doubles, Floats
-from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, choose_weights
+from vecsmith.codecs.reducers.fuse import MAX_DOCUMENTS, FittedFuse, choose_weights
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH
@@ -31,7 +31,7 @@ def weights_on_queries(validation: ValidationTask, seed: int = 0) -> Callable[[F
     judged_documents = {document for gains in judgements.values() for document in gains}
     ids = corpus.ids
     order = np.random.default_rng(seed).permutation(len(ids))
-    size = max(DOCUMENTS, len(judged_documents))
+    size = max(MAX_DOCUMENTS, len(judged_documents))
     searched = np.sort(sorted(order, key=lambda row: ids[row] not in judged_documents)[:size])
     judged = JudgedQueries(validation.task, validation.split, queries.ids, [ids[row] for row in searched])
 

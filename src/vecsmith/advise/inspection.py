@@ -12,15 +12,15 @@ from vecsmith.embeddings import BLOCK_ROWS, EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
 
-SAMPLE = 1000
+SAMPLE_ROWS = 1000
 """Rows whose nearest neighbors among all other rows are searched."""
-NEAR = 0.99
+NEAR_DUPLICATE_COSINE = 0.99
 """Minimum cosine between near duplicates."""
 BALANCED = (0.25, 0.75)
 """Shares of positive values of a balanced dimension; outside of them, a sign has less than 0.81 bits of entropy."""
-OUTLIER = 3.0
+OUTLIER_SIZE = 3.0
 """Minimum size of an outlier dimension, relative to the median dimension (see `Inspection.size`)."""
-IDLE = 0.1
+IDLE_SIZE = 0.1
 """Maximum size of an idle dimension, relative to the median dimension."""
 BINS = np.linspace(-1, 1, 101)
 """Edges of the bins of the histogram of cosines."""
@@ -110,13 +110,13 @@ class Inspection:
 
     @property
     def outliers(self) -> list[int]:
-        """Dimensions whose size is above `OUTLIER`, in descending order of size."""
-        return [int(i) for i in np.argsort(-self.size, kind="stable") if self.size[i] > OUTLIER]
+        """Dimensions whose size is above `OUTLIER_SIZE`, in descending order of size."""
+        return [int(i) for i in np.argsort(-self.size, kind="stable") if self.size[i] > OUTLIER_SIZE]
 
     @property
     def idle(self) -> list[int]:
-        """Dimensions whose size is below `IDLE`."""
-        return [int(i) for i in np.flatnonzero(self.size < IDLE)]
+        """Dimensions whose size is below `IDLE_SIZE`."""
+        return [int(i) for i in np.flatnonzero(self.size < IDLE_SIZE)]
 
     @property
     def participation_ratio(self) -> float:
@@ -178,7 +178,7 @@ class Inspection:
     @property
     def near_duplicates(self) -> float:
         """Share of the sampled rows with another row at a cosine of 0.99 or more."""
-        return float((self.nearest >= NEAR).mean())
+        return float((self.nearest >= NEAR_DUPLICATE_COSINE).mean())
 
     def to_dict(self) -> dict[str, Any]:
         """Return all statistics, including derived ones, as content for JSON."""
@@ -217,7 +217,7 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
     n = len(embedded)
     if n < 2:
         raise VecsmithError(f"{embedded.source} has one vector only; give two or more to inspect.")
-    chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE), replace=False))
+    chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE_ROWS), replace=False))
     sums = InspectionSums(embedded.dimensions)
     blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK_ROWS)]
     for shard, start in track(blocks, "Reading vectors", len(blocks)):

@@ -9,7 +9,7 @@ from typing import Self
 import faiss
 import numpy as np
 
-from vecsmith.advise.prediction import PSEUDO_QUERIES
+from vecsmith.advise.prediction import MAX_PSEUDO_QUERIES
 from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
@@ -24,7 +24,7 @@ RE_EMBEDDED = (0.1, 0.25, 0.5)
 """Shares of the documents that the new model embeds before the switch."""
 LOSS_RATIOS = (0.1, 1.75)
 """5 % and 95 % quantiles of the measured loss divided by the predicted loss (docs/migrate.md)."""
-FLOOR = 0.005
+INTERVAL_FLOOR = 0.005
 """Half-width of the interval of the retention if the predicted loss is zero."""
 PAIRS_PER_CLUSTER = 100
 """Mean number of documents in a cluster."""
@@ -54,7 +54,7 @@ class MigrationOption:
     def interval(self) -> tuple[float, float]:
         """90 % interval of the retention that real queries will show."""
         loss = 1 - self.retention
-        return 1 - LOSS_RATIOS[1] * loss - FLOOR, 1 - LOSS_RATIOS[0] * loss + FLOOR
+        return 1 - LOSS_RATIOS[1] * loss - INTERVAL_FLOOR, 1 - LOSS_RATIOS[0] * loss + INTERVAL_FLOOR
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class MigrationSimulation:
         rng = np.random.default_rng(seed)
         self.folds = _shuffled_folds(rng.permutation(self.n) % FOLDS, seed)
         nonzero = np.flatnonzero(A.any(axis=1) & B.any(axis=1))
-        self.queries = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
+        self.queries = nonzero[sample_rows(len(nonzero), MAX_PSEUDO_QUERIES, rng)]
         self._use_auxiliary(np.empty((self.n, 0), np.float32))
         # the shortlist is the same share of the sample as EMBEDDED_PER_QUERY is of all documents
         self.shortlist = max(NDCG_DEPTH, round(EMBEDDED_PER_QUERY * self.n / documents))

@@ -20,9 +20,9 @@ from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.tasks import Task
 
-DOCUMENTS = 50_000
+MAX_DOCUMENTS = 50_000
 """Maximum vectors that candidates are fitted and tested on."""
-PSEUDO_QUERIES = 1000
+MAX_PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
 REDUCER_FACTOR = 1.5
 """Factor by which the predicted loss of a codec with reducers is multiplied (docs/studies/prediction.md)."""
@@ -70,13 +70,13 @@ class PseudoQueries:
     Parameters
     ----------
     vectors : UnitVectors or ndarray of shape (n, d), float32
-        Unit vectors of the documents. Of more than `DOCUMENTS`, only a sample is read.
+        Unit vectors of the documents. Of more than `MAX_DOCUMENTS`, only a sample is read.
     seed : int
         Seed of the sample and of the choice of queries.
 
     Attributes
     ----------
-    documents : ndarray of shape (min(n, DOCUMENTS), d), float32
+    documents : ndarray of shape (min(n, MAX_DOCUMENTS), d), float32
         The sample of documents.
 
     Raises
@@ -87,12 +87,12 @@ class PseudoQueries:
 
     def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
+        self.documents = vectors[sample_rows(len(vectors), MAX_DOCUMENTS, rng)]
         # empty texts have a zero vector, which cannot rank documents
         nonzero = np.flatnonzero(self.documents.any(axis=1))
         if len(nonzero) < 4 * NDCG_DEPTH:
             raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * NDCG_DEPTH}.")
-        self._rows = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
+        self._rows = nonzero[sample_rows(len(nonzero), MAX_PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:

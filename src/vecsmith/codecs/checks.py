@@ -1,4 +1,4 @@
-"""Checks and sampling of training vectors."""
+"""Checks, sampling and statistics of training vectors."""
 
 import warnings
 from typing import Any
@@ -76,3 +76,9 @@ def refuse_infinite(X: Floats, rows: RowNumbers, name: str) -> None:
     if not finite.all():
         row = rows[np.argmin(finite)]
         raise VecsmithError(f"The {name} have a NaN or infinite value in row {row}; embed that text again.")
+
+
+def standard_deviations(X: Floats) -> Floats:
+    """Return the standard deviations (d,), 1 for constant dimensions."""
+    deviations: Floats = X.std(axis=0)
+    return np.where(deviations > 1e-6, deviations, 1).astype(np.float32)

@@ -101,7 +101,7 @@ class Codec(Chain, Estimator):
         X = self.unit(X)
         self.blocks = dict(blocks or X.blocks)
         if isinstance(self.stages[0], Fuse):
-            self.stages[0].take(self.blocks)
+            self.stages[0].set_widths(self.blocks)
         unseen = None if validation is None else self._validation(self.unit(validation, "the validation vectors"), X)
         reduced = sample(X, FIT_VECTORS, self.seed, "vectors")
         for reducer in self.reducers:

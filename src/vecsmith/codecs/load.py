@@ -27,7 +27,7 @@ def load_codec(path: str | Path) -> Codec:
         codec = Codec(config["spec"], config["seed"])
         codec.blocks = {str(name): int(width) for name, width in config.get("blocks", {}).items()}
         if isinstance(codec.stages[0], Fuse):
-            codec.stages[0].take(codec.blocks)
+            codec.stages[0].set_widths(codec.blocks)
         for position, (stage, d) in enumerate(zip(codec.stages, config["input_dimensions"], strict=True)):
             own = f"{position}."
             stage.restore({n.removeprefix(own): array for n, array in weights.items() if n.startswith(own)}, d)

@@ -65,7 +65,7 @@ def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
 
 
 def is_multi_model(X: Any) -> bool:
-    """Whether `X` is a list of sets or arrays (n, d), one per model, rather than one array-like of vectors."""
+    """Return whether `X` is a list of sets or arrays (n, d), one per model, rather than one array-like of vectors."""
     return isinstance(X, list | tuple) and any(isinstance(each, EmbeddingSet) or np.ndim(each) == 2 for each in X)
 
 

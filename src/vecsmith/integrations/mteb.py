@@ -28,7 +28,7 @@ from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.evaluation.folds import FIT_ON, encode_corpus
 from vecsmith.index import SCORINGS, CodePartition, Index, Scoring
 from vecsmith.integrations.mteb_task import mteb_task, slug
-from vecsmith.integrations.mteb_vectors import Embedded, Ready
+from vecsmith.integrations.mteb_vectors import EncoderVectors, PrecomputedVectors
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")
@@ -78,9 +78,9 @@ class CodecModel:
                 raise unknown(kind, name, known)
         self.scoring = scoring
         if isinstance(encoder, tuple):
-            self._source: Embedded | Ready = Ready(*encoder)
+            self._source: EncoderVectors | PrecomputedVectors = PrecomputedVectors(*encoder)
         else:
-            self._source = Embedded(load_encoder(encoder) if isinstance(encoder, str) else encoder)
+            self._source = EncoderVectors(load_encoder(encoder) if isinstance(encoder, str) else encoder)
         self._is_fitted = not isinstance(codec, str)
         if isinstance(codec, Codec):
             self.codec = codec

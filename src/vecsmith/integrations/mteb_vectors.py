@@ -11,7 +11,7 @@ from vecsmith.tasks import Texts
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EncoderVectors:
     """Vectors that an encoder computes on demand."""
 
     encoder: Encoder
@@ -28,7 +28,7 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class Ready:
+class PrecomputedVectors:
     """Precomputed vectors, looked up by text."""
 
     corpus: EmbeddingSet

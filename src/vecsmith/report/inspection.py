@@ -14,7 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.advise.inspection import BINS, NEAR, SHARES, Inspection
+from vecsmith.advise.inspection import BINS, NEAR_DUPLICATE_COSINE, SHARES, Inspection
 from vecsmith.advise.suggestions import Suggestion, counted
 from vecsmith.errors import VecsmithError, require
 from vecsmith.outputs import check_file, output_file
@@ -56,7 +56,7 @@ def _sentences(facts: Inspection) -> dict[str, str]:
         "cosine": f"{facts.cosine_mean:.2f} ± {facts.cosine_spread:.2f} between two random rows",
         "neighbor": f"cosine {middle:.2f} to the nearest other row, {low:.2f} to {high:.2f} for 98% of {sampled}",
         "duplicates": f"{counted(facts.duplicates)} an earlier one; {facts.near_duplicates:.1%} of {sampled} have "
-        f"another at a cosine of {NEAR} or more",
+        f"another at a cosine of {NEAR_DUPLICATE_COSINE} or more",
         "signs": f"cosine {facts.sign_cosine:.3f} between a vector and its signs (normal distribution: 0.798)",
         "balance": f"{facts.unbalanced:,} of {facts.dimensions:,} dimensions are positive in under a quarter or over "
         "three quarters of the rows",

@@ -1,4 +1,4 @@
-"""The training loop: AdamW steps, a validation loss, early stopping, and the best parameters kept."""
+"""The training loop: AdamW steps, a validation loss, early stopping, and the selection of the best parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import numpy as np
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import cross_products, normalize, sample_rows
 
-PSEUDO_QUERIES = 1000
+MAX_PSEUDO_QUERIES = 1000
 """Maximum number of documents used as queries."""
 TOP_SCORES = 10
 """Highest scores per query that are compared."""
@@ -55,7 +55,7 @@ class ScoreCalibration:
         ScoreCalibration
             The calibration.
         """
-        queries = sample_rows(len(native), PSEUDO_QUERIES, seed)
+        queries = sample_rows(len(native), MAX_PSEUDO_QUERIES, seed)
         k = min(TOP_SCORES, len(native) - 1)
         native_scores, scores = (_scores(native[queries], D, queries) for D in (native, translated))
         nearest = np.argpartition(-native_scores, k - 1, axis=1)[:, :k]

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from vecsmith.array_types import Bits, Codes, Floats
+from vecsmith.codecs.checks import standard_deviations
 from vecsmith.codecs.quantizers.bits import BitQuantizer
 from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import normalize
@@ -49,7 +50,7 @@ class Thresholds(BitQuantizer):
         from vecsmith.training import split, train_codes, unit_rows
 
         training, validation = split(X, seed)
-        spread = spreads(training)
+        spread = standard_deviations(training)
         settings = {"learning_rate": LEARNING_RATE, **self.options}
         starts = settings.pop("starts", STARTS)
         lowest = np.inf
@@ -95,12 +96,6 @@ class Thresholds(BitQuantizer):
     # norms vary too much for a scan of unscaled scores, so the decoded vectors are searched
     project_queries = Quantizer.project_queries
     index = Quantizer.index
-
-
-def spreads(X: Floats) -> Floats:
-    """Return the standard deviations (d,), 1 for constant dimensions."""
-    spread: Floats = X.std(axis=0)
-    return np.where(spread > 1e-6, spread, 1).astype(np.float32)
 
 
 def levels(X: Floats, above: Bits, otherwise: Floats) -> tuple[Floats, Floats]:

@@ -23,7 +23,7 @@ ASCENT_SWEEPS = 2
 """Sweeps of coordinate ascent over the weights, for more than two models."""
 MIN_STANDARD_ERRORS = 2
 """Gain in standard errors that a model needs to get a weight above 0."""
-PSEUDO_QUERIES, DOCUMENTS = 1000, 20_000
+MAX_PSEUDO_QUERIES, MAX_DOCUMENTS = 1000, 20_000
 """Maximum number of pseudo-queries, and of documents that they search."""
 NDCG_DEPTH = 10
 """Ranks that count, as in nDCG@10."""
@@ -71,7 +71,7 @@ class Fuse(Reducer):
         if not any(float(weight or 1) for weight in self.given_weights):
             raise VecsmithError(f"fuse({parts}) gives every model weight 0; leave one a weight.")
 
-    def take(self, blocks: Mapping[str, int]) -> None:
+    def set_widths(self, blocks: Mapping[str, int]) -> None:
         """Set the number of dimensions of each model from the blocks of the vectors, or from the spec.
 
         Raises
@@ -193,8 +193,8 @@ class FittedFuse(Fuse):
 
     def _choose(self, X: Floats, seed: int) -> Floats:
         rng = np.random.default_rng(seed)
-        X = X[rng.permutation(len(X))[:DOCUMENTS]]
-        rows = np.arange(min(len(X), PSEUDO_QUERIES))
+        X = X[rng.permutation(len(X))[:MAX_DOCUMENTS]]
+        rows = np.arange(min(len(X), MAX_PSEUDO_QUERIES))
         blocks = [normalize(block) for block in self.blocks(X)]
         targets = _without_own(blocks[0][rows] @ blocks[0].T)
         scores = [_without_own(normalize(block[rows] + _noise(block, len(rows), rng)) @ block.T) for block in blocks]
