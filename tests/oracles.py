@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import Codes, Floats
 
 
 def asymmetric_scores(codec: Codec, Q: Floats, codes: Codes) -> Floats:

@@ -1,4 +1,4 @@
-"""The binary auto-encoder: its descent, its search, and its place among the codes of its bytes."""
+"""The binary autoencoder: its descent, its search, and its place among the codes of its bytes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "SHARD_ROWS", 100)
-    monkeypatch.setattr(code_set, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(code_set, "CODE_BLOCK_ROWS", 64)
     monkeypatch.setattr(rows, "ROW_GROUP_ROWS", 70)
 
 
@@ -119,7 +119,7 @@ def test_memory_does_not_grow_with_the_number_of_vectors(
     spec: str, small_blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(codec_module, "FIT_VECTORS", 500)
-    monkeypatch.setattr(code_set, "BLOCK_ROWS", 256)
+    monkeypatch.setattr(code_set, "CODE_BLOCK_ROWS", 256)
     rng, peaks, sizes = np.random.default_rng(0), [], []
     for name, count in (("warm-up", 1000), ("few", 2000), ("many", 10_000)):
         X = rng.standard_normal((count, 128)).astype(np.float16)

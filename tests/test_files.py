@@ -20,8 +20,8 @@ KILLED = """
 import os, signal
 from pathlib import Path
 from vecsmith import files
-with files.{name}(Path({path!r})) as beside:
-    (beside / "inside" if beside.is_dir() else beside).write_text("half")
+with files.{name}(Path({path!r})) as staging:
+    (staging / "inside" if staging.is_dir() else staging).write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -33,8 +33,8 @@ def write(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> An
 
 
 def fill(writing: AbstractContextManager[Path], text: str) -> None:
-    with writing as beside:
-        (beside / "inside" if beside.is_dir() else beside).write_text(text)
+    with writing as staging:
+        (staging / "inside" if staging.is_dir() else staging).write_text(text)
 
 
 def read(path: Path) -> str:
@@ -63,8 +63,8 @@ def test_what_another_is_writing_stays(write: Any, tmp_path: Path) -> None:
     path, begun, go_on = tmp_path / "thing", threading.Event(), threading.Event()
 
     def slow() -> None:
-        with write(path) as beside:
-            (beside / "inside" if beside.is_dir() else beside).write_text("slow")
+        with write(path) as staging:
+            (staging / "inside" if staging.is_dir() else staging).write_text("slow")
             begun.set()
             go_on.wait(60)
 

@@ -48,7 +48,7 @@ def test_linear_cka_is_that_of_the_kernel_matrices(
         for X in (vectors, other[:, :20])
     )
     expected = (K * L).sum() / np.linalg.norm(K) / np.linalg.norm(L)
-    monkeypatch.setattr(geometry, "BLOCK", 64)
+    monkeypatch.setattr(geometry, "BLOCK_ROWS", 64)
     assert geometry.linear_cka(vectors, other[:, :20]) == pytest.approx(expected, rel=1e-6)
 
 
@@ -81,7 +81,7 @@ def test_kernels_are_sampled(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_neighbors_are_those_of_a_full_sort(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(geometry, "BLOCK", 97)
+    monkeypatch.setattr(geometry, "BLOCK_ROWS", 97)
     probes = np.array([0, 96, 97, 599])
     scores = vectors[probes] @ vectors.T
     scores[np.arange(4), probes] = -np.inf

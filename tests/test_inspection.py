@@ -18,7 +18,7 @@ from vecsmith.advise.inspection import Inspection, inspect
 from vecsmith.advise.suggestions import suggest
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.report.inspection import check_picture, sparkline, write_picture
+from vecsmith.report.inspection import check_page, sparkline, write_page
 
 
 def facts_of(X: np.ndarray) -> Inspection:
@@ -141,7 +141,7 @@ def test_outliers_and_idle_dimensions() -> None:
 
 def test_shards_and_blocks_change_nothing(vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = facts_of(vectors).to_dict()
-    monkeypatch.setattr(inspection, "BLOCK", 70)
+    monkeypatch.setattr(inspection, "BLOCK_ROWS", 70)
     shards = inspect(EmbeddingSet([vectors[:1], vectors[1:400], vectors[400:]])).to_dict()
     for name, fact in whole.items():
         if isinstance(fact, float | list) and name != "cuts":
@@ -215,10 +215,10 @@ def test_sparkline() -> None:
     assert sparkline(np.zeros(3)) == "   "
 
 
-def test_the_picture_is_one_page(vectors: np.ndarray, tmp_path: Path) -> None:
+def test_the_page_is_one_file(vectors: np.ndarray, tmp_path: Path) -> None:
     pytest.importorskip("plotly")
     facts = facts_of(vectors)
-    write_picture(tmp_path / "page.html", "<corpus>.npy", facts, suggest(facts))
+    write_page(tmp_path / "page.html", "<corpus>.npy", facts, suggest(facts))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "&lt;corpus&gt;.npy" in page
     assert "Suggested codecs" in page
@@ -226,9 +226,9 @@ def test_the_picture_is_one_page(vectors: np.ndarray, tmp_path: Path) -> None:
     assert 'src="http' not in page
 
 
-def test_other_pictures_are_refused(tmp_path: Path) -> None:
+def test_other_file_types_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VecsmithError, match=r"end in \.html"):
-        check_picture(tmp_path / "page.png")
+        check_page(tmp_path / "page.png")
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -115,7 +115,7 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     planned = json.loads(run(app, ["migrate", "plan", *sets, "--json"]).stdout)
     assert (planned["pairs"], planned["documents"]) == (300, 600)
     assert "queries translated" in run(app, ["migrate", "plan", *sets]).stdout
-    beside(old).save(tmp_path / "third")
+    third_model(old).save(tmp_path / "third")
     assert "fused with third" in run(app, ["migrate", "plan", *sets, "--fuse-with", str(tmp_path / "third")]).stdout
     out = tmp_path / "switched"
     result = run(app, ["migrate", "apply", *sets, "--out", str(out)])
@@ -145,8 +145,8 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     assert other.provenance.content_hash == EmbeddingSet(other.vectors, other.ids, other.texts).provenance.content_hash
 
 
-def beside(embedded: EmbeddingSet) -> EmbeddingSet:
-    """Return the same texts, in another order, by a model whose noise is its own."""
+def third_model(embedded: EmbeddingSet) -> EmbeddingSet:
+    """Return the same texts, in another order, by a model with independent noise."""
     rng = np.random.default_rng(7)
     noisy = embedded.unit[:] + 0.2 * rng.standard_normal((len(embedded), embedded.dimensions))
     rows = rng.permutation(len(embedded))
@@ -154,9 +154,9 @@ def beside(embedded: EmbeddingSet) -> EmbeddingSet:
     return EmbeddingSet(normalize(noisy[rows].astype("float32")), ids, texts, Provenance(encoder="st:models/third"))
 
 
-def test_a_model_beside_keeps_more(vectors: Vectors) -> None:
+def test_fusing_with_another_model_retains_more(vectors: Vectors) -> None:
     old, new = two_models(vectors, 0.1)
-    alone, planned = plan(old, new), plan(old, new, beside(old))
+    alone, planned = plan(old, new), plan(old, new, third_model(old))
     without, options = planned.options[: len(alone.options)], planned.options[len(alone.options) :]
     assert without == alone.options
     assert [option.name for option in options] == [f"{option.name}, fused with third" for option in alone.options]
@@ -166,16 +166,16 @@ def test_a_model_beside_keeps_more(vectors: Vectors) -> None:
     assert "fused with third" in migration_plan(planned).tables[1].title
 
 
-def test_the_new_models_own_vectors_beside_keep_most(vectors: Vectors) -> None:
+def test_fusing_with_the_new_model_itself_retains_most(vectors: Vectors) -> None:
     old, new = two_models(vectors, 0.1)
-    by_itself, by_another = plan(old, new, new).options[6:], plan(old, new, beside(old)).options[6:]
+    by_itself, by_another = plan(old, new, new).options[6:], plan(old, new, third_model(old)).options[6:]
     for best, option in zip(by_itself[:2], by_another[:2], strict=True):
         assert best.retention > option.retention
 
 
-def test_a_model_beside_must_have_all_texts(vectors: Vectors) -> None:
+def test_the_model_to_fuse_with_must_have_all_texts(vectors: Vectors) -> None:
     old, new = two_models(vectors, 0.1)
-    third = beside(old)
+    third = third_model(old)
     part = EmbeddingSet(third.vectors[:500], third.ids[:500])
     with pytest.raises(VecsmithError, match=r"has no vector of 'd\d+'"):
         plan(old, new, part)

@@ -60,9 +60,9 @@ def test_of_two_writers_of_a_folder_the_first_to_end_wins(fitted: vecsmith.Codec
     for _ in range(2):  # a new folder, and one that is replaced
         with (
             pytest.raises(VecsmithError, match=r"codec was replaced by another writer in the meantime"),
-            output_folder(out, KIND) as beside,
+            output_folder(out, KIND) as staging,
         ):
-            (beside / "config.json").write_text("half")
+            (staging / "config.json").write_text("half")
             fitted.save(out)
         assert vecsmith.load_codec(out).spec == "int8"
         assert [path.name for path in tmp_path.iterdir()] == ["codec"]

@@ -139,7 +139,7 @@ def test_embedded_pairs_are_cached_by_their_prompts(pair, monkeypatch):
     assert not np.allclose(none[:, 8:], second[:, 8:]) and np.array_equal(none[:, :8], second[:, :8])
 
 
-def test_ready_vectors_stay_without_a_prompt_beside_an_encoder_that_has_one(tmp_path):
+def test_ready_vectors_stay_without_a_prompt_when_another_encoder_has_one(tmp_path):
     folder = tmp_path / "vectors" / "mine"
     folder.mkdir(parents=True)
     np.save(folder / "corpus.npy", np.eye(12, dtype=np.float32))

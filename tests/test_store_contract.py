@@ -21,7 +21,7 @@ Vectors = NDArray[np.float32]
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BATCH_ROWS", 128)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 128)
 
 
 @pytest.fixture(params=sorted(STORES))

@@ -166,7 +166,7 @@ def test_more_vectors_than_a_block_and_none_are_translated(monkeypatch: pytest.M
     X, Y = two_spaces(20, 24, 100)
     fitted = translator("linear").fit(X, Y)
     together = fitted.transform(X)
-    monkeypatch.setattr("vecsmith.translators.base.BLOCK_ROWS", 32)
+    monkeypatch.setattr("vecsmith.translators.base.TRANSLATION_BLOCK_ROWS", 32)
     np.testing.assert_allclose(fitted.transform(X), together, atol=1e-6)
     assert fitted.transform(X[:0]).shape == (0, 24)
     # finite, though their squares are not

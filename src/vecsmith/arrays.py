@@ -1,13 +1,12 @@
-"""Reading and writing of ``.npy`` and safetensors files."""
+"""Reading and writing of ``.npy`` files."""
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from vecsmith.errors import VecsmithError
 
@@ -60,12 +59,3 @@ def write_npy(path: Path, rows: int, blocks: Iterable[NDArray[Any]]) -> None:
             written += len(block)
     if written != rows:
         raise VecsmithError(f"{path.name} should have {rows} rows, but {written} were given; give one for every id.")
-
-
-def write_weights(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a safetensors file with the permissions of the process's umask.
-
-    `safetensors.numpy.save_file` is not used, because only the owner may read its files, and because it does not raise
-    `OSError` on a full disk.
-    """
-    path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

@@ -26,7 +26,7 @@ class VecsmithWarning(UserWarning):
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an exception, or its cause or context, reports a full disk or quota.
+    """Return whether an exception, or its cause or context, reports a full disk or quota.
 
     FAISS, SQLite and LanceDB report it only in the message.
     """

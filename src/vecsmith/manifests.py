@@ -90,7 +90,7 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
 
 
 def is_of_kind(path: Path, kind: str) -> bool:
-    """Whether a manifest names this kind of content; its hashes are not checked."""
+    """Return whether a manifest names this kind of content; its hashes are not checked."""
     try:
         return bool(json.loads(path.read_text(encoding="utf-8")).get("kind") == kind)
     except (OSError, ValueError, AttributeError):
@@ -99,8 +99,8 @@ def is_of_kind(path: Path, kind: str) -> bool:
 
 def _check_file(path: Path, expected: str) -> None:
     try:
-        found = sha256_of(path)
+        actual = sha256_of(path)
     except MISSING as error:
         raise VecsmithError(f"{path} is missing although its manifest names it; write the folder again.") from error
-    if found != expected:
+    if actual != expected:
         raise VecsmithError(f"{path} is damaged: its hash does not match the manifest; write the folder again.")

@@ -45,8 +45,8 @@ def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator
     """
     folder = check_folder(path, kind, force)
     before = _identity(folder)
-    with ExitStack() as last, replacing_folder(folder) as beside:
-        yield beside
+    with ExitStack() as last, replacing_folder(folder) as staging:
+        yield staging
         last.enter_context(locked(folder.parent, wait=True))
         check_folder(folder, kind, force)  # another process may have written there in the meantime
         _check_unchanged(folder, before, force)
@@ -77,14 +77,14 @@ def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> It
     """
     path = check_file(path, force)
     before = _identity(path)
-    with ExitStack() as last, replacing(path) as beside:
-        yield beside
+    with ExitStack() as last, replacing(path) as staging:
+        yield staging
         last.enter_context(locked(path.parent, wait=True))
         check_file(path, force)
         _check_unchanged(path, before, force)
         # The receipt is written before the file is renamed and has both hashes, so that it is valid for the old file if
         # the process is killed in between.
-        hashes = {path.name: sha256_of(beside)}
+        hashes = {path.name: sha256_of(staging)}
         replaced = sha256_of(path) if path.exists() else None
         seal(_receipt(path), RECEIPT, RECEIPT_VERSION, {**about, "replaced": replaced}, hashes)
 
@@ -270,7 +270,7 @@ def _receipt(file: Path) -> Path:
 
 
 def _is_received(file: Path, receipt: Path) -> bool:
-    """Whether the hash of a file is in its receipt."""
+    """Return whether the hash of a file is in its receipt."""
     try:
         content = read_manifest(receipt, RECEIPT, RECEIPT_VERSION, trusting=True)
     except VecsmithError:

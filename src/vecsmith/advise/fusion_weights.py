@@ -3,17 +3,16 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.prediction import ValidationTask
-from vecsmith.codecs.reducers.fuse import DOCUMENTS, FittedFuse, choose_weights
+from vecsmith.array_types import Doubles, Floats
+from vecsmith.codecs.reducers.fuse import MAX_DOCUMENTS, FittedFuse, choose_weights
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import embed_task
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH
 from vecsmith.evaluation.judged_queries import JudgedQueries
 
-Floats = NDArray[np.float32]
-
-RANKING_DEPTH = 11
+RANKING_DEPTH = NDCG_DEPTH + 1
 """Documents per ranking: nDCG@10 counts ten, and one may be the query itself."""
 
 
@@ -32,7 +31,7 @@ def weights_on_queries(validation: ValidationTask, seed: int = 0) -> Callable[[F
     judged_documents = {document for gains in judgements.values() for document in gains}
     ids = corpus.ids
     order = np.random.default_rng(seed).permutation(len(ids))
-    size = max(DOCUMENTS, len(judged_documents))
+    size = max(MAX_DOCUMENTS, len(judged_documents))
     searched = np.sort(sorted(order, key=lambda row: ids[row] not in judged_documents)[:size])
     judged = JudgedQueries(validation.task, validation.split, queries.ids, [ids[row] for row in searched])
 
@@ -40,7 +39,7 @@ def weights_on_queries(validation: ValidationTask, seed: int = 0) -> Callable[[F
         Q, D = stage.blocks(queries.unit[judged.rows]), stage.blocks(corpus.unit[searched])
         cosines = [q @ normalize(d).T for q, d in zip(Q, D, strict=True)]
 
-        def measure(weights: Sequence[float]) -> NDArray[np.float64]:
+        def measure(weights: Sequence[float]) -> Doubles:
             scores = np.sum([weight * cosine for weight, cosine in zip(weights, cosines, strict=True)], axis=0)
             top = np.argsort(-scores, axis=1, kind="stable")[:, :RANKING_DEPTH]
             return judged.evaluate(np.take_along_axis(scores, top, axis=1), top).ndcg_at_10

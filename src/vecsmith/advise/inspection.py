@@ -7,23 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.advise.inspection_sums import InspectionSums
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.array_types import Doubles, RowNumbers
+from vecsmith.embeddings import BLOCK_ROWS, EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import track
 
-Array = NDArray[np.float64]
-
-BLOCK = 4096
-"""Rows that are read at once, which bounds the memory."""
-SAMPLE = 1000
+SAMPLE_ROWS = 1000
 """Rows whose nearest neighbors among all other rows are searched."""
-NEAR = 0.99
+NEAR_DUPLICATE_COSINE = 0.99
 """Minimum cosine between near duplicates."""
 BALANCED = (0.25, 0.75)
 """Shares of positive values of a balanced dimension; outside of them, a sign has less than 0.81 bits of entropy."""
-OUTLIER = 3.0
+OUTLIER_SIZE = 3.0
 """Minimum size of an outlier dimension, relative to the median dimension (see `Inspection.size`)."""
-IDLE = 0.1
+IDLE_SIZE = 0.1
 """Maximum size of an idle dimension, relative to the median dimension."""
 BINS = np.linspace(-1, 1, 101)
 """Edges of the bins of the histogram of cosines."""
@@ -77,16 +74,16 @@ class Inspection:
     norm_min: float
     norm_mean: float
     norm_max: float
-    mean: Array
-    spread: Array
-    skew: Array
-    positive: Array
+    mean: Doubles
+    spread: Doubles
+    skew: Doubles
+    positive: Doubles
     sign_cosine: float
-    spectrum: Array
+    spectrum: Doubles
     cosine_mean: float
     cosine_spread: float
     duplicates: int
-    nearest: Array
+    nearest: Doubles
     pairs: NDArray[np.int64]
 
     @property
@@ -106,20 +103,20 @@ class Inspection:
         return int(((self.positive < BALANCED[0]) | (self.positive > BALANCED[1])).sum())
 
     @property
-    def size(self) -> Array:
+    def size(self) -> Doubles:
         """Root mean square of every dimension (d,), divided by the median over the dimensions."""
         size = np.sqrt(self.mean**2 + self.spread**2)
         return np.asarray(size / max(float(np.median(size)), np.finfo(np.float32).tiny))
 
     @property
     def outliers(self) -> list[int]:
-        """Dimensions whose size is above `OUTLIER`, in descending order of size."""
-        return [int(i) for i in np.argsort(-self.size, kind="stable") if self.size[i] > OUTLIER]
+        """Dimensions whose size is above `OUTLIER_SIZE`, in descending order of size."""
+        return [int(i) for i in np.argsort(-self.size, kind="stable") if self.size[i] > OUTLIER_SIZE]
 
     @property
     def idle(self) -> list[int]:
-        """Dimensions whose size is below `IDLE`."""
-        return [int(i) for i in np.flatnonzero(self.size < IDLE)]
+        """Dimensions whose size is below `IDLE_SIZE`."""
+        return [int(i) for i in np.flatnonzero(self.size < IDLE_SIZE)]
 
     @property
     def participation_ratio(self) -> float:
@@ -181,7 +178,7 @@ class Inspection:
     @property
     def near_duplicates(self) -> float:
         """Share of the sampled rows with another row at a cosine of 0.99 or more."""
-        return float((self.nearest >= NEAR).mean())
+        return float((self.nearest >= NEAR_DUPLICATE_COSINE).mean())
 
     def to_dict(self) -> dict[str, Any]:
         """Return all statistics, including derived ones, as content for JSON."""
@@ -220,11 +217,11 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
     n = len(embedded)
     if n < 2:
         raise VecsmithError(f"{embedded.source} has one vector only; give two or more to inspect.")
-    chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE), replace=False))
+    chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE_ROWS), replace=False))
     sums = InspectionSums(embedded.dimensions)
-    blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK)]
+    blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK_ROWS)]
     for shard, start in track(blocks, "Reading vectors", len(blocks)):
-        sums.add(shard[start : start + BLOCK])
+        sums.add(shard[start : start + BLOCK_ROWS])
     nearest, pairs = _neighbors(embedded, chosen)
     return Inspection(
         rows=n,
@@ -237,15 +234,15 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
     )
 
 
-def _neighbors(embedded: EmbeddingSet, chosen: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
+def _neighbors(embedded: EmbeddingSet, chosen: RowNumbers) -> tuple[Doubles, NDArray[np.int64]]:
     """Return the ascending cosines of rows (s,) with their nearest neighbors, and the histogram of their pairs."""
     vectors = embedded.unit
     sample = vectors[chosen]
     nearest = np.full(len(sample), -1, np.float32)
-    starts = range(0, len(vectors), BLOCK)
+    starts = range(0, len(vectors), BLOCK_ROWS)
     for start in track(starts, "Looking for neighbors", len(starts)):
-        cosines = sample @ vectors[start : start + BLOCK].T
-        inside = np.flatnonzero((chosen >= start) & (chosen < start + BLOCK))
+        cosines = sample @ vectors[start : start + BLOCK_ROWS].T
+        inside = np.flatnonzero((chosen >= start) & (chosen < start + BLOCK_ROWS))
         cosines[inside, chosen[inside] - start] = -1
         nearest = np.maximum(nearest, cosines.max(axis=1))
     pairs = (sample @ sample.T)[np.triu_indices(len(sample), 1)]

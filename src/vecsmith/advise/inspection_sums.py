@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import Moments, Vectors, normalize
+from vecsmith.array_types import Vectors
+from vecsmith.embeddings import Moments, normalize
 
 
 class InspectionSums:

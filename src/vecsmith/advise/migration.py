@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.migration_simulation import Cluster, MigrationOption, MigrationSimulation
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, join, rows_of, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.translation import cross_translate
@@ -17,11 +17,11 @@ from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, trans
 
 METHOD = "canonical"
 """Spec of the default translator."""
-SAMPLE = 20_000
+MAX_SAMPLE_PAIRS = 20_000
 """Maximum texts embedded by both models that a plan or a score calibration uses."""
 SHARES = (0.25, 0.5, 1.0)
 """Shares of the pairs on which the learning curve is measured."""
-MIN_PAIRS = 200
+MIN_SAMPLE_PAIRS = 200
 """Pairs that a plan needs."""
 
 
@@ -90,11 +90,11 @@ def plan(
         If fewer than 200 texts are embedded by both models, or one of them has no vector in `auxiliary`.
     """
     pairs = join(old, new)
-    if len(pairs) < MIN_PAIRS:
+    if len(pairs) < MIN_SAMPLE_PAIRS:
         raise VecsmithError(
-            f"{len(pairs)} texts embedded by both models are too few to plan on; embed {MIN_PAIRS} or more."
+            f"{len(pairs)} texts embedded by both models are too few to plan on; embed {MIN_SAMPLE_PAIRS} or more."
         )
-    sample = sample_rows(len(pairs), SAMPLE, seed)
+    sample = sample_rows(len(pairs), MAX_SAMPLE_PAIRS, seed)
     rows = pairs.source[sample]
     simulation = MigrationSimulation(old.unit[rows], new.unit[pairs.target[sample]], method, seed, len(old))
     options, name = list(simulation.options()), ""
@@ -111,7 +111,7 @@ def plan(
     return Plan(len(pairs), len(old), method, options, name, learning_curve, clusters)
 
 
-def _vectors_of(embedded: EmbeddingSet, ids: Sequence[str]) -> NDArray[np.float32]:
+def _vectors_of(embedded: EmbeddingSet, ids: Sequence[str]) -> Floats:
     """Return the unit vectors (n, d) of n ids."""
     rows = rows_of(ids, embedded.ids)
     if (rows < 0).any():
@@ -156,7 +156,7 @@ def apply(
     """
     fitted = translator(method, seed)
     pairs = fit_sets(fitted, old, new)
-    rows = sample_rows(len(pairs), SAMPLE, seed)
+    rows = sample_rows(len(pairs), MAX_SAMPLE_PAIRS, seed)
     native = new.unit[pairs.target[rows]]
     translated, _ = cross_translate(method, old.unit[pairs.source[rows]], native, seed)
     calibration = ScoreCalibration.fit(native, translated, seed)

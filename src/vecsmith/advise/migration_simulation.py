@@ -8,27 +8,23 @@ from typing import Self
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.advise.prediction import MAX_PSEUDO_QUERIES
+from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
-from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Fold
 from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.translators import ScoreCalibration
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
-
-PSEUDO_QUERIES = 1000
-"""Documents that serve as queries."""
 EMBEDDED_PER_QUERY = 200
 """Documents per query whose texts the new model embeds at query time."""
 RE_EMBEDDED = (0.1, 0.25, 0.5)
 """Shares of the documents that the new model embeds before the switch."""
 LOSS_RATIOS = (0.1, 1.75)
 """5 % and 95 % quantiles of the measured loss divided by the predicted loss (docs/migrate.md)."""
-FLOOR = 0.005
+INTERVAL_FLOOR = 0.005
 """Half-width of the interval of the retention if the predicted loss is zero."""
 PAIRS_PER_CLUSTER = 100
 """Mean number of documents in a cluster."""
@@ -58,7 +54,7 @@ class MigrationOption:
     def interval(self) -> tuple[float, float]:
         """90 % interval of the retention that real queries will show."""
         loss = 1 - self.retention
-        return 1 - LOSS_RATIOS[1] * loss - FLOOR, 1 - LOSS_RATIOS[0] * loss + FLOOR
+        return 1 - LOSS_RATIOS[1] * loss - INTERVAL_FLOOR, 1 - LOSS_RATIOS[0] * loss + INTERVAL_FLOOR
 
 
 @dataclass(frozen=True)
@@ -103,21 +99,21 @@ class MigrationSimulation:
         rng = np.random.default_rng(seed)
         self.folds = _shuffled_folds(rng.permutation(self.n) % FOLDS, seed)
         nonzero = np.flatnonzero(A.any(axis=1) & B.any(axis=1))
-        self.queries = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
+        self.queries = nonzero[sample_rows(len(nonzero), MAX_PSEUDO_QUERIES, rng)]
         self._use_auxiliary(np.empty((self.n, 0), np.float32))
         # the shortlist is the same share of the sample as EMBEDDED_PER_QUERY is of all documents
-        self.shortlist = max(DEPTH, round(EMBEDDED_PER_QUERY * self.n / documents))
+        self.shortlist = max(NDCG_DEPTH, round(EMBEDDED_PER_QUERY * self.n / documents))
 
     def with_auxiliary(self, vectors: Floats) -> Self:
         """Return a simulation that adds the scores of an auxiliary model's unit vectors (n, c) to all scores."""
-        other = copy(self)
-        other._use_auxiliary(vectors)
-        return other
+        fused = copy(self)
+        fused._use_auxiliary(vectors)
+        return fused
 
     def _use_auxiliary(self, vectors: Floats) -> None:
         self.C = vectors
         self.reference = np.hstack([self.B, vectors])
-        self.gain = ExpectedGain(self._reference_scores(self._search(self.B[self.queries], self.B, DEPTH)))
+        self.gain = ExpectedGain(self._reference_scores(self._search(self.B[self.queries], self.B, NDCG_DEPTH)))
 
     @property
     def pairs(self) -> int:
@@ -137,7 +133,7 @@ class MigrationSimulation:
     def _documents_in_new_space(self) -> Floats:
         return self._translate(self.A, self.B)
 
-    def _search(self, Q: Floats, D: Floats, k: int) -> Rows:
+    def _search(self, Q: Floats, D: Floats, k: int) -> RowNumbers:
         """Return the rows (n_queries, k) of the k first documents of each query, without the query itself."""
         k = min(k, self.n - 1)
         documents = np.hstack([D, self.C])
@@ -149,12 +145,12 @@ class MigrationSimulation:
         itself[~itself.any(axis=1), -1] = True
         return np.asarray(rows[~itself].reshape(len(rows), k))
 
-    def _reference_scores(self, rows: Rows) -> Floats:
+    def _reference_scores(self, rows: RowNumbers) -> Floats:
         """Return the scores of documents by the new model and the auxiliary model."""
         return score_shortlist(self.reference[self.queries], rows, lambda chosen: self.reference[chosen])
 
-    def _retention_by_query(self, Q: Floats, D: Floats) -> NDArray[np.float64]:
-        return self.gain.retention(self._reference_scores(self._search(Q, D, DEPTH)))
+    def _retention_by_query(self, Q: Floats, D: Floats) -> Doubles:
+        return self.gain.retention(self._reference_scores(self._search(Q, D, NDCG_DEPTH)))
 
     def retention(self, share: float) -> tuple[float, float]:
         """Return the retention with translated queries and with translated documents.
@@ -179,7 +175,7 @@ class MigrationSimulation:
         yield MigrationOption("queries translated, the old index stays", queries)
         yield MigrationOption("documents translated", documents)
         shortlist = np.sort(self._reference_scores(self._search(Q, D, self.shortlist)), axis=1)[:, ::-1]
-        reranked = self.gain.retention(shortlist[:, :DEPTH])
+        reranked = self.gain.retention(shortlist[:, :NDCG_DEPTH])
         yield MigrationOption(
             f"documents translated, the top {EMBEDDED_PER_QUERY} of a query embedded at query time",
             float(reranked.mean()),
@@ -194,7 +190,7 @@ class MigrationSimulation:
             yield MigrationOption(name, float(self._retention_by_query(Q, mixed).mean()), share)
 
     @cached_property
-    def _cluster(self) -> Rows:
+    def _cluster(self) -> RowNumbers:
         """Cluster number (n,) of every document, by k-means in the old space."""
         k = int(np.clip(self.n // PAIRS_PER_CLUSTER, 2, MAX_CLUSTERS))
         kmeans = faiss.Kmeans(self.A.shape[1], k, seed=(self.seed + 1) % 2**31, spherical=True)
@@ -202,7 +198,7 @@ class MigrationSimulation:
         return np.asarray(kmeans.index.search(self.A, 1)[1][:, 0])
 
     @cached_property
-    def _translation_errors(self) -> NDArray[np.float64]:
+    def _translation_errors(self) -> Doubles:
         """Mean translation error (n,) of each document's cluster, known before the new model embeds the document."""
         error = 1 - (self._documents_in_new_space * self.B).sum(axis=1)
         sums, sizes = np.bincount(self._cluster, error), np.bincount(self._cluster)
@@ -226,7 +222,7 @@ class MigrationSimulation:
         return sorted(clusters, key=lambda cluster: cluster.retention)
 
 
-def _shuffled_folds(numbers: Rows, seed: int) -> list[Fold]:
+def _shuffled_folds(numbers: RowNumbers, seed: int) -> list[Fold]:
     """Return the folds for fold numbers (n,) of rows, with shuffled training sets and sorted rows."""
     return [
         Fold(np.random.default_rng(seed).permutation(np.flatnonzero(numbers != fold)), np.flatnonzero(numbers == fold))

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from math import inf, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.retention_interval import CALIBRATED, Z
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
-from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Index, Scoring
@@ -20,11 +20,9 @@ from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 from vecsmith.tasks import Task
 
-Floats = NDArray[np.float32]
-
-DOCUMENTS = 50_000
+MAX_DOCUMENTS = 50_000
 """Maximum vectors that candidates are fitted and tested on."""
-PSEUDO_QUERIES = 1000
+MAX_PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
 REDUCER_FACTOR = 1.5
 """Factor by which the predicted loss of a codec with reducers is multiplied (docs/studies/prediction.md)."""
@@ -72,13 +70,13 @@ class PseudoQueries:
     Parameters
     ----------
     vectors : UnitVectors or ndarray of shape (n, d), float32
-        Unit vectors of the documents. Of more than `DOCUMENTS`, only a sample is read.
+        Unit vectors of the documents. Of more than `MAX_DOCUMENTS`, only a sample is read.
     seed : int
         Seed of the sample and of the choice of queries.
 
     Attributes
     ----------
-    documents : ndarray of shape (min(n, DOCUMENTS), d), float32
+    documents : ndarray of shape (min(n, MAX_DOCUMENTS), d), float32
         The sample of documents.
 
     Raises
@@ -89,12 +87,12 @@ class PseudoQueries:
 
     def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
+        self.documents = vectors[sample_rows(len(vectors), MAX_DOCUMENTS, rng)]
         # empty texts have a zero vector, which cannot rank documents
         nonzero = np.flatnonzero(self.documents.any(axis=1))
-        if len(nonzero) < 4 * DEPTH:
-            raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * DEPTH}.")
-        self._rows = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
+        if len(nonzero) < 4 * NDCG_DEPTH:
+            raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * NDCG_DEPTH}.")
+        self._rows = nonzero[sample_rows(len(nonzero), MAX_PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:
@@ -109,11 +107,11 @@ class PseudoQueries:
     def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
         """Return the float scores (n_queries, 10) of the ten first documents by codes, without the query itself."""
         X, rows = self.documents, self._rows
-        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
+        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], NDCG_DEPTH + 1)
         itself = ranked == rows[:, None]
         # if the query's own document is not in its ranking, the last document is removed instead
         itself[~itself.any(axis=1), -1] = True
-        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), DEPTH), lambda chosen: X[chosen])
+        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), NDCG_DEPTH), lambda chosen: X[chosen])
 
 
 def predict(

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
-Numbers = float | NDArray[np.float64]
+from vecsmith.array_types import Doubles
+
+Numbers = float | Doubles
 
 Z = 1.645
 """Half-width of the central 90 % of a normal distribution, in standard deviations."""
-FLOOR = 0.003
+ERROR_FLOOR = 0.003
 """Error of the predicted retention at a predicted loss of zero."""
 POWER, LEAST_LOSS = 0.4, 0.0005
 """The standard deviation over queries is proportional to this power of the predicted loss, and constant below
@@ -21,8 +22,9 @@ POWER, LEAST_LOSS = 0.4, 0.0005
 class RetentionInterval:
     """Intervals around the retention 1 − L for a predicted loss L.
 
-    The prediction error is (1 − 1 / `less`) L + `FLOOR` above and (`more` − 1) L + `FLOOR` below the retention. The
-    sampling error of N judged queries is `Z` · σ / √N, where σ = `per_query` · Lᵖ. The squares of both errors add up.
+    The prediction error is (1 − 1 / `less`) L + `ERROR_FLOOR` above and (`more` − 1) L + `ERROR_FLOOR` below the
+    retention. The sampling error of N judged queries is `Z` · σ / √N, where σ = `per_query` · Lᵖ. The squares of both
+    errors add up.
 
     Attributes
     ----------
@@ -47,8 +49,8 @@ class RetentionInterval:
             Number N of judged queries that the retention is measured on. The default is the limit of many queries.
         """
         sampling = Z * self.spread(loss) / np.sqrt(queries)
-        below = np.hypot((self.more - 1) * loss + FLOOR, sampling)
-        above = np.hypot((1 - 1 / self.less) * loss + FLOOR, sampling)
+        below = np.hypot((self.more - 1) * loss + ERROR_FLOOR, sampling)
+        above = np.hypot((1 - 1 / self.less) * loss + ERROR_FLOOR, sampling)
         return np.maximum(1 - loss - below, 0), 1 - loss + above
 
     def spread(self, loss: Numbers) -> Numbers:

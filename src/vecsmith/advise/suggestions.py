@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vecsmith.advise.inspection import NEAR, Inspection
+from vecsmith.advise.inspection import NEAR_DUPLICATE_COSINE, Inspection
 
 SAFE, FRUGAL = 0.95, 0.85
 """Shares of the variance that the suggested codes can keep."""
-KEPT = {
+MEASURED_RETENTION = {
     SAFE: "in our measurements, trellis and hybrid codes of this size kept 98 to 101% of nDCG@10. FAISS scans hybrid "
     "codes without decoding; trellis codes are searched decoded.",
     FRUGAL: "in our measurements, trellis codes of this size kept 94 to 101% of nDCG@10, hybrid codes 93 to 100%.",
@@ -54,7 +54,7 @@ def _sizes(facts: Inspection) -> Iterator[Suggestion]:
             continue
         least = facts.bytes_for(share)
         needed = f"{share:.0%} of the variance needs {least:.0f} bytes or more ({least / d / 4:.1%} of float32)"
-        yield Suggestion((f"trellis{size}B", f"hybrid{size}B"), f"{needed}; {KEPT[share]}")
+        yield Suggestion((f"trellis{size}B", f"hybrid{size}B"), f"{needed}; {MEASURED_RETENTION[share]}")
 
 
 def _bits(facts: Inspection) -> Iterator[Suggestion]:
@@ -141,8 +141,8 @@ def _duplicates(facts: Inspection) -> Iterator[Suggestion]:
     if facts.near_duplicates >= 0.01 and facts.near_duplicates > 2 * facts.duplicates / facts.rows:
         yield Suggestion(
             (),
-            f"{facts.near_duplicates:.0%} of the rows have another at a cosine of {NEAR} or more, closer than the "
-            "error of a short code: to distinguish them, rescore with the floats (--scoring rescored).",
+            f"{facts.near_duplicates:.0%} of the rows have another at a cosine of {NEAR_DUPLICATE_COSINE} or more, closer "
+            "than the error of a short code: to distinguish them, rescore with the floats (--scoring rescored).",
         )
 
 

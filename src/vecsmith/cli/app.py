@@ -42,7 +42,7 @@ DEBUG = "VECSMITH_DEBUG"
 
 
 def debugging() -> bool:
-    """Whether errors are shown with their traceback."""
+    """Return whether errors are shown with their traceback."""
     return os.environ.get(DEBUG, "0") not in ("", "0")
 
 

@@ -29,10 +29,10 @@ def inspect(
     from vecsmith.advise.inspection import inspect
     from vecsmith.advise.suggestions import suggest
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.report.inspection import check_picture, inspection_terminal, write_picture
+    from vecsmith.report.inspection import check_page, inspection_terminal, write_page
 
     if out is not None:
-        check_picture(out, force)
+        check_page(out, force)
     embedded = EmbeddingSet.open(vectors)
     inspection = inspect(embedded)
     suggestions = suggest(inspection)
@@ -42,5 +42,5 @@ def inspect(
     else:
         console().print(inspection_terminal(embedded.source, inspection, suggestions))
     if out is not None:
-        write_picture(out, embedded.source, inspection, suggestions, force)
+        write_page(out, embedded.source, inspection, suggestions, force)
         say(f"Wrote {out}")

@@ -14,7 +14,7 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 if TYPE_CHECKING:
-    from vecsmith.codecs.stages import Floats
+    from vecsmith.array_types import Floats
     from vecsmith.index import Index
 
 
@@ -74,11 +74,11 @@ def search(
         Q = embed_queries(names, encoder, own, codes, query_prompt, trust_remote_code)
     if fitted:
         Q = translate_queries(fitted, Q, opened.provenance)
-    found = _search(opened, names, Q, k)
+    answers = _search(opened, names, Q, k)
     if as_json:
-        print_json(found)
+        print_json(answers)
     else:
-        print_found(found)
+        print_results(answers)
 
 
 def embed_queries(
@@ -112,20 +112,20 @@ def embed_queries(
 
 def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
     """Return the best documents for every query, each with score, id and text."""
-    found = []
+    answers = []
     for name, scores, rows in zip(names, *codes.search(Q, k), strict=True):
         # an index of faiss:FACTORY may find fewer than k documents; the remaining rows are −1
         hits = [
             (score, *codes.rows[row]) for score, row in zip(scores.tolist(), rows.tolist(), strict=True) if row >= 0
         ]
         results = [{"score": score, "id": id_, "text": text} for score, id_, text in hits]
-        found.append({"query": name, "results": results})
-    return found
+        answers.append({"query": name, "results": results})
+    return answers
 
 
-def print_found(found: list[dict[str, Any]]) -> None:
+def print_results(answers: list[dict[str, Any]]) -> None:
     """Print the best documents for every query."""
-    for query in found:
+    for query in answers:
         table = Table(box=None, padding=(0, 2, 0, 0), title=Text(query["query"]), title_justify="left", expand=True)
         for name in ("score", "id"):
             table.add_column(name, no_wrap=True, header_style="")

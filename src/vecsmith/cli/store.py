@@ -19,7 +19,7 @@ from vecsmith.cli.app import (
     print_json,
     say,
 )
-from vecsmith.cli.search import embed_queries, print_found
+from vecsmith.cli.search import embed_queries, print_results
 from vecsmith.errors import VecsmithError
 
 store = typer.Typer(
@@ -64,8 +64,8 @@ def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) 
         return
     table = Table("name", "rows", "dimensions", "what", box=None, padding=(0, 2, 0, 0))
     for each in sets:
-        what = description(each.provenance, each.split) + ("" if each.complete else " (unfinished)")
-        table.add_row(each.name, f"{each.rows:,}", str(each.dimensions), Text(what))
+        label = description(each.provenance, each.split) + ("" if each.complete else " (unfinished)")
+        table.add_row(each.name, f"{each.rows:,}", str(each.dimensions), Text(label))
     console().print(table)
 
 
@@ -118,8 +118,8 @@ def query(
     else:
         raise VecsmithError("Give either --query or --vectors.")
     hits = zip(names, opened.query(name, Q, k), strict=True)
-    found = [{"query": each, "results": [asdict(hit) for hit in results]} for each, results in hits]
+    answers = [{"query": each, "results": [asdict(hit) for hit in results]} for each, results in hits]
     if as_json:
-        print_json(found)
+        print_json(answers)
     else:
-        print_found(found)
+        print_results(answers)

@@ -6,8 +6,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes
 from vecsmith.codecs.reducers.fuse import Fuse
-from vecsmith.codecs.stages import Codes, Quantizer, Reducer
+from vecsmith.codecs.stages import Quantizer, Reducer
 from vecsmith.embeddings import (
     MultiModelVectors,
     UnitVectors,

@@ -1,4 +1,4 @@
-"""Checks and sampling of training vectors."""
+"""Checks, sampling and statistics of training vectors."""
 
 import warnings
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.embeddings import UnitVectors, Vectors
+from vecsmith.array_types import Floats, RowNumbers, Vectors
+from vecsmith.embeddings import UnitVectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 MIN_TRAINING_VECTORS = 100
@@ -55,7 +55,7 @@ def warn_of_few(count: int, spec: str) -> None:
         )
 
 
-def refuse_infinite(X: Floats, rows: NDArray[np.int64], name: str) -> None:
+def refuse_infinite(X: Floats, rows: RowNumbers, name: str) -> None:
     """Check that all values of the vectors `X` (n, d) are finite.
 
     Parameters
@@ -76,3 +76,9 @@ def refuse_infinite(X: Floats, rows: NDArray[np.int64], name: str) -> None:
     if not finite.all():
         row = rows[np.argmin(finite)]
         raise VecsmithError(f"The {name} have a NaN or infinite value in row {row}; embed that text again.")
+
+
+def standard_deviations(X: Floats) -> Floats:
+    """Return the standard deviations (d,), 1 for constant dimensions."""
+    deviations: Floats = X.std(axis=0)
+    return np.where(deviations > 1e-6, deviations, 1).astype(np.float32)

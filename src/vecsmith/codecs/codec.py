@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vecsmith.arrays import write_weights
+from vecsmith.array_types import Codes, Floats, Vectors
 from vecsmith.codecs.chain import Chain
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
 from vecsmith.codecs.estimator import Estimator
@@ -16,10 +16,10 @@ from vecsmith.codecs.recentering import recentered_stages
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.spec import canonical, parse
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats, Quantizer, Reducer
-from vecsmith.embeddings import MultiModelVectors, UnitVectors, Vectors, VectorsLike, as_vectors, check_blocks
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, Reducer
+from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks
 from vecsmith.errors import VecsmithError
-from vecsmith.manifests import write_manifest
+from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
 
 Array = TypeVar("Array", bound=NDArray[Any])
@@ -101,7 +101,7 @@ class Codec(Chain, Estimator):
         X = self.unit(X)
         self.blocks = dict(blocks or X.blocks)
         if isinstance(self.stages[0], Fuse):
-            self.stages[0].take(self.blocks)
+            self.stages[0].set_widths(self.blocks)
         unseen = None if validation is None else self._validation(self.unit(validation, "the validation vectors"), X)
         reduced = sample(X, FIT_VECTORS, self.seed, "vectors")
         for reducer in self.reducers:
@@ -253,8 +253,8 @@ class Codec(Chain, Estimator):
             If the codec is not fitted, or `path` holds something other than a codec.
         """
         self.weights()  # fails for a codec that is not fitted, before anything is written
-        with output_folder(Path(path), KIND, force) as beside:
-            self.write(beside)
+        with output_folder(Path(path), KIND, force) as staging:
+            self.write(staging)
 
     def write(self, folder: Path) -> None:
         """Write the files of `save` to a folder that the caller replaces or moves as a whole.
@@ -273,12 +273,11 @@ class Codec(Chain, Estimator):
             "versions": {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu")},
         }
         folder.mkdir(exist_ok=True)
-        write_weights(folder / "weights.safetensors", weights)
-        write_manifest(folder / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+        write_fitted(folder, KIND, FORMAT_VERSION, content, weights)
 
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:
     """Fill `result` with the values of `function` for blocks of `rows` and the number of the block's first row."""
-    for start in range(0, len(rows), BLOCK_ROWS):
-        result[start : start + BLOCK_ROWS] = function(rows[start : start + BLOCK_ROWS], start)
+    for start in range(0, len(rows), CODE_BLOCK_ROWS):
+        result[start : start + CODE_BLOCK_ROWS] = function(rows[start : start + CODE_BLOCK_ROWS], start)
     return result

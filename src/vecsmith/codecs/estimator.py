@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import VectorsLike
 from vecsmith.errors import VecsmithError
 

@@ -10,7 +10,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Floats
 
 
 def transform(A: Floats) -> Any:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from vecsmith.codecs.stages import BLOCK_ROWS, Floats, Quantizer, Reducer
+from vecsmith.array_types import Floats
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, Reducer
 from vecsmith.embeddings import UnitVectors
 
 
@@ -20,8 +21,8 @@ def recentered_stages(stages: Sequence[Reducer | Quantizer], X: UnitVectors) -> 
 
     def reduced_blocks() -> Iterator[Floats]:
         """Yield the vectors as the stages recentered so far reduce them."""
-        for start in range(0, len(X), BLOCK_ROWS):
-            block = X[start : start + BLOCK_ROWS]
+        for start in range(0, len(X), CODE_BLOCK_ROWS):
+            block = X[start : start + CODE_BLOCK_ROWS]
             reduced = block[block.any(axis=1)]
             for stage in result:
                 if isinstance(stage, Reducer):

@@ -45,8 +45,8 @@ def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bo
         raise VecsmithError(f"{codec!r} has no reducer; name one, such as pca256 or pca256,int8.")
     codec.check_dimensions(embedded.unit)
     provenance = replace(embedded.provenance, blocks={}, normalised=False, reduced_by=reducers_of(codec))
-    with output_folder(Path(path), KIND, force) as beside:
-        writer = EmbeddingWriter(beside, embedded.ids, embedded.texts, provenance)
+    with output_folder(Path(path), KIND, force) as staging:
+        writer = EmbeddingWriter(staging, embedded.ids, embedded.texts, provenance)
         for rows in track(writer.remaining, f"Reducing {len(embedded)} vectors", len(writer.remaining)):
             writer.write(codec.transform(embedded.unit[rows]))
         writer.finish()

@@ -29,8 +29,8 @@ def stage_named(part: str) -> Stage:
     if match := OPTIONS.fullmatch(part):
         stage = stage_named(match["stage"])
         stage.options = parse_options(stage.spec, match["options"], stage.takes)
-        given = [f"{name}={str(value).removesuffix('.0')}" for name, value in stage.options.items()]
-        stage.spec += f"({','.join(given)})"
+        options = [f"{name}={str(value).removesuffix('.0')}" for name, value in stage.options.items()]
+        stage.spec += f"({','.join(options)})"
         return stage
     for letter, number in PLACEHOLDERS.items():
         if letter in part and (text := part.replace(letter, number)) and _match(text):

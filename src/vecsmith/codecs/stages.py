@@ -23,16 +23,15 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
 from vecsmith.errors import VecsmithError
 
-Floats = NDArray[np.float32]
-Codes = NDArray[np.uint8]
 Blocks = Callable[[], Iterable[Floats]]
 """Function that returns a new iterator over all vectors in blocks (rows, d), at every call."""
 
-BLOCK_ROWS = 16_384
-"""Vectors that are encoded or decoded at a time, which bounds the memory needed."""
+CODE_BLOCK_ROWS = 16_384
+"""Maximum vectors encoded, decoded or scored at a time, which bounds the memory."""
 CACHE_BLOCK_ROWS = 1024
 """Vectors that a quantizer processes at a time so that intermediate results fit in the CPU cache."""
 

@@ -1,6 +1,7 @@
 """Sets of embedding vectors with ids and provenance, their files, and statistics over their rows."""
 
-from vecsmith.embeddings.checks import BLOCK_ROWS, Vectors, as_vectors, normalize, warn_of_zero_rows
+from vecsmith.array_types import Vectors
+from vecsmith.embeddings.checks import BLOCK_ROWS, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import (
     MultiModelVectors,

@@ -5,21 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers, Vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
-Vectors = NDArray[np.floating[Any]]
-
-BLOCK_ROWS = 8192
-"""Vectors read at a time, which bounds the memory of checks and translation."""
+BLOCK_ROWS = 4096
+"""Maximum vectors read or written at a time, which bounds the memory."""
 UNIT_TOLERANCE = 1e-6
 """Difference from 1 below which a norm counts as 1, the precision of float32 norms."""
 SMALLEST_NORM = 1e-12
 """Norm below which squares of float32 values lose precision or underflow."""
 
 
-def normalize(vectors: Vectors) -> NDArray[np.float32]:
+def normalize(vectors: Vectors) -> Floats:
     """Return vectors (n, d) scaled to unit length, as a new float32 array.
 
     All-zero vectors stay zero. Vectors of unit length are returned bit for bit, so that normalizing twice changes
@@ -88,7 +86,7 @@ def check_shapes(shards: Sequence[Vectors], source: str) -> None:
         raise VecsmithError(f"{source} has shards of different dimensions or dtypes; write it again.")
 
 
-def check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> tuple[bool, NDArray[np.int64]]:
+def check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> tuple[bool, RowNumbers]:
     """Raise an error if a value is not finite, and find the all-zero vectors.
 
     Parameters
@@ -130,7 +128,7 @@ def check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> tupl
     return unit_length, np.concatenate(zero_rows)
 
 
-def warn_of_zero_rows(zero_rows: NDArray[np.int64], count: int, source: str) -> None:
+def warn_of_zero_rows(zero_rows: RowNumbers, count: int, source: str) -> None:
     """Warn of all-zero vectors, which have no direction; raise an error if all vectors are zero.
 
     Parameters

@@ -11,8 +11,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vecsmith.array_types import Vectors
 from vecsmith.arrays import open_npy
-from vecsmith.embeddings.checks import Vectors, as_vectors, check_shapes, check_values, warn_of_zero_rows
+from vecsmith.embeddings.checks import as_vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.unit import UnitVectors
@@ -158,8 +159,8 @@ class EmbeddingSet:
         VecsmithError
             If `path` contains anything else.
         """
-        with output_folder(Path(path), None, force) as beside:
-            writer = EmbeddingWriter(beside, self.ids, self.texts, self.provenance)
+        with output_folder(Path(path), None, force) as staging:
+            writer = EmbeddingWriter(staging, self.ids, self.texts, self.provenance)
             for rows in writer.remaining:
                 writer.write(self.stored(rows.start, rows.stop))
             writer.finish()

@@ -7,7 +7,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vecsmith.embeddings.checks import Vectors, as_vectors
+from vecsmith.array_types import Floats, RowNumbers, Vectors
+from vecsmith.embeddings.checks import as_vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.join import rows_of
 from vecsmith.embeddings.provenance import Provenance, joined_prompt
@@ -64,7 +65,7 @@ def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
 
 
 def is_multi_model(X: Any) -> bool:
-    """Whether `X` is a list of sets or arrays (n, d), one per model, rather than one array-like of vectors."""
+    """Return whether `X` is a list of sets or arrays (n, d), one per model, rather than one array-like of vectors."""
     return isinstance(X, list | tuple) and any(isinstance(each, EmbeddingSet) or np.ndim(each) == 2 for each in X)
 
 
@@ -130,9 +131,9 @@ class ModelBlock:
     """
 
     unit: UnitVectors
-    order: NDArray[np.int64] | None = None
+    order: RowNumbers | None = None
 
-    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> Floats:
         """Return rows (m, d)."""
         return self.unit[rows if self.order is None else self.order[rows]]
 
@@ -160,7 +161,7 @@ class ConcatenatedVectors:
         """Rows n and dimensions d₁ + … + dₘ."""
         return len(self), sum(block.unit.shape[1] for block in self._blocks)
 
-    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> Floats:
         """Return the rows of a slice or of row numbers (m,), without reading other rows."""
         return np.hstack([block[rows] for block in self._blocks])
 
@@ -168,7 +169,7 @@ class ConcatenatedVectors:
         return self[:].astype(dtype or np.float32, copy=False)
 
 
-def _order(first: EmbeddingSet, other: EmbeddingSet) -> NDArray[np.int64] | None:
+def _order(first: EmbeddingSet, other: EmbeddingSet) -> RowNumbers | None:
     """Return the row in `other` of each id of `first`, (n,); None if the ids have the same order."""
     if len(first) == len(other) and all(map(str.__eq__, first.rows.each("id"), other.rows.each("id"))):
         return None

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import RowNumbers
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.errors import VecsmithError
 
 
-def rows_of(ids: Iterable[str], all_ids: Iterable[str]) -> NDArray[np.int64]:
+def rows_of(ids: Iterable[str], all_ids: Iterable[str]) -> RowNumbers:
     """Return the position of each of n ids in `all_ids`, (n,); −1 for ids that it lacks."""
     rows = {id_: row for row, id_ in enumerate(all_ids)}
     return np.fromiter((rows.get(id_, -1) for id_ in ids), np.int64)
@@ -28,8 +28,8 @@ class Pairs:
         Number of rows of each set with an id that the other set lacks.
     """
 
-    source: NDArray[np.int64]
-    target: NDArray[np.int64]
+    source: RowNumbers
+    target: RowNumbers
     only_source: int
     only_target: int
 

@@ -11,9 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vecsmith.embeddings.checks import Vectors
-
-Array = NDArray[np.float64]
+from vecsmith.array_types import Doubles, Vectors
 
 
 class Moments:
@@ -57,9 +55,9 @@ class Moments:
     True
     """
 
-    sums: Array
+    sums: Doubles
     products: NDArray[Any]
-    center: Array
+    center: Doubles
     minimum: Vectors
     maximum: Vectors
 
@@ -114,7 +112,7 @@ class Moments:
         self.maximum = np.maximum.reduce([part.maximum for part in parts])
         return self
 
-    def about(self, center: Array) -> Self:
+    def about(self, center: Doubles) -> Self:
         """Return the moments with another reference point (d,)."""
         shift = self.center - center
         moments = copy(self)
@@ -126,24 +124,24 @@ class Moments:
         return moments
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> Doubles:
         """Mean of the rows, (d,)."""
         return self.center + self.sums / self.n
 
     @property
-    def covariance(self) -> Array:
+    def covariance(self) -> Doubles:
         """E[(x − μ)(x − μ)ᵀ], (d, d), with the divisor n."""
         offset = self.sums / self.n
         return np.asarray(self.products / self.n - np.outer(offset, offset))
 
     @property
-    def second_moment(self) -> Array:
+    def second_moment(self) -> Doubles:
         """E[xxᵀ], (d, d)."""
         offset = self.sums / self.n
         return np.asarray(self.products / self.n + (np.outer(self.mean, self.mean) - np.outer(offset, offset)))
 
     @property
-    def variance(self) -> Array:
+    def variance(self) -> Doubles:
         """Variance of each dimension, (d,), with the divisor n."""
         squares = self.products.diagonal() if self._full else self.products
         return np.asarray(squares / self.n - np.square(self.sums / self.n))
@@ -194,7 +192,7 @@ class PairMoments:
         self.source, self.target = source, target
         return self
 
-    def _cross_about(self, source: Array, target: Array) -> NDArray[Any]:
+    def _cross_about(self, source: Doubles, target: Doubles) -> NDArray[Any]:
         """Return the sum of products about other reference points."""
         x, y = self.source.center - source, self.target.center - target
         if not (x.any() or y.any()):
@@ -204,12 +202,12 @@ class PairMoments:
         )
 
     @property
-    def cross_covariance(self) -> Array:
+    def cross_covariance(self) -> Doubles:
         """E[(x − μx)(y − μy)ᵀ], (dx, dy), with the divisor n."""
         return np.asarray(self.cross / self.n - np.outer(self.source.sums / self.n, self.target.sums / self.n))
 
 
-def cross_products(X: Vectors, Y: Vectors) -> Array:
+def cross_products(X: Vectors, Y: Vectors) -> Doubles:
     """Return Σxyᵀ (dx, dy) of paired rows (n, dx) and (n, dy), summed in float64."""
     return PairMoments(Moments(0, products=False), Moments(0, products=False)).add(X, Y).cross
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings.checks import Vectors
+from vecsmith.array_types import Vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.writer import EmbeddingWriter

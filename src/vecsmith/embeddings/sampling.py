@@ -1,10 +1,11 @@
 """Random samples of rows."""
 
 import numpy as np
-from numpy.typing import NDArray
+
+from vecsmith.array_types import RowNumbers
 
 
-def sample_rows(n: int, size: int, seed: int | np.random.Generator) -> NDArray[np.int64]:
+def sample_rows(n: int, size: int, seed: int | np.random.Generator) -> RowNumbers:
     """Return `size` of n row numbers, drawn at random without replacement and sorted; all of them where n is smaller.
 
     The sample depends only on `n`, `size` and `seed`, and not on how rows are split into blocks or files.

@@ -1,14 +1,13 @@
 """Eigenvalues and eigenvectors of second moments, and two ways to regularize them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from vecsmith.array_types import Doubles
 
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def principal_axes(moments: Array) -> tuple[Array, Array]:
+def principal_axes(moments: Doubles) -> tuple[Doubles, Doubles]:
     """Return the eigenvalues (d,) of second moments (d, d) in falling order, and the eigenvectors (d, d) as columns.
 
     Negative eigenvalues, which are due to rounding, are set to 0.
@@ -17,13 +16,13 @@ def principal_axes(moments: Array) -> tuple[Array, Array]:
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
 
-def with_fixed_signs(vectors: Array) -> Array:
+def with_fixed_signs(vectors: Doubles) -> Doubles:
     """Return columns (d, k) with the sign under which the entry of largest magnitude is positive."""
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0, keepdims=True), axis=0)
     return np.asarray(vectors * np.sign(largest))
 
 
-def shrunk(spectrum: Array, share: float, relative: bool = False) -> Array:
+def shrunk(spectrum: Doubles, share: float, relative: bool = False) -> Doubles:
     """Return (1 − s) λ + s λ̄ for a spectrum λ (d,) of mean λ̄; with `relative`, divided by λ̄.
 
     The spectrum of a sample is steeper than that of the distribution, the more so the fewer rows there are.
@@ -47,6 +46,6 @@ def shrunk(spectrum: Array, share: float, relative: bool = False) -> Array:
     return np.asarray((1 - share) * spectrum / unit + share * (mean / unit))
 
 
-def with_ridge(spectrum: Array, ridge: float) -> Array:
+def with_ridge(spectrum: Doubles, ridge: float) -> Doubles:
     """Return λ + r Σλ for a spectrum λ (d,), with negative λ taken as 0."""
     return np.asarray(np.maximum(spectrum, 0) + ridge * max(float(spectrum.sum()), TINY))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings.checks import Vectors, normalize
+from vecsmith.array_types import Floats, Vectors
+from vecsmith.embeddings.checks import normalize
 
 
 class UnitVectors:
@@ -43,7 +44,7 @@ class UnitVectors:
         """Number of vectors n and dimensions d."""
         return len(self), int(self._shards[0].shape[1])
 
-    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+    def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> Floats:
         """Return the unit vectors (m, d) of a slice, or of row numbers (m,), without reading other rows."""
         if len(self._shards) == 1:
             return normalize(self._shards[0][rows])

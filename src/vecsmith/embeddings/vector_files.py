@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Vectors
 from vecsmith.arrays import open_npy
-from vecsmith.embeddings.checks import Vectors, check_shapes
+from vecsmith.embeddings.checks import check_shapes
 from vecsmith.embeddings.columns import ID_NAMES, TEXT_NAMES, VECTOR_NAMES, known_column, usual_column
 from vecsmith.errors import VecsmithError
 
@@ -77,15 +78,15 @@ def read_vectors(path: str | Path, columns: Columns | None = None) -> VectorFile
     if not path.is_file():
         raise VecsmithError(f"There is no file {path}.")
     try:
-        found = readers[path.suffix](path, columns)
+        content = readers[path.suffix](path, columns)
     except VecsmithError:
         raise
     except Exception as error:  # NumPy and Arrow raise many exception types on broken files
         raise VecsmithError(f"{path} is broken or holds no plain floats ({error}); write it again.") from error
-    check_shapes([found.vectors], str(path))
-    if found.ids is not None and len(found.ids) != len(found.vectors):
-        raise VecsmithError(f"{path} has {len(found.vectors)} vectors but {len(found.ids)} ids; write it again.")
-    return found
+    check_shapes([content.vectors], str(path))
+    if content.ids is not None and len(content.ids) != len(content.vectors):
+        raise VecsmithError(f"{path} has {len(content.vectors)} vectors but {len(content.ids)} ids; write it again.")
+    return content
 
 
 def shard_files(path: str | Path) -> list[Path]:
@@ -101,8 +102,8 @@ def shard_files(path: str | Path) -> list[Path]:
     """
     path = Path(path)
     is_pattern = not path.exists() and any(letter in str(path) for letter in "*?[")
-    found = map(Path, glob.glob(str(path))) if is_pattern else path.iterdir() if path.is_dir() else []  # noqa: PTH207
-    files = [file for file in found if file.suffix in SUFFIXES and not file.name.startswith(".")]
+    candidates = map(Path, glob.glob(str(path))) if is_pattern else path.iterdir() if path.is_dir() else []  # noqa: PTH207
+    files = [file for file in candidates if file.suffix in SUFFIXES and not file.name.startswith(".")]
     if is_pattern and not files:
         raise VecsmithError(f"No vector file matches {path}; give a pattern of {', '.join(SUFFIXES)} files.")
     if {"corpus", "queries"} <= {file.stem for file in files}:
@@ -209,10 +210,10 @@ def _choose(names: Sequence[str], chosen: str | None, path: Path) -> str:
         return (named or names)[0]
     if chosen is not None and chosen in names:
         return chosen
-    found = f"several ({', '.join(names)})" if names else "none"
+    others = f"several ({', '.join(names)})" if names else "none"
     raise VecsmithError(
-        f"{path} should have one table of float vectors, but has {found}; call one 'vectors', or name it with --column "
-        "of fit and encode."
+        f"{path} should have one table of float vectors, but has {others}; call one 'vectors', or name it with "
+        "--column of fit and encode."
         if chosen is None
         else f"{path} has no float vectors called {chosen!r}, but {', '.join(map(repr, names)) or 'none at all'}."
     )

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vecsmith.array_types import Vectors
 from vecsmith.arrays import open_npy, write_npy
-from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
+from vecsmith.embeddings.checks import check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
 from vecsmith.files import fingerprint, remove, replacing, write_text
@@ -90,8 +91,8 @@ class EmbeddingWriter:
         check_values([vectors], str(self.path), self._shards_done * self._shard_rows)
         if not self._shards_done:
             self._begin()
-        with replacing(self._shard(self._shards_done)) as beside:
-            write_npy(beside, len(vectors), [vectors])
+        with replacing(self._shard(self._shards_done)) as staging:
+            write_npy(staging, len(vectors), [vectors])
         self._shards_done += 1
 
     def finish(self) -> None:
@@ -119,8 +120,8 @@ class EmbeddingWriter:
                 if file.name != LOCK:
                     remove(file)
         write_text(self._marker, self._key)
-        with replacing(self.path / "rows.parquet") as beside:
-            self._rows.write(beside, self._shard_rows)
+        with replacing(self.path / "rows.parquet") as staging:
+            self._rows.write(staging, self._shard_rows)
 
     def _shard(self, number: int) -> Path:
         return self.path / f"vectors-{number:05d}.npy"

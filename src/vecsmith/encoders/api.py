@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import requests
-from numpy.typing import NDArray
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
@@ -79,7 +79,7 @@ class ApiEncoder(Encoder):
         prompt = self.options.prompt(side) or ""
         return Provenance(encoder=self.spec, revision=self._url, prompt=prompt, normalised=True)
 
-    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], side: Side) -> Floats:
         prompt = self.options.prompt(side) or ""
         size = self.options.batch_size or BATCH_TEXTS
         # OpenAI refuses an empty input
@@ -91,7 +91,7 @@ class ApiEncoder(Encoder):
             )
         return normalize(np.concatenate(batches))
 
-    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+    def _embed(self, texts: list[str]) -> Floats:
         answer = self._post({**self._payload, "input": texts})
         if answer.status_code != 200:
             raise VecsmithError(

@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import Provenance
 from vecsmith.errors import VecsmithError
 from vecsmith.plugins import Loader, Registry
@@ -90,7 +88,7 @@ class Encoder(ABC):
         """Return everything that determines the vectors of queries or documents, except the texts."""
 
     @abstractmethod
-    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], side: Side) -> Floats:
         """Return unit vectors (n, d), float32, of texts that are queries or documents."""
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 from filelock import FileLock
 
-from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, Provenance, Vectors, fuse, write_set
+from vecsmith.array_types import Vectors
+from vecsmith.embeddings import FORMAT_VERSION, MARKER, EmbeddingSet, Provenance, fuse, write_set
 from vecsmith.encoders.base import Encoder, EncoderOptions, Side
 from vecsmith.encoders.fused import FusedEncoder
 from vecsmith.encoders.load import load_encoder, options_by_encoder, split_spec

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import Provenance, joined_prompt, normalize
 from vecsmith.encoders.base import Encoder, Side
 
@@ -31,5 +31,5 @@ class FusedEncoder(Encoder):
             pooling="+".join(dict.fromkeys(origin.pooling for origin in origins)),
         )
 
-    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], side: Side) -> Floats:
         return np.hstack([normalize(part.encode(texts, side)) for part in self.parts])

@@ -38,7 +38,7 @@ def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
 
 
 def is_encoder(spec: str) -> bool:
-    """Whether a text has the form of one encoder's spec: a known prefix, and a name where the prefix takes one."""
+    """Return whether a text is the spec of one encoder: a known prefix, and a name where the prefix takes one."""
     prefix, colon, name = spec.partition(":")
     if prefix not in ENCODERS:
         return False

@@ -9,9 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError, require
@@ -64,7 +62,7 @@ class SentenceTransformerEncoder(Encoder):
             normalised=True,
         )
 
-    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], side: Side) -> Floats:
         encode = self._model.encode_query if side == "query" else self._model.encode_document
         try:
             vectors = encode(

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from scipy.sparse import csr_array
 from tokenizers import Tokenizer
 
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
@@ -65,14 +65,14 @@ class StaticEncoder(Encoder):
             normalised=True,
         )
 
-    def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], side: Side) -> Floats:
         prompt = self.options.prompt(side) or ""
         size = self.options.batch_size or BATCH_TEXTS
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         prompted = ([prompt + _fold_upper_case(text) for text in batch] for batch in batches)
         return np.concatenate([self._encode_batch(batch) for batch in prompted])
 
-    def _encode_batch(self, texts: list[str]) -> NDArray[np.float32]:
+    def _encode_batch(self, texts: list[str]) -> Floats:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         tokens = np.fromiter((token for encoding in encodings for token in encoding.ids), np.int64)
         ends = np.cumsum([0, *(len(encoding.ids) for encoding in encodings)])
@@ -82,7 +82,7 @@ class StaticEncoder(Encoder):
         return normalize(counts @ self._table)
 
     @cached_property
-    def _table(self) -> NDArray[np.float32]:
+    def _table(self) -> Floats:
         tensors = load_file(_package_folder() / "weights" / "l2_supercat_256.safetensors")
         return tensors["embedding.weight"].astype(np.float32)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, rows_of
+from vecsmith.array_types import Vectors
+from vecsmith.embeddings import EmbeddingSet, Provenance, rows_of
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown
@@ -46,9 +47,9 @@ def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:
     )
     check_same_space(corpus, queries)
     for side, texts in ((corpus, task.corpus), (queries, task.queries)):
-        made = side.provenance
+        provenance = side.provenance
         side.provenance = replace(
-            made, encoder=made.encoder or f"vectors:{where}", dataset=made.dataset or texts.source
+            provenance, encoder=provenance.encoder or f"vectors:{where}", dataset=provenance.dataset or texts.source
         )
     return corpus, queries
 
@@ -88,10 +89,10 @@ def _find_sides(task: Task, where: str) -> tuple[Path, Path]:
 
 def _find_side(folder: Path, side: str) -> Path:
     names = [side, *(side + suffix for suffix in SUFFIXES)]
-    found = next((folder / name for name in names if (folder / name).exists()), None)
-    if found is None:
+    existing = next((folder / name for name in names if (folder / name).exists()), None)
+    if existing is None:
         raise VecsmithError(f"{folder} has no {', '.join(names[1:])}, nor an embedding set {side}; add one of them.")
-    return found
+    return existing
 
 
 def _read_side(path: Path, texts: Texts) -> EmbeddingSet:

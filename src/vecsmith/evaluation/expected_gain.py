@@ -1,11 +1,10 @@
 """Retention of nDCG@10 estimated without judgements, from gains that are expected from float scores."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from vecsmith.array_types import Doubles, Floats
 
-DEPTH = 10
+NDCG_DEPTH = 10
 """Ranks that are evaluated, as in nDCG@10."""
 TEMPERATURE = 0.4
 """Temperature of the gains, in units of the mean difference between the first and tenth score of a query. With this
@@ -29,11 +28,11 @@ class ExpectedGain:
         self._temperature = TEMPERATURE * float((best[:, 0] - best[:, -1]).mean()) or 1.0
         self._ideal = self._discounted_gain(best)
 
-    def _discounted_gain(self, scores: Floats) -> NDArray[np.float64]:
-        discounts = 1 / np.log2(np.arange(DEPTH) + 2)
+    def _discounted_gain(self, scores: Floats) -> Doubles:
+        discounts = 1 / np.log2(np.arange(NDCG_DEPTH) + 2)
         return np.asarray(np.exp((scores - self._best[:, :1]) / self._temperature) @ discounts)
 
-    def retention(self, scores: Floats) -> NDArray[np.float64]:
+    def retention(self, scores: Floats) -> Doubles:
         """Return the discounted gain of each query divided by that of the float ranking, (n_queries,).
 
         Parameters

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.embeddings import EmbeddingSet, check_blocks, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index.scanning import CodePartition
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 FIT_ON = ("cross", "corpus")
 
@@ -30,8 +27,8 @@ class Fold(NamedTuple):
         Rows that the fitted model encodes or translates.
     """
 
-    train: Rows
-    rows: Rows
+    train: RowNumbers
+    rows: RowNumbers
 
 
 def folds(n: int, count: int, seed: int, train_rows: int | None = None) -> list[Fold]:

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.embeddings import PairMoments, UnitVectors, Vectors, sample_rows
+from vecsmith.array_types import Doubles, RowNumbers, Vectors
+from vecsmith.embeddings import BLOCK_ROWS, PairMoments, UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.ranked_lists import MEASURES, Ranks
+from vecsmith.evaluation.ranked_lists import MEASURES
 
 Paired = Vectors | UnitVectors
-Floats = NDArray[np.float64]
 
-BLOCK = 4096
-"""Rows that are read at once."""
 RESAMPLES = 1000
 """Bootstrap samples."""
 KERNEL_ROWS = 2000
@@ -52,7 +50,7 @@ class Estimate:
     n: int
 
 
-def estimate(values: Floats, seed: int = 0) -> Estimate:
+def estimate(values: Doubles, seed: int = 0) -> Estimate:
     """Return the mean of values (n,), one per text, and its bootstrap interval."""
     rng = np.random.default_rng(seed)
     # the mean of many values is normally distributed, and resampling them would be slow
@@ -84,7 +82,7 @@ def cosine(X: Paired, Y: Paired) -> Estimate:
         If the shapes differ.
     """
 
-    def cosines(x: Floats, y: Floats) -> Floats:
+    def cosines(x: Doubles, y: Doubles) -> Doubles:
         lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
         return np.asarray((x * y).sum(axis=1) / np.maximum(lengths, np.finfo(np.float64).tiny))
 
@@ -133,25 +131,25 @@ def rbf_cka(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> floa
     return float((K * L).sum() / max(float(lengths), np.finfo(np.float64).tiny))
 
 
-def kernel_matrices(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> tuple[Floats, Floats]:
+def kernel_matrices(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> tuple[Doubles, Doubles]:
     """Return the Gaussian kernels K and L (m, m) of `rbf_cka`, with the sampled texts in random order."""
     _check_pairs(X, Y)
     rows = np.random.default_rng(seed).permutation(len(X))[:KERNEL_ROWS]
     return _gaussian(_floats(X[rows]), bandwidth), _gaussian(_floats(Y[rows]), bandwidth)
 
 
-def _gaussian(X: Floats, bandwidth: float) -> Floats:
+def _gaussian(X: Doubles, bandwidth: float) -> Doubles:
     norms = np.square(X).sum(axis=1)
     distances = np.maximum(norms[:, None] + norms[None, :] - 2 * X @ X.T, 0)
     median = np.median(distances[np.triu_indices(len(X), 1)])
     return np.asarray(np.exp(-distances / (2 * bandwidth**2 * max(float(median), np.finfo(np.float64).tiny))))
 
 
-def _centered(kernel: Floats) -> Floats:
+def _centered(kernel: Doubles) -> Doubles:
     return np.asarray(kernel - kernel.mean(axis=0) - kernel.mean(axis=1)[:, None] + kernel.mean())
 
 
-def neighbors(X: Paired, probes: Ranks, k: int) -> Ranks:
+def neighbors(X: Paired, probes: RowNumbers, k: int) -> RowNumbers:
     """Return the rows (m, k) of the k other vectors of X (n, d) with the largest inner products with each probe.
 
     Parameters
@@ -219,7 +217,7 @@ def neighborhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 0
     }
 
 
-def _each(X: Paired, Y: Paired, measure: Callable[[Floats, Floats], Floats]) -> Floats:
+def _each(X: Paired, Y: Paired, measure: Callable[[Doubles, Doubles], Doubles]) -> Doubles:
     """Return the values (n,) of a measure for all pairs."""
     _check_pairs(X, Y)
     if X.shape != Y.shape:
@@ -241,8 +239,8 @@ def _check_pairs(X: Paired, Y: Paired) -> None:
 
 
 def _blocks(n: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    return [slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS)]
 
 
-def _floats(X: NDArray[Any]) -> Floats:
+def _floats(X: NDArray[Any]) -> Doubles:
     return np.asarray(X, dtype=np.float64)

@@ -4,15 +4,12 @@ from collections.abc import Sequence
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.evaluation.metrics import DEPTH, Quality, evaluate
 from vecsmith.index import Index
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.tasks import Task
-
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 
 class JudgedQueries:
@@ -53,11 +50,12 @@ class JudgedQueries:
         self._judgements = task.judgements(split)
         self._ignore_identical_ids = task.ignore_identical_ids
         self._document_ids = task.corpus.ids if document_ids is None else document_ids
-        self.rows: Rows = np.array([row for row, id_ in enumerate(query_ids) if id_ in self._judgements], np.int64)
+        judged = [row for row, id_ in enumerate(query_ids) if id_ in self._judgements]
+        self.rows: RowNumbers = np.array(judged, np.int64)
         self.ids = [query_ids[row] for row in self.rows]
         self.depth = DEPTH + task.ignore_identical_ids
 
-    def evaluate(self, scores: Floats, rows: Rows) -> Quality:
+    def evaluate(self, scores: Floats, rows: RowNumbers) -> Quality:
         """Return the quality of rankings.
 
         Parameters

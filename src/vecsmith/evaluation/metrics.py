@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytrec_eval
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.errors import VecsmithError
 
 DEPTH = 100
@@ -26,8 +26,8 @@ class Quality:
     """
 
     query_ids: list[str]
-    ndcg_at_10: NDArray[np.float64]
-    recall_at_100: NDArray[np.float64]
+    ndcg_at_10: Doubles
+    recall_at_100: Doubles
 
     @property
     def mean_ndcg_at_10(self) -> float:
@@ -36,8 +36,8 @@ class Quality:
 
 
 def evaluate(
-    scores: NDArray[np.float32],
-    rows: NDArray[np.int64],
+    scores: Floats,
+    rows: RowNumbers,
     query_ids: Sequence[str],
     document_ids: Sequence[str],
     qrels: Mapping[str, Mapping[str, int]],

@@ -8,20 +8,19 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ranks = NDArray[np.int64]
+from vecsmith.array_types import Doubles, RowNumbers
 
 PERSISTENCE = 0.9
 """Parameter p of `rank_biased_overlap`: with 0.9, the first ten ranks have 86 % of the weight."""
 
 
-def jaccard(a: Ranks, b: Ranks) -> Floats:
+def jaccard(a: RowNumbers, b: RowNumbers) -> Doubles:
     """Return |A ∩ B| / |A ∪ B| for the sets in each row of a and b (m, k)."""
     shared = _shared(a, b).sum(axis=1)
     return np.asarray(shared / (2 * a.shape[1] - shared))
 
 
-def edit_distance(a: Ranks, b: Ranks) -> Floats:
+def edit_distance(a: RowNumbers, b: RowNumbers) -> Doubles:
     """Return the edit distance of the lists in each row of a and b (m, k), divided by k.
 
     The edit distance is the minimum number of insertions, deletions and substitutions that turn one list into the
@@ -43,7 +42,7 @@ def edit_distance(a: Ranks, b: Ranks) -> Floats:
     return np.asarray(costs[:, -1] / k)
 
 
-def rank_biased_overlap(a: Ranks, b: Ranks, persistence: float = PERSISTENCE) -> Floats:
+def rank_biased_overlap(a: RowNumbers, b: RowNumbers, persistence: float = PERSISTENCE) -> Doubles:
     """Return the extrapolated rank-biased overlap of the lists in each row of a and b (m, k).
 
     RBO_ext = X_k/k · pᵏ + (1 − p)/p · Σ_d X_d/d · pᵈ, where X_d is the size of the intersection of the first d entries.
@@ -63,7 +62,7 @@ def rank_biased_overlap(a: Ranks, b: Ranks, persistence: float = PERSISTENCE) ->
     return np.asarray(rest + (1 - persistence) / persistence * (agreement * weights).sum(axis=1))
 
 
-def kendall_tau(a: Ranks, b: Ranks) -> Floats:
+def kendall_tau(a: RowNumbers, b: RowNumbers) -> Doubles:
     """Return Kendall's τ with ties (τ_b) of the lists in each row of a and b (m, k), over the union of both lists.
 
     Entries that a list lacks are tied behind its last rank.
@@ -84,7 +83,7 @@ def kendall_tau(a: Ranks, b: Ranks) -> Floats:
     return np.asarray(np.nan_to_num(np.array(taus), nan=1.0), dtype=np.float64)
 
 
-MEASURES: Mapping[str, Callable[[Ranks, Ranks], Floats]] = {
+MEASURES: Mapping[str, Callable[[RowNumbers, RowNumbers], Doubles]] = {
     "jaccard": jaccard,
     "edit_distance": edit_distance,
     "rbo": rank_biased_overlap,
@@ -93,6 +92,6 @@ MEASURES: Mapping[str, Callable[[Ranks, Ranks], Floats]] = {
 """Measures of the similarity of ranked lists, by name."""
 
 
-def _shared(a: Ranks, b: Ranks) -> NDArray[np.bool_]:
+def _shared(a: RowNumbers, b: RowNumbers) -> NDArray[np.bool_]:
     """Return a mask (m, k) of the entries of a that are also in the same row of b."""
     return np.asarray((a[:, :, None] == b[:, None, :]).any(axis=2))

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import faiss
-import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.evaluation.folds import Encoded, encode_corpus
@@ -109,7 +108,7 @@ class TaskRunner:
         return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, versions(), code_hash()]
 
     @cached_property
-    def _documents(self) -> NDArray[np.float32]:
+    def _documents(self) -> Floats:
         return normalize(self.corpus.vectors)
 
     @cached_property

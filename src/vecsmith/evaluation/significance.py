@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from vecsmith.array_types import Doubles
 
 
-def paired_p_value(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def paired_p_value(a: Doubles, b: Doubles) -> float:
     """Return the two-sided p-value of Student's paired t-test.
 
     Parameters
@@ -32,7 +33,7 @@ def paired_p_value(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(ttest_rel(a, b).pvalue)
 
 
-def stratified_p_value(differences: Sequence[NDArray[np.float64]]) -> float:
+def stratified_p_value(differences: Sequence[Doubles]) -> float:
     """Return the two-sided p-value of the hypothesis that the mean difference over several tasks is zero.
 
     All tasks have the same weight, whatever their number of queries: z = Σ_t mean_t / √(Σ_t var_t / n_t).

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task
@@ -19,8 +19,6 @@ from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.index import Index
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import Translator, translator
-
-Floats = NDArray[np.float32]
 
 FOLDS = 5
 """Folds of the cross-fitting of translators: each translator is fitted on four fifths of the texts."""

@@ -8,14 +8,15 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
-from vecsmith.index.scoring import RowNumbers, Scoring
+from vecsmith.index.scoring import Scoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, is_first_stage_of
 from vecsmith.manifests import read_manifest, write_manifest
@@ -99,9 +100,9 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), BLOCK_ROWS)
+        starts = range(0, len(X), CODE_BLOCK_ROWS)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + BLOCK_ROWS]) for start in tracked)
+        blocks = (codec.encode(X[start : start + CODE_BLOCK_ROWS]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -215,35 +216,36 @@ def write_codes(
         If `path` holds something else, or the number of codes, originals or list numbers is not that of `rows`.
     """
     names, count = list(FILES), len(rows)
-    with output_folder(Path(path), KIND, force) as beside:
-        write_npy(beside / "codes.npy", count, blocks)
-        codes = open_npy(beside / "codes.npy")
+    with output_folder(Path(path), KIND, force) as staging:
+        write_npy(staging / "codes.npy", count, blocks)
+        codes = open_npy(staging / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
         quantizer, width = scanned.quantizer, scanned.bytes_per_vector
         computed = (
-            quantizer.score_factors(codes[start : start + BLOCK_ROWS, :width]) for start in range(0, count, BLOCK_ROWS)
+            quantizer.score_factors(codes[start : start + CODE_BLOCK_ROWS, :width])
+            for start in range(0, count, CODE_BLOCK_ROWS)
         )
         factors = (block for block in computed if block is not None)
         if (first := next(factors, None)) is not None:
-            write_npy(beside / "scales.npy", count, chain([first], factors))
+            write_npy(staging / "scales.npy", count, chain([first], factors))
             names.append("scales.npy")
         if originals is not None:
-            write_npy(beside / "originals.npy", count, originals)
+            write_npy(staging / "originals.npy", count, originals)
             names.append("originals.npy")
         if finer is not None:
-            finer.write(beside / "finer")
+            finer.write(staging / "finer")
             names += ["finer/config.json", "finer/weights.safetensors"]
         if lists is not None:
-            write_npy(beside / "centroids.npy", len(lists[0]), [lists[0]])
-            write_npy(beside / "lists.npy", count, lists[1])
+            write_npy(staging / "centroids.npy", len(lists[0]), [lists[0]])
+            write_npy(staging / "lists.npy", count, lists[1])
             names += ["centroids.npy", "lists.npy"]
         if zero_rows is not None and len(zero_rows):
-            write_npy(beside / "zero_rows.npy", len(zero_rows), [zero_rows])
+            write_npy(staging / "zero_rows.npy", len(zero_rows), [zero_rows])
             names.append("zero_rows.npy")
-        rows.write(beside / "rows.parquet")
-        codec.write(beside / "codec")
+        rows.write(staging / "rows.parquet")
+        codec.write(staging / "codec")
         content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
-        write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, content, names)
+        write_manifest(staging / "manifest.json", KIND, FORMAT_VERSION, content, names)
 
 
 def save_snapshot(

@@ -5,12 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats, RowNumbers, Vectors
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
-from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import UnitVectors, Vectors, normalize
-from vecsmith.index.scoring import RowNumbers
+from vecsmith.embeddings import UnitVectors, normalize
 
 
 class CodedVectors(DropsCache):
@@ -87,7 +86,7 @@ Originals = Vectors | UnitVectors | CodedVectors | FoldedCodedVectors
 """Vectors, or finer codes, that scoring ``rescored`` reorders a shortlist with; read as ``originals[rows]``."""
 
 
-def project_queries(originals: Originals | None, Q: Floats) -> Floats:
+def project_to_coordinates(originals: Originals | None, Q: Floats) -> Floats:
     """Project queries (n, d) into the space of `read_coordinates` (n, k)."""
     return originals.project(Q) if isinstance(originals, CodedVectors) else Q
 

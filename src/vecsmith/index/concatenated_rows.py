@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import accumulate, compress, pairwise
 from typing import Any
 
+from vecsmith.array_types import RowMask
 from vecsmith.embeddings import Rows
-from vecsmith.index.scoring import RowMask
 
 
 class ConcatenatedRows(Rows):

@@ -10,9 +10,9 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs import Codec
 from vecsmith.codecs.checks import refuse_infinite
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.embeddings import MultiModelVectors, Provenance, Rows, VectorsLike
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index.code_set import CodeSet, save_snapshot
@@ -21,7 +21,7 @@ from vecsmith.index.list_building import build_lists
 from vecsmith.index.ranking import rank
 from vecsmith.index.rescoring import rescore
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import SCORINGS, RowNumbers, ScanScoring, Scoring
+from vecsmith.index.scoring import SCORINGS, ScanScoring, Scoring
 from vecsmith.index.segment import Segment, checked_rows, find_zero_rows
 from vecsmith.index.shortlist import SHORTLIST
 from vecsmith.index.snapshot import Snapshot

@@ -9,11 +9,11 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.errors import VecsmithError
-from vecsmith.index.scoring import RowMask, RowNumbers
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track
 
@@ -42,10 +42,10 @@ class InvertedLists(DropsCache):
     def assign(cls, centroids: Floats, codec: Codec, codes: Codes) -> Self:
         """Assign codes (n, bytes_per_vector) to the nearest centroids (n_lists, d); codes are decoded in blocks."""
         lists = cls(centroids, np.empty(len(codes), np.int32))
-        starts = range(0, len(codes), BLOCK_ROWS)
+        starts = range(0, len(codes), CODE_BLOCK_ROWS)
         for start in track(starts, f"{len(codes)} vectors into {len(centroids)} lists", len(starts)):
-            decoded = codec.decode(codes[start : start + BLOCK_ROWS])
-            lists.numbers[start : start + BLOCK_ROWS] = lists.nearest(decoded, 1)[:, 0]
+            decoded = codec.decode(codes[start : start + CODE_BLOCK_ROWS])
+            lists.numbers[start : start + CODE_BLOCK_ROWS] = lists.nearest(decoded, 1)[:, 0]
         return lists
 
     def nearest(self, Q: Floats, probes: int) -> RowNumbers:
@@ -156,8 +156,8 @@ class InvertedIndex:
             members = np.flatnonzero(inside if allowed is None else inside & allowed)
             products = np.concatenate(
                 [
-                    self._exact.sa_decode(self._codes[members[start : start + BLOCK_ROWS]]) @ queries[query]
-                    for start in range(0, len(members), BLOCK_ROWS)
+                    self._exact.sa_decode(self._codes[members[start : start + CODE_BLOCK_ROWS]]) @ queries[query]
+                    for start in range(0, len(members), CODE_BLOCK_ROWS)
                 ]
             )
             best = members[np.argsort(-products, kind="stable")[: places.shape[1]]]

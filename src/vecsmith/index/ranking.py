@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.index.scoring import RowMask, RowNumbers, ScanScoring
+from vecsmith.array_types import Floats, RowMask, RowNumbers
+from vecsmith.index.scoring import ScanScoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
 

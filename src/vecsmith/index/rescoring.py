@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.index.coded_vectors import project_queries
-from vecsmith.index.scoring import RowNumbers
+from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.index.coded_vectors import project_to_coordinates
 from vecsmith.index.shortlist import SHORTLIST, score_shortlist
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
@@ -32,7 +31,7 @@ def rescore(snapshot: Snapshot, Q: Floats, scores: Floats, rows: RowNumbers) -> 
         Row numbers in the new order.
     """
     shortlist = rows[:, :SHORTLIST]
-    projected = project_queries(snapshot.segments[0].originals, Q)
+    projected = project_to_coordinates(snapshot.segments[0].originals, Q)
     exact = score_shortlist(projected, shortlist, snapshot.coordinates)
     with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
         exact, shortlist = sort_by_score(exact, shortlist, snapshot.rank, rounding_tolerance(Q), snapshot.original_of)

@@ -8,15 +8,15 @@ from typing import Any
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
 from vecsmith.codecs.quantizers.bits import signs
 from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes
-from vecsmith.codecs.stages import Codes, Floats
 from vecsmith.index.inverted_lists import InvertedIndex, InvertedLists, flat_codes_of
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
-from vecsmith.index.scoring import RowMask, RowNumbers, ScanScoring, is_bit_code
+from vecsmith.index.scoring import ScanScoring, is_bit_code
 
 SearchLists = Callable[[Floats, Floats, int, int], tuple[Floats, RowNumbers]]
 """`InvertedIndex.search` of queries, projected queries, k and the candidates per result that are scored exactly."""

@@ -6,8 +6,7 @@ candidates are ranked again after multiplication.
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.index.scoring import RowNumbers
+from vecsmith.array_types import Floats, RowNumbers
 
 CANDIDATES_PER_RESULT = 4
 """Candidates per result where the factors vary little, as those of real embeddings do."""

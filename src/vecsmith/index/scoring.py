@@ -1,14 +1,8 @@
-"""Scoring modes, and the array types of row numbers and row masks."""
+"""Scoring modes of a search."""
 
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vecsmith.codecs import BitQuantizer, Codec
-
-RowNumbers = NDArray[np.int64]
-RowMask = NDArray[np.bool_]
 
 Scoring = Literal["symmetric", "asymmetric", "rescored"]
 ScanScoring = Literal["symmetric", "asymmetric"]

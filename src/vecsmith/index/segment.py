@@ -7,13 +7,13 @@ from typing import Self
 
 import numpy as np
 
+from vecsmith.array_types import RowNumbers
 from vecsmith.cached import DropsCache
-from vecsmith.codecs.stages import BLOCK_ROWS
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import Rows, UnitVectors, warn_of_zero_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import RowNumbers
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def checked_rows(count: int, ids: Sequence[str] | None) -> Rows:
 
 def find_zero_rows(X: UnitVectors) -> RowNumbers:
     """Return the row numbers of all-zero vectors, and warn of them."""
-    starts = range(0, len(X), BLOCK_ROWS)
-    blocks = [start + np.flatnonzero(~X[start : start + BLOCK_ROWS].any(axis=1)) for start in starts]
+    starts = range(0, len(X), CODE_BLOCK_ROWS)
+    blocks = [start + np.flatnonzero(~X[start : start + CODE_BLOCK_ROWS].any(axis=1)) for start in starts]
     zero_rows = np.concatenate([np.empty(0, np.int64), *blocks])
     warn_of_zero_rows(zero_rows, len(X), "The array of vectors")
     return zero_rows

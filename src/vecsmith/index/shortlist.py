@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.index.scoring import RowNumbers
+from vecsmith.array_types import Floats, RowNumbers
 
 SHORTLIST = 100
 """Number of candidates per query that scoring ``rescored`` reorders with original vectors or finer codes."""

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import Rows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import read_coordinates, stored_array
 from vecsmith.index.concatenated_rows import ConcatenatedRows
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import RowMask, RowNumbers
 from vecsmith.index.segment import Segment
 
 
@@ -226,6 +226,6 @@ class Snapshot(DropsCache):
     def _blocks(self, number: int) -> Iterator[tuple[slice, Any]]:
         """Yield the blocks of a segment: their rows in the segment, and the mask of those that are not deleted."""
         start, count, alive = self.starts[number], len(self.segments[number]), self.alive
-        for first in range(0, count, BLOCK_ROWS):
-            block = slice(first, min(first + BLOCK_ROWS, count))
+        for first in range(0, count, CODE_BLOCK_ROWS):
+            block = slice(first, min(first + CODE_BLOCK_ROWS, count))
             yield block, slice(None) if alive is None else alive[start + block.start : start + block.stop]

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats, inner
-from vecsmith.index.scoring import RowNumbers
+from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.codecs.stages import inner
 
 ROUNDING = 1e-6
 """Maximum difference, relative to the length of the query, of one document's scores computed in different batches."""

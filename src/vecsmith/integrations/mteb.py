@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import Encoder, load_encoder
@@ -28,7 +28,7 @@ from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.evaluation.folds import FIT_ON, encode_corpus
 from vecsmith.index import SCORINGS, CodePartition, Index, Scoring
 from vecsmith.integrations.mteb_task import mteb_task, slug
-from vecsmith.integrations.mteb_vectors import Embedded, Ready
+from vecsmith.integrations.mteb_vectors import EncoderVectors, PrecomputedVectors
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")
@@ -78,9 +78,9 @@ class CodecModel:
                 raise unknown(kind, name, known)
         self.scoring = scoring
         if isinstance(encoder, tuple):
-            self._source: Embedded | Ready = Ready(*encoder)
+            self._source: EncoderVectors | PrecomputedVectors = PrecomputedVectors(*encoder)
         else:
-            self._source = Embedded(load_encoder(encoder) if isinstance(encoder, str) else encoder)
+            self._source = EncoderVectors(load_encoder(encoder) if isinstance(encoder, str) else encoder)
         self._is_fitted = not isinstance(codec, str)
         if isinstance(codec, Codec):
             self.codec = codec
@@ -229,9 +229,9 @@ def model_card(model: CodecModel, results: Any) -> str:
         Return value of `evaluate` or ``mteb.evaluate`` for this model.
     """
     stored, float_bytes = model.bytes_per_vector, 4 * model.mteb_model_meta.embed_dim
-    besides = float_bytes if model.scoring == "rescored" else 0
-    size = f"{stored}+{besides}" if besides else f"{stored}"
-    costs = f"{model.fit_on} | {size} | {float_bytes / (stored + besides):.1f}×"
+    rescore_bytes = float_bytes if model.scoring == "rescored" else 0
+    size = f"{stored}+{rescore_bytes}" if rescore_bytes else f"{stored}"
+    costs = f"{model.fit_on} | {size} | {float_bytes / (stored + rescore_bytes):.1f}×"
     lines = [
         "| task | split | subset | codec | scoring | fit on | bytes per vector | smaller than float32 | nDCG@10 |",
         "|---|---|---|---|---|---|---:|---:|---:|",
@@ -246,9 +246,7 @@ def model_card(model: CodecModel, results: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(
-    query_ids: Sequence[str], scores: NDArray[np.float32], rows: NDArray[np.int64], ids: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def _run(query_ids: Sequence[str], scores: Floats, rows: RowNumbers, ids: Sequence[str]) -> dict[str, dict[str, float]]:
     """Return rankings in mteb's format; rows −1 stand for missing results."""
     return {
         query: {ids[row]: score for score, row in zip(query_scores, query_rows, strict=True) if row >= 0}

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.encoders import Encoder, Side, embed_texts
 from vecsmith.errors import VecsmithError
@@ -13,7 +11,7 @@ from vecsmith.tasks import Texts
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EncoderVectors:
     """Vectors that an encoder computes on demand."""
 
     encoder: Encoder
@@ -21,7 +19,7 @@ class Embedded:
     def provenance(self, side: Side) -> Provenance:
         return self.encoder.provenance(side)
 
-    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
+    def embed(self, texts: Texts, side: Side) -> Floats:
         return normalize(embed_texts(self.encoder, texts, side).vectors)
 
     @property
@@ -30,25 +28,25 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class Ready:
+class PrecomputedVectors:
     """Precomputed vectors, looked up by text."""
 
     corpus: EmbeddingSet
     queries: EmbeddingSet
 
     def provenance(self, side: Side) -> Provenance:
-        found = self._side(side).provenance
+        provenance = self._side(side).provenance
         revision = fingerprint([self.corpus.fingerprint, self.queries.fingerprint])
         # without the prefix, because the vectors may differ from those that the hub's model gives here
-        return replace(found, encoder=found.encoder.removeprefix("st:"), revision=revision)
+        return replace(provenance, encoder=provenance.encoder.removeprefix("st:"), revision=revision)
 
-    def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:
-        found = self._side(side)
-        rows = {text: row for row, text in enumerate(found.texts or [])}
+    def embed(self, texts: Texts, side: Side) -> Floats:
+        vectors = self._side(side)
+        rows = {text: row for row, text in enumerate(vectors.texts or [])}
         missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
         if missing is not None:
-            raise VecsmithError(f"{found.source} has no vector for the text {missing!r} of {texts.source}.")
-        return normalize(found.vectors[[rows[text] for text in texts.texts]])
+            raise VecsmithError(f"{vectors.source} has no vector for the text {missing!r} of {texts.source}.")
+        return normalize(vectors.vectors[[rows[text] for text in texts.texts]])
 
     @property
     def dimensions(self) -> int:

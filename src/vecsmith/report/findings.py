@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vecsmith.array_types import Floats
 from vecsmith.evaluation.results import Result
 
 
@@ -74,7 +72,7 @@ class Map:
 
     name: str
     title: str
-    groups: Mapping[str, NDArray[np.float32]]
+    groups: Mapping[str, Floats]
     labels: list[str]
 
 
@@ -96,7 +94,7 @@ class Kernels:
 
     name: str
     title: str
-    matrices: Mapping[str, NDArray[np.float32]]
+    matrices: Mapping[str, Floats]
     labels: list[str]
 
 

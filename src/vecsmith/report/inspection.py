@@ -14,7 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from vecsmith.advise.inspection import BINS, NEAR, SHARES, Inspection
+from vecsmith.advise.inspection import BINS, NEAR_DUPLICATE_COSINE, SHARES, Inspection
 from vecsmith.advise.suggestions import Suggestion, counted
 from vecsmith.errors import VecsmithError, require
 from vecsmith.outputs import check_file, output_file
@@ -56,7 +56,7 @@ def _sentences(facts: Inspection) -> dict[str, str]:
         "cosine": f"{facts.cosine_mean:.2f} ± {facts.cosine_spread:.2f} between two random rows",
         "neighbor": f"cosine {middle:.2f} to the nearest other row, {low:.2f} to {high:.2f} for 98% of {sampled}",
         "duplicates": f"{counted(facts.duplicates)} an earlier one; {facts.near_duplicates:.1%} of {sampled} have "
-        f"another at a cosine of {NEAR} or more",
+        f"another at a cosine of {NEAR_DUPLICATE_COSINE} or more",
         "signs": f"cosine {facts.sign_cosine:.3f} between a vector and its signs (normal distribution: 0.798)",
         "balance": f"{facts.unbalanced:,} of {facts.dimensions:,} dimensions are positive in under a quarter or over "
         "three quarters of the rows",
@@ -135,7 +135,7 @@ def sparkline(counts: Values) -> str:
     return "".join(BARS[0 if not count else max(round(8 * float(count) / top), 1)] for count in counts)
 
 
-def check_picture(path: Path, force: bool = False) -> None:
+def check_page(path: Path, force: bool = False) -> None:
     """Raise an error if a page cannot be written, before the statistics are computed.
 
     Raises
@@ -150,7 +150,7 @@ def check_picture(path: Path, force: bool = False) -> None:
     require("plotly", "report")
 
 
-def write_picture(
+def write_page(
     path: Path, source: str, facts: Inspection, suggestions: Sequence[Suggestion], force: bool = False
 ) -> None:
     """Write statistics, plots and suggestions as a self-contained HTML page.
@@ -158,9 +158,9 @@ def write_picture(
     Raises
     ------
     VecsmithError
-        As `check_picture`.
+        As `check_page`.
     """
-    check_picture(path, force)
+    check_page(path, force)
     drawn = _figure(facts).to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False})
     listed = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(said)}</dd>" for name, said in _sentences(facts).items()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from vecsmith.array_types import Vectors
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import Vectors
 from vecsmith.errors import unknown
 from vecsmith.index import CodeSet, Scoring
 from vecsmith.index.scoring import is_bit_code

@@ -5,29 +5,26 @@ from itertools import islice
 
 import numpy as np
 
-from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import Vectors
+from vecsmith.array_types import Codes, Floats, Vectors
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
 from vecsmith.progress import track
 
-BATCH_ROWS = 4096
-"""Rows that are written or read at a time."""
-
 
 def row_blocks(codes: CodeSet, label: str) -> Iterator[tuple[list[str], list[str] | None, Codes]]:
     """Yield blocks of ids, texts (None if there are none) and codes (rows, bytes_per_vector), with a progress bar."""
-    ids, starts = codes.rows.each("id"), range(0, len(codes), BATCH_ROWS)
+    ids, starts = codes.rows.each("id"), range(0, len(codes), BLOCK_ROWS)
     texts = codes.rows.each("text") if codes.rows.has_texts else None
     for start in track(starts, f"{len(codes)} {label}", len(starts)):
-        block = list(islice(ids, BATCH_ROWS))
-        yield block, None if texts is None else list(islice(texts, BATCH_ROWS)), codes.codes[start : start + BATCH_ROWS]
+        block = list(islice(ids, BLOCK_ROWS))
+        yield block, None if texts is None else list(islice(texts, BLOCK_ROWS)), codes.codes[start : start + BLOCK_ROWS]
 
 
 def decoded_blocks(codes: CodeSet) -> Iterator[Floats]:
     """Yield blocks of decoded vectors (rows, d), float32."""
-    for start in range(0, len(codes), BATCH_ROWS):
-        yield codes.codec.decode(codes.codes[start : start + BATCH_ROWS])
+    for start in range(0, len(codes), BLOCK_ROWS):
+        yield codes.codec.decode(codes.codes[start : start + BLOCK_ROWS])
 
 
 class BlockReader:
@@ -45,7 +42,7 @@ class BlockReader:
         self._blocks = iter(blocks)
         self._pending: list[Vectors] = []
         while skipped > 0:
-            skipped -= len(self.read(min(skipped, BATCH_ROWS)))
+            skipped -= len(self.read(min(skipped, BLOCK_ROWS)))
 
     def read(self, count: int) -> Vectors:
         """Return the next rows (count, d).

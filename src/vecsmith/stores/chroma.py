@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from vecsmith.array_types import Vectors
 from vecsmith.codecs import Codec
 from vecsmith.codecs.quantizers.floats import Float32
-from vecsmith.embeddings import Vectors
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
 from vecsmith.outputs import only_writer
 from vecsmith.stores.base import Collection, Store
-from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
+from vecsmith.stores.blocks import row_blocks
 from vecsmith.stores.chroma_client import create_collection, open_collection, open_folder
 from vecsmith.stores.errors import table_exists
 from vecsmith.stores.locations import existing_folder, folder_bytes, folder_growth, new_folder
@@ -76,13 +77,13 @@ class Chroma(Store):
                 f"{where} has no collection {table!r}, but {', '.join(names) or 'none'}; give one of them as --table."
             )
         collection = open_collection(client, table)
-        starts = range(0, collection.count(), BATCH_ROWS)
-        pages = [collection.get(limit=BATCH_ROWS, offset=start, include=["documents"]) for start in starts]
+        starts = range(0, collection.count(), BLOCK_ROWS)
+        pages = [collection.get(limit=BLOCK_ROWS, offset=start, include=["documents"]) for start in starts]
         texts = [text for page in pages for text in page["documents"]]
 
         def blocks() -> Iterator[Vectors]:
             for start in starts:
-                page = collection.get(limit=BATCH_ROWS, offset=start, include=["embeddings"])
+                page = collection.get(limit=BLOCK_ROWS, offset=start, include=["embeddings"])
                 yield np.asarray(page["embeddings"], dtype=np.float32)
 
         ids = [id_ for page in pages for id_ in page["ids"]]

@@ -8,8 +8,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
-from vecsmith.embeddings import EmbeddingSet, Vectors
+from vecsmith.array_types import Floats, Vectors
+from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.progress import track
 from vecsmith.stores.chroma_client import connect, create_collection, open_folder

@@ -7,14 +7,15 @@ from typing import Any
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
-from vecsmith.codecs.stages import Floats
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, FileStore
-from vecsmith.stores.blocks import BATCH_ROWS, decoded_blocks
+from vecsmith.stores.blocks import decoded_blocks
 
 CANDIDATES_PER_RESULT = 32
 """Candidates per result that are rescored with decoded vectors, where FAISS cannot apply score factors."""
@@ -51,8 +52,8 @@ class Faiss(FileStore):
 
         def blocks() -> Iterator[Floats]:
             # `whole` owns `index`, so it must stay alive
-            for start in range(0, whole.ntotal, BATCH_ROWS):
-                yield index.reconstruct_n(start, min(BATCH_ROWS, whole.ntotal - start))
+            for start in range(0, whole.ntotal, BLOCK_ROWS):
+                yield index.reconstruct_n(start, min(BLOCK_ROWS, whole.ntotal - start))
 
         return Collection(ids, None, blocks())
 

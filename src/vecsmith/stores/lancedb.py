@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vecsmith.codecs.stages import Codes, Floats
-from vecsmith.embeddings import Vectors
+from vecsmith.array_types import Codes, Floats, Vectors
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, Store
-from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
+from vecsmith.stores.blocks import row_blocks
 from vecsmith.stores.errors import missing_vector, table_exists
 from vecsmith.stores.locations import existing_folder, folder_bytes, folder_growth, new_folder
 
@@ -64,7 +64,7 @@ class LanceDB(Store):
             raise VecsmithError(f"The table {table!r} should have one column of float vectors, but has {len(vectors)}.")
 
         def column(name: str) -> Iterator[Any]:
-            return (batch[name] for batch in opened.search(None).select([name]).to_batches(BATCH_ROWS))
+            return (batch[name] for batch in opened.search(None).select([name]).to_batches(BLOCK_ROWS))
 
         def strings(name: str) -> list[str] | None:
             if name not in opened.schema.names:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from vecsmith.arrays import write_npy
-from vecsmith.embeddings import read_vectors
+from vecsmith.embeddings import BLOCK_ROWS, read_vectors
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, FileStore
-from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
+from vecsmith.stores.blocks import row_blocks
 
 
 class Npy(FileStore):
@@ -21,5 +21,5 @@ class Npy(FileStore):
     def read(self, where: str, table: str) -> Collection:
         """Read a file in the format ``.npy``, ``.npz`` or ``.parquet``."""
         vectors, ids, texts = read_vectors(where)
-        blocks = (vectors[start : start + BATCH_ROWS] for start in range(0, len(vectors), BATCH_ROWS))
+        blocks = (vectors[start : start + BLOCK_ROWS] for start in range(0, len(vectors), BLOCK_ROWS))
         return Collection(ids or [str(row) for row in range(len(vectors))], texts, blocks)

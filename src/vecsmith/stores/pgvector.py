@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from vecsmith.codecs.stages import Codes
-from vecsmith.embeddings import Vectors
+from vecsmith.array_types import Codes, Vectors
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, Store
-from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
+from vecsmith.stores.blocks import row_blocks
 from vecsmith.stores.errors import missing_vector, table_exists
 
 VECTOR_TYPES = ("vector", "halfvec")
@@ -59,11 +59,11 @@ class PgVector(Store):
         named = _identifier(table)
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         of_table = "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
-        found = connection.execute(
+        columns = connection.execute(
             f"SELECT attname, format_type(atttypid, NULL) {of_table}", [named.as_string(connection)]
         ).fetchall()
-        kinds = dict(found)
-        vectors = [name for name, kind in found if kind in VECTOR_TYPES]
+        kinds = dict(columns)
+        vectors = [name for name, kind in columns if kind in VECTOR_TYPES]
         if len(vectors) != 1:
             connection.close()
             raise VecsmithError(f"The database has no table {table!r} with one column of type vector or halfvec.")
@@ -73,7 +73,7 @@ class PgVector(Store):
             query = sql.SQL(f"SELECT {expression} FROM {{}} ORDER BY {{}}")
             with connection.cursor(f"vecsmith_{name}") as cursor:
                 cursor.execute(query.format(sql.Identifier(name), named, order))
-                while rows := cursor.fetchmany(BATCH_ROWS):
+                while rows := cursor.fetchmany(BLOCK_ROWS):
                     yield [row[0] for row in rows]
 
         def strings(name: str) -> list[str] | None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-from vecsmith.embeddings import EmbeddingSet, Provenance, Vectors, write_set
+from vecsmith.array_types import Vectors
+from vecsmith.embeddings import EmbeddingSet, Provenance, write_set
 from vecsmith.embeddings.provenance import content_hash
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet

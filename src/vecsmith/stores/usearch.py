@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Floats
+from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import CodeSet
 from vecsmith.stores.base import Collection, FileStore
-from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
+from vecsmith.stores.blocks import row_blocks
 
 
 class USearch(FileStore):
@@ -52,7 +53,7 @@ class USearch(FileStore):
         keys = np.sort(np.fromiter(index.keys, np.uint64, len(index)))
 
         def blocks() -> Iterator[Floats]:
-            for start in range(0, len(keys), BATCH_ROWS):
-                yield np.stack(index.get(keys[start : start + BATCH_ROWS], dtype="f32"))
+            for start in range(0, len(keys), BLOCK_ROWS):
+                yield np.stack(index.get(keys[start : start + BLOCK_ROWS], dtype="f32"))
 
         return Collection([str(key) for key in keys], None, blocks())

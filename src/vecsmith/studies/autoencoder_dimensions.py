@@ -1,4 +1,4 @@
-"""`study autoencoder-dimensions`: the retention of auto-encoders by width, and the effect of their training."""
+"""`study autoencoder-dimensions`: the retention of autoencoders by width, and the effect of their training."""
 
 from vecsmith.codecs import Codec
 from vecsmith.codecs.reducers.autoencoder import Autoencoder
@@ -20,7 +20,7 @@ METHODS = {
 
 
 def autoencoder_dimensions(config: StudyConfig) -> Findings:
-    """Measure auto-encoders of one model at full width, where training should do no harm, and at smaller widths.
+    """Measure autoencoders of one model at full width, where training should do no harm, and at smaller widths.
 
     Parameters
     ----------

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles
 from vecsmith.codecs import Codec
 from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
@@ -27,7 +27,7 @@ SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
 WEIGHT = 0.7
 """Weight of every model but the first in the fusion with fixed weights."""
 CHECKPOINT_SHARE = 1 / 2
-"""Width of the auto-encoders whose checkpoints are measured, as a share of the dimensions of the fused vectors."""
+"""Width of the autoencoders whose checkpoints are measured, as a share of the dimensions of the fused vectors."""
 CHECKPOINT_PRESETS = ("linear", "mlp1")
 
 
@@ -44,7 +44,7 @@ class SeedResults:
     """
 
     results: list[Result]
-    ndcg_at_10: NDArray[np.float64]
+    ndcg_at_10: Doubles
 
 
 Lines = dict[tuple[str, str], dict[str, SeedResults]]
@@ -112,7 +112,7 @@ def _specs(fused: EmbeddingSet) -> Iterator[str]:
 
 
 def _checkpoints(task: Task, encoder: str, preset: str, config: StudyConfig) -> Iterator[list[str]]:
-    """Yield task, preset, number, validation loss and nDCG@10 of every checkpoint of a trained auto-encoder."""
+    """Yield task, preset, number, validation loss and nDCG@10 of every checkpoint of a trained autoencoder."""
     corpus, queries = config.embed(task, encoder)
     judged = JudgedQueries(task, task.present(config.split), queries.ids, corpus.ids)
     checkpoints: list[tuple[Autoencoder, float]] = []
@@ -161,7 +161,7 @@ def _fusion_table(lines: Lines, config: StudyConfig) -> tuple[Table, Plot]:
 def _checkpoint_table(rows: list[list[str]], config: StudyConfig) -> tuple[Table, Plot]:
     """Return the table and plot of the validation loss and nDCG@10 of checkpoints."""
     title = (
-        "Validation loss and nDCG@10 of checkpoints of trained auto-encoders at half of the joint width, fitted on "
+        "Validation loss and nDCG@10 of checkpoints of trained autoencoders at half of the joint width, fitted on "
         f"{config.full_training_set}"
     )
     points = dict[str, list[tuple[float, float]]]()

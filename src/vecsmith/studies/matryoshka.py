@@ -14,7 +14,7 @@ METHODS = {
 
 
 def matryoshka(config: StudyConfig) -> Findings:
-    """Compare truncation, as Matryoshka representation learning allows it, with PCA, an auto-encoder and an adaptor.
+    """Compare truncation, as Matryoshka representation learning allows it, with PCA, an autoencoder and an adaptor.
 
     Parameters
     ----------

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vecsmith.advise.migration import METHOD, plan
 from vecsmith.advise.migration_simulation import EMBEDDED_PER_QUERY
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -17,8 +17,6 @@ from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
-
-Floats = NDArray[np.float32]
 
 PAIRS = (1000, 4000)
 """Number of documents that both models embed."""

@@ -37,7 +37,7 @@ class MeasuredPrediction:
 
 
 def promise(config: StudyConfig) -> Findings:
-    """Compare predicted with measured retention, and count how often the interval holds it.
+    """Compare predicted with measured retention, and count how often the interval contains it.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.runner import Measurement
@@ -92,7 +92,7 @@ def paired_tests(measured: Sequence[Measurement]) -> Table:
     Table
         The mean difference of the retention over the tasks, and the p-value of `stratified_p_value`.
     """
-    lines: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
+    lines: dict[tuple[str, str], dict[str, Doubles]] = {}
     sizes: dict[tuple[str, str], int] = {}
     groups: dict[tuple[str, str, str], list[Measurement]] = {}
     for measurement in measured:
@@ -120,7 +120,7 @@ def paired_tests(measured: Sequence[Measurement]) -> Table:
 def _row(
     ours: tuple[str, str],
     theirs: tuple[str, str],
-    lines: Mapping[tuple[str, str], Mapping[str, NDArray[np.float64]]],
+    lines: Mapping[tuple[str, str], Mapping[str, Doubles]],
     sizes: Mapping[tuple[str, str], int],
 ) -> Iterator[list[str]]:
     tasks = [task for task in lines[ours] if task in lines[theirs]]

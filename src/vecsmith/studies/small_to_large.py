@@ -6,8 +6,8 @@ from functools import cached_property
 from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.errors import VecsmithError
@@ -17,8 +17,6 @@ from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.translators import translator
-
-Floats = NDArray[np.float32]
 
 TRANSLATORS = ("linear", "mlp1", "mlp2", "mlp1:retrieval")
 QUERIES_ONLY = ", queries only"
@@ -63,7 +61,7 @@ class FusedVectors:
         """Vectors of the judged queries by the small models and by the target."""
         return self.split(self.queries.unit[self.judged.rows])
 
-    def training_sets(self, fit_on: str, seed: int) -> Iterator[tuple[tuple[Floats, Floats], NDArray[np.int64]]]:
+    def training_sets(self, fit_on: str, seed: int) -> Iterator[tuple[tuple[Floats, Floats], RowNumbers]]:
         """Yield each training set of the protocol, with the rows of the documents to encode (see `encode_corpus`)."""
         small, large = self.documents
         if self.training is not None:

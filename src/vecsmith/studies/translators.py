@@ -7,8 +7,8 @@ from statistics import fmean
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.folds import folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -18,8 +18,6 @@ from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
-
-Floats = NDArray[np.float32]
 
 METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")
 MODE_DESCRIPTIONS = {
@@ -176,7 +174,7 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
     (documents, _), (corpus, queries) = experiment.embed()
     true = corpus.unit[:]
     translated, _ = cross_translate(experiment.method, documents.unit[:], true, experiment.seed)
-    what = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
+    title = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
     # the rows of a fold are in random order
     drawn = folds(len(true), FOLDS, experiment.seed)[0].rows[:EXAMPLE_DOCUMENTS]
     drawn = drawn[_order_by_cluster(true[drawn], experiment.seed)]
@@ -190,15 +188,15 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
         for row, q in zip(chosen, queries.unit[chosen], strict=True)
     ]
     maps: list[Map | Kernels] = [
-        Map("map", f"Documents in the space of the target, UMAP: {what}", vectors, labels),
+        Map("map", f"Documents in the space of the target, UMAP: {title}", vectors, labels),
         Kernels(
-            "kernels", f"Cosines of all pairs of documents, by clusters of the true vectors: {what}", cosines, labels
+            "kernels", f"Cosines of all pairs of documents, by clusters of the true vectors: {title}", cosines, labels
         ),
     ]
-    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {what}", tables)
+    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {title}", tables)
 
 
-def _order_by_cluster(X: Floats, seed: int) -> NDArray[np.int64]:
+def _order_by_cluster(X: Floats, seed: int) -> RowNumbers:
     """Return the rows of unit vectors X (n, d) ordered by cluster (spherical k-means) and distance to its centroid."""
     clusters = min(CLUSTERS, len(X))
     clustering = faiss.Kmeans(X.shape[1], clusters, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)

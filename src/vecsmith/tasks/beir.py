@@ -50,10 +50,10 @@ def _exists(path: Path) -> Path | None:
 
 
 def _find(path: Path) -> Path:
-    found = _exists(path)
-    if found is None:
+    existing = _exists(path)
+    if existing is None:
         raise VecsmithError(f"There is no {path} (nor {path.name}.gz); a BEIR folder must have it.")
-    return found
+    return existing
 
 
 def _read_qrels(path: Path) -> Qrels:

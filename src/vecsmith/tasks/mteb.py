@@ -194,7 +194,7 @@ def _read_qrels(relevant: Mapping[Any, Mapping[Any, Any]]) -> Qrels:
 
 
 def _disagree(parts: Iterable[Texts]) -> bool:
-    """Whether an id has different texts in two splits."""
+    """Return whether an id has different texts in two splits."""
     first: dict[str, str] = {}
     return any(first.setdefault(id_, text) != text for texts in parts for id_, text in texts.rows())
 

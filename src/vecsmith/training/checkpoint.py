@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from vecsmith.array_types import Floats
 from vecsmith.errors import VecsmithError, require
 from vecsmith.files import cache_folder, fingerprint, replacing_folder
 from vecsmith.manifests import read_manifest, write_manifest
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 KIND = "training"
 MANIFEST, TENSORS = "state.json", "tensors.safetensors"
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,9 @@ class Checkpoint:
                 arrays[f"optimizer.{number}.{name}"] = moment.numpy()
         content = {"reached": asdict(progress), "generator": self.rng.bit_generator.state}
         # the training goes on if a checkpoint cannot be written, for example on a full disk
-        with suppress(OSError), replacing_folder(self.folder) as beside:
-            (beside / TENSORS).write_bytes(save(arrays))
-            write_manifest(beside / MANIFEST, KIND, FORMAT_VERSION, content, [TENSORS])
+        with suppress(OSError), replacing_folder(self.folder) as staging:
+            (staging / TENSORS).write_bytes(save(arrays))
+            write_manifest(staging / MANIFEST, KIND, FORMAT_VERSION, content, [TENSORS])
 
     def restore(self, optimizer: "Optimizer") -> tuple[dict[str, Floats], Progress] | None:
         """Restore parameters, optimizer state and random generator; return the best parameters and the progress.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.errors import require
 from vecsmith.training.loop import Training, train
 from vecsmith.training.losses import listwise
@@ -15,7 +15,6 @@ from vecsmith.training.relaxation import RELAXATIONS, hard_sign
 if TYPE_CHECKING:
     from torch import Tensor
 
-Floats = NDArray[np.float32]
 Sign = Callable[["Tensor"], "Tensor"]
 Reconstruct = Callable[[Mapping[str, "Tensor"], "Tensor", Sign], "Tensor"]
 

@@ -1,4 +1,4 @@
-"""The training loop: AdamW steps, a validation loss, early stopping, and the best parameters kept."""
+"""The training loop: AdamW steps, a validation loss, early stopping, and the selection of the best parameters."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from math import cos, pi
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.errors import require
 from vecsmith.progress import losses
 from vecsmith.training.checkpoint import Checkpoint, Progress
@@ -15,7 +15,6 @@ from vecsmith.training.checkpoint import Checkpoint, Progress
 if TYPE_CHECKING:
     from torch import Tensor
 
-Floats = NDArray[np.float32]
 Parameters = Mapping[str, "Tensor"]
 Watch = Callable[[Mapping[str, Floats], float], None]
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.embeddings import Moments, principal_axes, shrunk, with_fixed_signs
 from vecsmith.errors import require
 from vecsmith.training.checkpoint import Checkpoint
@@ -17,7 +17,6 @@ from vecsmith.training.pseudo_queries import pseudo_queries, unit_rows
 if TYPE_CHECKING:
     from torch import Tensor
 
-Floats = NDArray[np.float32]
 Encode = Callable[[Parameters, "Tensor"], "Tensor"]
 Decoder = Callable[[Parameters], "Tensor"]
 

@@ -3,11 +3,9 @@
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats
 from vecsmith.errors import VecsmithWarning
-
-Floats = NDArray[np.float32]
 
 MAX_VECTORS = 50_000
 """Maximum size of a training set; larger ones are sampled."""

@@ -4,10 +4,10 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import cross_products
-from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.base import Translator
 
 HELD_OUT_SHARE, MAX_HELD_OUT = 0.1, 1000
 """Share and maximum number of pairs in the validation set, for hyperparameters and early stopping."""
@@ -49,13 +49,13 @@ def affine(X: Floats, weights: Floats, offset: Floats) -> Floats:
     return result
 
 
-def hold_out(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def hold_out(n: int, seed: int) -> tuple[RowNumbers, RowNumbers]:
     """Return the rows of the training set and of the validation set, drawn at random."""
     drawn = np.random.default_rng(seed).permutation(n)
     held_out = max(1, min(MAX_HELD_OUT, round(HELD_OUT_SHARE * n)))
     return drawn[held_out:], drawn[:held_out]
 
 
-def cross_moments(X: Floats, Y: Floats) -> NDArray[np.float64]:
+def cross_moments(X: Floats, Y: Floats) -> Doubles:
     """Return E[xyᵀ] (a, b) of paired vectors (n, a) and (n, b)."""
     return cross_products(X, Y) / len(X)

@@ -19,18 +19,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.arrays import write_weights
-from vecsmith.embeddings import BLOCK_ROWS, UnitVectors, Vectors, as_vectors
+from vecsmith.array_types import Floats, Vectors
+from vecsmith.embeddings import UnitVectors, as_vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.manifests import write_manifest
+from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
-
-Floats = NDArray[np.float32]
 
 FORMAT_VERSION = 1
 KIND = "translator"
 MIN_PAIRS = 4
 """Minimum number of pairs to fit a translator."""
+TRANSLATION_BLOCK_ROWS = 8192
+"""Maximum vectors translated at a time, which bounds the memory."""
 TINY = np.finfo(np.float32).tiny
 """Lower bound of norms in divisions."""
 
@@ -140,11 +140,13 @@ class Translator(ABC):
                 f"{self!r} takes vectors of {self.input_dimensions_} dimensions, but got an array of shape {X.shape}; "
                 "use vectors of the source model."
             )
-        if len(X) <= BLOCK_ROWS:
+        if len(X) <= TRANSLATION_BLOCK_ROWS:
             return self._translate(X[:], 0)
         result = np.empty((len(X), self.output_dimensions_), np.float32)
-        for start in range(0, len(X), BLOCK_ROWS):
-            result[start : start + BLOCK_ROWS] = self._translate(X[start : start + BLOCK_ROWS], start)
+        for start in range(0, len(X), TRANSLATION_BLOCK_ROWS):
+            result[start : start + TRANSLATION_BLOCK_ROWS] = self._translate(
+                X[start : start + TRANSLATION_BLOCK_ROWS], start
+            )
         return result
 
     def _translate(self, X: Vectors, start: int) -> Floats:
@@ -198,9 +200,8 @@ class Translator(ABC):
             "pairs": self.pairs_,
             "versions": {name: version(name) for name in ("vecsmith", "numpy")},
         }
-        with output_folder(Path(path), KIND, force) as beside:
-            write_weights(beside / "weights.safetensors", {name: getattr(self, name) for name in self.state})
-            write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
+        with output_folder(Path(path), KIND, force) as staging:
+            write_fitted(staging, KIND, FORMAT_VERSION, content, {name: getattr(self, name) for name in self.state})
 
     def restore(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Self:
         """Set the attributes that `save` wrote.

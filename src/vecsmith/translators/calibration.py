@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import cross_products, normalize, sample_rows
-from vecsmith.translators.base import Floats
 
-PSEUDO_QUERIES = 1000
+MAX_PSEUDO_QUERIES = 1000
 """Maximum number of documents used as queries."""
 TOP_SCORES = 10
 """Highest scores per query that are compared."""
@@ -56,7 +55,7 @@ class ScoreCalibration:
         ScoreCalibration
             The calibration.
         """
-        queries = sample_rows(len(native), PSEUDO_QUERIES, seed)
+        queries = sample_rows(len(native), MAX_PSEUDO_QUERIES, seed)
         k = min(TOP_SCORES, len(native) - 1)
         native_scores, scores = (_scores(native[queries], D, queries) for D in (native, translated))
         nearest = np.argpartition(-native_scores, k - 1, axis=1)[:, :k]
@@ -72,7 +71,7 @@ class ScoreCalibration:
         return normalize(self.ratio * orthogonal + (1 - self.ratio**2) ** 0.5 * self.direction)
 
 
-def _scores(Q: Floats, D: Floats, own_rows: NDArray[np.int64]) -> Floats:
+def _scores(Q: Floats, D: Floats, own_rows: RowNumbers) -> Floats:
     """Return the scores (m, n) of queries taken from the documents; the score of a query's own document is −1."""
     scores: Floats = Q @ D.T
     scores[np.arange(len(Q)), own_rows] = -1

@@ -3,13 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.embeddings import with_ridge
 from vecsmith.translators.affine import Affine, cross_moments
-from vecsmith.translators.base import Floats
-
-Array = NDArray[np.float64]
 
 RIDGE = 2e-4
 """Ridge added to every second moment, relative to their sum."""
@@ -41,7 +38,7 @@ class Canonical(Affine):
         return canonical_map(cross_moments(X, X), cross_moments(Y, Y), cross_moments(X, Y))
 
 
-def canonical_map(Cx: Array, Cy: Array, Cxy: Array) -> Floats:
+def canonical_map(Cx: Doubles, Cy: Doubles, Cxy: Doubles) -> Floats:
     """Return W (a, b) for the covariances Cx (a, a), Cy (b, b) and Cxy (a, b) of pairs."""
     whitening = _power(Cx, -WHITENING)
     U, S, Vt = np.linalg.svd(whitening @ Cxy @ _power(Cy, -WHITENING), full_matrices=False)
@@ -51,7 +48,7 @@ def canonical_map(Cx: Array, Cy: Array, Cxy: Array) -> Floats:
     return np.asarray(W * scale, dtype=np.float32)
 
 
-def _power(moments: Array, power: float) -> Array:
+def _power(moments: Doubles, power: float) -> Doubles:
     """Return (C + λI)ᵖ for second moments C."""
     spectrum, U = np.linalg.eigh(moments)
     return np.asarray((U * with_ridge(spectrum, RIDGE) ** power) @ U.T)

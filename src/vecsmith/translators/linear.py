@@ -4,14 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.embeddings import with_ridge
 from vecsmith.errors import VecsmithError
 from vecsmith.translators.affine import Affine, cross_moments, hold_out
-from vecsmith.translators.base import Floats
-
-Array = NDArray[np.float64]
 
 RIDGES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 """Candidates for λ / (n E‖x‖²); the validation set chooses one."""
@@ -64,11 +61,11 @@ class Linear(Affine):
         return W if self.rank is None else _reduced(W, Cx, self.rank)
 
 
-def _moments(X: Floats, Y: Floats) -> tuple[Array, Array]:
+def _moments(X: Floats, Y: Floats) -> tuple[Doubles, Doubles]:
     return cross_moments(X, X), cross_moments(X, Y)
 
 
-def ridge_maps(Cx: Array, Cxy: Array, ridges: Sequence[float]) -> Iterator[Floats]:
+def ridge_maps(Cx: Doubles, Cxy: Doubles, ridges: Sequence[float]) -> Iterator[Floats]:
     """Yield W = (Cx + λI)⁻¹Cxy for each relative λ, from one eigendecomposition of Cx."""
     spectrum, U = np.linalg.eigh(Cx)
     projected = U.T @ Cxy
@@ -76,8 +73,8 @@ def ridge_maps(Cx: Array, Cxy: Array, ridges: Sequence[float]) -> Iterator[Float
         yield np.asarray(U @ (projected / with_ridge(spectrum, ridge)[:, None]), dtype=np.float32)
 
 
-def _reduced(W: Floats, Cx: Array, rank: int) -> Floats:
+def _reduced(W: Floats, Cx: Doubles, rank: int) -> Floats:
     """Return W (a, b) projected on the `rank` leading eigenvectors of WᵀCxW."""
-    moments: Array = W.T.astype(np.float64) @ Cx @ W
+    moments: Doubles = W.T.astype(np.float64) @ Cx @ W
     V = np.linalg.eigh(moments)[1][:, -rank:]
     return np.asarray(W @ V @ V.T, dtype=np.float32)

@@ -5,9 +5,10 @@ from typing import ClassVar
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.translators.affine import affine, hold_out
-from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.base import Translator
 from vecsmith.translators.linear import Linear
 
 SHARPNESS = 20.0

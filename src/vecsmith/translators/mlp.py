@@ -6,12 +6,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import Moments
 from vecsmith.errors import VecsmithError, require
 from vecsmith.translators.affine import Affine, affine, hold_out
-from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.base import Translator
 from vecsmith.translators.canonical import Canonical
 from vecsmith.translators.linear import Linear
 
@@ -116,7 +116,7 @@ class MLP(Translator):
         sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
         components, line = (X - self.mean_) @ self.components_, affine(X, self.weights_, self.offset_)
         sources, lines, targets = map(torch.from_numpy, (components, line, Y))
-        how = Training(
+        settings = Training(
             LOSSES[self.loss],  # type: ignore[arg-type]
             STEPS,
             MAX_EPOCHS,
@@ -128,10 +128,10 @@ class MLP(Translator):
 
         def loss(rows: "Tensor") -> "Tensor":
             predicted, expected = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
-            if how.loss == "mse":
+            if settings.loss == "mse":
                 return torch.square(predicted - expected).sum(dim=1).mean()  # type: ignore[no-any-return]
             predicted, expected = unit_rows(predicted), unit_rows(expected)
-            if how.loss == "cosine":
+            if settings.loss == "cosine":
                 return 1 - (predicted * expected).sum(dim=1).mean()
             ranked = expected[:QUERIES_PER_BATCH] @ expected.T / TEMPERATURE
             return listwise(sharpness.exp() * predicted[:QUERIES_PER_BATCH] @ expected.T, ranked) + listwise(
@@ -143,11 +143,11 @@ class MLP(Translator):
                 return float(loss(torch.from_numpy(held_out)))
 
         def batch_loss(left: float) -> "Tensor":
-            return loss(torch.from_numpy(rng.permutation(training)[: how.batch]))
+            return loss(torch.from_numpy(rng.permutation(training)[: settings.batch]))
 
-        steps = how.steps_for(len(training))
-        checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(how)])
-        trained, _ = train(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
+        steps = settings.steps_for(len(training))
+        checkpoint = Checkpoint(rng, (X, Y), [self.spec, self.seed, X.shape, Y.shape, asdict(settings)])
+        trained, _ = train(parameters, sharpness, batch_loss, check, settings, steps, self.spec, checkpoint=checkpoint)
         for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
         # the validation set is no longer needed, so f is fitted on all pairs
@@ -159,7 +159,7 @@ class MLP(Translator):
         """Width of a hidden layer."""
         return self.width * min(self.input_dimensions_, self.output_dimensions_)
 
-    def _start(self, X: Floats, Y: Floats, training: NDArray[np.int64]) -> None:
+    def _start(self, X: Floats, Y: Floats, training: RowNumbers) -> None:
         """Set f and the components; f is fitted on the training set alone, because the validation set scores it."""
         line = self._line(X[training], Y[training])
         self.weights_, self.offset_ = line.weights_, line.offset_

@@ -3,10 +3,9 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.translators.affine import Affine, cross_moments
-from vecsmith.translators.base import Floats
 
 
 class Procrustes(Affine):
@@ -29,7 +28,7 @@ class Procrustes(Affine):
         return rotation(cross_moments(X, Y))
 
 
-def rotation(Cxy: NDArray[np.float64]) -> Floats:
+def rotation(Cxy: Doubles) -> Floats:
     """Return UVᵀ (a, b), where USVᵀ is the singular value decomposition of the cross-covariance Cxy (a, b)."""
     U, _, Vt = np.linalg.svd(Cxy, full_matrices=False)
     return np.asarray(U @ Vt, dtype=np.float32)

@@ -7,21 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.embeddings import (
-    EmbeddingSet,
-    Pairs,
-    Provenance,
-    Vectors,
-    content_hash,
-    join,
-    rows_of,
-    sample_rows,
-    write_set,
-)
+from vecsmith.array_types import Floats, Vectors
+from vecsmith.embeddings import EmbeddingSet, Pairs, Provenance, content_hash, join, rows_of, sample_rows, write_set
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
-from vecsmith.translators.base import Floats, Translator
+from vecsmith.translators.base import Translator
 from vecsmith.translators.calibration import ScoreCalibration
 
 MAX_PAIRS = 100_000

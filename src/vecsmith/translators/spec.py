@@ -5,11 +5,9 @@ import pkgutil
 import re
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.manifests import is_of_kind, read_manifest
+from vecsmith.fitted_files import CONFIG, read_fitted
+from vecsmith.manifests import is_of_kind
 from vecsmith.plugins import load_entry_points
 from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
 
@@ -37,16 +35,16 @@ def translator(spec: str, seed: int = 0) -> Translator:
     load_entry_points("vecsmith.translators")
     for method in TRANSLATORS.values():
         if match := re.fullmatch(method.pattern, spec):
-            given = {name: text for name, text in match.groupdict().items() if text is not None}
-            made = method(**{name: int(text) if text.isdigit() else text for name, text in given.items()})
-            made.spec, made.seed = spec, seed
-            return made
+            parameters = {name: text for name, text in match.groupdict().items() if text is not None}
+            unfitted = method(**{name: int(text) if text.isdigit() else text for name, text in parameters.items()})
+            unfitted.spec, unfitted.seed = spec, seed
+            return unfitted
     raise unknown("translator", spec, TRANSLATORS)
 
 
 def is_translator(path: str | Path) -> bool:
-    """Whether the ``config.json`` of a folder is that of a translator."""
-    return is_of_kind(Path(path) / "config.json", KIND)
+    """Return whether a folder has the ``config.json`` of a translator."""
+    return is_of_kind(Path(path) / CONFIG, KIND)
 
 
 def load_translator(path: str | Path) -> Translator:
@@ -58,8 +56,8 @@ def load_translator(path: str | Path) -> Translator:
         If the folder contains no translator, is damaged, or has a newer format version.
     """
     folder = Path(path)
-    config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)
+    config, weights = read_fitted(folder, KIND, FORMAT_VERSION)
     try:
-        return translator(config["spec"], config["seed"]).restore(config, load_file(folder / "weights.safetensors"))
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        return translator(config["spec"], config["seed"]).restore(config, weights)
+    except (KeyError, TypeError, ValueError) as error:
         raise VecsmithError(f"{folder} is not a valid translator ({error}); save it again.") from error

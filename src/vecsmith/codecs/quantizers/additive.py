@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import unshrinking
-from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, Codes, Floats, check_range
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, check_range
 from vecsmith.embeddings import sample_rows
 from vecsmith.errors import VecsmithWarning
 from vecsmith.progress import losses

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.bits import Bits
+from vecsmith.array_types import Bits, Floats
 from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
 from vecsmith.codecs.quantizers.spectrum import unshrinking
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, Floats
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import losses
 
@@ -71,11 +71,11 @@ class BinaryAutoencoder(UnitBitQuantizer):
         rng = np.random.default_rng(seed)
         self.mean_ = X.mean(axis=0, dtype=np.float64).astype(np.float32)
         centered = X - self.mean_
-        starts, left_over = [], centered
+        starts, residuals = [], centered
         for first in range(0, self.n_bits, X.shape[1]):
-            starts.append(iterative_quantization(left_over, min(X.shape[1], self.n_bits - first), rng))
-            bits = sign(left_over @ starts[-1])
-            left_over = left_over - bits @ _ridge(bits, left_over)[0]
+            starts.append(iterative_quantization(residuals, min(X.shape[1], self.n_bits - first), rng))
+            bits = sign(residuals @ starts[-1])
+            residuals = residuals - bits @ _ridge(bits, residuals)[0]
         self.start_ = np.hstack(starts)
         bits = sign(centered @ self.start_)
         A, lowest = _ridge(bits, centered)

@@ -6,12 +6,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Bits, Codes, Floats
 from vecsmith.codecs.scan import attach_codes, refined_fast_scan
-from vecsmith.codecs.stages import Codes, Floats, Quantizer
-
-Bits = NDArray[np.bool_]
+from vecsmith.codecs.stages import Quantizer
 
 
 class BitQuantizer(Quantizer):

@@ -8,7 +8,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.array_types import Codes, Floats
+from vecsmith.codecs.stages import Quantizer
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import announce
 

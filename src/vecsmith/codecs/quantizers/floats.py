@@ -6,8 +6,9 @@ from typing import Any
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.scan import attach_codes
-from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.codecs.stages import Quantizer
 
 
 class _Float(Quantizer):

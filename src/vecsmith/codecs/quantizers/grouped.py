@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
-from vecsmith.codecs.quantizers.thresholds import TINY, levels, spreads
-from vecsmith.codecs.stages import Codes, Floats, Quantizer, check_range
+from vecsmith.array_types import Bits, Codes, Floats
+from vecsmith.codecs.checks import standard_deviations
+from vecsmith.codecs.quantizers.bits import BitQuantizer
+from vecsmith.codecs.quantizers.thresholds import TINY, levels
+from vecsmith.codecs.stages import Quantizer, check_range
 from vecsmith.embeddings import Moments, normalize
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Grouped(BitQuantizer):
         training, validation = split(X, seed)
         self.members_, self.orientation_ = _group(training, self.n_bits)
         owner = self._owner
-        spread = spreads(training)
+        spread = standard_deviations(training)
         oriented = training * self.orientation_
         # if dimensions were independent, the bit of a group would be 1 with probability 1/2
         sizes = np.bincount(owner, minlength=self.n_bits)[owner]
@@ -97,8 +99,8 @@ class Grouped(BitQuantizer):
             return unit_rows(p["middle"] + sign(above[:, self.members_].amax(dim=2))[:, owner] * p["half"])
 
         start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
-        how = {"learning_rate": LEARNING_RATE, **self.options}
-        trained, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **how)
+        settings = {"learning_rate": LEARNING_RATE, **self.options}
+        trained, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **settings)
         self.threshold_ = trained["threshold"] * spread
         self.middle_, self.half_ = unit * trained["middle"], unit * trained["half"]
 
@@ -138,7 +140,7 @@ def _group(X: Floats, m: int) -> tuple[NDArray[np.int64], Floats]:
     single = (s * m - d) // (s - 1)
     members = np.repeat(np.arange(m)[:, None], s, axis=1)
     orientation = np.ones(d, np.float32)
-    Z = (X - X.mean(axis=0)) / spreads(X)
+    Z = (X - X.mean(axis=0)) / standard_deviations(X)
     correlation = Moments(center=0, dtype=np.float32).add(Z).products / len(Z)
     strength = np.abs(correlation)
     np.fill_diagonal(strength, 0)

@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Doubles, Floats
 from vecsmith.codecs.quantizers.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
-from vecsmith.codecs.stages import Codes, Floats, check_range
+from vecsmith.codecs.stages import check_range
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the optimal 1, 2, 4, 8 and 16 levels for a normal distribution of variance 1 (Max 1960)."""
@@ -147,7 +148,7 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
         return components
 
 
-def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
+def allocate(variances: Doubles, bits: int) -> NDArray[np.int64]:
     """Allocate `bits` to values, at most four each, so that the sum of their squared errors is minimal.
 
     Each bit goes to the value whose error it reduces most. That is optimal because further bits for the same value
@@ -168,13 +169,13 @@ def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
         Number of bits of each value.
     """
     gains = np.append(-np.diff(DISTORTIONS), -np.inf)
-    given = np.zeros(len(variances), np.int64)
+    allocated = np.zeros(len(variances), np.int64)
     for _ in range(bits):
-        given[np.argmax(variances * gains[given])] += 1
-    while (given == 3).sum() > (given == 1).sum():
-        threes = np.flatnonzero(given == 3)
-        given[threes[0]], given[threes[-1]] = 4, 2
-    return given
+        allocated[np.argmax(variances * gains[allocated])] += 1
+    while (allocated == 3).sum() > (allocated == 1).sum():
+        threes = np.flatnonzero(allocated == 3)
+        allocated[threes[0]], allocated[threes[-1]] = 4, 2
+    return allocated
 
 
 def storage_order(bits: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.codecs.quantizers.bits import Bits
+from vecsmith.array_types import Bits, Floats
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import Floats, check_range
+from vecsmith.codecs.stages import check_range
 from vecsmith.embeddings import Moments, principal_axes
 
 ITERATIONS = 30

@@ -3,10 +3,10 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Doubles, Floats
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
-from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, Codes, Floats
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS
 from vecsmith.embeddings import sample_rows
 
 TRAINING_VECTORS = 20_000
@@ -98,11 +98,11 @@ class Levels3(_Levels):
     def _coded_entries(self, entries: Floats, pairs: Floats) -> Floats:
         errors = [nearest(pairs, np.delete(entries, entry, axis=1))[1] for entry in range(entries.shape[1])]
         dropped = np.argmin(errors, axis=0)
-        coded = np.arange(entries.shape[1]) != dropped[:, None]
-        return np.asarray(entries[coded].reshape(len(entries), -1, 2))
+        is_coded = np.arange(entries.shape[1]) != dropped[:, None]
+        return np.asarray(entries[is_coded].reshape(len(entries), -1, 2))
 
 
-def lloyd_max(values: Floats, count: int) -> NDArray[np.float64]:
+def lloyd_max(values: Floats, count: int) -> Doubles:
     """Return `count` increasing levels of least squared error for values (n,), by Lloyd's algorithm.
 
     A level that is nearest to no value is not moved.
@@ -120,7 +120,7 @@ def lloyd_max(values: Floats, count: int) -> NDArray[np.float64]:
     return levels
 
 
-def nearest(pairs: Floats, entries: Floats) -> tuple[Codes, NDArray[np.float32]]:
+def nearest(pairs: Floats, entries: Floats) -> tuple[Codes, Floats]:
     """Return the numbers (n, p) of the entries (p, e, 2) nearest to pairs (n, p, 2), and the sums of errors (p,)."""
     x, y = np.ascontiguousarray(pairs[:, :, 0]), np.ascontiguousarray(pairs[:, :, 1])
     best = np.full(x.shape, np.inf, np.float32)

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Bits, Floats
+from vecsmith.codecs.quantizers.bits import BitQuantizer
 
 
 class Median(BitQuantizer):

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from vecsmith.array_types import Bits, Floats
 from vecsmith.codecs.quantizers.binary_autoencoder import BinaryAutoencoder, descend
-from vecsmith.codecs.quantizers.bits import Bits
 from vecsmith.codecs.quantizers.itq import sign
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -95,8 +94,8 @@ class Neural(UnitBitQuantizer):
             return unit_rows(p["offset"] + signs @ p["decoder"])
 
         scaled = {name: array / units[name] for name, array in start.items()}
-        how = {"learning_rate": LEARNING_RATE, **self.options}
-        trained, _ = train_codes(scaled, reconstruct, training, validation, seed, "neural", **how)
+        settings = {"learning_rate": LEARNING_RATE, **self.options}
+        trained, _ = train_codes(scaled, reconstruct, training, validation, seed, "neural", **settings)
         for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(units[name]))
 

@@ -6,9 +6,9 @@ from typing import Any
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.unit_length import FACTOR_BYTES, UnitQuantizer
 from vecsmith.codecs.scan import attach_codes, refined_fast_scan
-from vecsmith.codecs.stages import Codes, Floats
 
 ENTRIES = 16
 """Codebook entries per group of four bits."""

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.projection import transform
 from vecsmith.codecs.registry import stage_named
-from vecsmith.codecs.stages import Blocks, Codes, Floats, Quantizer, inner
+from vecsmith.codecs.stages import Blocks, Quantizer, inner
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 import faiss
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.scan import attach_codes
-from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import Moments
 
 

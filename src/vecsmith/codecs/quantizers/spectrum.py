@@ -1,9 +1,8 @@
 """Principal components, and correction of the shrinkage that least squares causes along them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Floats
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.embeddings import Moments, principal_axes, shrunk
 
 VARIANCE_SHRINKAGE = 0.15
@@ -12,7 +11,7 @@ UNSHRINKING_POWER = 0.5
 """The exponent p of `unshrinking` (docs/studies/quantizers.md)."""
 
 
-def principal_components(X: Floats) -> tuple[Floats, NDArray[np.float64], Floats]:
+def principal_components(X: Floats) -> tuple[Floats, Doubles, Floats]:
     """Return the mean, the variances and the principal components of vectors.
 
     Parameters

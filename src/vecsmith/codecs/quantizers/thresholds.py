@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.bits import BitQuantizer, Bits
-from vecsmith.codecs.stages import Codes, Floats, Quantizer
+from vecsmith.array_types import Bits, Codes, Floats
+from vecsmith.codecs.checks import standard_deviations
+from vecsmith.codecs.quantizers.bits import BitQuantizer
+from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import normalize
 
 LEARNING_RATE = 0.01
@@ -48,9 +50,9 @@ class Thresholds(BitQuantizer):
         from vecsmith.training import split, train_codes, unit_rows
 
         training, validation = split(X, seed)
-        spread = spreads(training)
-        how = {"learning_rate": LEARNING_RATE, **self.options}
-        starts = how.pop("starts", STARTS)
+        spread = standard_deviations(training)
+        settings = {"learning_rate": LEARNING_RATE, **self.options}
+        starts = settings.pop("starts", STARTS)
         lowest = np.inf
         for name, threshold in islice(self._starts(training, seed), starts):
             middle, half = levels(training, training > threshold, threshold)
@@ -63,7 +65,7 @@ class Thresholds(BitQuantizer):
                 validation,
                 seed,
                 f"thresholds from {name}",
-                **how,
+                **settings,
             )
             if loss < lowest:
                 lowest = loss
@@ -94,12 +96,6 @@ class Thresholds(BitQuantizer):
     # norms vary too much for a scan of unscaled scores, so the decoded vectors are searched
     project_queries = Quantizer.project_queries
     index = Quantizer.index
-
-
-def spreads(X: Floats) -> Floats:
-    """Return the standard deviations (d,), 1 for constant dimensions."""
-    spread: Floats = X.std(axis=0)
-    return np.where(spread > 1e-6, spread, 1).astype(np.float32)
 
 
 def levels(X: Floats, above: Bits, otherwise: Floats) -> tuple[Floats, Floats]:

@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.trellis_coding import Step, allocate, distortions, pack, reproduce, unpack, viterbi
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
-from vecsmith.codecs.stages import Codes, Floats, check_range
+from vecsmith.codecs.stages import check_range
 
 UNSHRINKING_POWER = 0.75
 """The exponent p of `Trellis`. Retrieval improves up to this value (docs/studies/quantizers.md)."""

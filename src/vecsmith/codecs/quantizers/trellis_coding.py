@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from vecsmith.codecs.stages import Codes, Floats
+from vecsmith.array_types import Codes, Doubles, Floats
 
 STATE_BITS = 8
 STATES = 1 << STATE_BITS
@@ -154,7 +154,7 @@ def unpack(codes: Codes, steps: Sequence[Step]) -> NDArray[np.uint8]:
     return (pairs.take(ends >> 3, axis=1) >> (8 - (ends & 7)).astype(np.uint16)).astype(np.uint8)
 
 
-def allocate(variances: NDArray[np.float64], bits: int) -> list[Step]:
+def allocate(variances: Doubles, bits: int) -> list[Step]:
     """Allocate bits to values of decreasing variance so that the sum of their squared errors is small.
 
     This is reverse water-filling over the rates in `RATES`: each value takes the rate that minimizes error + θ · bits,
@@ -184,7 +184,7 @@ def allocate(variances: NDArray[np.float64], bits: int) -> list[Step]:
     return _spend(steps, bits - sum(k for k, _ in steps), len(variances))
 
 
-def _steps_at(variances: NDArray[np.float64], theta: float) -> list[Step]:
+def _steps_at(variances: Doubles, theta: float) -> list[Step]:
     costs = np.stack([variances, *(variances * distortions()[k, v] + theta * k / v for k, v in RATES)])
     best, steps, first = costs.argmin(axis=0), [], 0
     while first < len(variances) and best[first] > 0:

@@ -5,8 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.bits import BitQuantizer
-from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats, Quantizer, inner
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, inner
 from vecsmith.embeddings import normalize
 
 FACTOR_BYTES = 4
@@ -25,8 +26,8 @@ class UnitQuantizer(Quantizer):
 
     def score_factors(self, codes: Codes) -> Floats:
         norms = np.empty(len(codes), np.float32)
-        for start in range(0, len(codes), BLOCK_ROWS):
-            norms[start : start + BLOCK_ROWS] = self.norms(codes[start : start + BLOCK_ROWS])
+        for start in range(0, len(codes), CODE_BLOCK_ROWS):
+            norms[start : start + CODE_BLOCK_ROWS] = self.norms(codes[start : start + CODE_BLOCK_ROWS])
         return np.asarray(1 / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
 
     def norms(self, codes: Codes) -> Floats:

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from vecsmith.array_types import Floats
+from vecsmith.codecs.reducers.autoencoder import POWER
+from vecsmith.codecs.reducers.linear import LinearReducer
 from vecsmith.codecs.reducers.trained import Trained
-from vecsmith.codecs.stages import Floats, check_range
-from vecsmith.embeddings import normalize
+from vecsmith.codecs.stages import check_range
 from vecsmith.errors import require
 
 if TYPE_CHECKING:
@@ -14,13 +16,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-POWER = 1 / 8
-"""The exponent p of the initial weights λ⁻ᵖ (docs/studies/reducers.md)."""
 MIN_WIDTH = 8
 """Smallest prefix that is trained."""
 
 
-class Adaptor(Trained):
+class Adaptor(LinearReducer, Trained):
     """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the widths K, K/2, K/4 … 8.
 
     The prefixes can be cut later, as in ``adaptor256,truncate64``. Training starts from principal components with
@@ -49,8 +49,6 @@ class Adaptor(Trained):
     example = "adaptor16"
     summary = "K dimensions: a trained, weighted rotation whose prefixes can be cut (needs torch to fit)"
     state: ClassVar = {"components_": ("k", "d")}
-
-    components_: Floats
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
@@ -84,15 +82,6 @@ class Adaptor(Trained):
             _orthonormal,
         )
         self.components_ = np.ascontiguousarray((parameters["rotation"] * parameters["weights"]).T @ V.T, np.float32)
-
-    def transform(self, X: Floats) -> Floats:
-        return normalize(X @ self.components_.T)
-
-    def inverse_transform(self, Z: Floats) -> Floats:
-        return np.asarray(Z @ self.components_, dtype=np.float32)
-
-    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
-        return np.asarray(Q @ self.components_.T, dtype=np.float32), np.zeros(len(Q), np.float32)
 
 
 def _orthonormal(p: "Mapping[str, Tensor]") -> None:

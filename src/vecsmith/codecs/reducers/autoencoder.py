@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from vecsmith.array_types import Floats
+from vecsmith.codecs.checks import standard_deviations
 from vecsmith.codecs.reducers.trained import Trained
-from vecsmith.codecs.stages import Floats, check_range
+from vecsmith.codecs.stages import check_range
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError, unknown
 
@@ -145,7 +147,7 @@ class Autoencoder(Trained):
         V, weights = principal_directions(X, preset.power)
         training, validation = training @ V, validation @ V
         if preset.standardize:
-            mean, spread = training.mean(axis=0), _spread(training)
+            mean, spread = training.mean(axis=0), standard_deviations(training)
         else:
             mean, spread = np.zeros(d, np.float32), np.full(d, d**-0.5)
 
@@ -248,12 +250,6 @@ def _start(preset: Preset, weights: Floats, k: int, seed: int) -> dict[str, Floa
         out = np.zeros((sizes[-1], k)) if preset.residual else rng.standard_normal((sizes[-1], k)) / sizes[-1] ** 0.5
         start |= {"out": out.astype(np.float32), "bias": np.zeros(k, np.float32)}
     return start
-
-
-def _spread(X: Floats) -> Floats:
-    """Return the standard deviations (d,), 1 for constant dimensions."""
-    spread = X.std(axis=0)
-    return np.where(spread > 1e-6, spread, 1).astype(np.float32)
 
 
 def _encode(p: "Mapping[str, Tensor]", u: "Tensor", mean: "Tensor", spread: "Tensor") -> "Tensor":

@@ -6,9 +6,9 @@ from itertools import accumulate, pairwise
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecsmith.codecs.stages import Floats, Reducer
+from vecsmith.array_types import Doubles, Floats
+from vecsmith.codecs.stages import Reducer
 from vecsmith.embeddings import Moments, normalize
 from vecsmith.errors import VecsmithError
 
@@ -23,14 +23,14 @@ ASCENT_SWEEPS = 2
 """Sweeps of coordinate ascent over the weights, for more than two models."""
 MIN_STANDARD_ERRORS = 2
 """Gain in standard errors that a model needs to get a weight above 0."""
-PSEUDO_QUERIES, DOCUMENTS = 1000, 20_000
+MAX_PSEUDO_QUERIES, MAX_DOCUMENTS = 1000, 20_000
 """Maximum number of pseudo-queries, and of documents that they search."""
 NDCG_DEPTH = 10
 """Ranks that count, as in nDCG@10."""
 TEMPERATURE = 0.4
 """Temperature of gains, in units of the mean difference between the first and the tenth score of a query."""
 
-Evaluate = Callable[[Sequence[float]], NDArray[np.float64]]
+Evaluate = Callable[[Sequence[float]], Doubles]
 
 
 class Fuse(Reducer):
@@ -53,15 +53,15 @@ class Fuse(Reducer):
     summary = "the vectors of several models side by side, normalized and weighted; must be the first stage"
 
     def __init__(self, parts: str) -> None:
-        models = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
-        if len(models) < 2:
+        matches = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
+        if len(matches) < 2:
             raise VecsmithError(
                 f"fuse({parts}) names one model; name two or more, such as fuse(minilm,static:0.7), "
                 "or leave out the fusion."
             )
-        self.names = [match["name"] for match in models]
-        self.given_weights = [match["weight"] for match in models]
-        self.given_widths = [int(match["width"] or 0) for match in models]
+        self.names = [match["name"] for match in matches]
+        self.given_weights = [match["weight"] for match in matches]
+        self.given_widths = [int(match["width"] or 0) for match in matches]
         self.widths = self.given_widths
         self.parts = ",".join(
             name + (f"@{width}" if width else "") + ("" if weight is None else f":{weight}")
@@ -71,7 +71,7 @@ class Fuse(Reducer):
         if not any(float(weight or 1) for weight in self.given_weights):
             raise VecsmithError(f"fuse({parts}) gives every model weight 0; leave one a weight.")
 
-    def take(self, blocks: Mapping[str, int]) -> None:
+    def set_widths(self, blocks: Mapping[str, int]) -> None:
         """Set the number of dimensions of each model from the blocks of the vectors, or from the spec.
 
         Raises
@@ -91,8 +91,8 @@ class Fuse(Reducer):
             )
         widths = list(blocks.values()) or self.given_widths
         if any(given not in (0, width) for given, width in zip(self.given_widths, widths, strict=True)):
-            actual = " and ".join(map(str, widths))
-            raise VecsmithError(f"fuse({self.parts}) does not suit vectors of {actual} dimensions; correct the spec.")
+            widths_text = " and ".join(map(str, widths))
+            raise VecsmithError(f"fuse({self.parts}) does not suit vectors of {widths_text} dimensions; mend the spec.")
         self.widths = widths
 
     def _fit(self, X: Floats, seed: int) -> None:
@@ -193,8 +193,8 @@ class FittedFuse(Fuse):
 
     def _choose(self, X: Floats, seed: int) -> Floats:
         rng = np.random.default_rng(seed)
-        X = X[rng.permutation(len(X))[:DOCUMENTS]]
-        rows = np.arange(min(len(X), PSEUDO_QUERIES))
+        X = X[rng.permutation(len(X))[:MAX_DOCUMENTS]]
+        rows = np.arange(min(len(X), MAX_PSEUDO_QUERIES))
         blocks = [normalize(block) for block in self.blocks(X)]
         targets = _without_own(blocks[0][rows] @ blocks[0].T)
         scores = [_without_own(normalize(block[rows] + _noise(block, len(rows), rng)) @ block.T) for block in blocks]
@@ -277,7 +277,7 @@ def _discounted_gain(scores: Sequence[Floats], targets: Floats) -> Evaluate:
     gains = np.exp((targets - best[:, :1]) / temperature)
     ideal = np.exp((best - best[:, :1]) / temperature) @ discounts
 
-    def evaluate(weights: Sequence[float]) -> NDArray[np.float64]:
+    def evaluate(weights: Sequence[float]) -> Doubles:
         # a model of weight 0 is left out, because 0 · −∞ is undefined
         fused = np.sum([weight * each for weight, each in zip(weights, scores, strict=True) if weight], axis=0)
         top = np.argpartition(-fused, depth - 1, axis=1)[:, :depth]

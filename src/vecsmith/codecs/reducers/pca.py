@@ -4,11 +4,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats, Reducer, check_range
-from vecsmith.embeddings import Moments, normalize, principal_axes, with_fixed_signs
+from vecsmith.array_types import Floats
+from vecsmith.codecs.reducers.linear import LinearReducer
+from vecsmith.codecs.stages import check_range
+from vecsmith.embeddings import Moments, principal_axes, with_fixed_signs
 
 
-class PCA(Reducer):
+class PCA(LinearReducer):
     """The k directions of largest second moment, z = Wx/‖Wx‖, x̂ = Wᵀz.
 
     The vectors are not centered, so the mean, which contributes to the scores, stays as one of the directions. Hence z
@@ -33,8 +35,6 @@ class PCA(Reducer):
     summary = "K principal components, not centered so that the mean stays, normalized again"
     state: ClassVar = {"components_": ("k", "d")}
 
-    components_: Floats
-
     def __init__(self, components: int) -> None:
         self.components = components
 
@@ -47,12 +47,3 @@ class PCA(Reducer):
     @property
     def output_dimensions(self) -> int:
         return self.components
-
-    def transform(self, X: Floats) -> Floats:
-        return normalize(X @ self.components_.T)
-
-    def inverse_transform(self, Z: Floats) -> Floats:
-        return np.asarray(Z @ self.components_, dtype=np.float32)
-
-    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
-        return np.asarray(Q @ self.components_.T, dtype=np.float32), np.zeros(len(Q), np.float32)

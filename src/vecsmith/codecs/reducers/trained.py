@@ -3,7 +3,8 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
-from vecsmith.codecs.stages import Floats, Reducer
+from vecsmith.array_types import Floats
+from vecsmith.codecs.stages import Reducer
 
 if TYPE_CHECKING:
     from vecsmith.training import Training

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from vecsmith.codecs.stages import Floats, Reducer, check_range
+from vecsmith.array_types import Floats
+from vecsmith.codecs.stages import Reducer, check_range
 from vecsmith.embeddings import normalize
 
 

@@ -4,8 +4,8 @@ from typing import Self
 
 import numpy as np
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs.reducers.autoencoder import POWER, Autoencoder, parse_widths
-from vecsmith.codecs.stages import Floats
 
 
 class WhitenedPCA(Autoencoder):
