@@ -18,7 +18,6 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -66,7 +65,7 @@ def bits() -> vecsmith.Codec:
 
 
 def code_set(number: int) -> CodeSet:
-    """Return the codes of a step; their number depends on the step."""
+    """Return the codes of a step, whose number depends on the step."""
     X = vectors(number, ROWS + number % 7)
     return CodeSet(bits(), bits().encode(X), Rows(len(X), [f"{number}-{row}" for row in range(len(X))]), Provenance())
 
@@ -88,58 +87,41 @@ def refused(action: Callable[[], Any]) -> bool:
 
 
 class Save:
-    """Save another index, of other content and length, over the existing one."""
+    """Save an index over the existing one: a new one of other length, or the existing one with rows added and deleted.
 
-    def found(self, folder: Path, acknowledged: int) -> int:
-        if not (folder / "index").exists():
-            return 0
-        index = vecsmith.Index.load(folder / "index", mmap=False)
-        number = int(index.provenance.dataset)
-        X = vectors(number, ROWS + number % 7)
-        expect(np.array_equal(index.partitions[0].codes, codec().encode(X)), f"step {number} has other codes")
-        expect(len(index.rows.ids) == len(X) == len(cast(Any, index.originals)), f"step {number} has other rows")
-        expect((index.search(X[:3], 1)[1][:, 0] == range(3)).all(), f"step {number} finds other rows")
-        return number
+    Each addition deletes the last row of the addition before. A new index is started after `MAX_ROWS` rows.
+    """
 
-    def step(self, folder: Path, number: int) -> None:
-        X = vectors(number, ROWS + number % 7)
-        index = vecsmith.Index(codec(), codec().encode(X), "rescored", X)
-        index.provenance = Provenance(dataset=str(number))
-        index.save(folder / "index")
+    def __init__(self, add: bool) -> None:
+        self.add = add
 
-
-class Add:
-    """Add rows to the existing index, delete some, and save it in place."""
-
-    def kept(self, number: int) -> tuple[list[str], Floats]:
-        """Return the ids and vectors after a step: the last row of every earlier addition is deleted."""
-        first = number - number % (MAX_ROWS // ADDED)
-        ids, blocks = [], []
-        for step in range(first, number + 1):
-            rows = ADDED if step == number else ADDED - 1
-            ids += [f"{step}-{row}" for row in range(rows)]
-            blocks.append(vectors(step, ADDED)[:rows])
-        return ids, np.concatenate(blocks)
+    def content(self, number: int) -> tuple[list[str], Floats]:
+        """Return the ids and vectors of the index after a step."""
+        first = number - number % (MAX_ROWS // ADDED) if self.add else number
+        sizes = {step: ADDED - (step < number) if self.add else ROWS + step % 7 for step in range(first, number + 1)}
+        blocks = [vectors(step, ADDED if self.add else rows)[:rows] for step, rows in sizes.items()]
+        return [f"{step}-{row}" for step, rows in sizes.items() for row in range(rows)], np.concatenate(blocks)
 
     def found(self, folder: Path, acknowledged: int) -> int:
         if not (folder / "index").exists():
             return 0
         index = vecsmith.Index.load(folder / "index", mmap=False)
         number = int(index.rows.ids[-1].split("-")[0])
-        ids, X = self.kept(number)
-        expect(index.rows.ids == ids, f"step {number} has other ids")
+        ids, X = self.content(number)
+        expect(index.rows.ids == ids and len(cast(Any, index.originals)) == len(X), f"step {number} has other rows")
+        codes = np.concatenate([part.codes for part in index.partitions])
+        expect(np.array_equal(codes, codec().encode(X)), f"step {number} has other codes")
         expect((index.search(X, 1)[1][:, 0] == range(len(X))).all(), f"step {number} finds other rows")
         return number
 
     def step(self, folder: Path, number: int) -> None:
-        X, ids = vectors(number, ADDED), [f"{number}-{row}" for row in range(ADDED)]
-        if number % (MAX_ROWS // ADDED) == 0 or not (folder / "index").exists():
-            before, earlier = self.kept(number)
-            index = vecsmith.Index(codec(), codec().encode(earlier), "rescored", earlier, before)
-        else:
+        if self.add and number % (MAX_ROWS // ADDED) and (folder / "index").exists():
             index = vecsmith.Index.load(folder / "index")
-            index.add(X, ids)
+            index.add(vectors(number, ADDED), [f"{number}-{row}" for row in range(ADDED)])
             index.delete([f"{number - 1}-{ADDED - 1}"])
+        else:
+            ids, X = self.content(number)
+            index = vecsmith.Index(codec(), codec().encode(X), "rescored", X, ids)
         index.save(folder / "index")
 
 
@@ -150,20 +132,19 @@ class Write:
         ids = [f"{which}-{row}" for row in range(SHARDS * SHARD_ROWS)]
         return EmbeddingWriter(folder / f"set-{which}", ids, None, Provenance(content_hash=str(which)))
 
-    def check(self, path: Path, which: int) -> None:
-        opened = EmbeddingSet.open(path)
-        X = vectors(which, SHARDS * SHARD_ROWS)
+    def check(self, folder: Path, which: int) -> None:
+        opened, X = EmbeddingSet.open(folder / f"set-{which}"), vectors(which, SHARDS * SHARD_ROWS)
         expect(np.array_equal(opened.vectors[:], X), f"set {which} has other vectors")
         expect(opened.ids == [f"{which}-{row}" for row in range(len(X))], f"set {which} has other ids")
 
     def found(self, folder: Path, acknowledged: int) -> int:
         which, shards = divmod(acknowledged, SHARDS + 1)
         if which:
-            self.check(folder / f"set-{which - 1}", which - 1)
+            self.check(folder, which - 1)
             shutil.rmtree(folder / f"set-{which - 2}", ignore_errors=True)
         current = folder / f"set-{which}"
         if shards == SHARDS and (current / "manifest.json").exists():
-            self.check(current, which)
+            self.check(folder, which)
             return acknowledged + 1
         expect(refused(lambda: EmbeddingSet.open(current)), f"the unfinished set {which} is read")
         return acknowledged - shards + SHARDS - len(self.writer(folder, which).remaining)
@@ -219,12 +200,10 @@ class Tables:
         return str(folder / f"database-{number // TABLES}")
 
     def whole(self, folder: Path, number: int) -> bool:
-        codes, collections = code_set(number), []
-        if refused(
-            lambda: collections.append(store_named(self.store).read(self.where(folder, number), f"step-{number}"))
-        ):
+        codes, store = code_set(number), store_named(self.store)
+        if refused(lambda: store.read(self.where(folder, number), f"step-{number}")):
             return False
-        (collection,) = collections
+        collection = store.read(self.where(folder, number), f"step-{number}")
         expect(sorted(collection.ids) == sorted(codes.ids), f"step {number} has {len(collection.ids)} rows")
         found = dict(zip(collection.ids, np.concatenate(list(collection.blocks)), strict=True))
         decoded = codes.codec.decode(codes.codes)
@@ -243,8 +222,8 @@ class Tables:
 
 
 SCENARIOS: dict[str, Any] = {
-    "Index.save": Save(),
-    "Index.add and save": Add(),
+    "Index.save": Save(add=False),
+    "Index.add and save": Save(add=True),
     "EmbeddingWriter": Write(),
     **{f"export to {store}": Export(store) for store in ("faiss", "npy", "usearch")},
     **{f"export to {store}": Tables(store) for store in ("lancedb", "chroma")},
@@ -266,8 +245,8 @@ def child(name: str, folder: Path, acknowledged: int, pipe: Any) -> None:
         pipe.send(traceback.format_exc())
 
 
-def look(name: str, folder: Path, acknowledged: int, seconds: float) -> tuple[int, int]:
-    """Start a child and kill it some seconds after its check; return the step that it found and its last step.
+def look(name: str, folder: Path, acknowledged: int, seconds: float) -> int:
+    """Start a child, kill it some seconds after its check, and return its last step.
 
     Raises
     ------
@@ -279,58 +258,44 @@ def look(name: str, folder: Path, acknowledged: int, seconds: float) -> tuple[in
     process = context.Process(target=child, args=(name, folder, acknowledged, theirs))
     process.start()
     theirs.close()
-    said: list[Any] = []
+    messages: list[Any] = []
     if ours.poll(PATIENCE):
-        said.append(ours.recv())
+        messages.append(ours.recv())
         time.sleep(seconds)
     process.kill()
     process.join()
     with suppress(EOFError):
         while True:
-            said.append(ours.recv())
-    expect(said, "the child does not answer")
-    faults = [text for text in said if isinstance(text, str)]
+            messages.append(ours.recv())
+    expect(messages, "the child does not answer")
+    faults = [text for text in messages if isinstance(text, str)]
     expect(not faults, "".join(faults))
-    return said[0], said[-1]
-
-
-@dataclass
-class Total:
-    """Counts of one scenario."""
-
-    kills: int = 0
-    acknowledged: int = 0
-    whole: int = 0
+    return int(messages[-1])
 
 
 def kills(number: int, seed: int) -> str:
-    """Return what was wrong first; empty if nothing was."""
+    """Kill processes, and return a description of the first fault; empty if there was none."""
     rng = np.random.default_rng(seed)
     warnings.filterwarnings("ignore", "lancedb fork support")
     faiss.omp_set_num_threads(1)  # no child has the threads of its parent
-    begin, totals, names = time.monotonic(), {name: Total() for name in SCENARIOS}, list(SCENARIOS)
+    acknowledged, names = dict.fromkeys(SCENARIOS, 0), list(SCENARIOS)
     codec(), bits()
     with tempfile.TemporaryDirectory() as temporary:
+        # each scenario is checked once more after its last kill
         for kill in range(number + len(names)):
             name = names[kill % len(names)]
-            folder, total = Path(temporary) / name, totals[name]
+            folder = Path(temporary) / name
             folder.mkdir(exist_ok=True)
             longest = LONGEST * (SLOWER if isinstance(SCENARIOS[name], Tables) else 1)
             try:
-                # those after the last kills only look
-                found, last = look(name, folder, total.acknowledged, rng.uniform(0, longest))
+                acknowledged[name] = look(name, folder, acknowledged[name], rng.uniform(0, longest))
             except AssertionError as fault:
                 return f"seed {seed}, kill {kill}, {name}: {fault}"
-            total.whole += found - total.acknowledged
-            total.kills, total.acknowledged = total.kills + (kill < number), last
             if kill % 100 == 99:
-                print(f"{time.monotonic() - begin:.0f} s, {kill + 1} kills", flush=True)
-        for name, total in totals.items():
+                print(f"{kill + 1} kills", flush=True)
+        for name, steps in acknowledged.items():
             left = len(list((Path(temporary) / name).glob(".*")))
-            print(
-                f"{name}: {total.kills} kills, {total.acknowledged} steps, {total.whole} of those broken off "
-                f"are there whole, {left} temporary files and folders left"
-            )
+            print(f"{name}: {steps} steps, {left} temporary files and folders left")
     print(f"nothing lost in {number} kills, seed {seed}, vecsmith {vecsmith.__version__}")
     return ""
 

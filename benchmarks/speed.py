@@ -24,7 +24,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,19 @@ if __name__ == "__main__":
 
 import faiss
 import numpy as np
-from speed_methods import FIT_ROWS, Search, exact, other_methods, searcher, vecsmith_methods
+import usearch.index
+from sentence_transformers.util.quantization import semantic_search_faiss, semantic_search_usearch
 from threadpoolctl import threadpool_limits
 
 import vecsmith
+from vecsmith.codecs.scan import attach_codes
 from vecsmith.embeddings import EmbeddingSet, EmbeddingWriter, Provenance, normalize
-from vecsmith.index import CodeSet
+from vecsmith.index import CodedVectors, CodeSet
 from vecsmith.index.list_building import VECTORS_PER_LIST
+from vecsmith.stores.faiss import linear_projection
+
+Search = Callable[[Any, int], Any]
+FIT_ROWS, BLOCK_ROWS = 100_000, 100_000
 
 NOISE = 0.5
 """Norm of the noise that is added to a unit vector."""
@@ -52,6 +59,150 @@ CODECS_ON_DISK = {"hybrid48B": 1.0, "trellis48B": 0.1, "binary-autoencoder48B": 
 """Codecs, and the share of the vectors on disk that they encode."""
 PEAK_INTERVAL = 0.02
 """Seconds between two readings of the memory of a process."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A search method.
+
+    Attributes
+    ----------
+    name : str
+        Name in the table.
+    size : int
+        Bytes per vector, all stages together.
+    build : callable
+        Builds an index and returns a function of queries (n, d) and k that returns rows (n, k).
+    scans : bool
+        Whether a query reads all of these bytes.
+    copies : bool
+        Whether it holds a byte per dimension or more in addition to the documents.
+    """
+
+    name: str
+    size: int
+    build: Callable[[], Search]
+    scans: bool = True
+    copies: bool = False
+
+
+def searcher(index: Any, transform: Callable[[Any], Any] = np.asarray, **options: Any) -> Search:
+    """Return the search of an index of vecsmith or FAISS for transformed queries."""
+    return lambda Q, k: index.search(transform(Q), k, **options)[1]
+
+
+def methods(X: Any, graphs: bool, threads: int) -> Iterator[Method]:
+    """Yield the methods over documents X (n, d), an exact float scan first; a codec is fitted once."""
+    d = X.shape[1]
+
+    @cache
+    def encoded(spec: str) -> tuple[vecsmith.Codec, Any]:
+        codec = vecsmith.codec(spec).fit(X[:FIT_ROWS])
+        codes = codec.encode(X)
+        codes.flags.writeable = False  # so that indexes share them
+        return codec, codes
+
+    def scan(spec: str, scoring: Any = "asymmetric") -> Search:
+        return searcher(vecsmith.Index(*encoded(spec), scoring))
+
+    def rescore(finer: str) -> Search:
+        return searcher(vecsmith.Index(*encoded("median"), "rescored", CodedVectors(*encoded(finer))))
+
+    def kernel() -> Search:
+        codec, codes = encoded("median")
+        A = linear_projection(codec)
+        transform = faiss.LinearTransform(A.shape[1], A.shape[0], False)
+        faiss.copy_array_to_vector(A.ravel(), transform.A)
+        transform.is_trained = True
+        return searcher(faiss.IndexPreTransform(transform, codec.quantizer.index(codes)))
+
+    # the exact search does not copy the documents
+    yield Method("FAISS IndexFlatIP", 4 * d, lambda: searcher(attach_codes(faiss.IndexFlatIP(d), X.view(np.uint8))))
+    for factory, size in {"SQ8": d, f"OPQ{d // 4}_{d},PQ{d // 4}x4fs": d // 8, "RaBitQfs": d // 8 + 8}.items():
+        yield Method(f"FAISS {factory}", size, partial(from_factory, X, factory), copies=size >= d)
+    yield Method("FAISS IndexBinaryFlat", d // 8, lambda: searcher(flat_signs(X), signs))
+    yield Method("usearch b1, exact", d // 8, lambda: usearch_exact(X, threads))
+    for search, build in ((semantic_search_faiss, flat_signs), (semantic_search_usearch, sparse_graph)):
+        name = f"sentence-transformers {search.__name__}, ubinary, rescored"
+        yield Method(name, d // 8, partial(sentence_transformers_search, X, search, build))
+    yield Method("NumPy", 4 * d, lambda: partial(numpy_search, X), copies=True)
+    if graphs:
+        yield Method("FAISS HNSW32", 4 * d + 8 * 32, lambda: from_factory(X, "HNSW32"), scans=False, copies=True)
+        yield Method("usearch b1, graph", d // 8 + 64, lambda: usearch_graph(X, threads), scans=False)
+    for spec, size in (("median", d // 8), ("hybrid48B", 48), ("hybrid96B", 96)):
+        yield Method(f"vecsmith {spec}", size, partial(scan, spec))
+    stages = [(f"hybrid{a}B+trellis{b}B", a + b) for a, b in ((12, 36), (16, 32), (24, 24), (24, 32), (48, 48))]
+    for spec, size in (*stages, ("median+trellis48B", d // 8 + 48)):
+        yield Method(f"vecsmith {spec}", size, partial(scan, spec, "rescored"), scans=False)
+    for finer, size in (("hybrid48B", 48), ("int8", d)):
+        name = f"vecsmith median, 100 rescored by {finer}"
+        yield Method(name, d // 8 + size, partial(rescore, finer), scans=False, copies=size >= d)
+    yield Method("FAISS's kernel for vecsmith median", d // 8, kernel)
+
+
+def from_factory(X: Any, factory: str) -> Search:
+    """Return the search of an index that FAISS's factory makes."""
+    index = faiss.index_factory(X.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
+    index.train(X[:FIT_ROWS])
+    for start in range(0, len(X), BLOCK_ROWS):
+        index.add(X[start : start + BLOCK_ROWS])
+    return searcher(index)
+
+
+def signs(V: Any) -> Any:
+    """Return the signs of vectors (n, d) as bytes (n, d / 8), packed as sentence-transformers packs them."""
+    blocks = (V[start : start + BLOCK_ROWS] > 0 for start in range(0, len(V), BLOCK_ROWS))
+    return np.concatenate([np.packbits(block, axis=1) for block in blocks])
+
+
+def flat_signs(X: Any) -> Any:
+    """Return FAISS's index of the signs."""
+    index = faiss.IndexBinaryFlat(X.shape[1])
+    index.add(signs(X))
+    return index
+
+
+def graph(X: Any, **options: int) -> Any:
+    """Return usearch's index of the signs."""
+    index = usearch.index.Index(ndim=X.shape[1], metric="hamming", dtype="b1", **options)
+    index.add(np.arange(len(X)), signs(X))
+    return index
+
+
+sparse_graph = partial(graph, connectivity=2, expansion_add=1)
+"""A graph with few edges, which suffices for exact search."""
+
+
+def usearch_exact(X: Any, threads: int) -> Search:
+    """Return usearch's exact search by Hamming distance."""
+    codes, metric = signs(X), usearch.index.MetricKind.Hamming
+    search = partial(usearch.index.search, codes, metric=metric, exact=True, threads=threads)
+    # the result has one axis for a single query
+    return lambda Q, k: np.atleast_2d(search(signs(Q), count=k).keys)
+
+
+def usearch_graph(X: Any, threads: int) -> Search:
+    """Return usearch's search of its graph."""
+    index = graph(X, connectivity=16, expansion_add=128)
+    return lambda Q, k: np.atleast_2d(index.search(signs(Q), k, threads=threads).keys)
+
+
+def sentence_transformers_search(X: Any, search: Callable[..., Any], build: Callable[[Any], Any]) -> Search:
+    """Return the search of sentence-transformers over an index of signs, with its own rescoring."""
+    index = build(X)
+
+    def rows(Q: Any, k: int) -> Any:
+        found = search(Q, corpus_index=index, corpus_precision="ubinary", top_k=k)[0]
+        return np.array([[hit["corpus_id"] for hit in hits] for hits in found])
+
+    return rows
+
+
+def numpy_search(X: Any, Q: Any, k: int) -> Any:
+    """Return the rows (n, k) of the largest inner products, by a product of matrices."""
+    scores = Q @ X.T
+    best = np.argpartition(-scores, k, axis=1)[:, :k]
+    return np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1), 1)
 
 
 def artificial(real: Any, rows: int, block: int = 50_000) -> Iterator[Any]:
@@ -121,13 +272,12 @@ def page(name: str, text: str, columns: list[str], rows: list[list[str]]) -> str
 def search(options: argparse.Namespace) -> str:
     """Compare search methods with an exact float scan."""
     X, Q = load(options.vectors, options.rows or 1_000_000)
-    flat = exact(X)
-    others = (*other_methods(X, options.graphs, options.threads), *vecsmith_methods(X))
-    chosen = [method for method in others if re.search(options.only, method.name)]
-    methods = [flat, *(method for method in chosen if not method.copies or len(X) <= MAX_COPIED_ROWS)]
+    flat, *others = methods(X, options.graphs, options.threads)
+    others = [each for each in others if not each.copies or len(X) <= MAX_COPIED_ROWS]
+    chosen = [flat, *(method for method in others if re.search(options.only, method.name))]
     searches = {}
     faiss.omp_set_num_threads(os.cpu_count() or 1)
-    for method in methods:
+    for method in chosen:
         searches[method.name] = method.build()
         searches[method.name](Q[:1], K)
         print(method.name, "is built", flush=True)
@@ -136,7 +286,7 @@ def search(options: argparse.Namespace) -> str:
         recalls = {name: recall(each(Q, K), truth) for name, each in searches.items()}
         single, batched = (queries_per_second(searches, Q, batch) for batch in (1, 64))
     rows = []
-    for method in sorted(methods, key=lambda method: -single[method.name]):
+    for method in sorted(chosen, key=lambda method: -single[method.name]):
         one, many = single[method.name], batched[method.name]
         cells = [f"{one / single[flat.name]:.1f}", f"{many / batched[flat.name]:.1f}", f"{recalls[method.name]:.3f}"]
         codes = one * len(X)
