@@ -29,7 +29,7 @@ docs: $(VENV)/dev
 
 # VECTORS is a folder with corpus.npy and queries.npy of one model.
 bench: $(VENV)/dev
-	$(BIN)/python benchmarks/search.py --vectors $(VECTORS)
+	$(BIN)/python benchmarks/speed.py search $(VECTORS)
 
 # What a user gets who types `pip install vecsmith`.
 $(VENV)/core: pyproject.toml constraints.txt

@@ -1,11 +1,11 @@
-"""Kills a process that saves, adds, writes or exports, at random moments, and looks at what it leaves.
+"""Stress test: kill a process that writes, at random moments, and check what it leaves on disk.
 
     python benchmarks/kills.py [--kills 1000] [--seed 0]
 
-A child process repeats one step in one folder and acknowledges each when it is done; it is killed (SIGKILL) up to
-0.2 s after it began. The next child looks at the folder first: all that was acknowledged must be there and right,
-and the step that was broken off is there whole, or absent, or refused by a `VecsmithError` of one line; then it goes
-on. The first fault ends the run with status 1, naming the seed, scenario and kill.
+A child process repeats one step in one folder and acknowledges every completed step. It is killed (SIGKILL) up to 0.2 s
+after it started. The next child checks the folder first: every acknowledged step must be there and right, and the
+interrupted step must be there completely, or absent, or rejected by a `VecsmithError` of one line. Then it continues.
+The first fault ends the run with status 1 and names the seed, scenario and kill.
 """
 
 import argparse
@@ -34,52 +34,51 @@ import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, writer
 from vecsmith.index import CodeSet
-from vecsmith.stores import chroma, export_codes
-from vecsmith.stores import lancedb as lance
+from vecsmith.stores import export_codes, store_named
 
 LONGEST, SLOWER = 0.2, 2
-"""Seconds of work after which a child is killed, at most; a database gets so many times more."""
+"""Maximum seconds of work before a child is killed, and the factor for databases."""
 PATIENCE = 120
-"""Seconds that a child may take to look at what is there."""
+"""Maximum seconds for a child to check the folder."""
 DIMENSIONS, ROWS, ADDED, TABLES = 32, 300, 20, 8
 SHARDS, SHARD_ROWS = 4, 64
-MOST = 1500
-"""Rows up to which an index grows before a new one is begun."""
+MAX_ROWS = 1500
+"""Rows of an index before a new one is started."""
 Floats = NDArray[np.float32]
 
 
 def vectors(number: int, rows: int = ROWS) -> Floats:
-    """Return the vectors of a step: others for every step."""
+    """Return the vectors of a step, which differ from step to step."""
     X = np.random.default_rng(number).standard_normal((rows, DIMENSIONS)).astype(np.float32)
     return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True))
 
 
 @cache
 def codec() -> vecsmith.Codec:
-    """Return the codec of the indices."""
+    """Return the codec of the indexes."""
     return vecsmith.codec("hybrid8B").fit(vectors(0))
 
 
 @cache
 def bits() -> vecsmith.Codec:
-    """Return the codec of what is exported."""
+    """Return the codec of the exported codes."""
     return vecsmith.codec("binary").fit(vectors(0))
 
 
 def code_set(number: int) -> CodeSet:
-    """Return the codes of a step, of which there are more from step to step, to 7 steps."""
+    """Return the codes of a step; their number depends on the step."""
     X = vectors(number, ROWS + number % 7)
     return CodeSet(bits(), bits().encode(X), Rows(len(X), [f"{number}-{row}" for row in range(len(X))]), Provenance())
 
 
 def expect(right: Any, what: str) -> None:
-    """Raise AssertionError unless something is right."""
+    """Raise AssertionError unless a condition holds."""
     if not right:
         raise AssertionError(what)
 
 
 def refused(action: Callable[[], Any]) -> bool:
-    """Whether an action is refused in one line; another exception is a fault."""
+    """Return whether an action is rejected in one line; any other exception is a fault."""
     try:
         action()
     except VecsmithError as error:
@@ -89,7 +88,7 @@ def refused(action: Callable[[], Any]) -> bool:
 
 
 class Save:
-    """Another index over the one that is there, of other content and another length."""
+    """Save another index, of other content and length, over the existing one."""
 
     def found(self, folder: Path, acknowledged: int) -> int:
         if not (folder / "index").exists():
@@ -110,11 +109,11 @@ class Save:
 
 
 class Add:
-    """Rows are added to the index that is there, some are deleted, and it is saved in the same place."""
+    """Add rows to the existing index, delete some, and save it in place."""
 
     def kept(self, number: int) -> tuple[list[str], Floats]:
-        """Return the ids and vectors after a step: the last row of every addition but the latest is deleted."""
-        first = number - number % (MOST // ADDED)
+        """Return the ids and vectors after a step: the last row of every earlier addition is deleted."""
+        first = number - number % (MAX_ROWS // ADDED)
         ids, blocks = [], []
         for step in range(first, number + 1):
             rows = ADDED if step == number else ADDED - 1
@@ -134,7 +133,7 @@ class Add:
 
     def step(self, folder: Path, number: int) -> None:
         X, ids = vectors(number, ADDED), [f"{number}-{row}" for row in range(ADDED)]
-        if number % (MOST // ADDED) == 0 or not (folder / "index").exists():
+        if number % (MAX_ROWS // ADDED) == 0 or not (folder / "index").exists():
             before, earlier = self.kept(number)
             index = vecsmith.Index(codec(), codec().encode(earlier), "rescored", earlier, before)
         else:
@@ -145,7 +144,7 @@ class Add:
 
 
 class Write:
-    """Embedding sets, one after the other; a step is a shard, or the manifest of a set whose shards are all there."""
+    """Write embedding sets in sequence; a step is a shard, or the manifest after the last shard."""
 
     def writer(self, folder: Path, which: int) -> EmbeddingWriter:
         ids = [f"{which}-{row}" for row in range(SHARDS * SHARD_ROWS)]
@@ -180,7 +179,7 @@ class Write:
 
 
 class Export:
-    """A file of a store, one over the other."""
+    """Export to a file of a store, over the previous file."""
 
     def __init__(self, store: str) -> None:
         self.store = store
@@ -211,18 +210,19 @@ class Export:
 
 
 class Tables:
-    """Tables of an embedded database, one beside the other."""
+    """Export to further tables of an embedded database."""
 
     def __init__(self, store: str) -> None:
         self.store = store
-        self.module = {"lancedb": lance, "chroma": chroma}[store]
 
     def where(self, folder: Path, number: int) -> str:
         return str(folder / f"database-{number // TABLES}")
 
     def whole(self, folder: Path, number: int) -> bool:
         codes, collections = code_set(number), []
-        if refused(lambda: collections.append(self.module.read(self.where(folder, number), f"step-{number}"))):
+        if refused(
+            lambda: collections.append(store_named(self.store).read(self.where(folder, number), f"step-{number}"))
+        ):
             return False
         (collection,) = collections
         expect(sorted(collection.ids) == sorted(codes.ids), f"step {number} has {len(collection.ids)} rows")
@@ -252,7 +252,7 @@ SCENARIOS: dict[str, Any] = {
 
 
 def child(name: str, folder: Path, acknowledged: int, pipe: Any) -> None:
-    """Look at what is there, and go on until killed."""
+    """Check the folder, and continue until killed."""
     writer.SHARD_ROWS = SHARD_ROWS
     try:
         number = SCENARIOS[name].found(folder, acknowledged)
@@ -267,7 +267,7 @@ def child(name: str, folder: Path, acknowledged: int, pipe: Any) -> None:
 
 
 def look(name: str, folder: Path, acknowledged: int, seconds: float) -> tuple[int, int]:
-    """Start a child and kill it so long after it has looked; return the step that it found and the last that it did.
+    """Start a child and kill it some seconds after its check; return the step that it found and its last step.
 
     Raises
     ------
@@ -296,7 +296,7 @@ def look(name: str, folder: Path, acknowledged: int, seconds: float) -> tuple[in
 
 @dataclass
 class Total:
-    """What one scenario went through."""
+    """Counts of one scenario."""
 
     kills: int = 0
     acknowledged: int = 0

@@ -1,10 +1,10 @@
-"""Calibrate the intervals of `vecsmith fit auto`, and count how often they hold: benchmarks/results/promise.md.
+"""Calibrate the intervals of `vecsmith fit auto`, and measure their coverage: benchmarks/results/promise.md.
 
     python benchmarks/promise_tasks.py DATA DEBIAN MINILM MADE
     python benchmarks/promise.py DATA MADE CACHE
 
-DATA has the BEIR folders scifact, cranfield and hotpotqa-2k with ready vectors. Trials are kept in the folder CACHE:
-delete it where codecs or tasks have changed. The constants in the results belong into
+DATA contains the BEIR folders scifact, cranfield and hotpotqa-2k with ready vectors. The folder CACHE keeps trials;
+delete it after a change of codecs or tasks. Copy the constants from the results to
 `vecsmith.advise.retention_interval`.
 """
 
@@ -41,7 +41,7 @@ MADE = {
 }
 """Tasks of `promise_tasks.py`, and their origins: a task is left out with all others of its origin."""
 PARTS = {0: 1000, 1: 4000, 2: 9000}
-"""Parts of HotpotQA: 600 questions each, their documents, and so many draws of others."""
+"""Parts of HotpotQA with 600 questions each: number of documents to draw besides the relevant ones."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Case:
 
     @cached_property
     def pseudo(self) -> PseudoQueries:
-        """The predictions' queries."""
+        """Pseudo-queries of the predictions."""
         return PseudoQueries(self.documents)
 
     def trials(self, cache: Path) -> Iterator[Trial]:
@@ -89,7 +89,7 @@ class Case:
 
 
 def specs(d: int) -> Iterator[tuple[str, Scoring]]:
-    """Yield codecs of the kinds and sizes that `fit auto` tries, and how they are searched."""
+    """Yield codecs of the kinds and sizes that `fit auto` tries, with their scoring."""
     for spec in ("int8", "int4", "levels4", "binary", f"binary-autoencoder{d // 8}B"):
         yield spec, "asymmetric"
     for spec in (f"pca{d // 2},int8", f"pca{d // 4},int8", f"pca{d // 4},int4", f"pca{d // 8},int8"):
@@ -127,7 +127,7 @@ def case(origin: str, name: str, encoder: str, task: Task, spec: str, split: str
 
 
 def parts(whole: Case) -> Iterator[Case]:
-    """Yield cases of other questions each, whose corpora have their documents and some others."""
+    """Yield cases with disjoint questions, whose corpora contain their relevant documents and some others."""
     rng = np.random.default_rng(1)
     order, judged = rng.permutation(len(whole.query_ids)), whole.task.judgements(whole.split)
     row_of = {id_: row for row, id_ in enumerate(whole.document_ids)}
@@ -150,7 +150,7 @@ def parts(whole: Case) -> Iterator[Case]:
 
 
 def main(data: str, made: str, cache: str) -> None:
-    """Try every codec on every case, and write the tables."""
+    """Measure every codec on every case, and write the tables."""
     every = list(cases(Path(data), Path(made)))
     trials = [trial for each in track(every, "Cases", len(every)) for trial in each.trials(Path(cache))]
     RESULTS.write_text(findings_markdown(report(trials)), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Make the tasks that `benchmarks/promise.py` calibrates on besides BEIR's, as BEIR folders with ready vectors.
+"""Write further tasks for `benchmarks/promise.py` as BEIR folders with ready vectors.
 
     apt-get download wordnet-base dict-foldoc      # Debian 12; unpack each with: dpkg -x FILE DEBIAN
     python benchmarks/promise_tasks.py DATA DEBIAN MINILM OUT
 
-DATA has the BEIR folders scifact and cranfield, MINILM a sentence-transformers model such as all-MiniLM-L6-v2.
+DATA contains the BEIR folders scifact and cranfield, MINILM a sentence-transformers model such as all-MiniLM-L6-v2.
 
 - wordnet: find the sense of a word by a sentence that uses it.
 - wordnet-kinds: find the kinds of an artifact, up to dozens, by its definition.
@@ -27,11 +27,11 @@ from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.tasks import load_beir, load_task
 
 DOCUMENTS, QUERIES = 3000, 1000
-"""Documents and queries of a task at most, drawn with seed 0; a query's relevant documents are all kept."""
+"""Maximum documents and queries of a task, sampled with seed 0; all relevant documents of a query are kept."""
 TOKENS = 64
-"""Tokens of a text that MiniLM reads, which bounds the time this takes to minutes."""
+"""Tokens per text for MiniLM, so that embedding takes minutes."""
 ARTIFACTS = "06"
-"""Number of WordNet's file of nouns for artifacts."""
+"""Number of WordNet's lexicographer file for artifacts."""
 
 Triple = tuple[Mapping[str, str], Mapping[str, str], Mapping[str, Sequence[str]]]
 """Documents, queries, and the relevant documents of each query."""
@@ -49,7 +49,7 @@ def synsets(debian: Path) -> Iterator[tuple[str, str, str, list[str], str]]:
 
 
 def wordnet(debian: Path) -> Triple:
-    """Return the task of sentences that use a word."""
+    """Return the task: find the sense of a word by a sentence that uses it."""
     documents, queries = {}, {}
     for key, _, words, _, gloss in synsets(debian):
         definition, *examples = gloss.split('"')
@@ -60,7 +60,7 @@ def wordnet(debian: Path) -> Triple:
 
 
 def wordnet_kinds(debian: Path) -> Triple:
-    """Return the task of kinds of artifacts."""
+    """Return the task: find the kinds of an artifact by its definition."""
     documents, kinds = {}, {}
     for key, file, words, hyponyms, gloss in synsets(debian):
         if key[0] == "n" and file == ARTIFACTS:
@@ -71,7 +71,7 @@ def wordnet_kinds(debian: Path) -> Triple:
 
 
 def foldoc(debian: Path) -> Triple:
-    """Return the task of headwords."""
+    """Return the task: find an entry by its headword."""
     lines = gzip.decompress((debian / "usr/share/dictd/foldoc.dict.dz").read_bytes()).decode("utf-8", "replace")
     documents, queries, head = {}, {}, ""
     starts_entry = re.compile(r"[^\s{]").match
@@ -84,7 +84,7 @@ def foldoc(debian: Path) -> Triple:
 
 
 def docstrings(spec: str, *, only: Sequence[str] = ()) -> Triple:
-    """Return the built-in task, or that of some packages only."""
+    """Return the built-in task, optionally only with documents of some packages."""
     task = load_task(spec)
     documents = {id_: text for id_, text in task.corpus.rows() if not only or id_.startswith(tuple(only))}
     queries = {id_.removesuffix(":summary"): text for id_, text in task.queries.rows()}
@@ -92,7 +92,7 @@ def docstrings(spec: str, *, only: Sequence[str] = ()) -> Triple:
 
 
 def titles(folder: Path) -> Triple:
-    """Return the task of titles of a BEIR folder."""
+    """Return the task: find a document of a BEIR folder by its title."""
     documents, queries = {}, {}
     with gzip.open(folder / "corpus.jsonl.gz") as file:
         for record in map(json.loads, file):

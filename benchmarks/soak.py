@@ -1,13 +1,13 @@
-"""Searches while the index changes: every answer of every thread is checked against brute force.
+"""Soak test of concurrent searches and changes: every search result is compared with brute force.
 
     python benchmarks/soak.py [--minutes 10] [--seed 0]
 
-A round takes some seconds and one codec. One thread adds and deletes rows, saves versions over one folder, loads them
-and puts what it loaded in the place of the index; others search what is there, with and without a filter; another loads
-the folder and searches that. Now and then the index gets inverted lists, which half of the searches then probe, all of
-them. An answer must be right, all of it, for one version that was there between the search's begin and its end; a
-folder must hold a version that is not older than the last one saved. The first wrong answer ends the run with status 1,
-naming the seed, round, version and query.
+A round uses one codec and takes some seconds. One thread adds and deletes rows, saves versions to one folder, and
+sometimes replaces the index by the loaded version. Other threads search the index, with and without a filter, and one
+thread loads the folder and searches it. Sometimes the index gets inverted lists, of which half of the searches then
+probe all. A result must be entirely correct for one version that existed during the search. A folder must hold a
+version that is not older than the last saved version. The first wrong result ends the run with status 1 and a message
+with seed, round, version and query.
 """
 
 import argparse
@@ -34,12 +34,12 @@ from vecsmith.index.scoring import is_bit_code
 from vecsmith.index.two_stages import first_stage
 
 DIMENSIONS, POOL, QUERIES = 64, 3000, 64
-FEWEST, MOST = 500, 4000
-"""Rows of an index that are not deleted."""
+MIN_ROWS, MAX_ROWS = 500, 4000
+"""Bounds of the number of rows that are not deleted."""
 SEARCHERS = 2
 TOLERANCE = 1e-4
-ALL = 1_000_000
-"""Inverted lists that are probed: more than there are, so that the answer is that of all documents."""
+ALL_LISTS = 1_000_000
+"""Number of probes: more than there are lists, so that all documents are scanned."""
 KINDS = {
     "binary, symmetric": ("binary", "symmetric", None),
     "binary": ("binary", "asymmetric", None),
@@ -52,12 +52,12 @@ KINDS = {
     "hybrid8B, rescored by int8": ("hybrid8B", "rescored", "int8"),
     "hybrid4B+trellis4B": ("hybrid4B+trellis4B", "rescored", "both"),
 }
-"""Codecs that are searched in different ways: codec, scoring, and what a shortlist is scored by."""
+"""Kinds of indexes: codec, scoring, and the vectors or codes that rescore a shortlist."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """What an index holds at one moment, its rows (n) decoded; the deleted rows keep their place."""
+    """Expected content of an index at one moment: n rows with their decoded vectors, deleted rows included."""
 
     number: int
     codes: NDArray[np.uint8]
@@ -69,35 +69,35 @@ class Version:
 
     @cached_property
     def group(self) -> NDArray[np.int64]:
-        """A number (n,) that rows of the same code share."""
+        """Group number (n,) of each row; rows with equal codes share it."""
         return np.unique(self.codes, axis=0, return_inverse=True)[1].reshape(-1)
 
     @cached_property
     def better(self) -> NDArray[np.int64]:
-        """The place (n,) of every row among equals."""
+        """Position (n,) of each row among rows with equal scores."""
         rows = np.arange(len(self.ids))
         return np.argsort(sorted(rows, key=lambda row: self.ids[row], reverse=True)) if self.by_id else rows
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """The row of every id; of one that came back, the new one."""
+        """Row number of each id; for an id that was added again, the new row number."""
         return {id_: row for row, id_ in enumerate(self.ids)}
 
     def compacted(self, by_id: bool) -> "Version":
-        """Return what a folder holds after `save`."""
+        """Return the content of a folder after `save`."""
         kept, finer = self.alive, None if self.finer is None else self.finer[self.alive]
         codes, decoded, ids = self.codes[kept], self.decoded[kept], tuple(compress(self.ids, kept))
         return Version(self.number + 1, codes, decoded, finer, ids, kept[kept], by_id)
 
 
 def same_scores(version: Version, vectors: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the inner products (n,) in double precision, exactly equal for rows of the same code."""
+    """Return the inner products (n,) in double precision, exactly equal for rows with equal codes."""
     _, first = np.unique(version.group, return_index=True)
     return (vectors[first].astype(np.float64) @ q.astype(np.float64))[version.group]
 
 
-def complaint(world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any) -> str | None:
-    """Say what is wrong with an answer to one query for a version; None if it is right."""
+def find_error(world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any) -> str | None:
+    """Return a description of the first error in the result of one query for a version; None if it is correct."""
     may = version.alive.copy()
     if allowed is not None:
         chosen = np.zeros(len(may), np.bool_)
@@ -119,7 +119,7 @@ def complaint(world: "World", version: Version, q: Any, k: int, allowed: Any, sc
         q = world.codec.decode(world.codec.encode(q[None]))[0]
     exact = same_scores(version, version.decoded, q)
     if world.scoring != "rescored":
-        return wrong_ranking(exact, version.group, version.better, may, k, scores, rows)
+        return find_ranking_error(exact, version.group, version.better, may, k, scores, rows)
     assert version.finer is not None
     fine = version.finer.astype(np.float64) @ q.astype(np.float64)
     cut = -np.sort(-exact[may])[min(SHORTLIST, may.sum()) - 1]
@@ -131,24 +131,24 @@ def complaint(world: "World", version: Version, q: Any, k: int, allowed: Any, sc
     missing[rows] = False
     if missing.any():
         return "a missing document"
-    # which of the equals are on the shortlist is up to the codes
+    # the codes decide which of the equal documents are on the shortlist
     on_it = np.isin(np.arange(len(may)), rows)
     equals = np.unique(version.finer, axis=0, return_inverse=True)[1].reshape(-1)
-    return wrong_ties(equals, version.better, on_it, rows)
+    return find_tie_error(equals, version.better, on_it, rows)
 
 
-def wrong_ranking(exact: Any, group: Any, better: Any, may: Any, k: int, scores: Any, rows: Any) -> str | None:
-    """Compare with the exact scores, and rows of one code with each other."""
+def find_ranking_error(exact: Any, group: Any, better: Any, may: Any, k: int, scores: Any, rows: Any) -> str | None:
+    """Compare a result with the exact scores, and the order of rows with equal codes."""
     if not np.allclose(scores, exact[rows], atol=TOLERANCE):
         return f"other scores, by {np.abs(scores - exact[rows]).max():.2g}"
     best = -np.sort(-exact[may])[:k]
     if not np.allclose(scores, best, atol=TOLERANCE) or (np.diff(scores) > 0).any():
         return f"a missing document, better by {np.abs(scores - best).max():.2g}"
-    return wrong_ties(group, better, may, rows)
+    return find_tie_error(group, better, may, rows)
 
 
-def wrong_ties(group: Any, better: Any, may: Any, rows: Any) -> str | None:
-    """Say which rows of one group are missing or out of order."""
+def find_tie_error(group: Any, better: Any, may: Any, rows: Any) -> str | None:
+    """Return a description of rows of one group that are missing or out of order; None if there are none."""
     for number in np.unique(group[rows]):
         equals = np.flatnonzero(may & (group == number))
         ours = rows[group[rows] == number]
@@ -158,9 +158,9 @@ def wrong_ties(group: Any, better: Any, may: Any, rows: Any) -> str | None:
 
 
 class Live:
-    """An index and the versions it went through: a search may find that numbered `done` when it begins, or a later one.
+    """An index and its versions: a search may return the version numbered `done` at its start, or a later one.
 
-    A version is there before the index begins to change, and done after it.
+    A version is appended before the index changes, and counted in `done` after the change.
     """
 
     def __init__(self, index: vecsmith.Index, version: Version) -> None:
@@ -174,14 +174,14 @@ class Live:
 
     @contextmanager
     def becoming(self, version: Version) -> Iterator[None]:
-        """Change the index in the block."""
+        """Record a version while the index changes to it."""
         self.versions.append(version)
         yield
         self.done += 1
 
 
 class World:
-    """One codec, its index, and the threads of one round."""
+    """An index of one kind, and the threads of one round."""
 
     def __init__(self, name: str, folder: Path, seed: int, number: int) -> None:
         self.name, self.folder, self.seed = name, folder, (seed, number)
@@ -203,14 +203,14 @@ class World:
         self.counting, self.fresh = threading.Lock(), count()
         self.saved: dict[int, Version] = {}
         self.acknowledged = 0
-        X = self.pool[rng.integers(POOL, size=FEWEST)]
+        X = self.pool[rng.integers(POOL, size=MIN_ROWS)]
         empty = np.empty((0, DIMENSIONS), np.float32)
         no_codes = np.empty((0, self.codec.bytes_per_vector), np.uint8)
         nothing = Version(0, no_codes, empty, empty if finer else None, (), np.empty(0, np.bool_), by_id=True)
         self.live = self.started(self.grown(nothing, X, self.new_ids(len(X))), X)
 
     def started(self, version: Version, X: NDArray[np.float32]) -> Live:
-        """Return a new index of vectors."""
+        """Return a new index of vectors (n, d)."""
         originals: Any = None
         if self.scoring == "rescored":
             originals = X.astype(np.float16) if self.finer is None else CodedVectors(self.finer, self.finer.encode(X))
@@ -220,7 +220,7 @@ class World:
         return Live(vecsmith.Index(self.codec, codes, self.scoring, originals, version.ids), version)  # type: ignore[arg-type]
 
     def grown(self, version: Version, X: NDArray[np.float32], ids: list[str]) -> Version:
-        """Return the version after an addition."""
+        """Return the version after vectors (n, d) are added."""
         codes = self.codec.encode(X)
         finer = version.finer
         if finer is not None:
@@ -237,7 +237,7 @@ class World:
         return [f"{next(self.fresh) * 7919 % 100_003}-{next(self.fresh)}" for _ in range(number)]
 
     def change(self) -> None:
-        """Add, delete, or save and load, again and again."""
+        """Add, delete, or save and load until the round ends."""
         rng = self.rng
         while not self.stop.is_set():
             live = self.live
@@ -247,7 +247,7 @@ class World:
                 live.index.build_lists(int(rng.integers(1, 50)))
             elif action < 0.15:
                 self.switch(live)
-            elif len(alive) > MOST or (action < 0.55 and len(alive) > FEWEST):
+            elif len(alive) > MAX_ROWS or (action < 0.55 and len(alive) > MIN_ROWS):
                 gone = rng.choice(alive, int(rng.integers(1, min(300, len(alive) - 50))), replace=False)
                 still = version.alive.copy()
                 still[gone] = False
@@ -263,7 +263,7 @@ class World:
             time.sleep(rng.random() * 0.02)
 
     def switch(self, live: Live) -> None:
-        """Save the index, and put the loaded one in its place, or one of the same rows that knows its ids."""
+        """Save the index, and replace it by the loaded index or by an index of the same codes with ids."""
         kept = live.version.compacted(by_id=False)
         self.saved[kept.number] = kept
         live.index.provenance = Provenance(dataset=str(kept.number))
@@ -277,7 +277,7 @@ class World:
         self.live = Live(loaded, kept)
 
     def search(self, seed: int) -> None:
-        """Search what is there, again and again."""
+        """Search the index until the round ends."""
         rng = np.random.default_rng([*self.seed, seed])
         while not self.stop.is_set():
             live = self.live
@@ -286,7 +286,7 @@ class World:
             self.count("searches")
 
     def load(self, seed: int) -> None:
-        """Load the folder and search what it holds, again and again."""
+        """Load the folder and search it until the round ends."""
         rng = np.random.default_rng([*self.seed, seed])
         while not self.stop.wait(0 if self.acknowledged else 0.01):
             if not (known := self.acknowledged):
@@ -302,15 +302,15 @@ class World:
             self.count("loads")
 
     def answer(self, rng: np.random.Generator, index: vecsmith.Index, version: Version, versions: Any) -> None:
-        """Search once, and check what comes."""
+        """Search once, and check the result against the versions that existed during the search."""
         chosen = rng.choice(QUERIES, int(rng.choice([1, 1, 3, 30])), replace=False)
         k, allowed = int(rng.choice([1, 10, 100])), self.filter(rng, version)
-        probes = ALL if index._snapshot.centroids is not None and rng.random() < 0.5 else None
+        probes = ALL_LISTS if index._snapshot.centroids is not None and rng.random() < 0.5 else None
         scores, rows = index.search(self.Q[chosen], k, allowed, probes)
         wrong: list[str] = []
         for candidate in versions():
             found = (
-                (query, complaint(self, candidate, self.Q[query], k, allowed, *line))
+                (query, find_error(self, candidate, self.Q[query], k, allowed, *line))
                 for query, line in zip(chosen, zip(scores, rows, strict=True), strict=True)
             )
             problem = next(((query, text) for query, text in found if text), None)
@@ -321,7 +321,7 @@ class World:
         self.fail(f"{'; '.join(wrong)} (k = {k}, {few} allowed)")
 
     def filter(self, rng: np.random.Generator, version: Version) -> Any:
-        """Return None, row numbers or ids."""
+        """Return a random filter: None, row numbers or ids."""
         kind, share = rng.integers(4), rng.choice([0.001, 0.03, 0.3, 0.9])
         if kind < 2:
             return None
@@ -337,7 +337,7 @@ class World:
         self.stop.set()
 
     def run(self, seconds: float) -> None:
-        """Let the threads work; an exception in one of them is raised here."""
+        """Run the threads for some seconds; an exception in one of them is raised here."""
         jobs: list[tuple[Any, ...]] = [(self.change,), *((self.search, n) for n in range(SEARCHERS)), (self.load, 99)]
         with ThreadPoolExecutor(len(jobs)) as threads:
             running = [threads.submit(*job) for job in jobs]
@@ -350,7 +350,7 @@ class World:
 
 
 def soak(minutes: float, seed: int, seconds: float = 5) -> str:
-    """Return what was wrong first; empty if nothing was."""
+    """Run rounds for some minutes, and return a description of the first error; empty if there was none."""
     begin, totals = time.monotonic(), dict.fromkeys(("searches", "loads", "changes"), 0)
     for number in count():
         if time.monotonic() - begin >= 60 * minutes:

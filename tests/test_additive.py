@@ -28,7 +28,7 @@ def test_descent_is_that_of_one_group_after_the_other(empty: bool, monkeypatch: 
     rng = np.random.default_rng(0)
     entries = rng.standard_normal((6, 16, 11)).astype(np.float32)
     X = 3 * rng.standard_normal((37, 11)).astype(np.float32)
-    start = np.full((37, 6), additive.NONE, np.uint8) if empty else rng.integers(16, size=(37, 6)).astype(np.uint8)
+    start = np.full((37, 6), additive.NO_ENTRY, np.uint8) if empty else rng.integers(16, size=(37, 6)).astype(np.uint8)
     with_none = np.concatenate([entries, np.zeros((6, 1, 11))], axis=1)
     expected = start.copy()
     for _ in range(3):
@@ -38,14 +38,14 @@ def test_descent_is_that_of_one_group_after_the_other(empty: bool, monkeypatch: 
             expected[:, group] = ((left[:, None] - entries[group]) ** 2).sum(axis=2).argmin(axis=1)
     for groups, vectors in ((4, 1024), (1, 10), (6, 7)):
         monkeypatch.setattr(additive, "BLOCK_GROUPS", groups)
-        monkeypatch.setattr(additive, "BLOCK_VECTORS", vectors)
+        monkeypatch.setattr(additive, "CACHE_BLOCK_ROWS", vectors)
         assert np.array_equal(additive._descend(X, entries, start, 3), expected)
 
 
 def test_descent_never_goes_up(vectors: Vectors) -> None:
     stage = vecsmith.codec("additive5B").fit(vectors).quantizer
     centered = vectors - stage.mean_
-    nothing = np.full((len(vectors), stage.n_groups), additive.NONE, np.uint8)
+    nothing = np.full((len(vectors), stage.n_groups), additive.NO_ENTRY, np.uint8)
     errors = [
         squared_errors(centered, stage.entries_, additive._descend(centered, stage.entries_, nothing, sweeps))
         for sweeps in range(1, 7)
@@ -55,7 +55,7 @@ def test_descent_never_goes_up(vectors: Vectors) -> None:
 
 def test_without_learning_a_vector_is_encoded_as_by_the_levels_it_starts_from(vectors: Vectors) -> None:
     hybrid = Hybrid(5).fit(vectors)
-    nothing = np.full((len(vectors), 10), additive.NONE, np.uint8)
+    nothing = np.full((len(vectors), 10), additive.NO_ENTRY, np.uint8)
     found = additive._descend(vectors - hybrid.mean_, hybrid.entries, nothing, 1)
     assert (found == hybrid.groups(vectors)).mean() > 0.999
 
@@ -68,7 +68,7 @@ def test_a_heavy_ridge_keeps_the_start_and_a_light_one_fits_better(
     errors = []
     for ridge in (1e9, 100.0, 1.0):
         monkeypatch.setattr(additive, "RIDGE", ridge)
-        entries = additive._moved(hybrid.entries, groups, centered)
+        entries = additive._updated_entries(hybrid.entries, groups, centered)
         errors.append(squared_errors(centered, entries, groups).mean())
         if ridge == 1e9:
             np.testing.assert_allclose(entries, hybrid.entries, atol=1e-4)

@@ -99,7 +99,7 @@ def hangs_up(handler: Handler, request: dict) -> None:
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(api, "BACKOFF", 0.001)
+    monkeypatch.setattr(api, "BACKOFF_SECONDS", 0.001)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with Server() as server:
@@ -135,7 +135,7 @@ def test_dimensions_are_asked_for_and_checked(server):
     np.testing.assert_allclose(vectors, expected(TEXTS, 4), atol=1e-6)
     assert server.requests[0]["dimensions"] == 4 and server.requests[0]["model"] == "org/model"
     server.faults = [says(lambda answer: {"data": [{**item, "embedding": [1.0] * 8} for item in answer["data"]]})]
-    with pytest.raises(VecsmithError, match="8 dimensions, not 4"):
+    with pytest.raises(VecsmithError, match="8 dimensions instead of 4"):
         encode(spec="api:org/model@4")
 
 
@@ -181,7 +181,7 @@ def test_429_is_tried_again_after_the_pause_that_the_server_asks_for(server):
 
 @pytest.mark.parametrize("retry_after", ["86400", "soon", "-3", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_a_senseless_pause_does_not_stop_the_work(server, monkeypatch, retry_after):
-    monkeypatch.setattr(api, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(api, "MAX_RETRY_AFTER_SECONDS", 0.05)
     server.faults = [fails(429, Retry_After=retry_after)]
     np.testing.assert_allclose(encode(), expected(TEXTS), atol=1e-6)
 
@@ -194,7 +194,7 @@ def test_passing_faults_are_tried_again(server, fault):
 
 
 def test_pauses_grow(server, monkeypatch):
-    monkeypatch.setattr(api, "BACKOFF", 0.1)
+    monkeypatch.setattr(api, "BACKOFF_SECONDS", 0.1)
     server.faults = [fails(503)] * 4
     encode()
     pauses = np.diff([request["at"] for request in server.requests])
@@ -204,7 +204,9 @@ def test_pauses_grow(server, monkeypatch):
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_lasting_fault_ends_with_the_servers_own_message(server, status):
     server.faults = [fails(status, "the model is overloaded")] * 50
-    with pytest.raises(VecsmithError, match=rf"answers {status} .*\(the model is overloaded\); start it again later"):
+    with pytest.raises(
+        VecsmithError, match=rf"answers {status} .*\(the model is overloaded\); run the command again later"
+    ):
         encode()
     assert len(server.requests) == api.RETRIES + 1
 
@@ -212,7 +214,7 @@ def test_a_lasting_fault_ends_with_the_servers_own_message(server, status):
 @pytest.mark.parametrize("fault", [hangs_up, breaks_off])
 def test_a_connection_that_always_breaks_is_an_error(server, fault):
     server.faults = [fault] * 100
-    with pytest.raises(VecsmithError, match="cannot be reached or breaks off"):
+    with pytest.raises(VecsmithError, match="cannot be reached or closes the connection"):
         encode()
     assert len(server.requests) < 20
 
@@ -258,20 +260,20 @@ def changed(position: int, **values: object):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (says(lambda answer: {"data": answer["data"][:-1]}), "6 vectors to 7 texts"),
-        (says(lambda answer: {"data": answer["data"] + answer["data"][:1]}), "8 vectors to 7 texts"),
-        (says(lambda answer: {"data": []}), "0 vectors to 7 texts"),
-        (changed(2, index=1), "numbers them wrong"),
-        (changed(2, embedding=[1.0, 2.0]), "no list of embeddings"),
-        (changed(2, embedding=[[1.0] * 8]), "no list of embeddings"),
-        (changed(2, embedding=None), "no list of embeddings"),
-        (changed(2, embedding=["a"] * 8), "no list of embeddings"),
+        (says(lambda answer: {"data": answer["data"][:-1]}), "6 vectors for 7 texts"),
+        (says(lambda answer: {"data": answer["data"] + answer["data"][:1]}), "8 vectors for 7 texts"),
+        (says(lambda answer: {"data": []}), "0 vectors for 7 texts"),
+        (changed(2, index=1), "wrong indices"),
+        (changed(2, embedding=[1.0, 2.0]), "is not a list of embeddings"),
+        (changed(2, embedding=[[1.0] * 8]), "is not a list of embeddings"),
+        (changed(2, embedding=None), "is not a list of embeddings"),
+        (changed(2, embedding=["a"] * 8), "is not a list of embeddings"),
         (changed(2, embedding=[float("nan")] * 8), "not lists of finite numbers"),
         (changed(2, embedding=[1e300] * 8), "not lists of finite numbers"),
-        (changed(2, index="two"), "no list of embeddings"),
-        (says(lambda answer: {"object": "list"}), "no list of embeddings"),
-        (says(lambda answer: ["nothing"]), "no list of embeddings"),
-        (says(lambda answer: None), "no list of embeddings"),
+        (changed(2, index="two"), "is not a list of embeddings"),
+        (says(lambda answer: {"object": "list"}), "is not a list of embeddings"),
+        (says(lambda answer: ["nothing"]), "is not a list of embeddings"),
+        (says(lambda answer: None), "is not a list of embeddings"),
     ],
 )
 def test_a_wrong_answer_is_an_error(server, fault, message):
@@ -289,13 +291,13 @@ def test_truncated_json_is_an_error(server):
         handler.wfile.write(body)
 
     server.faults = [truncated]
-    with pytest.raises(VecsmithError, match="no list of embeddings"):
+    with pytest.raises(VecsmithError, match="is not a list of embeddings"):
         encode()
 
 
 def test_batches_of_different_dimensions_are_an_error(server):
     server.faults = [says(lambda answer: {"data": [{**item, "embedding": [1.0] * 4} for item in answer["data"]]})]
-    with pytest.raises(VecsmithError, match="different dimensions"):
+    with pytest.raises(VecsmithError, match="different numbers of dimensions"):
         encode(batch_size=4)
 
 
@@ -319,7 +321,7 @@ def test_an_address_that_cannot_be_right_is_refused(monkeypatch, address):
 
 def test_a_key_that_cannot_be_right_is_refused_without_being_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-one\nsk-two")
-    with pytest.raises(VecsmithError, match="OPENAI_API_KEY has characters") as caught:
+    with pytest.raises(VecsmithError, match="OPENAI_API_KEY contains characters") as caught:
         load_encoder("api:small")
     assert "sk-" not in str(caught.value)
 

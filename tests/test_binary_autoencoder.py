@@ -34,7 +34,7 @@ def test_descent_is_that_of_one_bit_after_the_other(monkeypatch: pytest.MonkeyPa
             expected[:, j] = np.where(H[:, j] - others > 0, 1, -1)
     for bits, vectors in ((16, 1024), (4, 10), (19, 7)):
         monkeypatch.setattr(binary_autoencoder, "BLOCK_BITS", bits)
-        monkeypatch.setattr(binary_autoencoder, "BLOCK_VECTORS", vectors)
+        monkeypatch.setattr(binary_autoencoder, "CACHE_BLOCK_ROWS", vectors)
         assert np.array_equal(binary_autoencoder.descend(X, A, start, 3), expected)
 
 
@@ -61,7 +61,7 @@ def test_fitting_reports_a_falling_loss_and_ends_when_it_falls_no_more(
 
     monkeypatch.setattr(binary_autoencoder, "losses", recorded)
     stage = vecsmith.codec("binary-autoencoder5B").fit(vectors).quantizer
-    assert 2 < len(seen) < binary_autoencoder.ROUNDS
+    assert 2 < len(seen) < binary_autoencoder.MAX_ITERATIONS
     assert (np.diff(seen) < 0).all()
     centered = vectors - stage.mean_
     left = centered - (2.0 * stage.bits(vectors) - 1) @ stage.directions_

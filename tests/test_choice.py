@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 import vecsmith
-from vecsmith.advise.choice import TARGETS, best, candidates, choose, smallest, trade_off
+from vecsmith.advise.choice import best, candidates, choose, smallest, targets
 from vecsmith.advise.prediction import REDUCER_FACTOR, Prediction, predict
 from vecsmith.advise.retention_interval import CALIBRATED
 from vecsmith.cli import app
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
-from vecsmith.stores import SEARCHING_STORES, searches
+from vecsmith.report.advice import trade_off
+from vecsmith.stores import searching_stores, store_named
+from vecsmith.studies.config import StudyConfig
 from vecsmith.studies.promise import promise
-from vecsmith.studies.setting import Setting
 
 Vectors = NDArray[np.float32]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", targets())
 @pytest.mark.parametrize("dimensions", [24, 256, 384])
 @pytest.mark.parametrize("share", [1, 2, 4, 8, 16, 24])
 def test_candidates_fit_the_budget_and_the_store(dimensions: int, share: int, target: str) -> None:
@@ -36,10 +37,10 @@ def test_candidates_fit_the_budget_and_the_store(dimensions: int, share: int, ta
         codec = Codec(spec)
         if not spec.startswith("binary-autoencoder"):
             assert codec.fit(X).bytes_per_vector <= size
-        assert target not in SEARCHING_STORES or searches(target, codec)
+        assert target not in searching_stores() or store_named(target).searches(codec)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", targets())
 def test_without_a_budget_every_size_is_tried_once(target: str) -> None:
     specs = candidates(384, None, target)
     assert len(specs) == len(set(specs)) > 5
@@ -183,7 +184,7 @@ def test_auto_in_python_chooses_as_the_command_line_does(vectors: Vectors) -> No
     assert (codec.spec, codec.bytes_per_vector) == (chosen.codec, 5)
     assert [each.low for each in codec.predictions_] == [each.low for each in tried]
     assert np.array_equal(codec.encode(vectors), Codec(codec.spec).fit(EmbeddingSet(vectors).unit).encode(vectors))
-    assert vecsmith.auto(EmbeddingSet(vectors), keep=0.5, target="storage").spec.startswith("trellis")
+    assert vecsmith.auto(EmbeddingSet(vectors), min_retention=0.5, target="storage").spec.startswith("trellis")
 
 
 def test_fit_auto_as_typed(vectors: Vectors, tmp_path: Path) -> None:
@@ -233,6 +234,6 @@ def test_dev_queries_may_choose(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_promise_comes_true_on_a_task_it_was_not_made_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("vecsmith.studies.promise"), "SHARES", (8,))
-    coverage, predictions = promise(Setting(["pydocs"], ["static"], seeds=[0])).tables
+    coverage, predictions = promise(StudyConfig(["pydocs"], ["static"], seeds=[0])).tables
     assert [row[2] for row in predictions.rows] == ["int8", "int4", "trellis32B", "hybrid32B"]
     assert float(coverage.rows[0][4].rstrip("%")) >= 75

@@ -109,7 +109,7 @@ def test_what_is_no_float_vector_is_refused_with_a_hint(spec: str, vectors: Vect
     codes = codec.encode(vectors)
     for use in (codec.fit, codec.encode, codec.transform, vecsmith.Index(codec, codes).search):
         for wrong, sentence in (
-            (codes, "must be floats, not uint8 .* the type of codes"),
+            (codes, "must be floats, not uint8 .* codes have this dtype"),
             ((100 * vectors).astype(np.int64), r"must be floats, not int64 .* \.astype\('float32'\)"),
             (vectors[0], r"must have shape \(n, d\), not \(40,\); write X\[None\]"),
             ([[0.1, 0.2], [0.3]], "lists of different lengths"),

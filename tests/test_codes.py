@@ -20,7 +20,7 @@ Vectors = NDArray[np.float32]
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "SHARD_ROWS", 100)
     monkeypatch.setattr(code_set, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(rows, "BLOCK", 70)
+    monkeypatch.setattr(rows, "ROW_GROUP_ROWS", 70)
 
 
 @pytest.fixture

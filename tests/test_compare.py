@@ -27,7 +27,7 @@ from vecsmith.index import SHORTLIST, Index
 from vecsmith.index.two_stages import first_stage
 from vecsmith.report import csv_table, markdown_table, write_folder
 from vecsmith.report.tables import COLUMNS, means, short
-from vecsmith.studies import STUDIES, Setting
+from vecsmith.studies import STUDIES, StudyConfig
 
 Vectors = NDArray[np.float32]
 
@@ -300,7 +300,7 @@ def test_judgements_without_a_relevant_document_are_refused_before_any_work(fold
     path.write_text("query-id\tcorpus-id\tscore\nq1\td1\t0\nq2\td2\t-1\n")
     for use in (
         lambda: compare([str(folder)], ["static"], ["int8"]),
-        lambda: STUDIES["quantization"](Setting([str(folder)], ["static"])),
+        lambda: STUDIES["quantization"](StudyConfig([str(folder)], ["static"])),
     ):
         with pytest.raises(VecsmithError, match=rf"split test of tiny \({path}\) judges no document relevant"):
             use()

@@ -1,4 +1,4 @@
-"""Snippets in the docs run."""
+"""Snippets in the docs run, links lead somewhere, and tables of results name a committed script."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,17 @@ from vecsmith.index import CodeSet
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), ROOT / "benchmarks" / "README.md"]
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.md"))
 
 
 def named(vectors: NDArray[np.float32]) -> vecsmith.EmbeddingSet:
     return vecsmith.EmbeddingSet(vectors, [f"d{row}" for row in range(len(vectors))])
 
 
-@pytest.mark.parametrize(("page", "made"), [("inspect", ""), ("migrate", "corpus-mpnet"), ("stores", "my-set")])
+@pytest.mark.parametrize(
+    ("page", "made"), [("inspect", ""), ("migrate", "corpus-mpnet"), ("stores", "my-set"), ("translate", "")]
+)
 def test_the_first_snippet_of_a_page(
     page: str, made: str, vectors: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -26,6 +30,9 @@ def test_the_first_snippet_of_a_page(
     np.save("corpus.npy", vectors)
     named(vectors).save("corpus-minilm")
     named(vectors[:300, ::2].copy()).save("sample-mpnet")
+    if page == "translate":
+        named(vectors).save("translated")
+        named(vectors[:300]).save("corpus-mpnet")
     CodeSet.encode(vecsmith.codec("binary").fit(vectors), named(vectors), "my-codes")
     snippets = re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     exec(snippets[0], {})
@@ -49,3 +56,36 @@ def test_the_table_of_stores_is_that_of_the_benchmark() -> None:
     measured = (ROOT / "benchmarks" / "results" / "store-bytes.md").read_text(encoding="utf-8")
     table = measured[measured.index("| codec |") :]
     assert table in (DOCS / "stores.md").read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_on_the_map() -> None:
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    for page in DOCS.rglob("*.md"):
+        name = page.relative_to(DOCS).as_posix()
+        assert name == "index.md" or f"]({name})" in text, name
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda path: path.stem)
+def test_every_result_names_a_script_and_is_cited(result: Path) -> None:
+    scripts = re.findall(r"`benchmarks/([\w.]+)", result.read_text(encoding="utf-8").partition("\n| ")[0])
+    assert scripts
+    assert (ROOT / "benchmarks" / scripts[0]).exists()
+    assert any(f"results/{result.name}" in page.read_text(encoding="utf-8") for page in PAGES[:-1])

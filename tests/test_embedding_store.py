@@ -24,7 +24,8 @@ import chromadb
 import httpx
 
 from vecsmith.stores import embedding_store
-from vecsmith.stores.embedding_store import EmbeddingStore, collection_name, description
+from vecsmith.stores.embedding_store import EmbeddingStore
+from vecsmith.stores.stored_sets import collection_name, description
 from vecsmith.translators import translate_set, translator
 
 Vectors = NDArray[np.float32]
@@ -62,7 +63,7 @@ def embedded(vectors: Vectors, dataset: str = "letters") -> EmbeddingSet:
 
 
 def test_a_set_comes_back_as_it_was_put(where: str, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_store, "BATCH", 64)
+    monkeypatch.setattr(embedding_store, "REQUEST_ROWS", 64)
     original = embedded(vectors.astype("float16"))
     store = EmbeddingStore(where)
     name = store.put(original)
@@ -76,7 +77,7 @@ def test_a_set_comes_back_as_it_was_put(where: str, vectors: Vectors, monkeypatc
 
 
 def test_an_interrupted_put_goes_on(tmp_path: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_store, "BATCH", 100)
+    monkeypatch.setattr(embedding_store, "REQUEST_ROWS", 100)
     original, store = embedded(vectors), EmbeddingStore(tmp_path)
     stored, calls = EmbeddingSet.stored, []
 
@@ -180,7 +181,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, vectors: Vectors) -> None:
     with pytest.raises(VecsmithError, match="ChromaDB failed at"):
         EmbeddingStore(tmp_path / "file" / "inside")
     with pytest.raises(VecsmithError, match="There is no store in"):
-        EmbeddingStore(tmp_path / "typo", make=False)
+        EmbeddingStore(tmp_path / "typo", create=False)
     assert not (tmp_path / "typo").exists()
 
 

@@ -23,8 +23,8 @@ from vecsmith.embeddings import (
 from vecsmith.embeddings import rows as rows_module
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
-from vecsmith.files import write_manifest
 from vecsmith.index.concatenated_rows import ConcatenatedRows
+from vecsmith.manifests import write_manifest
 
 ROWS = 20
 PROVENANCE = Provenance(
@@ -101,7 +101,7 @@ def test_a_value_that_is_not_finite_is_refused_with_its_row(X, value, row):
 def test_all_zero_vectors_are_counted_and_said(X, tmp_path):
     X = normalize(X)
     X[13] = 0
-    with pytest.warns(VecsmithWarning, match="one all-zero vector, in row 13, .* kept but never found"):
+    with pytest.warns(VecsmithWarning, match="one all-zero vector, in row 13, .* kept, but no search returns them"):
         embedded = EmbeddingSet([X[:8], X[8:]])
     assert embedded.provenance.normalised
     assert embedded.zero_rows.tolist() == [13]
@@ -193,7 +193,7 @@ def test_unit_vectors_are_read_by_slices_and_by_rows_across_shards(X, tmp_path, 
 
 
 def test_ids_and_texts_on_disk_are_read_when_they_are_asked_for(X, ids, tmp_path, monkeypatch):
-    monkeypatch.setattr(rows_module, "BLOCK", 8)
+    monkeypatch.setattr(rows_module, "ROW_GROUP_ROWS", 8)
     EmbeddingSet(X, ids, [f"text {id_}" for id_ in ids]).save(tmp_path / "set")
     opened = EmbeddingSet.open(tmp_path / "set")
     assert pq.ParquetFile(tmp_path / "set" / "rows.parquet").num_row_groups == 3
@@ -207,7 +207,7 @@ def test_ids_and_texts_on_disk_are_read_when_they_are_asked_for(X, ids, tmp_path
 @pytest.mark.parametrize("kind", ["in memory", "stored", "several, some left out"])
 @pytest.mark.parametrize("with_texts", [True, False])
 def test_rows_are_a_sequence(X, ids, tmp_path, monkeypatch, kind, with_texts):
-    monkeypatch.setattr(rows_module, "BLOCK", 8)
+    monkeypatch.setattr(rows_module, "ROW_GROUP_ROWS", 8)
     texts = [f"text {id_}" for id_ in ids] if with_texts else None
     expected = list(zip(ids, texts or [None] * ROWS, strict=True))
     rows: Rows = Rows(ROWS, ids, texts)
@@ -258,7 +258,7 @@ def test_ids_of_one_hash_are_still_different(X, monkeypatch):
 
 
 def test_there_are_never_more_shards_than_files_may_be_open(X, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "MOST_SHARDS", 2)
+    monkeypatch.setattr(writer, "MAX_SHARDS", 2)
     EmbeddingSet(X).save(tmp_path / "set")
     opened = EmbeddingSet.open(tmp_path / "set")
     assert [len(shard) for shard in opened.shards] == [10, 10]
@@ -483,7 +483,7 @@ def test_columns_of_a_parquet_file_are_chosen_by_name_or_guessed(X, ids, tmp_pat
         (Columns("sku"), "no float vectors called 'sku'"),
         (Columns("body_vektor"), "did you mean 'body_vector'"),
         (Columns("body_vector", ids="SKU"), "Unknown column"),
-        (Columns("body_vector", texts="title_vector"), "no text in the column"),
+        (Columns("body_vector", texts="title_vector"), "does not contain texts"),
     ):
         with pytest.raises(VecsmithError, match=message):
             EmbeddingSet.open(path, wrong)
@@ -548,7 +548,7 @@ def test_integers_are_refused(tmp_path, name):
     ("row", "message"),
     [
         ([1.0, 2.0, 3.0], "3 dimensions in row 11, but of 2 before"),
-        ([1.0, None], r"a gap \(null\) in the vector of row 11"),
+        ([1.0, None], r"a null in the vector of row 11"),
         (None, "no vector in row 11"),
     ],
 )

@@ -286,19 +286,19 @@ def test_a_model_of_the_hub_is_pinned_to_its_commit_and_read_from_the_cache(tmp_
 @pytest.mark.parametrize("name", ["nobody/nothing", "no-such-model", "./no/such/folder", "a b"])
 def test_an_unknown_model_is_one_clear_sentence(name):
     pytest.importorskip("huggingface_hub")
-    with pytest.raises(VecsmithError, match=r"is no folder here and cannot be had.*give a local folder\.$"):
+    with pytest.raises(VecsmithError, match=r"is not a local folder and cannot be loaded.*give a local folder\.$"):
         load_encoder(f"st:{name}").provenance("query")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(VecsmithError, match=r"is no model: it has neither a modules\.json"):
+    with pytest.raises(VecsmithError, match=r"is not a model: it has neither a modules\.json"):
         load_encoder(f"st:{tmp_path}").provenance("query")
 
 
 def test_an_incomplete_model_is_refused(tmp_path):
     folder = tiny_model(tmp_path / "model", {})
     (folder / "model.safetensors").unlink()
-    with pytest.raises(VecsmithError, match=r"cannot be loaded \(.*\); see that its files are complete"):
+    with pytest.raises(VecsmithError, match=r"cannot be loaded \(.*\); check that its files are complete"):
         load_encoder(f"st:{folder}").encode(["sea"], "query")
 
 
@@ -382,7 +382,7 @@ def test_about_json_names_the_model(tmp_path):
     assert corpus.provenance.encoder == queries.provenance.encoder == "org/model"
     assert corpus.provenance.max_length == 256
     (tmp_path / "vectors" / "mine" / "about.json").write_text(json.dumps({**about, "dimensions": 384}))
-    with pytest.raises(VecsmithError, match=r"6 dimensions, but about\.json beside it says 384"):
+    with pytest.raises(VecsmithError, match=r"6 dimensions, but about\.json in its folder says 384"):
         ready_vectors(make_task(tmp_path), "mine")
     (tmp_path / "vectors" / "mine" / "about.json").write_text("[1]")
     with pytest.raises(VecsmithError, match=r"about\.json is not a JSON object"):
@@ -466,10 +466,10 @@ def test_ready_vectors_that_do_not_fit_are_refused(tmp_path):
 
 def test_an_unknown_name_is_an_error_with_those_that_exist(tmp_path):
     put(tmp_path / "vectors" / "minilm", random_vectors(12), random_vectors(3))
-    with pytest.raises(VecsmithError, match="Unknown ready vectors of harbour 'minilmm': did you mean 'minilm'"):
+    with pytest.raises(VecsmithError, match="Unknown precomputed vectors of harbour 'minilmm': did you mean 'minilm'"):
         ready_vectors(make_task(tmp_path), "minilmm")
     for task, where in ((make_task(tmp_path), ""), (make_task(), "minilm")):
-        with pytest.raises(VecsmithError, match="Unknown ready vectors of harbour"):
+        with pytest.raises(VecsmithError, match="Unknown precomputed vectors of harbour"):
             ready_vectors(task, where)
     with pytest.raises(VecsmithError, match=r"There is no file no\.npy"):
         ready_vectors(make_task(), "no.npy,nothing.npy")

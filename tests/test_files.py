@@ -28,7 +28,7 @@ with files.{name}(Path({path!r})) as beside:
 
 @pytest.fixture(params=[replacing, replacing_folder])
 def write(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(files, "ABANDONED_AFTER", 0.0)
+    monkeypatch.setattr(files, "ABANDONED_SECONDS", 0.0)
     return request.param
 
 

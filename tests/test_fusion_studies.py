@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vecsmith.advise.prediction import Judged
+from vecsmith.advise.fusion_weights import weights_on_queries
+from vecsmith.advise.prediction import ValidationTask
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
@@ -14,9 +15,8 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import measure
 from vecsmith.report import plots, write_study
 from vecsmith.report.findings import Findings, Plot
-from vecsmith.studies import STUDIES, Setting, small_to_large
+from vecsmith.studies import STUDIES, StudyConfig, small_to_large
 from vecsmith.studies.autoencoder_dimensions import widths
-from vecsmith.studies.fusion_weights import on_queries
 from vecsmith.tasks import load_task
 
 
@@ -50,7 +50,7 @@ def write_lines(path: Path, records: list[dict[str, str]]) -> None:
 
 
 def run(name: str, task: Path, *models: str) -> Findings:
-    return STUDIES[name](Setting([str(task)], [f"vectors:{model}" for model in models], seeds=[0]))
+    return STUDIES[name](StudyConfig([str(task)], [f"vectors:{model}" for model in models], seeds=[0]))
 
 
 def column(findings: Findings, table: int, name: str) -> list[str]:
@@ -98,7 +98,7 @@ def test_cuts_go_as_far_as_the_vectors(task: Path) -> None:
     for side in ("corpus", "queries"):
         narrow = np.load(task / "vectors" / "large" / f"{side}.npy")
         np.save(wide / f"{side}.npy", np.hstack([narrow, narrow[:, ::-1], narrow]))
-    findings = STUDIES["matryoshka-versus-autoencoder"](Setting([str(task)], ["vectors:wide"], seeds=[0]))
+    findings = STUDIES["matryoshka-versus-autoencoder"](StudyConfig([str(task)], ["vectors:wide"], seeds=[0]))
     assert column(findings, 0, "width") == ["32"]
     assert all(cell.endswith("%") for cell in findings.tables[0].rows[0][3:])
 
@@ -121,25 +121,25 @@ def test_several_large_models_are_one_target_of_a_given_width(task: Path) -> Non
     for side in ("corpus", "queries"):
         np.save(ready / "other" / f"{side}.npy", np.load(ready / "large" / f"{side}.npy")[:, 6:])
     small, blind, large, other = (f"vectors:{name}" for name in names)
-    findings = small_to_large(Setting([str(task)], [small, blind, f"{large}+{other}"], seeds=[0]), width=10)
+    findings = small_to_large(StudyConfig([str(task)], [small, blind, f"{large}+{other}"], seeds=[0]), width=10)
     lines, kept = column(findings, 0, "line"), column(findings, 0, "toy")
     assert lines[:3] == ["small, side by side", "large", "large, autoencoder10"]
     title = findings.tables[0].title
-    assert f"nDCG@10 over that of {large}+{other} (large): {small}+{blind} (small)" in title
+    assert f"nDCG@10 divided by that of {large}+{other} (large): {small}+{blind} (small)" in title
     assert "auto-encoded to 10 of 26 dimensions" in title
     [[alone], [fused]] = (
         measure([str(task)], [encoders], [])[0] for encoders in (f"{small}+{blind}", f"{large}+{other}")
     )
     assert kept[0] == f"{alone.result.ndcg_at_10 / fused.result.ndcg_at_10:.1%}"
     with pytest.raises(VecsmithError, match="choose from 1 to 26 dimensions"):
-        small_to_large(Setting([str(task)], [small, f"{large}+{other}"], seeds=[0]), width=27)
+        small_to_large(StudyConfig([str(task)], [small, f"{large}+{other}"], seeds=[0]), width=27)
 
 
 def test_weights_by_judged_queries(task: Path) -> None:
     loaded = load_task(str(task))
     encoder = "vectors:large+vectors:blind+vectors:small"
     codec = Codec("fuse(large,blind,small):fit")
-    codec.stages[0].judged = on_queries(Judged(loaded, encoder, "dev"))
+    codec.stages[0].judged = weights_on_queries(ValidationTask(loaded, encoder, "dev"))
     corpus, _ = embed_task(loaded, encoder)
     weights = codec.fit(corpus.unit).stages[0].weights
     assert weights[1] == 0 < weights[2]

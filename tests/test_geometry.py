@@ -32,7 +32,7 @@ def test_mse_and_cosine_by_hand_and_by_scipy(vectors: Vectors, other: Vectors) -
         assert found.n == 600
         # the interval is that of a mean of 600 values
         assert found.high - found.low == pytest.approx(2 * 1.96 * np.std(expected) / 600**0.5, rel=0.15)
-    with pytest.raises(VecsmithError, match="translate one first"):
+    with pytest.raises(VecsmithError, match="translate one set first"):
         geometry.mse(vectors, other[:, :20])
     with pytest.raises(VecsmithError, match="600 and 599"):
         geometry.cosine(vectors, other[:599])

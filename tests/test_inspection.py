@@ -221,7 +221,7 @@ def test_the_picture_is_one_page(vectors: np.ndarray, tmp_path: Path) -> None:
     write_picture(tmp_path / "page.html", "<corpus>.npy", facts, suggest(facts))
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "&lt;corpus&gt;.npy" in page
-    assert "What that speaks for" in page
+    assert "Suggested codecs" in page
     assert "principal components" in page
     assert 'src="http' not in page
 
@@ -242,7 +242,7 @@ def test_the_command_on_a_file_and_a_set(vectors: np.ndarray, tmp_path: Path) ->
     assert printed.returncode == 0, printed.stderr
     assert max(map(len, printed.stdout.splitlines()[1:])) <= 100
     assert "600 vectors of 40 dimensions" in printed.stdout
-    assert "what that speaks for" in printed.stdout
+    assert "suggested codecs" in printed.stdout
     EmbeddingSet(vectors).save(tmp_path / "set")
     facts = json.loads(run(tmp_path / "set", "--json").stdout)
     assert (facts["rows"], len(facts["skew"]), len(facts["nearest"])) == (600, 40, 600)

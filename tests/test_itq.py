@@ -29,7 +29,7 @@ def test_every_round_lowers_the_loss(vectors: Vectors, monkeypatch: pytest.Monke
     X = vectors - vectors.mean(axis=0)
     losses = []
     for rounds in (0, 1, 3, 10, 30):
-        monkeypatch.setattr(itq, "ROUNDS", rounds)
+        monkeypatch.setattr(itq, "ITERATIONS", rounds)
         losses.append(loss(X, iterative_quantization(X, 16, np.random.default_rng(0))))
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] - 1

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
+from vecsmith.codecs import Codec
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import evaluate, paired_p_value, stratified_p_value
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.index import Index
+from vecsmith.tasks import Task
+from vecsmith.tasks.base import Texts
 
 IDS = ["a", "b", "c", "d"]
 
@@ -46,6 +51,29 @@ def test_only_judged_queries_count() -> None:
     assert evaluate(scores, rows, ["q", "r"], IDS, {"q": {"a": 1}}).query_ids == ["q"]
     with pytest.raises(VecsmithError, match="None of the queries"):
         evaluate(scores, rows, ["q", "r"], IDS, {"other": {"a": 1}})
+
+
+def test_judged_queries_measure_an_index_scores_and_an_exhaustive_search_alike() -> None:
+    rng = np.random.default_rng(0)
+    D, Q = rng.standard_normal((150, 8)).astype(np.float32), rng.standard_normal((6, 8)).astype(np.float32)
+    D, Q = (X / np.linalg.norm(X, axis=1, keepdims=True) for X in (D, Q))
+    ids = [f"d{row}" for row in range(150)]
+    qrels = {"test": {f"q{row}": {f"d{row}": 1, f"d{row + 9}": 2} for row in (1, 3, 4)}}
+    queries = [f"q{row}" for row in range(6)]
+    task = Task("toy", Texts(ids, ids, "corpus"), Texts(queries, queries, "queries"), qrels)
+    judged = JudgedQueries(task, "test", queries)
+    assert (judged.rows.tolist(), judged.ids, judged.depth) == ([1, 3, 4], ["q1", "q3", "q4"], 100)
+    chosen = Q[judged.rows]
+    codec = Codec("float32").fit(D)
+    expected = judged.search(Index(codec, codec.encode(D), ids=ids), chosen)
+    for quality in (
+        judged.rank(chosen @ D.T),
+        judged.search_exactly(chosen, D),
+        judged.search_exactly(rng.standard_normal((3, 2), np.float32), D[:, :2], (chosen, D), 150),
+    ):
+        assert quality.ndcg_at_10.tolist() == expected.ndcg_at_10.tolist()
+        assert quality.recall_at_100.tolist() == expected.recall_at_100.tolist()
+    assert expected.mean_ndcg_at_10 == expected.ndcg_at_10.mean()
 
 
 def test_p_value_agrees_with_the_randomization_test() -> None:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from typer.testing import CliRunner
 
-from vecsmith.advise.migration import findings, plan
+from vecsmith.advise.migration import plan
 from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.report import findings_terminal
+from vecsmith.report.advice import migration_plan
 
 Vectors = NDArray[np.float32]
 
@@ -40,8 +41,8 @@ def test_more_noise_between_the_models_keeps_less(vectors: Vectors) -> None:
     kept = []
     for noise in (0.0, 0.05, 0.2):
         planned = plan(*two_models(vectors, noise), method="linear")
-        kept.append([way.retention for way in planned.ways])
-    documents = [ways[1] for ways in kept]
+        kept.append([option.retention for option in planned.options])
+    documents = [options[1] for options in kept]
     assert documents == sorted(documents, reverse=True)
     assert documents[0] > 0.97
     assert documents[2] < 0.9
@@ -49,18 +50,18 @@ def test_more_noise_between_the_models_keeps_less(vectors: Vectors) -> None:
 
 def test_what_is_embedded_again_keeps_more(vectors: Vectors) -> None:
     planned = plan(*two_models(vectors, 0.1))
-    translated, shortlist = planned.ways[1], planned.ways[2]
+    translated, shortlist = planned.options[1], planned.options[2]
     assert shortlist.retention > translated.retention
-    assert planned.ways[-1].re_embedded == 0.5
-    assert planned.ways[-1].retention > translated.retention
-    for way in planned.ways:
-        low, high = way.interval
-        assert low < way.retention < high
+    assert planned.options[-1].re_embedded == 0.5
+    assert planned.options[-1].retention > translated.retention
+    for option in planned.options:
+        low, high = option.interval
+        assert low < option.retention < high
 
 
 def test_more_pairs_keep_more_and_the_weakest_cluster_comes_first(vectors: Vectors) -> None:
     planned = plan(*two_models(vectors, 0.02))
-    pairs, queries, documents = zip(*planned.learning, strict=True)
+    pairs, queries, documents = zip(*planned.learning_curve, strict=True)
     assert pairs == tuple(sorted(pairs))
     assert queries[-1] > queries[0]
     assert documents[-1] > documents[0]
@@ -83,8 +84,8 @@ def test_too_few_pairs_are_refused(vectors: Vectors) -> None:
 
 def test_tables_show_every_way(vectors: Vectors) -> None:
     planned = plan(*two_models(vectors, 0.05))
-    ways, learning, clusters = findings(planned).tables
-    assert [row[0] for row in ways.rows] == [way.name for way in planned.ways]
+    options, learning, clusters = migration_plan(planned).tables
+    assert [row[0] for row in options.rows] == [option.name for option in planned.options]
     assert len(learning.rows) == 3
     assert len(clusters.rows) == len(planned.clusters)
 
@@ -93,7 +94,7 @@ def test_a_text_with_brackets_is_no_markup(vectors: Vectors) -> None:
     old, new = two_models(vectors, 0.05)
     planned = plan(EmbeddingSet(vectors, old.ids, ["[/b] text [red]"] * len(old)), EmbeddingSet(new.vectors, new.ids))
     console = Console(width=160, file=StringIO())
-    console.print(findings_terminal(findings(planned)))
+    console.print(findings_terminal(migration_plan(planned)))
     assert "[/b] text [red]" in console.file.getvalue()
 
 
@@ -101,8 +102,8 @@ def test_a_text_with_brackets_is_no_markup(vectors: Vectors) -> None:
 def test_old_vectors_that_are_all_the_same_have_a_plan(vectors: Vectors) -> None:
     _, new = two_models(vectors, 0.05)
     planned = plan(EmbeddingSet(np.ones_like(vectors), new.ids), new)
-    assert all(0 <= way.retention <= 1 for way in planned.ways)
-    assert planned.ways[1].retention < 0.5
+    assert all(0 <= option.retention <= 1 for option in planned.options)
+    assert planned.options[1].retention < 0.5
 
 
 def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     assert (planned["pairs"], planned["documents"]) == (300, 600)
     assert "queries translated" in run(app, ["migrate", "plan", *sets]).stdout
     beside(old).save(tmp_path / "third")
-    assert "third beside" in run(app, ["migrate", "plan", *sets, "--fuse-with", str(tmp_path / "third")]).stdout
+    assert "fused with third" in run(app, ["migrate", "plan", *sets, "--fuse-with", str(tmp_path / "third")]).stdout
     out = tmp_path / "switched"
     result = run(app, ["migrate", "apply", *sets, "--out", str(out)])
     assert result.exit_code == 0, result.output
@@ -156,20 +157,20 @@ def beside(embedded: EmbeddingSet) -> EmbeddingSet:
 def test_a_model_beside_keeps_more(vectors: Vectors) -> None:
     old, new = two_models(vectors, 0.1)
     alone, planned = plan(old, new), plan(old, new, beside(old))
-    without, ways = planned.ways[: len(alone.ways)], planned.ways[len(alone.ways) :]
-    assert without == alone.ways
-    assert [way.name for way in ways] == [f"{way.name}, third beside" for way in alone.ways]
-    for way, more in zip(alone.ways[:2], ways[:2], strict=True):
-        assert more.retention > way.retention
-    assert planned.learning[-1][1:] == tuple(way.retention for way in ways[:2])
-    assert "third beside" in findings(planned).tables[1].title
+    without, options = planned.options[: len(alone.options)], planned.options[len(alone.options) :]
+    assert without == alone.options
+    assert [option.name for option in options] == [f"{option.name}, fused with third" for option in alone.options]
+    for option, more in zip(alone.options[:2], options[:2], strict=True):
+        assert more.retention > option.retention
+    assert planned.learning_curve[-1][1:] == tuple(option.retention for option in options[:2])
+    assert "fused with third" in migration_plan(planned).tables[1].title
 
 
 def test_the_new_models_own_vectors_beside_keep_most(vectors: Vectors) -> None:
     old, new = two_models(vectors, 0.1)
-    by_itself, by_another = plan(old, new, new).ways[6:], plan(old, new, beside(old)).ways[6:]
-    for best, way in zip(by_itself[:2], by_another[:2], strict=True):
-        assert best.retention > way.retention
+    by_itself, by_another = plan(old, new, new).options[6:], plan(old, new, beside(old)).options[6:]
+    for best, option in zip(by_itself[:2], by_another[:2], strict=True):
+        assert best.retention > option.retention
 
 
 def test_a_model_beside_must_have_all_texts(vectors: Vectors) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vecsmith import EmbeddingSet
+
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 
 
@@ -90,3 +92,7 @@ def test_commands_use_plugins(site: Path, tmp_path: Path) -> None:
     assert json.loads(run(site, "info", tmp_path / "codec", "--json").stdout)["bytes_per_vector"] == 32
     pair = ["--source", tmp_path / "x.npy", "--target", tmp_path / "x.npy", "--method", "mean-shift"]
     run(site, "translate", "fit", *pair, "--out", tmp_path / "translator")
+    run(site, "export", tmp_path / "x.npy", "--to", "jsonl", "--out", tmp_path / "x.jsonl")
+    run(site, "import", tmp_path / "x.jsonl", "--from", "jsonl", "--out", tmp_path / "back")
+    back = EmbeddingSet.open(tmp_path / "back")
+    np.testing.assert_allclose(back.vectors, EmbeddingSet.open(tmp_path / "x.npy").unit[:], atol=1e-6)

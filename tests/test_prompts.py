@@ -19,7 +19,7 @@ from vecsmith.encoders import EncoderOptions, embed_task, load_encoder, options_
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare
 from vecsmith.evaluation.translation import Experiment
-from vecsmith.studies import Setting
+from vecsmith.studies import StudyConfig
 
 FIND = EncoderOptions(query_prompt="find ")
 
@@ -100,14 +100,14 @@ def test_fused_provenance_tells_apart_which_model_had_which_prompt(pair):
     assert len(keys) == 6
 
 
-@pytest.mark.parametrize("call", ["load_encoder", "embed_task", "compare", "Setting"])
+@pytest.mark.parametrize("call", ["load_encoder", "embed_task", "compare", "StudyConfig"])
 def test_a_prompt_of_another_encoder_is_refused(call):
     options = EncoderOptions(query_prompt={"statik": "find "})
     calls = {
         "load_encoder": lambda: load_encoder("static", options),
         "embed_task": lambda: embed_task(make_task(), "static", options),
         "compare": lambda: compare([make_task()], ["static"], ["int8"], options=options),
-        "Setting": lambda: Setting(["pydocs"], ["static"], options=options),
+        "StudyConfig": lambda: StudyConfig(["pydocs"], ["static"], options=options),
     }
     with pytest.raises(VecsmithError, match="Unknown encoder of a prompt 'statik': did you mean 'static'"):
         calls[call]()
@@ -155,7 +155,7 @@ def test_ready_vectors_stay_without_a_prompt_beside_an_encoder_that_has_one(tmp_
 def test_an_experiment_with_translators_has_the_prompts_of_its_two_models(task, pair):
     one, two = pair
     plain = Experiment(task, "test", one, two, "linear", 0)
-    setting = Setting([task], [one, two, "static"], options=EncoderOptions(query_prompt={two: "find "}))
+    setting = StudyConfig([task], [one, two, "static"], options=EncoderOptions(query_prompt={two: "find "}))
     prompted = Experiment(
         task, "test", one, two, "linear", 0, options=(setting.options_of(one), setting.options_of(two))
     )

@@ -177,7 +177,7 @@ def test_what_is_encoded_with_two_quantizers_is_searched_in_two_stages(vectors: 
 
 @pytest.mark.parametrize("spec", ["pca20+hybrid4B", "hybrid4B+trellis4B+trellis4B", "hybrid4B+fuse(a,b)"])
 def test_only_two_quantizers_can_be_joined(spec: str) -> None:
-    with pytest.raises(VecsmithError, match="no quantizer that \\+ can join"):
+    with pytest.raises(VecsmithError, match="not a quantizer that \\+ can combine"):
         vecsmith.codec(spec)
 
 

@@ -18,6 +18,9 @@ from vecsmith.codecs import load_codec
 from vecsmith.index import code_set
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.tie_order import sort_by_score
+from vecsmith.stores import store_named
+from vecsmith.stores.chroma import METADATA
+from vecsmith.stores.chroma_client import open_folder
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -168,20 +171,20 @@ def test_a_table_that_was_broken_off_is_refused_and_replaced(kills: ModuleType, 
     shutil.rmtree(versions)
     assert not steps.whole(tmp_path, 1)
     with pytest.raises(VecsmithError, match="no table 'step-1', but none"):
-        kills.lance.read(steps.where(tmp_path, 1), "step-1")
+        store_named("lancedb").read(steps.where(tmp_path, 1), "step-1")
     steps.step(tmp_path, 1)
     assert steps.whole(tmp_path, 1)
 
 
 def test_a_collection_that_was_broken_off_is_refused_and_replaced(kills: ModuleType, tmp_path: Path) -> None:
     steps = kills.SCENARIOS["export to chroma"]
-    left = kills.chroma._client(steps.where(tmp_path, 1)).create_collection(
-        "step-1-unfinished", metadata=dict(kills.chroma.METADATA), embedding_function=None
+    left = open_folder(steps.where(tmp_path, 1)).create_collection(
+        "step-1-unfinished", metadata=dict(METADATA), embedding_function=None
     )
     left.add(ids=["x"], embeddings=np.ones((1, 3)))
     assert not steps.whole(tmp_path, 1)
     with pytest.raises(VecsmithError, match="no collection 'step-1', but none"):
-        kills.chroma.read(steps.where(tmp_path, 1), "step-1")
+        store_named("chroma").read(steps.where(tmp_path, 1), "step-1")
     steps.step(tmp_path, 1)
     assert steps.whole(tmp_path, 1)
     with pytest.raises(VecsmithError, match="has a collection 'step-1' already"):

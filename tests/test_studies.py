@@ -13,7 +13,7 @@ from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.report import findings_markdown, write_study
 from vecsmith.report.findings import Findings, summary
-from vecsmith.studies.quantization import rivalry, specs
+from vecsmith.studies.quantization import paired_tests, specs
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_learned_codes_are_tested_against_codes_of_their_bytes(results: list[Res
         for codec, (size, mean) in kept.items()
         for task, offset in zip(("one", "two"), np.vstack([noise[:1] * (codec == "binary"), noise[1:]]), strict=True)
     ]
-    [row] = rivalry(measured).rows
+    [row] = paired_tests(measured).rows
     assert row[1:6] == ["trellis48B", "48", "binary", "48", "2"]
     assert float(row[6]) == pytest.approx(18, abs=0.5)
     assert row[7] == "0.000"

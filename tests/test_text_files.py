@@ -68,7 +68,7 @@ def test_columns_are_taken_by_name(tmp_path: Path, suffix: str) -> None:
     [
         (("_ID", "Text"), "the texts are the column 'Text', the ids the column '_ID'."),
         (("uuid", "blurb"), "the texts are the column 'blurb', the ids the column 'uuid'."),
-        (("number", "body"), "the texts are the column 'body', the ids are row numbers from 0; --id-column takes"),
+        (("number", "body"), "the texts are the column 'body', the ids are row numbers from 0; use --id-column"),
         (("title", "text"), "the texts are the columns 'title' and 'text', the ids are row numbers"),
     ],
 )
@@ -110,19 +110,19 @@ BAD_FILES = {
     "not JSON": (
         "a.jsonl",
         b'{"text": "x"}\n\n{"text": "y"\n',
-        r"line 3, is not JSON \(Expecting .*, at character 13\); mend the line",
+        r"line 3, is not JSON \(Expecting .*, at character 13\); correct the line",
     ),
     "a list": ("a.jsonl", b'{"text": "x"}\n[1]\n', r"line 2, is JSON, but of type list; it must be an object"),
     "without the column": (
         "a.jsonl",
         b'{"id": 1, "text": "x"}\n{"id": 2}\n',
-        r"a\.jsonl, line 2, has no 'text'; mend it there",
+        r"a\.jsonl, line 2, has no 'text'; correct it",
     ),
     "a number": ("a.jsonl", b'{"text": 5}\n', r"line 1, has a 'text' of type int, which must be text"),
-    "a float id": ("a.jsonl", b'{"id": 1.5, "text": "x"}\n', r"has a 'id' of type float.* text or a whole number"),
-    "half a character": ("a.jsonl", b'{"text": "\\ud800"}\n', r"line 1, has half a character"),
+    "a float id": ("a.jsonl", b'{"id": 1.5, "text": "x"}\n', r"has a 'id' of type float.* text or an integer"),
+    "half a character": ("a.jsonl", b'{"text": "\\ud800"}\n', r"line 1, has a lone surrogate"),
     "deep nesting": ("a.jsonl", b"[" * 100_000, r"line 1, is not JSON \(it is nested too deeply\)"),
-    "lines in .json": ("a.json", b'{"text": "x"}\n{"text": "y"}\n', r"is not JSON .* called \.jsonl"),
+    "lines in .json": ("a.json", b'{"text": "x"}\n{"text": "y"}\n', r"is not JSON .* named \.jsonl"),
     "an object": ("a.json", b'{"text": "x"}', r"must be a list of objects"),
     "a list of texts": ("a.json", b'["x"]', r"record 1, is JSON, but of type str"),
     "empty list": ("a.json", b"[]", r"a\.json is empty"),
@@ -131,11 +131,11 @@ BAD_FILES = {
     "ragged": ("a.csv", b"id,text\n1,x\n2,y,z\n", r"cannot be read as a table \(.*Row #3: Expected 2 columns, got 3"),
     "latin-1": ("a.csv", b"id,text\n1,\xe9\n", r"cannot be read as a table \(.*UTF8"),
     "twice": ("a.csv", b"text,text\nx,y\n", r"has two columns 'text'; rename one"),
-    "repeated id": ("a.csv", b"id,text\n1,x\n1,y\n", r"has the id '1' again in row 2"),
+    "repeated id": ("a.csv", b"id,text\n1,x\n1,y\n", r"repeats the id '1' in row 2"),
     "missing id": ("a.csv", b"id,text\n1,x\n,y\n", r"has no id in row 2"),
     "no parquet": ("a.parquet", b"PAR1 and nothing else", r"a\.parquet cannot be read as a table"),
     "no gzip": ("a.csv.gz", b"id,text\n1,x\n", r"a\.csv\.gz cannot be read as a table"),
-    "no gzip, JSON": ("a.json.gz", b"[]", r"a\.json\.gz is not a whole gzip file"),
+    "no gzip, JSON": ("a.json.gz", b"[]", r"a\.json\.gz is not a complete gzip file"),
 }
 
 
@@ -155,7 +155,7 @@ def test_a_missing_text_in_parquet_is_named(tmp_path: Path) -> None:
 
 def test_columns_of_plain_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("one\n")
-    with pytest.raises(VecsmithError, match=r"a text a line and no columns; .* \.csv"):
+    with pytest.raises(VecsmithError, match=r"one text per line and no columns; .* \.csv"):
         read_texts(tmp_path / "mine.txt", id_column="id")
 
 

@@ -151,7 +151,7 @@ def test_translated_queries_search_an_old_index(
     np.save(folder / "old.npy", EmbeddingSet.open(folder / "a").vectors[:5])
     refused = ["search", codes, "--translator", folder / "t", "--queries", folder / "old.npy"]
     assert run(monkeypatch, *refused) == 2
-    assert "Queries of 30 dimensions can be translated here, but these have 40; embed them with st:b" in (
+    assert "The queries must have 30 dimensions to be translated, but they have 40; embed them with st:b" in (
         capsys.readouterr().err
     )
 

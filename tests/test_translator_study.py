@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.translation import MODES, Experiment, cross_translate, run
+from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, cross_translate, run
 from vecsmith.report import plots, write_study
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
-from vecsmith.studies import STUDIES, Setting, migration
+from vecsmith.studies import STUDIES, StudyConfig, migration
 from vecsmith.studies import translators as study_of_translators
-from vecsmith.studies.translator_examples import DOCUMENTS, LENGTH, NEIGHBORS, QUERIES, examples
+from vecsmith.studies.translators import EXAMPLE_DOCUMENTS, EXAMPLE_QUERIES, TEXT_LENGTH, examples
 from vecsmith.studies.translators import findings as tables_of
 from vecsmith.translators import translator
 
@@ -29,21 +30,26 @@ Vectors = NDArray[np.float32]
 
 
 def test_no_text_is_translated_by_what_has_seen_it(vectors: Vectors) -> None:
-    translated, folds, fitted = cross_translate("linear", vectors, vectors[:, ::-1], seed=2, pairs=100)
-    assert sorted(np.concatenate(folds).tolist()) == list(range(600))
-    assert fitted.pairs_ == 100
-    np.testing.assert_allclose(translated[folds[0]], fitted.transform(vectors[folds[0]]), atol=1e-6)
-    others = np.concatenate(folds[1:])
-    expected = translator("linear", 2).fit(vectors[others[:100]], vectors[others[:100], ::-1])
-    np.testing.assert_allclose(translated[folds[0]], expected.transform(vectors[folds[0]]), atol=1e-6)
+    five = folds(600, FOLDS, 2, train_rows=100)
+    translated, fitted = cross_translate("linear", vectors, vectors[:, ::-1], 2, five)
+    assert sorted(np.concatenate([fold.rows for fold in five]).tolist()) == list(range(600))
+    for (train, rows), each in zip(five, fitted, strict=True):
+        assert each.pairs_ == len(train) == 100
+        assert not np.isin(train, rows).any()
+        np.testing.assert_allclose(translated[rows], each.transform(vectors[rows]), atol=1e-6)
+    train, rows = folds(600, FOLDS, 2)[0]
+    expected = translator("linear", 2).fit(vectors[train[:100]], vectors[train[:100], ::-1])
+    np.testing.assert_allclose(translated[rows], expected.transform(vectors[rows]), atol=1e-6)
+    # by default, all rows outside the fold are the training set
+    assert cross_translate("linear", vectors, vectors, 2)[1][0].pairs_ == 480
 
 
 def test_what_is_not_translated_is_no_number(vectors: Vectors) -> None:
-    translated, folds, _ = cross_translate("linear", vectors, vectors, seed=2, folds=2)
-    assert len(folds) == 2
+    two = folds(600, FOLDS, 2)[:2]
+    translated, _ = cross_translate("linear", vectors, vectors, 2, two)
     missing = np.isnan(translated).all(axis=1)
     assert missing.sum() == 360
-    assert not missing[np.concatenate(folds)].any()
+    assert not missing[np.concatenate([fold.rows for fold in two])].any()
 
 
 @pytest.fixture
@@ -93,7 +99,7 @@ def test_of_one_fold_documents_are_not_searched(task: str) -> None:
 @pytest.mark.slow
 def test_study_in_processes_and_its_tables(task: str) -> None:
     findings = study_of_translators(
-        Setting([task], ["vectors:a", "vectors:b"], seeds=[0]), ("linear", "canonical"), workers=2
+        StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0]), ("linear", "canonical"), workers=2
     )
     names = [table.name for table in findings.tables]
     assert names == ["methods", *MODES[:3], "mse", "neighbors", "kernels"]
@@ -107,11 +113,10 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
 
 def test_workers_end_with_a_study_that_is_killed() -> None:
     script = """
-import importlib, os, time
-study = importlib.import_module("vecsmith.studies.translators")
-study.run = time.sleep
-study.track = lambda done, *_: [next(iter(done)), os.kill(os.getpid(), 9)]
-study.run_all([0, 600], workers=2)
+import os, time
+from vecsmith.evaluation import processes
+processes.track = lambda done, *_: [next(iter(done)), os.kill(os.getpid(), 9)]
+processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2)
 """
     # the workers have its output open, so that this ends with the last of them
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
@@ -120,7 +125,7 @@ study.run_all([0, 600], workers=2)
 
 def test_examples_are_what_queries_fetch(task: str) -> None:
     [drawn, kernels], page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
-    assert len(page.tables) == QUERIES
+    assert len(page.tables) == EXAMPLE_QUERIES
     for table in page.tables:
         where, true, translated, relevant, ids, texts = zip(*table.rows, strict=True)
         for ranks, names in ((true, ("both", "true")), (translated, ("both", "translated"))):
@@ -128,13 +133,18 @@ def test_examples_are_what_queries_fetch(task: str) -> None:
             assert all((name in names) == bool(rank) for name, rank in zip(where, ranks, strict=True))
         assert list(where) == sorted(where, key=["both", "true", "translated"].index)
         assert [id_ for id_, yes in zip(ids, relevant, strict=True) if yes] in ([], [table.name.replace("q", "d")])
-        assert all(len(text) <= LENGTH + 1 for text in texts)
+        assert all(len(text) <= TEXT_LENGTH + 1 for text in texts)
     # the models share most of what they see, so that most queries find their document either way
     found = [row[0] for table in page.tables for row in table.rows if row[3]]
-    assert found.count("both") > QUERIES / 2
+    assert found.count("both") > EXAMPLE_QUERIES / 2
     assert isinstance(drawn, Map)
     assert isinstance(kernels, Kernels)
-    assert len(drawn.labels) == min(DOCUMENTS, 300 // 5) == len(drawn.groups["true"]) == len(drawn.groups["translated"])
+    assert (
+        len(drawn.labels)
+        == min(EXAMPLE_DOCUMENTS, 300 // 5)
+        == len(drawn.groups["true"])
+        == len(drawn.groups["translated"])
+    )
     cosines = (drawn.groups["true"] * drawn.groups["translated"]).sum(axis=1)
     assert cosines.mean() > 0.5
     assert kernels.labels == drawn.labels
@@ -210,7 +220,7 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
 
 def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("vecsmith.studies.migration"), "PAIRS", (240,))
-    counts, plans = migration(Setting([task], ["vectors:a", "vectors:b"], seeds=[0])).tables
+    counts, plans = migration(StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0])).tables
     assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [
         ["vectors:b", "vectors:a", "240"]
     ]
@@ -253,10 +263,10 @@ def test_command_passes_on_the_number_of_workers(task: str, monkeypatch: pytest.
 
 def test_bad_use_is_one_sentence(task: str) -> None:
     with pytest.raises(VecsmithError, match="two or more"):
-        study_of_translators(Setting([task], ["vectors:a"]))
+        study_of_translators(StudyConfig([task], ["vectors:a"]))
     with pytest.raises(VecsmithError, match=r"two encoders or more, on 1,250 documents"):
-        migration(Setting([task], ["vectors:a", "vectors:b"]))
+        migration(StudyConfig([task], ["vectors:a", "vectors:b"]))
     with pytest.raises(VecsmithError, match="cross-fitted"):
-        study_of_translators(Setting([task], ["vectors:a", "vectors:b"], fit_on="corpus"))
+        study_of_translators(StudyConfig([task], ["vectors:a", "vectors:b"], fit_on="corpus"))
     with pytest.raises(VecsmithError, match="did you mean"):
-        study_of_translators(Setting([task], ["vectors:a", "vectors:b"]), methods=("liner",))
+        study_of_translators(StudyConfig([task], ["vectors:a", "vectors:b"]), methods=("liner",))

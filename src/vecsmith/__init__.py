@@ -1,4 +1,4 @@
-"""vecsmith: reshape embedding vectors after the fact, and see what it costs."""
+"""vecsmith: compress, fuse and translate embedding vectors, and measure the cost."""
 
 from importlib.metadata import version
 
@@ -16,7 +16,7 @@ from vecsmith.translators import Translator, load_translator, translator
 __version__ = version("vecsmith")
 
 codec = Codec
-"""Makes a codec of a spec, such as ``vecsmith.codec("pca192,binary")``."""
+"""Create a codec from a spec: ``vecsmith.codec("pca192,binary")``."""
 
 __all__ = [
     "Codec",

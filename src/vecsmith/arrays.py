@@ -1,4 +1,4 @@
-"""Files of arrays: ``.npy`` and safetensors."""
+"""Reading and writing of ``.npy`` and safetensors files."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -11,30 +11,38 @@ from safetensors.numpy import save
 
 from vecsmith.errors import VecsmithError
 
-_one_header_at_a_time = threading.Lock()
+_header_lock = threading.Lock()
 
 
 def open_npy(path: Path) -> NDArray[Any]:
-    """Memory-map an ``.npy`` file; unlike `numpy.load`, take no other format, and no pickle, for it.
+    """Memory-map an ``.npy`` file; other formats and pickles are refused, unlike in `numpy.load`.
 
-    NumPy parses the header with `ast.literal_eval`, which fails now and then in Python 3.11 when two threads are in
-    it (``SystemError: AST constructor recursion depth mismatch``: they share the count of the depth), so that threads
-    which open indexes take turns here.
+    A lock lets one thread at a time parse a header, because NumPy parses it with `ast.literal_eval`, which is not
+    thread-safe in Python 3.11: it raises ``SystemError: AST constructor recursion depth mismatch`` now and then.
     """
-    with _one_header_at_a_time:
+    with _header_lock:
         return np.lib.format.open_memmap(path, mode="r")
 
 
 def write_npy(path: Path, rows: int, blocks: Iterable[NDArray[Any]]) -> None:
-    """Write an ``.npy`` file of `rows` rows, which come in blocks of one dtype and width.
+    """Write an ``.npy`` file from blocks of rows.
 
-    The file is written, not memory-mapped: on a full disk, a write raises `OSError`, but a store to a memory map ends
-    the process with a signal.
+    The file is not memory-mapped, because on a full disk a write to a file raises `OSError`, whereas a write to a
+    memory map ends the process with a signal.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    rows : int
+        Total number of rows.
+    blocks : iterable of ndarray
+        Consecutive rows, all with the same dtype and width.
 
     Raises
     ------
     VecsmithError
-        If the blocks have more or fewer rows than announced, or differ in dtype or width.
+        If the blocks do not have `rows` rows in total, or differ in dtype or width.
     """
     first, written = None, 0
     with path.open("wb") as file:
@@ -55,9 +63,9 @@ def write_npy(path: Path, rows: int, blocks: Iterable[NDArray[Any]]) -> None:
 
 
 def write_weights(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a safetensors file, readable as the process's umask says.
+    """Write a safetensors file with the permissions of the process's umask.
 
-    (`safetensors.numpy.save_file` makes a file that only its owner may read, and raises other exceptions than `OSError`
-    on a full disk.)
+    `safetensors.numpy.save_file` is not used, because only the owner may read its files, and because it does not raise
+    `OSError` on a full disk.
     """
     path.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))

@@ -1,11 +1,11 @@
-"""Objects whose cached properties are computed again after pickling and copying."""
+"""A base class that leaves cached properties out of pickles and copies."""
 
 from functools import cached_property
 from typing import Any
 
 
 class DropsCache:
-    """Leaves its cached properties out of pickles and copies: they may hold FAISS indexes and functions."""
+    """Omits cached properties from pickles and copies, since they may hold FAISS indexes and functions."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {

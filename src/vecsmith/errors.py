@@ -1,4 +1,4 @@
-"""Errors that a user sees: one sentence that says what is wrong, where, and what to do."""
+"""Errors and warnings for users: one sentence with the problem, the file or argument, and the remedy."""
 
 import difflib
 import errno
@@ -6,50 +6,50 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType
 
-FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
-FULL_SENTENCES = ("no space left on device", "disk is full", "disk quota exceeded")
+DISK_FULL_CODES = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name)}
+DISK_FULL_MESSAGES = ("no space left on device", "disk is full", "disk quota exceeded")
 
 
 class VecsmithError(Exception):
     """Bad usage or bad input.
 
-    The message is one sentence for the user: what is wrong, in which file or argument, and what to do.
-    The command line prints it without a traceback and exits with code 2.
+    The message is one sentence: the problem, the file or argument, and the remedy. The command line prints it without
+    a traceback and exits with code 2.
     """
 
 
 class VecsmithWarning(UserWarning):
-    """Something that a user should know although the work goes on.
+    """A problem that does not stop the work.
 
-    Python code raises it through `warnings.warn`; the command line prints the sentence once on stderr.
+    It is issued by `warnings.warn`. The command line prints each message once on standard error.
     """
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an exception, or one that it was raised from, says that a disk or a quota is full.
+    """Whether an exception, or its cause or context, reports a full disk or quota.
 
-    Libraries with file access of their own, such as FAISS, SQLite and LanceDB, say so only in their message.
+    FAISS, SQLite and LanceDB report it only in the message.
     """
     while error is not None:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in DISK_FULL_CODES:
             return True
-        if any(sentence in str(error).lower() for sentence in FULL_SENTENCES):
+        if any(message in str(error).lower() for message in DISK_FULL_MESSAGES):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> VecsmithError:
-    """Return the error for a name that does not exist, with the nearest one that does.
+    """Return the error for an unknown name, with the nearest known name.
 
     Parameters
     ----------
     kind : str
-        What was looked for, such as ``"codec"``.
+        Kind of the named object, such as ``"codec"``.
     name : str
-        What the user wrote.
+        The unknown name.
     known : iterable of str
-        The names that exist.
+        The known names.
     """
     choices = list(known)
     nearest = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
@@ -58,7 +58,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> VecsmithError:
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import an optional module, or say which extra brings it.
+    """Import an optional module, or name the extra that installs it.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""The files and folders that a user names for output: what may be replaced, links, and concurrent writers.
+"""Output files and folders: what may be replaced, symbolic links, and concurrent writers.
 
-vecsmith replaces only what it wrote itself, unless it is forced to:
+vecsmith replaces only files and folders that it wrote, unless `force` is given:
 
-- A folder is vecsmith's if its manifest has the expected kind and names every file in the folder.
-- A single file is vecsmith's if the receipt beside it, ``NAME.vecsmith.json``, has its SHA-256.
+- vecsmith wrote a folder if the manifest has the expected kind and names every file in the folder.
+- vecsmith wrote a single file if a receipt in the same folder, ``NAME.vecsmith.json``, has its SHA-256.
 
-A link is followed: the link stays, and the folder or file that it points to is replaced.
+A symbolic link is followed: the link stays, and its target is replaced.
 """
 
 import json
@@ -16,62 +16,64 @@ from pathlib import Path
 from typing import Any
 
 from vecsmith.errors import VecsmithError
-from vecsmith.files import locked, read_manifest, replacing, replacing_folder, seal, sha256_of
+from vecsmith.files import locked, replacing, replacing_folder, sha256_of
+from vecsmith.manifests import read_manifest, seal
 
 MANIFESTS = ("manifest.json", "config.json")
-"""Names that the manifest of a folder may have."""
+"""Possible names of a folder's manifest."""
 RECEIPT = "exported file"
+"""Kind of the manifest that is the receipt of a file."""
 RECEIPT_VERSION = 1
 LOCK = ".vecsmith.lock"
-"""The file in a folder that is locked while the folder is written in several steps."""
+"""Name of the lock file of a folder that is written in several steps."""
 
 
 @contextmanager
 def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator[Path]:
-    """Write a folder whole or not at all, and replace only a folder of the same kind (see `check_folder`).
+    """Write a folder atomically, and replace only a folder of the same kind (see `check_folder`).
 
     Yields
     ------
     Path
-        A temporary folder beside `path`, which takes its place when the block ends without an exception. The block
-        writes the manifest, which names all files.
+        A temporary folder, which replaces `path` when the block ends without an exception. The block must write a
+        manifest that names all files.
 
     Raises
     ------
     VecsmithError
-        As `check_folder`; or if another process replaces the folder during the block.
+        If `check_folder` refuses `path`, or another process replaces the folder during the block.
     """
     folder = check_folder(path, kind, force)
     before = _identity(folder)
     with ExitStack() as last, replacing_folder(folder) as beside:
         yield beside
         last.enter_context(locked(folder.parent, wait=True))
-        check_folder(folder, kind, force)  # something else may have been put there in the meantime
+        check_folder(folder, kind, force)  # another process may have written there in the meantime
         _check_unchanged(folder, before, force)
 
 
 @contextmanager
 def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> Iterator[Path]:
-    """Write a single file whole or not at all, with a receipt beside it, and replace only files with a receipt.
+    """Write a single file and its receipt atomically, and replace only a file that has a receipt.
 
     Parameters
     ----------
     path : Path
         The file.
     about : mapping
-        What the receipt says of the file besides its hash; JSON-serializable.
+        Further entries of the receipt; JSON-serializable.
     force : bool
         Replace a file that vecsmith did not write.
 
     Yields
     ------
     Path
-        A temporary file beside `path`, which takes its place when the block ends without an exception.
+        A temporary file, which replaces `path` when the block ends without an exception.
 
     Raises
     ------
     VecsmithError
-        As `check_file`; or if another process replaces the file during the block.
+        If `check_file` refuses `path`, or another process replaces the file during the block.
     """
     path = check_file(path, force)
     before = _identity(path)
@@ -80,29 +82,30 @@ def output_file(path: Path, about: Mapping[str, Any], force: bool = False) -> It
         last.enter_context(locked(path.parent, wait=True))
         check_file(path, force)
         _check_unchanged(path, before, force)
-        # Written before the rename, so that a process killed in between leaves the old file with a receipt, too.
+        # The receipt is written before the file is renamed and has both hashes, so that it is valid for the old file if
+        # the process is killed in between.
         hashes = {path.name: sha256_of(beside)}
         replaced = sha256_of(path) if path.exists() else None
         seal(_receipt(path), RECEIPT, RECEIPT_VERSION, {**about, "replaced": replaced}, hashes)
 
 
 def check_folder(path: Path, kind: str | None, force: bool = False) -> Path:
-    """Refuse to replace a folder that vecsmith did not write, and return the folder that a link leads to.
+    """Refuse to replace a folder that vecsmith did not write, and return the target of a link.
 
     Parameters
     ----------
     path : Path
-        The folder; it may be missing.
+        The folder; it need not exist.
     kind : str or None
-        What the folder may hold already, such as ``"codec"``; None for nothing.
+        Kind of folder that may be replaced, such as ``"codec"``; None for none.
     force : bool
-        Replace whatever is there, but for the current folder and the home folder.
+        Replace any folder except one that contains the current folder or the home folder.
 
     Raises
     ------
     VecsmithError
-        If `path` is a file, holds something else, or has a file that its manifest does not name; or if it is a link
-        to a missing folder.
+        If `path` is a file, a link to a missing folder, a folder of another kind, or contains a file that its manifest
+        does not name.
     """
     folder = follow(path)
     if not folder.exists():
@@ -111,19 +114,19 @@ def check_folder(path: Path, kind: str | None, force: bool = False) -> Path:
         if not force:
             raise VecsmithError(f"{path} is a file; give a folder, or --force (force=True) to replace the file.")
         return folder
-    kept = [(Path.cwd(), "current")]
-    with suppress(RuntimeError):  # there is no home
-        kept.append((Path.home(), "home"))
-    for inside, name in kept:
+    protected = [(Path.cwd(), "current")]
+    with suppress(RuntimeError):  # the user has no home folder
+        protected.append((Path.home(), "home"))
+    for inside, name in protected:
         if inside.resolve().is_relative_to(folder.resolve()):
             raise VecsmithError(f"{path} contains the {name} folder, which cannot be replaced; give a new folder.")
     if force or all(file.name == LOCK for file in folder.iterdir()):
         return folder
-    named = _named_files(folder, kind)
-    if named is None:
+    known = _known_files(folder, kind)
+    if known is None:
         raise occupied(path)
     files = (file for file in folder.rglob("*") if file.is_symlink() or not file.is_dir())
-    if others := sorted({file.relative_to(folder).as_posix() for file in files} - named):
+    if others := sorted({file.relative_to(folder).as_posix() for file in files} - known):
         raise VecsmithError(
             f"{path} holds {others[0]}, which vecsmith did not write; give another folder, or --force (force=True) to "
             "replace all of it."
@@ -132,19 +135,19 @@ def check_folder(path: Path, kind: str | None, force: bool = False) -> Path:
 
 
 def check_file(path: Path, force: bool = False) -> Path:
-    """Refuse to replace a file that vecsmith did not write, and return the file that a link leads to.
+    """Refuse to replace a file that vecsmith did not write, and return the target of a link.
 
     Parameters
     ----------
     path : Path
-        The file; it may be missing.
+        The file; it need not exist.
     force : bool
-        Replace whatever file is there.
+        Replace any file.
 
     Raises
     ------
     VecsmithError
-        If `path` is a folder or a link to a missing file, or if it has no receipt, or was changed after it was written.
+        If `path` is a folder or a link to a missing file, has no receipt, or has changed since vecsmith wrote it.
     """
     file = follow(path)
     if file.is_dir():
@@ -166,12 +169,12 @@ def check_file(path: Path, force: bool = False) -> Path:
 
 
 def follow(path: Path) -> Path:
-    """Return the file or folder that a link leads to; `path` itself if it is no link.
+    """Return the target of a symbolic link, or `path` itself if it is not a link.
 
     Raises
     ------
     VecsmithError
-        If `path`, or a folder above it, is a link to something that is missing, or a folder above it is a file.
+        If `path` or a parent folder is a link with a missing target, or a parent is a file.
     """
     if above := next(filter(Path.is_file, path.parents), None):
         raise VecsmithError(f"{above} is a file, so nothing can be written inside it; give another path.")
@@ -184,7 +187,7 @@ def follow(path: Path) -> Path:
 
 
 def occupied(path: Path) -> VecsmithError:
-    """Return the error for a folder that holds something else."""
+    """Return the error for a folder with other content."""
     return VecsmithError(
         f"{path} already holds something else; give another folder, or --force (force=True) to replace it."
     )
@@ -192,35 +195,35 @@ def occupied(path: Path) -> VecsmithError:
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Keep other processes and threads from writing to a folder during the block; a missing folder is made.
+    """Lock a folder against other writers during the block, and create it if it is missing.
 
     Raises
     ------
     VecsmithError
-        If another process or thread is in such a block.
+        If another process or thread holds the lock.
     """
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    created = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _exclusive(folder / LOCK, folder):
             yield
     finally:
-        for empty in made:
+        for empty in created:
             with suppress(OSError):
                 empty.rmdir()
 
 
 @contextmanager
 def reserved(path: Path) -> Iterator[None]:
-    """Keep other processes and threads from preparing the same output during the block.
+    """Lock an output during the block, so that no other process or thread prepares the same output.
 
-    Unlike `only_writer` it leaves the output itself alone: the lock is a hidden file beside it, which the end of the
-    block removes. Nothing is locked where no file can be made beside the output; writing it then says why.
+    The lock is a hidden file next to the output, which is removed at the end of the block; the output itself does not
+    change. No lock is created in a folder without write permission, because writing the output will raise an error.
 
     Raises
     ------
     VecsmithError
-        If another process or thread is in such a block.
+        If another process or thread holds the lock.
     """
     path = path.absolute()
     if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -232,11 +235,11 @@ def reserved(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _exclusive(lock: Path, output: Path) -> Iterator[None]:
-    """Hold a lock file, which is removed at the end, or raise a VecsmithError if it is held."""
+    """Hold a lock file during the block, and remove it afterwards; raise a VecsmithError if another writer holds it."""
     with ExitStack() as held:
         while True:
             lock.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # the lock of a process that ends at this moment
+            with suppress(FileNotFoundError):  # another process may remove the lock file at this moment
                 lock.touch()
                 if held.enter_context(locked(lock)) is False:
                     raise VecsmithError(f"Another process writes to {output}; wait for it, or give another output.")
@@ -248,13 +251,13 @@ def _exclusive(lock: Path, output: Path) -> Iterator[None]:
 
 
 def _check_unchanged(path: Path, before: tuple[int, int] | None, force: bool) -> None:
-    """Refuse to replace what another writer has put at a path since its identity was `before`."""
+    """Refuse to replace an output that another writer has changed since its identity was `before`."""
     if _identity(path) != before and not force:
         raise VecsmithError(f"{path} was replaced by another writer in the meantime; it stays as that writer left it.")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the inode and the time of change, which tell an output from its successor; None if it is missing."""
+    """Return the inode and the modification time, which change when an output is replaced; None if it is missing."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -267,7 +270,7 @@ def _receipt(file: Path) -> Path:
 
 
 def _is_received(file: Path, receipt: Path) -> bool:
-    """Whether a file has one of the hashes in its receipt."""
+    """Whether the hash of a file is in its receipt."""
     try:
         content = read_manifest(receipt, RECEIPT, RECEIPT_VERSION, trusting=True)
     except VecsmithError:
@@ -275,8 +278,8 @@ def _is_received(file: Path, receipt: Path) -> bool:
     return sha256_of(file) in (content["files"].get(file.name), content["replaced"])
 
 
-def _named_files(folder: Path, kind: str | None) -> set[str] | None:
-    """Return the names of the files in a folder's manifest of some kind, and the manifest's own; None without one."""
+def _known_files(folder: Path, kind: str | None) -> set[str] | None:
+    """Return the names of a folder's manifest of this kind and of the files in it; None without such a manifest."""
     for name in MANIFESTS:
         if kind is not None and (named := _named_in(folder / name, kind)) is not None:
             return {name, *named}
@@ -284,7 +287,7 @@ def _named_files(folder: Path, kind: str | None) -> set[str] | None:
 
 
 def _named_in(manifest: Path, kind: str) -> set[str] | None:
-    """Return the names of the files in a manifest of some kind; None for another file."""
+    """Return the names of the files in a manifest of this kind; None for any other file."""
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
         return set(content["files"]) if content["kind"] == kind else None

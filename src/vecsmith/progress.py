@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar on a terminal, log lines elsewhere, and estimates of the duration."""
+"""Progress of long tasks on standard error: a bar on a terminal, log lines otherwise, and estimated durations."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +12,11 @@ from rich.progress import Progress
 T = TypeVar("T")
 
 LOG_SECONDS = 30
-"""Seconds between two log lines."""
+"""Interval between log lines."""
 LONG_SECONDS = 60
-"""Work that takes at least this many seconds is announced with an estimate."""
+"""Minimum duration of tasks whose estimated duration is printed."""
 SETTLED_SECONDS = 5
-"""Seconds of work from which its duration is extrapolated at the earliest."""
+"""Minimum elapsed time before the duration is extrapolated."""
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def steps(description: str, total: int) -> Iterator[Callable[..., None]]:
     Parameters
     ----------
     description : str
-        The work, in a few words.
+        Short description of the task.
     total : int
         Number of steps.
 
@@ -44,7 +44,7 @@ def steps(description: str, total: int) -> Iterator[Callable[..., None]]:
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Yield `items`, each a step of `steps`."""
+    """Yield `items` and show the progress, one step per item (see `steps`)."""
     with steps(description, total) as advance:
         for item in items:
             yield item
@@ -53,7 +53,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
 
 @contextmanager
 def losses(description: str, total: int) -> Iterator[Callable[..., None]]:
-    """Yield a function that takes the loss after each training step, and perhaps that on held-out vectors."""
+    """Yield a function that takes the training loss after each step, and optionally the loss on held-out vectors."""
     with steps(description, total) as advance:
 
         def report(loss: float, held_out: float | None = None) -> None:
@@ -63,13 +63,13 @@ def losses(description: str, total: int) -> Iterator[Callable[..., None]]:
 
 
 def announce(work: str, seconds: float) -> None:
-    """Print the estimated duration of work that takes a minute or more; `work` is the sentence's subject."""
+    """Print the estimated duration of a task of a minute or more; `work` is the subject of the sentence."""
     if seconds >= LONG_SECONDS:
         _print(f"{work} takes about {_duration(seconds)}.")
 
 
 class _Log:
-    """Log lines on standard error: one as soon as the work turns out to be long, then one every `LOG_SECONDS`."""
+    """Log lines on standard error: one when the estimate exceeds `LONG_SECONDS`, then one every `LOG_SECONDS`."""
 
     def __init__(self, description: str, total: int) -> None:
         self.description = description
@@ -79,7 +79,7 @@ class _Log:
         self.announced = False
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Count steps."""
+        """Count `count` completed steps, and print a log line if it is due."""
         self.done += count
         now = monotonic()
         elapsed = now - self.start

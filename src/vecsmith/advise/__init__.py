@@ -1,1 +1,1 @@
-"""Advice: which codec to choose, how to switch models, what vectors are like, and with how much confidence."""
+"""Advice: choice of a codec, plan of a switch of models, and inspection of vectors, with confidence intervals."""

@@ -1,19 +1,21 @@
-"""Choosing a codec for given vectors: `vecsmith fit auto`."""
+"""Choose a codec for given vectors: `vecsmith fit auto`."""
 
 from collections.abc import Iterator, Sequence
 
-from vecsmith.advise.prediction import Judged, Prediction, judge, predict
+from vecsmith.advise.prediction import Prediction, ValidationTask, measure_on_queries, predict
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, VectorsLike, as_unit
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index import Scoring
-from vecsmith.report.findings import Table
-from vecsmith.stores import SEARCHING_STORES, scoring_of, searches
+from vecsmith.stores import searching_stores, store_named
 
-TARGETS = ("index", "storage", *SEARCHING_STORES)
-"""What a codec is chosen for: an `Index` that scans the codes, storage alone, or a store that searches them."""
 SHARES = (1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 3 / 32, 1 / 16, 1 / 32)
-"""Sizes that are tried where none is given, in bytes per dimension."""
+"""Sizes of codes to try if no size is given, in bytes per dimension."""
+
+
+def targets() -> tuple[str, ...]:
+    """Return the targets of a choice: an `Index` that scans the codes, storage alone, or a store that searches them."""
+    return ("index", "storage", *searching_stores())
 
 
 class ChosenCodec(Codec):
@@ -22,7 +24,7 @@ class ChosenCodec(Codec):
     Attributes
     ----------
     predictions_ : list of Prediction
-        What was predicted for it and for all other candidates.
+        Predictions for all candidates.
     """
 
     predictions_: list[Prediction]
@@ -32,7 +34,7 @@ def auto(
     X: VectorsLike,
     *,
     bytes: int | None = None,
-    keep: float | None = None,
+    min_retention: float | None = None,
     target: str = "index",
     queries: int | None = None,
     seed: int = 0,
@@ -42,28 +44,30 @@ def auto(
     Parameters
     ----------
     X : array-like of shape (n, d), or EmbeddingSet
-        The documents' vectors.
+        Vectors of the documents.
     bytes : int, optional
-        Choose what keeps most in so many bytes a vector; give either this or `keep`.
-    keep : float, optional
-        Choose the smallest codec that keeps at least this share of nDCG@10, by the lower end of the 90 % interval.
+        Maximum bytes per vector: the codec with the highest predicted retention is chosen. Give either this or
+        `min_retention`.
+    min_retention : float, optional
+        Minimum retention of nDCG@10: the smallest codec is chosen for which the lower end of the 90 % interval is at
+        least this share.
     target : {"index", "storage", "faiss", "usearch", "lancedb", "chroma", "pgvector"}
-        What the codec is for: ``index`` chooses among codecs that `Index` searches without decoding them, ``storage``
-        among all, and the name of a store among those that it searches without decoding them.
+        Use of the codec. ``index`` chooses among codecs that `Index` searches without decoding, ``storage`` among all
+        codecs, and the name of a store among the codecs that the store searches without decoding.
     queries : int, optional
-        Number of judged queries that the intervals are for; by default that of a very large set.
+        Number of judged queries that the intervals refer to; by default, a very large number.
     seed : int
-        Seeds samples and codecs.
+        Seed of the samples and codecs.
 
     Returns
     -------
     ChosenCodec
-        The fitted codec; its ``predictions_`` list every candidate.
+        The fitted codec. Its ``predictions_`` list every candidate.
 
     Raises
     ------
     VecsmithError
-        If an argument makes no sense, there are too few vectors, or no candidate qualifies.
+        If an argument is invalid, there are too few vectors, or no candidate qualifies.
 
     Examples
     --------
@@ -73,7 +77,7 @@ def auto(
     16
     """
     vectors = as_unit(X)
-    chosen, predictions = choose(vectors, bytes, keep, seed, target=target, queries=queries)
+    chosen, predictions = choose(vectors, bytes, min_retention, seed, target=target, queries=queries)
     codec = ChosenCodec(chosen.codec, seed)
     codec.fit(vectors)
     codec.predictions_ = predictions
@@ -83,72 +87,81 @@ def auto(
 def choose(
     vectors: UnitVectors,
     size: int | None,
-    keep: float | None,
+    min_retention: float | None,
     seed: int = 0,
-    judged: Judged | None = None,
+    validation: ValidationTask | None = None,
     target: str = "index",
     queries: int | None = None,
 ) -> tuple[Prediction, list[Prediction]]:
-    """Try candidates, and return what keeps most in `size` bytes, or the smallest that keeps `keep`; and all of them.
+    """Choose a codec by its size or by its predicted retention.
 
     Parameters
     ----------
     vectors : UnitVectors
-        The documents.
+        Vectors of the documents.
     size : int or None
-        Bytes a vector.
-    keep : float or None
-        A share of nDCG@10; give one of the two.
+        Maximum bytes per vector. Give either this or `min_retention`.
+    min_retention : float or None
+        Minimum retention of nDCG@10.
     seed : int
-        Seeds codecs and samples.
-    judged : Judged, optional
-        Queries to measure on, instead of predicting from the documents.
+        Seed of the codecs and samples.
+    validation : ValidationTask, optional
+        Judged queries to measure the candidates on. By default, retention is predicted from the documents.
     target : str
-        One of `TARGETS`.
+        One of `targets`.
     queries : int, optional
-        Number of queries that the intervals are for; by default that of a very large set.
+        Number of judged queries that the intervals refer to; by default, a very large number.
+
+    Returns
+    -------
+    chosen : Prediction
+        The chosen codec: that with the highest retention in `size` bytes, or the smallest with a retention of
+        `min_retention`.
+    predictions : list of Prediction
+        All candidates.
 
     Raises
     ------
     VecsmithError
-        If both or neither of `size` and `keep` are given, the target is unknown, or no candidate qualifies.
+        If both or neither of `size` and `min_retention` are given, the target is unknown, or no candidate qualifies.
     """
-    if (size is None) == (keep is None):
+    if (size is None) == (min_retention is None):
         raise VecsmithError("Give either --bytes or --min-retention, not both.")
-    if keep is not None and not 0 < keep < 1:
-        raise VecsmithError(f"--min-retention {keep} is not a share between 0 and 1; give one such as 0.98.")
-    if target not in TARGETS:
-        raise unknown("target", target, TARGETS)
+    if min_retention is not None and not 0 < min_retention < 1:
+        raise VecsmithError(f"--min-retention {min_retention} is not a share between 0 and 1; give one such as 0.98.")
+    if target not in targets():
+        raise unknown("target", target, targets())
     specs = candidates(vectors.shape[1], size, target)
-    scoring: Scoring = scoring_of(target) if target in SEARCHING_STORES else "asymmetric"
-    if judged is None:
+    store_scoring = store_named(target).scoring if target in searching_stores() else None
+    scoring: Scoring = store_scoring or "asymmetric"
+    if validation is None:
         predictions = predict(specs, vectors, seed, queries, scoring)
     else:
-        predictions = judge(specs, judged, seed, queries, scoring)
+        predictions = measure_on_queries(specs, validation, seed, queries, scoring)
     qualified = [each for each in predictions if each.scanned or target != "index"]
-    return (best(qualified) if keep is None else smallest(qualified, keep)), predictions
+    return (best(qualified) if min_retention is None else smallest(qualified, min_retention)), predictions
 
 
 def candidates(dimensions: int, size: int | None, target: str = "index") -> list[str]:
-    """Return the codecs to try for vectors of d dimensions.
+    """Return the specs of the codecs to try for vectors of d dimensions.
 
     Parameters
     ----------
     dimensions : int
         Dimensions d.
     size : int or None
-        Most bytes a vector; None for many sizes, from two bytes a dimension to a quarter of a bit.
+        Maximum bytes per vector. None gives codecs of many sizes, from two bytes to a quarter of a bit per dimension.
     target : str
-        One of `TARGETS`; for a store, only codecs that it searches are returned.
+        One of `targets`. For a store, only codecs whose codes it searches are returned.
 
     Raises
     ------
     VecsmithError
-        If the budget is not at least a byte, or the store searches no codes of this size.
+        If `size` is less than one byte, or the store searches no codes of this size.
     """
     if size is not None and size < 1:
         raise VecsmithError(f"--bytes {size} leaves nothing to store; give 1 or more.")
-    store = target in SEARCHING_STORES
+    store = store_named(target) if target in searching_stores() else None
     d, sizes = dimensions, [size] if size is not None else [round(dimensions * share) for share in SHARES]
     costs = {"float16": 2 * d, "int8": d, "int4": -(-d // 2), "levels4": -(-d // 4)}
     if store:
@@ -156,17 +169,17 @@ def candidates(dimensions: int, size: int | None, target: str = "index") -> list
     specs = [spec for spec, cost in costs.items() if size is None or cost <= size]
     for each in filter(None, dict.fromkeys(sizes)):
         specs += [f"{family}{min(each, d // 2)}B" for family in ("trellis", "hybrid") if d > 1]
-        # some take long to fit: many sizes are tried only for stores, which search few kinds of codes
-        specs += _others(d, each) if store or size is not None else []
-        specs += _for_stores(d, each) if store else []
-    specs = [spec for spec in dict.fromkeys(specs) if not store or searches(target, Codec(spec))]
+        # some of these take long to fit; many sizes are tried only for stores, which search few kinds of codes
+        specs += _other_codecs(d, each) if store or size is not None else []
+        specs += _store_codecs(d, each) if store else []
+    specs = [spec for spec in dict.fromkeys(specs) if not store or store.searches(Codec(spec))]
     if not specs:
         raise VecsmithError(f"{target} searches no codes of {size} bytes without decoding them; give more --bytes.")
     return specs
 
 
-def _others(d: int, size: int) -> Iterator[str]:
-    """Yield more codecs of just so many bytes for vectors of d dimensions."""
+def _other_codecs(d: int, size: int) -> Iterator[str]:
+    """Yield further codecs of exactly `size` bytes for vectors of d dimensions."""
     if size < d:
         yield f"pca{size},int8"
     if 2 * size < d:
@@ -175,8 +188,8 @@ def _others(d: int, size: int) -> Iterator[str]:
         yield f"binary-autoencoder{min(size, d // 2)}B"
 
 
-def _for_stores(d: int, size: int) -> Iterator[str]:
-    """Yield codecs for stores that search bits or floats alone."""
+def _store_codecs(d: int, size: int) -> Iterator[str]:
+    """Yield codecs for stores that search only bits or floats."""
     if size <= d // 8:
         yield f"itq{size}B"
     if 1 <= size // 4 < d:
@@ -184,39 +197,23 @@ def _for_stores(d: int, size: int) -> Iterator[str]:
 
 
 def best(predictions: Sequence[Prediction]) -> Prediction:
-    """Return the one that keeps most; of equals, the smallest."""
+    """Return the prediction with the highest retention; among equals, the smallest codec."""
     return max(predictions, key=lambda prediction: (prediction.retention, -prediction.bytes_per_vector))
 
 
-def smallest(predictions: Sequence[Prediction], keep: float) -> Prediction:
-    """Return the smallest whose interval lies above `keep`; of equals, the one that keeps most.
+def smallest(predictions: Sequence[Prediction], min_retention: float) -> Prediction:
+    """Return the smallest codec whose interval lies above `min_retention`; of several, the one that retains most.
 
     Raises
     ------
     VecsmithError
-        If there is none.
+        If there is no such codec.
     """
-    sure = [prediction for prediction in predictions if prediction.low >= keep]
-    if not sure:
-        surest = max(predictions, key=lambda prediction: prediction.low)
+    qualified = [prediction for prediction in predictions if prediction.low >= min_retention]
+    if not qualified:
+        highest = max(predictions, key=lambda prediction: prediction.low)
         raise VecsmithError(
-            f"No candidate is sure to keep {keep:.2%}: {surest.codec} keeps at least {surest.low:.1%}; "
-            "ask for that, or stay with float32."
+            f"No candidate has a retention of {min_retention:.2%} with confidence: {highest.codec} keeps at least "
+            f"{highest.low:.1%}; ask for that, or stay with float32."
         )
-    return min(sure, key=lambda prediction: (prediction.bytes_per_vector, -prediction.retention))
-
-
-def trade_off(predictions: Sequence[Prediction], queries: int | None = None) -> Table:
-    """Return predictions as a table, largest codes first."""
-    of = "of a very large set of queries" if queries is None else f"of what {queries:,} judged queries will measure"
-    title = f"What codecs keep of float32's nDCG@10, cross-fitted; 90 % intervals {of}"
-    columns = ["codec", "bytes", "in memory", "keeps", "90 % interval", "fit s", "enc/s", "index"]
-    return Table("trade-off", title, columns, [*_rows(predictions)])
-
-
-def _rows(predictions: Sequence[Prediction]) -> Iterator[list[str]]:
-    for each in sorted(predictions, key=lambda prediction: (-prediction.bytes_per_vector, -prediction.retention)):
-        sizes = [str(each.bytes_per_vector), str(each.memory_bytes_per_vector)]
-        kept = [f"{each.retention:.1%}", f"{each.low:.1%} – {each.high:.1%}"]
-        costs = [f"{each.fit_seconds:.1f}", f"{each.encode_vectors_per_second:,.0f}"]
-        yield [each.codec, *sizes, *kept, *costs, "scans codes" if each.scanned else "holds floats"]
+    return min(qualified, key=lambda prediction: (prediction.bytes_per_vector, -prediction.retention))

@@ -1,4 +1,4 @@
-"""What vectors are like: lengths, dimensions, spectrum, neighbors."""
+"""Statistics of vectors: lengths, dimensions, spectrum, cosines and nearest neighbors."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -14,56 +14,59 @@ from vecsmith.progress import track
 Array = NDArray[np.float64]
 
 BLOCK = 4096
-"""Rows that are read at a time, which bounds the memory that takes."""
+"""Rows that are read at once, which bounds the memory."""
 SAMPLE = 1000
-"""Rows whose nearest neighbors are looked for among all others."""
+"""Rows whose nearest neighbors among all other rows are searched."""
 NEAR = 0.99
-"""The cosine from which on another row is a near duplicate."""
+"""Minimum cosine between near duplicates."""
 BALANCED = (0.25, 0.75)
-"""Shares of positive values between which a sign tells enough: beyond them it has less than 0.81 bits of entropy."""
+"""Shares of positive values of a balanced dimension; outside of them, a sign has less than 0.81 bits of entropy."""
 OUTLIER = 3.0
-"""How many times the median dimension's root mean square makes a dimension an outlier; a tenth of it, an idle one."""
+"""Minimum size of an outlier dimension, relative to the median dimension (see `Inspection.size`)."""
+IDLE = 0.1
+"""Maximum size of an idle dimension, relative to the median dimension."""
 BINS = np.linspace(-1, 1, 101)
-"""Edges of the histogram of cosines."""
+"""Edges of the bins of the histogram of cosines."""
 SHARES = (0.5, 0.75, 0.9, 0.95, 0.99)
-"""Shares of the variance whose bytes are listed."""
+"""Shares of the variance for which the minimum bytes are listed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What the vectors of an embedding set are like.
+    """Statistics of the vectors of an embedding set.
 
-    All but the lengths and the exact duplicates is about the vectors scaled to unit length, which is what codecs see.
+    The lengths and duplicates are those of the stored vectors. All other statistics are those of the vectors scaled to
+    unit length, as codecs receive them.
 
     Attributes
     ----------
     rows, dimensions : int
-        n and d.
+        Number of rows n and dimensions d.
     dtype : str
-        As stored.
+        Data type of the stored vectors.
     normalised : bool
         Whether the stored vectors have unit length.
     zero_rows : int
-        Rows without a direction, those of empty texts.
+        Number of all-zero vectors, such as those of empty texts.
     norm_min, norm_mean, norm_max : float
-        Lengths of the stored vectors.
+        Minimum, mean and maximum length of the stored vectors.
     mean, spread, skew : ndarray of shape (d,), float64
-        Mean, standard deviation and skewness of every dimension; the skewness of a constant is 0.
+        Mean, standard deviation and skewness of every dimension. The skewness of a constant is 0.
     positive : ndarray of shape (d,), float64
-        Share of values above zero: the balance of the bits of ``binary``.
+        Share of values above zero in every dimension, which is the balance of the bits of ``binary``.
     sign_cosine : float
-        Mean cosine between a vector and its signs, ‖x‖₁/√d: what ``binary`` stands for. √(2/π) = 0.80 for normal values
-        of one spread.
+        Mean cosine between a vector and its signs, ‖x‖₁/√d, as a measure of the error of ``binary``. For normally
+        distributed values of equal variance it is √(2/π) = 0.80.
     spectrum : ndarray of shape (d,), float64
-        Variances of the principal components, falling.
+        Variances of the principal components, in descending order.
     cosine_mean, cosine_spread : float
-        Mean and standard deviation of the cosine over all pairs of rows, exact: they follow from the sums of x and xxᵀ.
+        Exact mean and standard deviation of the cosine over all pairs of rows, from the sums of x and xxᵀ.
     duplicates : int
-        Rows that equal an earlier one byte for byte, by 64-bit hashes.
+        Number of rows that are byte for byte equal to an earlier row, by 64-bit hashes.
     nearest : ndarray of shape (s,), float64
-        Cosine of each of s rows drawn at random with its nearest neighbor among all others, rising.
+        Cosines between each of s random rows and its nearest neighbor among all other rows, in ascending order.
     pairs : ndarray of shape (100,), int64
-        Histogram of the cosines of all pairs of these rows, in bins of 0.02 from −1 to 1.
+        Histogram of the cosines between all pairs of these rows, in bins of 0.02 from −1 to 1.
     """
 
     rows: int
@@ -88,49 +91,49 @@ class Inspection:
 
     @property
     def variance(self) -> float:
-        """The sum of all variances, E‖x − μ‖²."""
+        """Sum of the variances of all dimensions, E‖x − μ‖²."""
         return float(self.spectrum.sum())
 
     @property
     def mean_share(self) -> float:
-        """The mean's share of the squared length, ‖μ‖² / E‖x‖²: what all vectors have in common."""
+        """Share of the mean in the squared length, ‖μ‖² / E‖x‖², which all vectors have in common."""
         common = float(self.mean @ self.mean)
         return common / (common + self.variance)
 
     @property
     def unbalanced(self) -> int:
-        """Dimensions that are positive in fewer than a quarter, or in more than three quarters, of the rows."""
+        """Number of dimensions that are positive in less than a quarter, or more than three quarters, of the rows."""
         return int(((self.positive < BALANCED[0]) | (self.positive > BALANCED[1])).sum())
 
     @property
     def size(self) -> Array:
-        """Root mean square of every dimension (d,), over that of the median dimension."""
+        """Root mean square of every dimension (d,), divided by the median over the dimensions."""
         size = np.sqrt(self.mean**2 + self.spread**2)
         return np.asarray(size / max(float(np.median(size)), np.finfo(np.float32).tiny))
 
     @property
     def outliers(self) -> list[int]:
-        """Dimensions of more than three times the median dimension's root mean square, largest first."""
+        """Dimensions whose size is above `OUTLIER`, in descending order of size."""
         return [int(i) for i in np.argsort(-self.size, kind="stable") if self.size[i] > OUTLIER]
 
     @property
     def idle(self) -> list[int]:
-        """Dimensions of less than a tenth of the median dimension's root mean square."""
-        return [int(i) for i in np.flatnonzero(self.size < 0.1)]
+        """Dimensions whose size is below `IDLE`."""
+        return [int(i) for i in np.flatnonzero(self.size < IDLE)]
 
     @property
     def participation_ratio(self) -> float:
-        """(Σλ)² / Σλ² of the spectrum λ: how many components of one variance would be as spread out."""
+        """Participation ratio (Σλ)² / Σλ² of the spectrum λ, an effective number of dimensions."""
         return self.variance**2 / float((self.spectrum**2).sum()) if self.variance else 0.0
 
     @property
     def effective_rank(self) -> float:
-        """The exponential of the spectrum's entropy.
+        """Exponential of the entropy of the spectrum.
 
         References
         ----------
-        Roy and Vetterli 2007, The effective rank: a measure of effective dimensionality, EUSIPCO; here of the
-        eigenvalues of the covariance.
+        Roy and Vetterli 2007, The effective rank: a measure of effective dimensionality, EUSIPCO. They use
+        singular values; this uses the eigenvalues of the covariance.
         """
         shares = self.spectrum[self.spectrum > 0] / (self.variance or 1)
         return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
@@ -140,22 +143,26 @@ class Inspection:
         return float(self.spectrum[:k].sum()) / (self.variance or 1)
 
     def in_prefix(self, k: int) -> float:
-        """Return the share of the variance in the first k dimensions as given."""
+        """Return the share of the variance in the first k dimensions of the stored vectors."""
         return float((self.spread[:k] ** 2).sum()) / (self.variance or 1)
 
     def prefix_ratio(self, k: int) -> float:
-        """Return the first k dimensions' variance over that of k principal components: 1 where cutting costs least."""
+        """Return the variance of the first k dimensions divided by that of k principal components.
+
+        At a ratio of 1, truncation loses no more variance than PCA.
+        """
         return self.in_prefix(k) / (self.in_components(k) or 1)
 
     @property
     def cuts(self) -> list[int]:
-        """d/8, d/4 and d/2."""
+        """Numbers of dimensions d/8, d/4 and d/2, for which `in_prefix` and `in_components` are reported."""
         return sorted({max(self.dimensions // part, 1) for part in (8, 4, 2)})
 
     def bytes_for(self, share: float) -> float:
-        """Return the bytes a vector that a share of the variance takes, at least, if the vectors are normal.
+        """Return the minimum bytes per vector that keep a share of the variance of normally distributed vectors.
 
-        The rate R = Σ ½ log₂(λ/θ) over the components with λ > θ, at the level θ with Σ min(λ, θ) = (1 − share) Σ λ.
+        The rate is R = Σ ½ log₂(λ/θ) bits over the components with λ > θ. The level θ solves
+        Σ min(λ, θ) = (1 − share) Σ λ.
 
         References
         ----------
@@ -164,7 +171,7 @@ class Inspection:
         lost = (1 - share) * self.variance
         count = np.arange(1, self.dimensions + 1)
         tail = self.variance - np.cumsum(self.spectrum)
-        # λ_k > θ where a level at λ_k would lose too much
+        # λ_k > θ if the level λ_k would lose more than allowed
         k = int((count * self.spectrum + tail > lost).sum())
         if k == 0:
             return 0.0
@@ -173,11 +180,11 @@ class Inspection:
 
     @property
     def near_duplicates(self) -> float:
-        """Share of the sampled rows that have another one at a cosine of 0.99 or more."""
+        """Share of the sampled rows with another row at a cosine of 0.99 or more."""
         return float((self.nearest >= NEAR).mean())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every number, those that follow from others included, as what JSON can hold."""
+        """Return all statistics, including derived ones, as content for JSON."""
         stored = {field.name: getattr(self, field.name) for field in fields(self)}
         derived = ("mean_share", "unbalanced", "outliers", "idle", "participation_ratio", "effective_rank")
         facts = stored | {name: getattr(self, name) for name in (*derived, "near_duplicates")}
@@ -196,19 +203,19 @@ class Inspection:
 
 
 def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
-    """Say what vectors are like, in two passes over them, block by block.
+    """Return statistics of vectors, in two passes over blocks of rows.
 
     Parameters
     ----------
     embedded : EmbeddingSet
-        Two rows or more; may be memory-mapped, and is never copied as a whole.
+        Two or more vectors, memory-mapped or not. They are never copied as a whole.
     seed : int
-        Seeds the sample whose neighbors are looked for.
+        Seed of the sample whose nearest neighbors are searched.
 
     Raises
     ------
     VecsmithError
-        If there is one row only.
+        If there is only one row.
     """
     n = len(embedded)
     if n < 2:
@@ -231,7 +238,7 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
 
 
 def _neighbors(embedded: EmbeddingSet, chosen: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
-    """Return the cosines of chosen rows (s,) with their nearest, rising, and the histogram of their pairs."""
+    """Return the ascending cosines of rows (s,) with their nearest neighbors, and the histogram of their pairs."""
     vectors = embedded.unit
     sample = vectors[chosen]
     nearest = np.full(len(sample), -1, np.float32)

@@ -1,134 +1,153 @@
-"""Planning the switch from one embedding model to another: what each way keeps, from a sample embedded by both."""
+"""Plan and apply the switch from one embedding model to another, from a sample that both models embedded."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.advise.migration_trial import Cluster, Trial, Way
+from vecsmith.advise.migration_simulation import Cluster, MigrationOption, MigrationSimulation
 from vecsmith.embeddings import EmbeddingSet, join, rows_of, sample_rows
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.translation import cross_translate
 from vecsmith.progress import track
-from vecsmith.report.findings import Findings, Table
 from vecsmith.translators import ScoreCalibration, complete_set, fit_sets, translator
 
 METHOD = "canonical"
-"""The translator."""
+"""Spec of the default translator."""
 SAMPLE = 20_000
-"""Texts embedded by both models that a plan, and a level, look at, at most."""
+"""Maximum texts embedded by both models that a plan or a score calibration uses."""
 SHARES = (0.25, 0.5, 1.0)
-"""Of the pairs, to see how many are needed."""
-FEWEST = 200
+"""Shares of the pairs on which the learning curve is measured."""
+MIN_PAIRS = 200
 """Pairs that a plan needs."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a switch costs and keeps.
+    """The costs and predicted retention of the options for a switch of models.
 
     Attributes
     ----------
     pairs, documents : int
-        Texts that both models embedded, and all that the old one did.
+        Number of texts that both models embedded, and of all texts that the old model embedded.
     method : str
-        The translator.
-    ways : list of Way
-        The ways to switch.
-    beside : str
-        The model whose scores are added, or nothing.
-    learning : list of (int, float, float)
-        Pairs fitted on, and what translated queries and translated documents keep then, with the model beside.
+        Spec of the translator.
+    options : list of MigrationOption
+        The options.
+    auxiliary : str
+        Name of the auxiliary model whose scores are added, or an empty string.
+    learning_curve : list of (int, float, float)
+        Number of pairs that a translator is fitted on, the retention with translated queries, and the retention with
+        translated documents. With an auxiliary model, its scores are added.
     clusters : list of Cluster
-        Where that is weak: worst first.
+        Clusters of documents, in ascending order of retention.
     """
 
     pairs: int
     documents: int
     method: str
-    ways: list[Way]
-    beside: str
-    learning: list[tuple[int, float, float]]
+    options: list[MigrationOption]
+    auxiliary: str
+    learning_curve: list[tuple[int, float, float]]
     clusters: list[Cluster]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as content for JSON, with the keys of version 0.1."""
+        content = asdict(self)
+        keys = {"options": "ways", "auxiliary": "beside", "learning_curve": "learning"}
+        renamed = {keys.get(name, name): value for name, value in content.items()}
+        return renamed | {"intervals": [option.interval for option in self.options]}
 
 
 def plan(
-    old: EmbeddingSet, new: EmbeddingSet, beside: EmbeddingSet | None = None, method: str = METHOD, seed: int = 0
+    old: EmbeddingSet, new: EmbeddingSet, auxiliary: EmbeddingSet | None = None, method: str = METHOD, seed: int = 0
 ) -> Plan:
-    """Predict what each way of switching keeps of the new model's nDCG@10.
+    """Predict the retention of the new model's nDCG@10 for each option of a switch.
 
-    Documents are taken for queries, each with its own vector of the new model, and judged by `ExpectedGain` under the
-    new model's scores. Every document and query is translated by a translator that has not seen it.
+    Documents serve as queries, each with its own vector of the new model, and `ExpectedGain` estimates the quality of
+    their rankings from the scores of the new model. Translation is cross-fitted.
 
     Parameters
     ----------
     old : EmbeddingSet
         The documents in the old index.
     new : EmbeddingSet
-        A sample of them, by id, embedded by the new model; of more than 20,000 a random part is looked at.
-    beside : EmbeddingSet, optional
-        The documents by another model that stays, such as a static one. Every way is planned with its scores added too,
-        and compared with the new model's index with these scores added.
+        A sample of these documents, matched by id, embedded by the new model. At most 20,000 of them are used.
+    auxiliary : EmbeddingSet, optional
+        The documents embedded by a third model that stays in use, such as a static one. Every option is then also
+        simulated with its scores added, and compared with an index of the new model with these scores added.
     method : str
         Spec of the translator.
     seed : int
-        Seeds samples and translators.
+        Seed of the samples and translators.
 
     Raises
     ------
     VecsmithError
-        If fewer than 200 texts are embedded by both, or `beside` lacks one of them.
+        If fewer than 200 texts are embedded by both models, or one of them has no vector in `auxiliary`.
     """
     pairs = join(old, new)
-    if len(pairs) < FEWEST:
+    if len(pairs) < MIN_PAIRS:
         raise VecsmithError(
-            f"{len(pairs)} texts embedded by both models are too few to plan on; embed {FEWEST} or more."
+            f"{len(pairs)} texts embedded by both models are too few to plan on; embed {MIN_PAIRS} or more."
         )
-    chosen = sample_rows(len(pairs), SAMPLE, seed)
-    rows = pairs.source[chosen]
-    trial = Trial(old.unit[rows], new.unit[pairs.target[chosen]], method, seed, len(old))
-    ways, name = list(trial.ways()), ""
-    if beside:
-        name, trial = beside.name, trial.beside(_vectors(beside, [old.ids[row] for row in rows]))
-        ways += [replace(way, name=f"{way.name}, {name} beside") for way in trial.ways()]
-    learning = [
-        (round(share * trial.pairs), *trial.kept(share)) for share in track(SHARES, "Fitting translators", len(SHARES))
+    sample = sample_rows(len(pairs), SAMPLE, seed)
+    rows = pairs.source[sample]
+    simulation = MigrationSimulation(old.unit[rows], new.unit[pairs.target[sample]], method, seed, len(old))
+    options, name = list(simulation.options()), ""
+    if auxiliary:
+        name = auxiliary.name
+        simulation = simulation.with_auxiliary(_vectors_of(auxiliary, [old.ids[row] for row in rows]))
+        options += [replace(option, name=f"{option.name}, fused with {name}") for option in simulation.options()]
+    learning_curve = [
+        (round(share * simulation.pairs), *simulation.retention(share))
+        for share in track(SHARES, "Fitting translators", len(SHARES))
     ]
     texts = old.texts or old.ids
-    return Plan(len(pairs), len(old), method, ways, name, learning, trial.clusters([texts[row] for row in rows]))
+    clusters = simulation.clusters([texts[row] for row in rows])
+    return Plan(len(pairs), len(old), method, options, name, learning_curve, clusters)
 
 
-def _vectors(beside: EmbeddingSet, ids: list[str]) -> NDArray[np.float32]:
-    """Return the unit vectors of ids."""
-    rows = rows_of(ids, beside.ids)
+def _vectors_of(embedded: EmbeddingSet, ids: Sequence[str]) -> NDArray[np.float32]:
+    """Return the unit vectors (n, d) of n ids."""
+    rows = rows_of(ids, embedded.ids)
     if (rows < 0).any():
         missing = ids[int(np.argmin(rows))]
-        raise VecsmithError(f"{beside.source} has no vector of {missing!r}; embed the same documents.")
-    return beside.unit[rows]
+        raise VecsmithError(f"{embedded.source} has no vector of {missing!r}; embed the same documents.")
+    return embedded.unit[rows]
 
 
 def apply(
     old: EmbeddingSet, new: EmbeddingSet, path: str | Path, method: str = METHOD, seed: int = 0, force: bool = False
 ) -> tuple[EmbeddingSet, ScoreCalibration]:
-    """Write all documents in the new model's space, and return them and what the new model's own vectors went through.
+    """Write an embedding set of all documents in the space of the new model.
 
-    Documents that both models embedded, the translator is fitted on; those that only the old one did are translated.
-    The new model's vectors are brought to the level of these, which takes five fits more. Interrupted and called again,
-    it goes on.
+    The translator is fitted on the documents that both models embedded. Documents that only the old model embedded are
+    translated. The vectors of the new model are calibrated so that they score like translated ones, which takes five
+    more fits. An interrupted call continues when it is repeated.
 
     Parameters
     ----------
     old : EmbeddingSet
         The documents in the old index.
     new : EmbeddingSet
-        Those that the new model embedded, by id, which the old one need not know.
-    method, seed
-        As of `plan`.
+        The documents that the new model embedded, matched by id. They may include documents that the old index lacks.
     path : str or Path
         The folder to write.
+    method, seed
+        As in `plan`.
     force : bool
-        Write a new set, whatever the folder holds.
+        Whether to overwrite the folder, whatever it holds.
+
+    Returns
+    -------
+    written : EmbeddingSet
+        All documents in the space of the new model.
+    calibration : ScoreCalibration
+        The calibration of the new model's own vectors.
 
     Raises
     ------
@@ -138,37 +157,7 @@ def apply(
     fitted = translator(method, seed)
     pairs = fit_sets(fitted, old, new)
     rows = sample_rows(len(pairs), SAMPLE, seed)
-    own = new.unit[pairs.target[rows]]
-    level = ScoreCalibration.fit(own, cross_translate(method, old.unit[pairs.source[rows]], own, seed)[0], seed)
-    return complete_set(fitted, level, old, new, path, force), level
-
-
-def findings(found: Plan) -> Findings:
-    """Return a plan as tables."""
-    ways = [
-        [
-            way.name,
-            f"{way.re_embedded:.0%}",
-            f"{way.retention:.1%}",
-            f"{max(way.interval[0], 0):.1%} – {min(way.interval[1], 1):.1%}",
-        ]
-        for way in found.ways
-    ]
-    learning = [[str(pairs), f"{queries:.1%}", f"{documents:.1%}"] for pairs, queries, documents in found.learning]
-    clusters = [
-        [str(each.rows), f"{each.retention:.1%}", " ".join(each.example.split())[:80]] for each in found.clusters
-    ]
-    about = (
-        f"What each way keeps of the new model's own nDCG@10, predicted from {found.pairs:,} texts embedded by both, "
-        f"of {found.documents:,}; translator {found.method}"
-    )
-    beside = f", {found.beside} beside" if found.beside else ""
-    return Findings(
-        [
-            Table("ways", about, ["way", "embedded before", "keeps", "90 % of cases"], ways),
-            Table(
-                "learning", f"How many pairs{beside}", ["pairs", "queries translated", "documents translated"], learning
-            ),
-            Table("clusters", f"Where the translator is weak{beside}", ["of the sample", "keeps", "such as"], clusters),
-        ]
-    )
+    native = new.unit[pairs.target[rows]]
+    translated, _ = cross_translate(method, old.unit[pairs.source[rows]], native, seed)
+    calibration = ScoreCalibration.fit(native, translated, seed)
+    return complete_set(fitted, calibration, old, new, path, force), calibration

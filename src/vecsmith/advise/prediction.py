@@ -1,4 +1,4 @@
-"""What codecs are likely to keep of nDCG@10: predicted from documents alone, or measured on judged queries."""
+"""The retention of nDCG@10 by codecs: predicted from documents alone, or measured on judged queries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from vecsmith.advise.retention_interval import CALIBRATED, Z
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.compare import against, measure
+from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.expected_gain import DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.runner import Measurement
@@ -23,36 +23,36 @@ from vecsmith.tasks import Task
 Floats = NDArray[np.float32]
 
 DOCUMENTS = 50_000
-"""Maximum vectors that candidates are tried on."""
+"""Maximum vectors that candidates are fitted and tested on."""
 PSEUDO_QUERIES = 1000
 """Documents that serve as queries."""
 REDUCER_FACTOR = 1.5
-"""What the loss of a codec with reducers is multiplied with (docs/studies/prediction.md)."""
+"""Factor by which the predicted loss of a codec with reducers is multiplied (docs/studies/prediction.md)."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a codec is likely to keep, and what it costs.
+    """The predicted retention of a codec, and its costs.
 
     Attributes
     ----------
     codec : str
-        Its spec.
+        Spec of the codec.
     bytes_per_vector : int
         Bytes stored per document.
     memory_bytes_per_vector : int
         Bytes per document that an `Index` holds in memory during a search.
     retention : float
-        nDCG@10 over that of float32.
+        nDCG@10 divided by that of float32.
     low, high : float
-        The 90 % interval: of the retention on a very large set of queries, or of what a given number of judged queries
-        will measure.
+        90 % interval of the retention: on a very large set of queries, or as measured on a given number of judged
+        queries.
     fit_seconds : float
-        Time to fit on half of the vectors that it was tried on.
+        Time to fit the codec on half of the vectors.
     encode_vectors_per_second : float
-        In this process, on all its threads.
+        Measured in this process, on all its threads.
     scanned : bool
-        Whether an `Index` scans the codes; if not, it holds the decoded vectors.
+        Whether an `Index` scans the codes. If not, it holds the decoded vectors in memory.
     """
 
     codec: str
@@ -67,19 +67,19 @@ class Prediction:
 
 
 class PseudoQueries:
-    """Documents that serve as queries, whose rankings are judged by `ExpectedGain`.
+    """Documents that serve as queries; `ExpectedGain` estimates the quality of their rankings.
 
     Parameters
     ----------
     vectors : UnitVectors or ndarray of shape (n, d), float32
-        Documents at unit length; of more than `DOCUMENTS` a sample is used, and no other is read.
+        Unit vectors of the documents. Of more than `DOCUMENTS`, only a sample is read.
     seed : int
-        Seeds the sample, and which documents are queries.
+        Seed of the sample and of the choice of queries.
 
     Attributes
     ----------
     documents : ndarray of shape (min(n, DOCUMENTS), d), float32
-        The sample.
+        The sample of documents.
 
     Raises
     ------
@@ -90,30 +90,30 @@ class PseudoQueries:
     def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
         self.documents = vectors[sample_rows(len(vectors), DOCUMENTS, rng)]
-        # the vector of an empty text is zero and ranks nothing
-        ranked = np.flatnonzero(self.documents.any(axis=1))
-        if len(ranked) < 4 * DEPTH:
-            raise VecsmithError(f"{len(ranked)} vectors are too few to predict from; give at least {4 * DEPTH}.")
-        self._rows = ranked[sample_rows(len(ranked), PSEUDO_QUERIES, rng)]
+        # empty texts have a zero vector, which cannot rank documents
+        nonzero = np.flatnonzero(self.documents.any(axis=1))
+        if len(nonzero) < 4 * DEPTH:
+            raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * DEPTH}.")
+        self._rows = nonzero[sample_rows(len(nonzero), PSEUDO_QUERIES, rng)]
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:
-        """Return the share of float32's nDCG@10 that codes of the documents are likely to lose.
+        """Return the predicted loss of nDCG@10, as a share of that of float32, when codes replace the documents.
 
-        Queries have more of their length in the directions that a reducer leaves out than documents have: see
-        `REDUCER_FACTOR`.
+        The loss of a codec with reducers is multiplied by `REDUCER_FACTOR`, because queries have a larger share of
+        their length than documents in the directions that a reducer removes.
         """
         loss = 1 - float(self._gain.retention(self._scores(encoded, scoring)).mean())
         return min(loss * REDUCER_FACTOR, 1) if encoded.parts[0].codec.reducers else loss
 
     def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
-        """Return the float scores (n_queries, 10) of the documents that codes rank first, the query itself left out."""
+        """Return the float scores (n_queries, 10) of the ten first documents by codes, without the query itself."""
         X, rows = self.documents, self._rows
-        _, found = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
-        itself = found == rows[:, None]
-        # where a document does not find itself, the last one is left out instead
+        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], DEPTH + 1)
+        itself = ranked == rows[:, None]
+        # if the query's own document is not in its ranking, the last document is removed instead
         itself[~itself.any(axis=1), -1] = True
-        return score_shortlist(X[rows], found[~itself].reshape(len(rows), DEPTH), lambda wanted: X[wanted])
+        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), DEPTH), lambda chosen: X[chosen])
 
 
 def predict(
@@ -123,35 +123,35 @@ def predict(
     queries: int | None = None,
     scoring: Scoring = "asymmetric",
 ) -> list[Prediction]:
-    """Predict what codecs keep from documents alone, cross-fitted.
+    """Predict the retention of codecs from documents alone, with cross-fitting.
 
-    Documents serve as queries, and the documents that a codec ranks first for them are judged by `ExpectedGain`.
+    Documents serve as queries, and `ExpectedGain` estimates the quality of their rankings.
 
     Parameters
     ----------
     specs : sequence of str
         Codecs.
     vectors : UnitVectors or ndarray of shape (n, d), float32
-        Documents at unit length; of more than 50,000 a sample is used, and no other is read.
+        Unit vectors of the documents. Of more than 50,000, only a sample is read.
     seed : int
-        Seeds the sample, the queries and the codecs.
+        Seed of the sample, the queries and the codecs.
     queries : int, optional
-        Number of judged queries that the interval is for; by default that of a very large set.
+        Number of judged queries that the interval refers to; by default, a very large number.
     scoring : {"asymmetric", "symmetric"}
-        How the codes are searched.
+        How queries are scored against codes.
 
     Raises
     ------
     VecsmithError
-        If there are too few vectors or queries, or a codec does not suit them.
+        If there are too few vectors or queries, or a codec does not suit the vectors.
     """
-    _check(queries)
-    pseudo = PseudoQueries(vectors, seed)
-    X = pseudo.documents
+    _check_queries(queries)
+    pseudo_queries = PseudoQueries(vectors, seed)
+    X = pseudo_queries.documents
     predictions = []
     for spec in track(specs, "Trying codecs", len(specs)):
         encoded = encode_corpus(spec, X, seed=seed)
-        loss = pseudo.loss(encoded, scoring)
+        loss = pseudo_queries.loss(encoded, scoring)
         low, high = CALIBRATED.bounds(max(loss, 0), queries or inf)
         codec = encoded.parts[0].codec
         predictions.append(
@@ -170,14 +170,16 @@ def predict(
     return predictions
 
 
-def _check(queries: int | None) -> None:
+def _check_queries(queries: int | None) -> None:
     if queries is not None and queries < 1:
-        raise VecsmithError(f"--queries {queries} measure nothing; give 1 or more, or leave it out.")
+        raise VecsmithError(f"--queries {queries} is not a number of queries; give 1 or more, or leave it out.")
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A task whose judged queries codecs may be chosen by: not those that a figure is reported on later.
+class ValidationTask:
+    """A task whose judged queries serve as validation set, such as to choose a codec.
+
+    The queries must not be those of a result that is reported later.
 
     Attributes
     ----------
@@ -186,7 +188,7 @@ class Judged:
     encoder : str
         Spec of the encoder.
     split : str
-        Such as ``dev`` or ``train``.
+        The split of the judgements, such as ``dev`` or ``train``.
     """
 
     task: Task
@@ -194,33 +196,35 @@ class Judged:
     split: str
 
 
-def judge(
+def measure_on_queries(
     specs: Sequence[str],
-    judged: Judged,
+    validation: ValidationTask,
     seed: int = 0,
     queries: int | None = None,
     scoring: Scoring = "asymmetric",
 ) -> list[Prediction]:
-    """Measure what codecs keep on judged queries, cross-fitted, with an interval over the queries.
+    """Measure the retention of codecs on judged queries, with cross-fitting and an interval over the queries.
 
     Parameters
     ----------
     specs : sequence of str
         Codecs.
-    judged : Judged
-        The queries.
+    validation : ValidationTask
+        The judged queries.
     seed : int
-        Seeds codecs and halves.
+        Seed of the codecs and of the halves of the corpus.
     queries : int, optional
-        Number of other queries that the interval is for; by default that of a very large set.
+        Number of other judged queries that the interval refers to; by default, a very large number.
     scoring : {"asymmetric", "symmetric"}
-        How the codes are searched.
+        How queries are scored against codes.
     """
-    _check(queries)
-    [[baseline, *measured]] = measure([judged.task], [judged.encoder], specs, [scoring], split=judged.split, seed=seed)
+    _check_queries(queries)
+    [[baseline, *measured]] = measure(
+        [validation.task], [validation.encoder], specs, [scoring], split=validation.split, seed=seed
+    )
     predictions = []
     for spec, measurement in zip(specs, measured, strict=True):
-        result = against(measurement, baseline)
+        result = compare_with_baseline(measurement, baseline)
         error = sampling_error(measurement, baseline, queries or inf)
         predictions.append(
             Prediction(
@@ -239,18 +243,20 @@ def judge(
 
 
 def sampling_error(measurement: Measurement, baseline: Measurement, others: float = inf) -> float:
-    """Return how far other queries may move the retention in 90 % of cases, by the delta method for a ratio of means.
+    """Return the half-width of the 90 % interval of the retention on other queries.
+
+    The standard error is that of a ratio of two means, by the delta method.
 
     Parameters
     ----------
     measurement, baseline : Measurement
-        On the same queries.
+        Measurements on the same queries.
     others : float
         Number of the other queries.
     """
-    kept, reference = np.array(measurement.ndcg_at_10), np.array(baseline.ndcg_at_10)
-    retention = kept.mean() / reference.mean()
-    differences = (kept - retention * reference) / reference.mean()
-    # few queries may by chance not differ at all
-    spread = max(float(differences.std(ddof=1)) if len(kept) > 1 else 0, float(CALIBRATED.spread(0)))
-    return Z * spread * sqrt(1 / len(kept) + 1 / others)
+    ndcg, reference = np.array(measurement.ndcg_at_10), np.array(baseline.ndcg_at_10)
+    retention = ndcg.mean() / reference.mean()
+    differences = (ndcg - retention * reference) / reference.mean()
+    # a small number of queries may show no difference by chance, so the spread has a lower bound
+    spread = max(float(differences.std(ddof=1)) if len(ndcg) > 1 else 0, float(CALIBRATED.spread(0)))
+    return Z * spread * sqrt(1 / len(ndcg) + 1 / others)

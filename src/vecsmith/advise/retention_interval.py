@@ -1,4 +1,4 @@
-"""The 90 % interval of a predicted retention, for any number of judged queries."""
+"""90 % interval of a predicted retention, for any number of judged queries."""
 
 from dataclasses import dataclass
 from math import inf
@@ -9,26 +9,27 @@ from numpy.typing import NDArray
 Numbers = float | NDArray[np.float64]
 
 Z = 1.645
-"""Standard deviations on either side of the mean of a normal distribution that hold 90 %."""
+"""Half-width of the central 90 % of a normal distribution, in standard deviations."""
 FLOOR = 0.003
-"""Error of the predicted retention where the predicted loss is zero."""
+"""Error of the predicted retention at a predicted loss of zero."""
 POWER, LEAST_LOSS = 0.4, 0.0005
-"""The spread over queries grows with the predicted loss to this power; below this loss it is constant."""
+"""The standard deviation over queries is proportional to this power of the predicted loss, and constant below
+`LEAST_LOSS`."""
 
 
 @dataclass(frozen=True)
 class RetentionInterval:
-    """Intervals around 1 − L for a predicted loss L of the retention.
+    """Intervals around the retention 1 − L for a predicted loss L.
 
-    The error of the prediction reaches from (1 − 1 / `less`) L + `FLOOR` above to (`more` − 1) L + `FLOOR` below. The
-    sampling error of N judged queries is `Z` · σ / √N, where σ = `per_query` · Lᵖ. Their squares add.
+    The prediction error is (1 − 1 / `less`) L + `FLOOR` above and (`more` − 1) L + `FLOOR` below the retention. The
+    sampling error of N judged queries is `Z` · σ / √N, where σ = `per_query` · Lᵖ. The squares of both errors add up.
 
     Attributes
     ----------
     more, less : float
-        The true loss is at most `more` times the predicted one, and at least the predicted one over `less`.
+        The true loss is at most `more` times the predicted loss, and at least the predicted loss divided by `less`.
     per_query : float
-        Scale of the standard deviation σ of a single query's share in the retention.
+        Scale of the standard deviation σ of the contribution of a single query to the retention.
     """
 
     more: float
@@ -36,15 +37,14 @@ class RetentionInterval:
     per_query: float
 
     def bounds(self, loss: Numbers, queries: Numbers = inf) -> tuple[Numbers, Numbers]:
-        """Return the lowest and highest retention.
+        """Return the lower and upper bound of the retention.
 
         Parameters
         ----------
         loss : float or ndarray
-            One less the predicted retention.
+            Predicted loss L: 1 minus the predicted retention.
         queries : float or ndarray
-            Number N of judged queries that the retention is measured on; infinitely many for the population that they
-            are drawn from.
+            Number N of judged queries that the retention is measured on. The default is the limit of many queries.
         """
         sampling = Z * self.spread(loss) / np.sqrt(queries)
         below = np.hypot((self.more - 1) * loss + FLOOR, sampling)
@@ -52,9 +52,9 @@ class RetentionInterval:
         return np.maximum(1 - loss - below, 0), 1 - loss + above
 
     def spread(self, loss: Numbers) -> Numbers:
-        """Return the standard deviation σ of a single query's share in the retention."""
+        """Return the standard deviation σ of the contribution of a single query to the retention."""
         return self.per_query * np.maximum(loss, LEAST_LOSS) ** POWER
 
 
 CALIBRATED = RetentionInterval(more=1.82, less=2.48, per_query=1.18)
-"""Set by ``benchmarks/promise.py``, which counts how often the intervals hold."""
+"""Calibrated by ``benchmarks/promise.py``, which also counts how often the intervals hold."""

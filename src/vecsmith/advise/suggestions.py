@@ -1,4 +1,4 @@
-"""Which codecs the facts about vectors speak for. Every rule's reason and figures are in docs/inspect.md."""
+"""Suggest codecs from the statistics of vectors. docs/inspect.md gives the reason and figures of every rule."""
 
 import math
 from collections.abc import Iterator
@@ -7,31 +7,33 @@ from typing import NamedTuple
 from vecsmith.advise.inspection import NEAR, Inspection
 
 SAFE, FRUGAL = 0.95, 0.85
-"""Shares of the variance that the bytes of a code leave room for."""
+"""Shares of the variance that the suggested codes can keep."""
 KEPT = {
-    SAFE: "trellis and hybrid codes with room for it kept 98 to 101% of nDCG@10 where we measured. FAISS scans hybrid "
-    "fast as it is; trellis is searched decoded.",
-    FRUGAL: "trellis codes with room for it kept 94 to 101% of nDCG@10 where we measured, hybrid codes 93 to 100%.",
+    SAFE: "in our measurements, trellis and hybrid codes of this size kept 98 to 101% of nDCG@10. FAISS scans hybrid "
+    "codes without decoding; trellis codes are searched decoded.",
+    FRUGAL: "in our measurements, trellis codes of this size kept 94 to 101% of nDCG@10, hybrid codes 93 to 100%.",
 }
-"""What codes did that had room for such a share of the variance, up to the next one."""
+"""Measured retention of codes whose size is sufficient for each share of the variance."""
 GOOD_PREFIX = 0.7
-"""Ratio of variances from which on truncating was measured to keep as much as principal components."""
+"""Minimum `Inspection.prefix_ratio` at which truncation kept as much nDCG@10 as PCA in our measurements."""
 MANY_UNBALANCED = 0.15
-"""Share of badly balanced dimensions beyond which one bit a dimension was measured to lose much."""
+"""Share of unbalanced dimensions above which one bit per dimension lost much nDCG@10 in our measurements."""
 LARGE_MEAN = 0.1
+"""Share of the mean in the squared length above which it is reported."""
 ROWS_PER_DIMENSION = 10
-"""With fewer, the largest and smallest variances are off by half and more, (1 ± √(d/n))² (Marchenko and Pastur)."""
+"""With fewer rows, the largest and smallest variances have errors of half and more, (1 ± √(d/n))² (Marchenko and
+Pastur 1967)."""
 
 
 class Suggestion(NamedTuple):
-    """Codecs, and why; no codecs for what is to be known whichever is chosen.
+    """Suggested codecs and the reason, or a note that holds for every codec.
 
     Attributes
     ----------
     codecs : tuple of str
-        Their specs.
+        Specs of the codecs; empty for a note.
     because : str
-        One or two sentences for the user.
+        The reason or the note, in one or two sentences.
     """
 
     codecs: tuple[str, ...]
@@ -39,7 +41,7 @@ class Suggestion(NamedTuple):
 
 
 def suggest(facts: Inspection) -> list[Suggestion]:
-    """Return what the facts speak for, by fixed rules, what matters most first."""
+    """Return suggestions for vectors by fixed rules, the most important first."""
     rules = (_sizes, _bits, _mean, _fewer_dimensions, _outliers, _few_rows, _lengths, _duplicates)
     return [suggestion for rule in rules for suggestion in rule(facts)]
 
@@ -51,7 +53,7 @@ def _sizes(facts: Inspection) -> Iterator[Suggestion]:
         if size == 0 or (share == FRUGAL and size == sizes[SAFE]):
             continue
         least = facts.bytes_for(share)
-        needed = f"{share:.0%} of the variance takes {least:.0f} bytes or more ({least / d / 4:.1%} of float32)"
+        needed = f"{share:.0%} of the variance needs {least:.0f} bytes or more ({least / d / 4:.1%} of float32)"
         yield Suggestion((f"trellis{size}B", f"hybrid{size}B"), f"{needed}; {KEPT[share]}")
 
 
@@ -61,15 +63,17 @@ def _bits(facts: Inspection) -> Iterator[Suggestion]:
     if share > MANY_UNBALANCED and d >= 8:
         yield Suggestion(
             (f"itq{d // 8}B",),
-            f"Where bits are needed, not binary: in {share:.0%} of the dimensions three quarters of the rows have the "
-            "same sign, so that bit says little. On the mean of six such sets itq kept 4 points more than binary with "
-            "float queries and 2 more by Hamming distance; median kept 6 less, and 1 more.",
+            f"If bits are required, rather than binary: in {share:.0%} of the dimensions, three quarters of the rows "
+            "have the same sign, so that its bit has little information. In the mean of six such sets, itq kept 4 "
+            "points more than binary with float queries and 2 more by Hamming distance; median kept 6 less and "
+            "1 more.",
         )
     else:
         yield Suggestion(
             ("binary",),
-            "Where nothing may be fitted, or a database knows Hamming distance alone: the signs are balanced in "
-            f"{1 - share:.0%} of the dimensions. Such vectors kept 91 to 97% with float queries, 79 to 94% by Hamming.",
+            "If nothing may be fitted, or a database supports only Hamming distance: the signs are balanced in "
+            f"{1 - share:.0%} of the dimensions. Such vectors kept 91 to 97% with float queries, 79 to 94% by Hamming "
+            "distance.",
         )
 
 
@@ -78,7 +82,7 @@ def _mean(facts: Inspection) -> Iterator[Suggestion]:
         yield Suggestion(
             (),
             f"All vectors share a mean that has {facts.mean_share:.0%} of the squared length. trellis, hybrid and "
-            "binary-autoencoder subtract it and spend their bits on the rest; binary spends bits on it.",
+            "binary-autoencoder subtract it and encode the difference; binary spends bits on it.",
         )
 
 
@@ -88,14 +92,14 @@ def _fewer_dimensions(facts: Inspection) -> Iterator[Suggestion]:
     if ratio >= GOOD_PREFIX:
         yield Suggestion(
             (f"truncate{k}",),
-            f"For fewer dimensions: the first {k} as given have {ratio:.0%} of the variance of as many principal "
-            "components, so the vectors can be cut as they are.",
+            f"For fewer dimensions: the first {k} dimensions have {ratio:.0%} of the variance of as many principal "
+            "components, so the vectors can be truncated.",
         )
     elif facts.rows >= k:
         yield Suggestion(
             (f"pca{k}",),
-            f"For fewer dimensions, not truncation: the first {k} as given have only {ratio:.0%} of the variance of as "
-            "many principal components.",
+            f"For fewer dimensions, rather than truncation: the first {k} dimensions have only {ratio:.0%} of the "
+            "variance of as many principal components.",
         )
 
 
@@ -113,8 +117,8 @@ def _few_rows(facts: Inspection) -> Iterator[Suggestion]:
     if facts.rows < ROWS_PER_DIMENSION * facts.dimensions:
         yield Suggestion(
             (),
-            f"{facts.rows / facts.dimensions:.1f} rows a dimension are few: the spectrum of so small a sample is too "
-            "steep, and the bytes above may be too few for vectors yet to come. Fit on more, if there are more.",
+            f"{facts.rows / facts.dimensions:.1f} rows per dimension are few: the spectrum of a small sample is too "
+            "steep, and the sizes above may be too small for new vectors. Fit on more vectors if possible.",
         )
 
 
@@ -123,7 +127,7 @@ def _lengths(facts: Inspection) -> Iterator[Suggestion]:
         yield Suggestion(
             (),
             "The vectors are not normalized. Codecs rank by cosine; if your index ranks by inner product and the "
-            "lengths mean something, that is lost.",
+            "lengths are meaningful, codecs lose this information.",
         )
 
 
@@ -137,11 +141,11 @@ def _duplicates(facts: Inspection) -> Iterator[Suggestion]:
     if facts.near_duplicates >= 0.01 and facts.near_duplicates > 2 * facts.duplicates / facts.rows:
         yield Suggestion(
             (),
-            f"{facts.near_duplicates:.0%} of the rows have another at a cosine of {NEAR} or more, nearer than the "
-            "error of a short code: to tell them apart, reorder with the floats (--scoring rescored).",
+            f"{facts.near_duplicates:.0%} of the rows have another at a cosine of {NEAR} or more, closer than the "
+            "error of a short code: to distinguish them, rescore with the floats (--scoring rescored).",
         )
 
 
 def counted(rows: int) -> str:
-    """Return how many rows equal something, as English says it."""
+    """Return the number of rows with the verb "equal" in singular or plural."""
     return "1 row equals" if rows == 1 else f"{rows:,} rows equal"

@@ -103,8 +103,9 @@ def fit(
     vecsmith fit auto --min-retention 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
-    from vecsmith.advise.choice import choose, trade_off
-    from vecsmith.advise.prediction import Judged, Prediction
+    from vecsmith.advise.choice import choose
+    from vecsmith.advise.fusion_weights import weights_on_queries
+    from vecsmith.advise.prediction import Prediction, ValidationTask
     from vecsmith.codecs import Codec
     from vecsmith.codecs.codec import KIND
     from vecsmith.codecs.reducers.fuse import FittedFuse
@@ -113,15 +114,15 @@ def fit(
     from vecsmith.encoders import embed_task
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
+    from vecsmith.report.advice import trade_off
     from vecsmith.report.findings import Findings
-    from vecsmith.studies.fusion_weights import on_queries
     from vecsmith.tasks import load_task
 
     _check_options(spec, size, min_retention, target, queries, vectors, validation)
     check_folder(out, KIND, force)
     judged = None
     if task is not None and not vectors:
-        judged = Judged(load_task(task), encoder, split)
+        judged = ValidationTask(load_task(task), encoder, split)
         embedded = embed_task(judged.task, encoder)[0]
     elif vectors and task is None:
         embedded = _open(vectors, Columns(column))
@@ -135,7 +136,7 @@ def fit(
     codec.check_several(len(vectors))
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
-        fusion.judged = on_queries(judged, seed)
+        fusion.judged = weights_on_queries(judged, seed)
     judges = _open(validation, Columns(column)).unit if validation else None
     codec.fit(embedded.unit, validation=judges).save(out, force)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):

@@ -149,7 +149,7 @@ def study(
     from vecsmith.outputs import check_folder
     from vecsmith.report import KIND, findings_terminal, write_study
     from vecsmith.report.plots import left_out
-    from vecsmith.studies import STUDIES, Setting
+    from vecsmith.studies import STUDIES, StudyConfig
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
@@ -165,7 +165,7 @@ def study(
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    findings = STUDIES[name](Setting(task, encoder, split, fit_on, seed, options), **chosen)
+    findings = STUDIES[name](StudyConfig(task, encoder, split, fit_on, seed, options), **chosen)
     if as_json:
         # maps hold vectors for plots
         print_json(asdict(replace(findings, maps=[])))

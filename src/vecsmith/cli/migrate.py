@@ -1,6 +1,5 @@
 """Commands that switch from one embedding model to another: migrate plan and migrate apply."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -48,16 +47,17 @@ def plan(
     \b
     vecsmith migrate plan --old corpus-minilm --new sample-mpnet --fuse-with corpus-static
     """
-    from vecsmith.advise.migration import findings, plan
+    from vecsmith.advise.migration import plan
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.report import findings_terminal
+    from vecsmith.report.advice import migration_plan
 
     also = EmbeddingSet.open(fuse_with) if fuse_with else None
     planned = plan(EmbeddingSet.open(old), EmbeddingSet.open(new), also, method, seed)
     if as_json:
-        print_json(asdict(planned) | {"intervals": [way.interval for way in planned.ways]})
+        print_json(planned.to_dict())
     else:
-        console().print(findings_terminal(findings(planned)))
+        console().print(findings_terminal(migration_plan(planned)))
 
 
 @migrate.command("apply", cls=WritingCommand)
@@ -78,8 +78,8 @@ def apply(
     from vecsmith.embeddings import EmbeddingSet
 
     sample = EmbeddingSet.open(new)
-    written, level = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
+    written, calibration = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
     say(
         f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} "
-        f"vectors of the new model, calibrated to the scores of translated ones (times {level.ratio:.2f})"
+        f"vectors of the new model, calibrated to the scores of translated ones (times {calibration.ratio:.2f})"
     )

@@ -55,9 +55,10 @@ def put(
 @store.command("list")
 def list_sets(where: StoreOption = "vecsmith-store", as_json: JsonFlag = False) -> None:
     """List the stored sets."""
-    from vecsmith.stores.embedding_store import EmbeddingStore, description
+    from vecsmith.stores.embedding_store import EmbeddingStore
+    from vecsmith.stores.stored_sets import description
 
-    sets = EmbeddingStore(where, make=False).sets()
+    sets = EmbeddingStore(where, create=False).sets()
     if as_json:
         print_json([asdict(each) for each in sets])
         return
@@ -80,7 +81,7 @@ def get(
     from vecsmith.stores.embedding_store import EmbeddingStore
 
     check_folder(out, None, force)
-    embedded = EmbeddingStore(where, make=False).get(name)
+    embedded = EmbeddingStore(where, create=False).get(name)
     embedded.save(out, force)
     say(f"Wrote {embedded!r} to {out}")
 
@@ -107,7 +108,7 @@ def query(
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.stores.embedding_store import EmbeddingStore
 
-    opened = EmbeddingStore(where, make=False)
+    opened = EmbeddingStore(where, create=False)
     if text is not None and vectors is None:
         own = opened.about(name).provenance.encoder
         names, Q = [text], embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)

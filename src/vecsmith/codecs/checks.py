@@ -1,4 +1,4 @@
-"""Vectors as codecs take them: float32, finite, and not too many."""
+"""Checks and sampling of training vectors."""
 
 import warnings
 from typing import Any
@@ -10,34 +10,34 @@ from vecsmith.codecs.stages import Floats
 from vecsmith.embeddings import UnitVectors, Vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
-FEW = 100
-"""Training vectors below which fitting warns."""
+MIN_TRAINING_VECTORS = 100
+"""Fitting warns below this number of vectors."""
 
 
 def as_floats(X: NDArray[Any]) -> Floats:
-    """Return an array as contiguous float32, itself where it is that already."""
+    """Convert an array to contiguous float32, without a copy where possible."""
     return np.ascontiguousarray(X, dtype=np.float32)
 
 
-def sample(X: Vectors | UnitVectors, most: int, seed: int, name: str) -> Floats:
-    """Return the vectors of `X` (n, d), or, with a warning, `most` of them, drawn with the seed; read no others.
+def sample(X: Vectors | UnitVectors, size: int, seed: int, name: str) -> Floats:
+    """Return the nonzero vectors of `X` (n, d), or of a random sample if there are more than `size`.
 
-    All-zero vectors are left out of what is returned.
+    Sampling warns, and reads only the sampled vectors.
 
     Raises
     ------
     VecsmithError
-        If a value is not finite (which row of what has this name), or all of them are zero.
+        If a value is not finite (the error has its row, and `name`), or all vectors are zero.
     """
     rows = np.arange(len(X))
-    if len(X) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(len(X), most, replace=False))
+    if len(X) > size:
+        rows = np.sort(np.random.default_rng(seed).choice(len(X), size, replace=False))
         warnings.warn(
-            f"Fitting uses {most:,} of the {len(X):,} {name}, drawn at random with the seed.",
+            f"Fitting uses {size:,} of the {len(X):,} {name}, drawn at random with the seed.",
             VecsmithWarning,
             stacklevel=3,
         )
-    drawn = as_floats(X[rows] if len(X) > most else X[:])
+    drawn = as_floats(X[rows] if len(X) > size else X[:])
     refuse_infinite(drawn, rows, name)
     nonzero = drawn.any(axis=1)
     if len(drawn) and not nonzero.any():
@@ -46,8 +46,8 @@ def sample(X: Vectors | UnitVectors, most: int, seed: int, name: str) -> Floats:
 
 
 def warn_of_few(count: int, spec: str) -> None:
-    """Warn of a training set so small that what a codec learns from it says little about other vectors."""
-    if count < FEW:
+    """Warn if a training set of `count` vectors is too small to represent other vectors."""
+    if count < MIN_TRAINING_VECTORS:
         warnings.warn(
             f"{spec} is fitted on only {count} vectors and may suit other vectors badly; fit it on a thousand or more.",
             VecsmithWarning,
@@ -56,7 +56,22 @@ def warn_of_few(count: int, spec: str) -> None:
 
 
 def refuse_infinite(X: Floats, rows: NDArray[np.int64], name: str) -> None:
-    """Refuse vectors (n, d), of these rows (n,) of what has this name, where a value is not finite."""
+    """Check that all values of the vectors `X` (n, d) are finite.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Vectors.
+    rows : ndarray of shape (n,), int64
+        Their row numbers, for the error.
+    name : str
+        What to call them in the error, such as ``"vectors"``.
+
+    Raises
+    ------
+    VecsmithError
+        If a value is NaN or infinite.
+    """
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
         row = rows[np.argmin(finite)]

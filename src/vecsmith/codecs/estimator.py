@@ -11,7 +11,7 @@ from vecsmith.errors import VecsmithError
 
 
 class Estimator(ABC):
-    """What makes a codec a scikit-learn transformer, for `sklearn.base.clone`, pipelines and parameter searches.
+    """Base class that makes a codec a scikit-learn transformer, for `clone`, pipelines and parameter searches.
 
     References
     ----------
@@ -34,7 +34,7 @@ class Estimator(ABC):
         """Reduce vectors (n, d) to (n, k)."""
 
     def fit_transform(self, X: VectorsLike, y: object = None) -> Floats:
-        """Fit to vectors (n, d) and return them reduced, (n, k), float32; `y` is ignored."""
+        """Fit to vectors (n, d) and return the reduced vectors (n, k), float32; `y` is ignored."""
         return self.fit(X).transform(X)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -42,19 +42,19 @@ class Estimator(ABC):
         return {"spec": self.spec, "seed": self.seed}
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters of the constructor and return the estimator, which must then be fitted again.
+        """Set parameters of the constructor and return the estimator, which loses its fitted attributes.
 
         Raises
         ------
         VecsmithError
-            If there is no such parameter, or as the constructor.
+            If there is no such parameter, or the spec is invalid.
         """
         unknown = set(parameters) - {"spec", "seed"}
         if unknown:
             raise VecsmithError(f"{self!r} has no parameter {min(unknown)!r}; it has spec and seed.")
-        made = type(self)(**{**self.get_params(), **parameters})
+        new = type(self)(**{**self.get_params(), **parameters})
         vars(self).clear()
-        vars(self).update(vars(made))
+        vars(self).update(vars(new))
         return self
 
     @abstractmethod

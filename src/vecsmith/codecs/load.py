@@ -1,4 +1,4 @@
-"""Codecs read back from their folders."""
+"""Loading of saved codecs."""
 
 from pathlib import Path
 
@@ -8,21 +8,21 @@ from safetensors.numpy import load_file
 from vecsmith.codecs.codec import FORMAT_VERSION, KIND, Codec
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.errors import VecsmithError
-from vecsmith.files import read_manifest
+from vecsmith.manifests import read_manifest
 
 
 def is_codec(spec: str | Path) -> bool:
-    """Whether a spec is the folder of a fitted codec."""
+    """Return whether `spec` is the folder of a saved codec."""
     return (Path(spec) / "config.json").is_file()
 
 
 def load_codec(path: str | Path) -> Codec:
-    """Load a codec that `Codec.save` wrote; no code in the files is executed.
+    """Load a codec saved by `Codec.save`, without executing code from its files.
 
     Raises
     ------
     VecsmithError
-        If the folder holds no codec, is damaged, or comes from a newer version of the format.
+        If the folder holds no codec, is damaged, or has a newer format version.
     """
     folder = Path(path)
     config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)

@@ -1,4 +1,4 @@
-"""Training options: what a spec may say in parentheses, such as ``autoencoder96:mlp1(learning_rate=0.001)``."""
+"""Training options in the parentheses of a spec, such as ``autoencoder96:mlp1(learning_rate=0.001)``."""
 
 import math
 from collections.abc import Callable, Collection
@@ -15,11 +15,11 @@ class Option:
     Attributes
     ----------
     parse : callable
-        From the text to the value; raises `ValueError`.
+        Converts the text to a value, or raises `ValueError`.
     valid : callable
-        Whether a value is allowed.
+        Returns whether a value is allowed.
     allowed : str
-        The allowed values, in words.
+        Description of the allowed values, for errors.
     """
 
     parse: Callable[[str], Any]
@@ -28,7 +28,7 @@ class Option:
 
 
 RELAXATIONS = ("straight-through", "sigmoid", "saturating", "tanh", "gumbel")
-"""Relaxations of the sign, by their names in `vecsmith.training.RELAXATIONS`."""
+"""Keys of `vecsmith.training.RELAXATIONS`, repeated because codecs do not import the training package."""
 
 OPTIONS = {
     "steps": Option(int, lambda value: value >= 1, "a whole number of 1 or more"),
@@ -38,33 +38,33 @@ OPTIONS = {
     "starts": Option(int, lambda value: value >= 1, "a whole number of 1 or more"),
     "relaxation": Option(str, lambda value: value in RELAXATIONS, f"one of {', '.join(RELAXATIONS)}"),
 }
-"""Every option, in the order of canonical specs."""
+"""All options, in the order of canonical specs."""
 
 
-def parse_options(stage: str, text: str, taken: Collection[str]) -> dict[str, Any]:
-    """Return the options in ``"learning_rate=0.001,steps=2000"`` by name, in canonical order.
+def parse_options(stage: str, text: str, accepted: Collection[str]) -> dict[str, Any]:
+    """Parse options such as ``"learning_rate=0.001,steps=2000"`` to values by name, in canonical order.
 
     Parameters
     ----------
     stage : str
-        The stage that they are given to, for errors.
+        Name of the stage, for errors.
     text : str
-        Names and values.
-    taken : collection of str
-        Names of the options that the stage takes.
+        The options, ``name=value``, separated by commas.
+    accepted : collection of str
+        Names of the options that the stage accepts.
 
     Raises
     ------
     VecsmithError
-        If the stage does not take an option, or a value is not allowed.
+        If the stage does not accept an option, or a value is not allowed.
     """
-    if not taken:
+    if not accepted:
         raise VecsmithError(f"{stage} takes no training options; leave out ({text}).")
     given: dict[str, Any] = {}
     for assignment in text.split(","):
         name, _, value = (part.strip() for part in assignment.partition("="))
-        if name not in taken:
-            raise unknown(f"option of {stage}", name, taken)
+        if name not in accepted:
+            raise unknown(f"option of {stage}", name, accepted)
         if name in given:
             raise VecsmithError(f"{stage} is given the option {name} twice; give it once.")
         option = OPTIONS[name]

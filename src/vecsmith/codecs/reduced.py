@@ -1,4 +1,4 @@
-"""Reduced vectors as embedding sets: what the reducers of a codec make, without its quantizer."""
+"""Embedding sets of reduced vectors, before quantization."""
 
 import hashlib
 from dataclasses import replace
@@ -15,20 +15,20 @@ from vecsmith.progress import track
 
 
 def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> EmbeddingSet:
-    """Write the reduced vectors of a set, as `Codec.transform` returns them, to a folder that is a set itself.
+    """Reduce the vectors of an embedding set as `Codec.transform` does, and write them as an embedding set.
 
-    One block of vectors at a time is in memory. The quantizer of the codec is not applied.
+    The quantizer of the codec is not applied. Only one block of vectors is in memory at a time.
 
     Parameters
     ----------
     codec : Codec
-        A fitted codec with a reducer, such as ``pca256`` or ``autoencoder96,int8``.
+        A fitted codec with a reducer, such as ``pca256`` or ``whitened-pca96,int8``.
     embedded : EmbeddingSet
         The vectors (n, d).
     path : str or Path
-        The folder; an embedding set that it holds already is replaced.
+        Folder of the result. An embedding set in it is replaced.
     force : bool
-        Replace whatever the folder holds.
+        Replace other contents of the folder as well.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bo
     Raises
     ------
     VecsmithError
-        If the codec has no reducer or is not fitted on vectors of these dimensions, or `path` holds something else.
+        If the codec has no reducer or was not fitted on vectors of these dimensions, or `path` holds something else.
     """
     if not codec.reducers:
         raise VecsmithError(f"{codec!r} has no reducer; name one, such as pca256 or pca256,int8.")
@@ -54,7 +54,7 @@ def reduce_set(codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bo
 
 
 def reducers_of(codec: Codec) -> str:
-    """Return the spec of a codec's reducers, and the SHA-256 of their weights: equal if they reduce alike."""
+    """Return the spec of a codec's reducers and the SHA-256 of their weights, which identify the reduction."""
     digest = hashlib.sha256()
     for reducer in codec.reducers:
         for name, array in reducer.arrays().items():

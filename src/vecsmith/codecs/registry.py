@@ -1,4 +1,4 @@
-"""The parts of a spec: one stage each, found by its pattern."""
+"""Lookup of a stage by its text in a spec."""
 
 import re
 from collections.abc import Iterator
@@ -9,28 +9,28 @@ from vecsmith.errors import VecsmithError, unknown
 
 OPTIONS = re.compile(r"(?P<stage>.+)\((?P<options>[^()]*)\)")
 PLACEHOLDERS = {"K": "192", "N": "48"}
-"""The letters for numbers in `Stage.usage`, and numbers to write instead."""
+"""Placeholders for numbers in `Stage.usage`, and example values."""
 
 
 def stage_named(part: str) -> Stage:
-    """Return the stage that a part of a spec such as ``"hybrid48B"`` names, not yet fitted; its `spec` is canonical.
+    """Return an unfitted stage for one part of a spec, such as ``"hybrid48B"``, and set its canonical `spec`.
 
-    Upper and lower case, and spaces around the part, do not matter.
+    Case, and spaces around the part, are ignored.
 
     Raises
     ------
     VecsmithError
-        If there is no such stage, with the nearest one, or it does not take a training option.
+        If there is no such stage (the error suggests the nearest), or it does not accept a training option.
     """
     part = part.strip()
     for text in (part, _folded(part)):
         if stage := _match(text):
             return stage
-    if found := OPTIONS.fullmatch(part):
-        stage = stage_named(found["stage"])
-        stage.options = parse_options(stage.spec, found["options"], stage.takes)
-        said = [f"{name}={str(value).removesuffix('.0')}" for name, value in stage.options.items()]
-        stage.spec += f"({','.join(said)})"
+    if match := OPTIONS.fullmatch(part):
+        stage = stage_named(match["stage"])
+        stage.options = parse_options(stage.spec, match["options"], stage.takes)
+        given = [f"{name}={str(value).removesuffix('.0')}" for name, value in stage.options.items()]
+        stage.spec += f"({','.join(given)})"
         return stage
     for letter, number in PLACEHOLDERS.items():
         if letter in part and (text := part.replace(letter, number)) and _match(text):
@@ -42,25 +42,25 @@ def stage_named(part: str) -> Stage:
 
 def _match(text: str) -> Stage | None:
     for stage_class in STAGES.values():
-        if found := re.fullmatch(stage_class.pattern, text):
-            parameters = {name: int(value) if value.isdigit() else value for name, value in found.groupdict().items()}
+        if match := re.fullmatch(stage_class.pattern, text):
+            parameters = {name: int(value) if value.isdigit() else value for name, value in match.groupdict().items()}
             stage = stage_class(**parameters)
-            stage.spec = stage.spec or "".join(_canonical(found, parameters))
+            stage.spec = stage.spec or "".join(_canonical(match, parameters))
             return stage
     return None
 
 
-def _canonical(found: re.Match[str], parameters: dict[str, int | str]) -> Iterator[str]:
-    """Yield the pieces of a matched text, with the parsed parameters in their places: ``pca016`` is ``pca16``."""
+def _canonical(match: re.Match[str], parameters: dict[str, int | str]) -> Iterator[str]:
+    """Yield the pieces of the canonical text: ``pca016`` becomes ``pca16``."""
     end = 0
     for name, value in parameters.items():
-        yield found.string[end : found.start(name)] + str(value)
-        end = found.end(name)
-    yield found.string[end:]
+        yield match.string[end : match.start(name)] + str(value)
+        end = match.end(name)
+    yield match.string[end:]
 
 
 def _folded(part: str) -> str:
-    """Return a part in lower case, except the B of a number of bytes, model names and FAISS's factory strings."""
+    """Return a part in lower case, except the B of a number of bytes, model names and FAISS factory strings."""
     if part.lower().startswith("faiss:"):
         return "faiss:" + part[len("faiss:") :]
     head, opening, rest = part.partition("(")

@@ -1,4 +1,4 @@
-"""Specs: what a user writes to name a codec, read left to right."""
+"""Parsing of codec specs such as ``"pca192,binary"``."""
 
 import importlib
 import pkgutil
@@ -12,19 +12,20 @@ from vecsmith.codecs.stages import Quantizer, Reducer
 from vecsmith.errors import VecsmithError
 from vecsmith.plugins import load_entry_points
 
-# every module of these packages registers the stages that it defines
+# importing a module registers the stages that it defines
 for _package in (reducers, quantizers):
     for _module in pkgutil.iter_modules(_package.__path__):
         importlib.import_module(f"{_package.__name__}.{_module.name}")
 
 
 def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
-    """Return the stages that a spec such as ``"pca192,binary"`` names, not yet fitted.
+    """Return the unfitted stages of a spec such as ``"pca192,binary"``.
 
     Raises
     ------
     VecsmithError
-        If a part is unknown (with the nearest known one), or comes after the quantizer, or a fusion is not the first.
+        If a stage is unknown (the error suggests the nearest), comes after the quantizer, or is a fusion that is not
+        the first stage.
     """
     load_entry_points("vecsmith.codecs")
     stages = [stage_named(part) for part in _split(spec)]
@@ -34,7 +35,7 @@ def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
             f"The codec {spec!r} goes on after its quantizer; write reducers first, then at most one quantizer."
         )
     if any(isinstance(stage, Fuse) for stage in stages[1:]):
-        raise VecsmithError(f"The codec {spec!r} fuses what was reduced before; write fuse(…) first.")
+        raise VecsmithError(f"The codec {spec!r} has a reducer before its fusion; write fuse(…) first.")
     last = stages[-1]
     if isinstance(last, Reducer):
         return [*reducers, last], Float32()
@@ -43,21 +44,21 @@ def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
 
 
 def canonical(spec: str) -> str:
-    """Return a spec as a codec keeps it: ``"PCA16, int8"`` is ``"pca16,int8"``.
+    """Return the canonical form of a spec: ``"PCA16, int8"`` becomes ``"pca16,int8"``.
 
     Raises
     ------
     VecsmithError
-        As `parse`.
+        As in `parse`.
     """
     reducers, quantizer = parse(spec)
     written = ",".join(stage.spec for stage in [*reducers, quantizer] if stage.spec)
-    # scikit-learn's clone wants the very object back that it gave
+    # scikit-learn's clone requires that the constructor stores the same object
     return spec if written == spec else written
 
 
 def _split(spec: str) -> list[str]:
-    """Split at commas, but not in parentheses, nor behind ``faiss:``, whose factory strings have their own."""
+    """Split at commas outside parentheses, but not after ``faiss:``, whose factory strings contain commas."""
     head, *factory = re.split(r"(?=faiss:)", spec, maxsplit=1, flags=re.IGNORECASE)
     *parts, last = re.split(r",(?![^()]*\))", head)
     return [*parts, "".join([last, *factory])]

@@ -33,6 +33,8 @@ Blocks = Callable[[], Iterable[Floats]]
 
 BLOCK_ROWS = 16_384
 """Vectors that are encoded or decoded at a time, which bounds the memory needed."""
+CACHE_BLOCK_ROWS = 1024
+"""Vectors that a quantizer processes at a time so that intermediate results fit in the CPU cache."""
 
 STAGES: dict[str, type["Stage"]] = {}
 """All stage classes that a spec can name, by their `usage`."""

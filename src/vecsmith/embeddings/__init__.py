@@ -1,6 +1,6 @@
-"""Sets of embedding vectors: in memory, on disk, and read from other people's files."""
+"""Sets of embedding vectors with ids and provenance, their files, and statistics over their rows."""
 
-from vecsmith.embeddings.checks import Vectors, as_vectors, normalize, warn_of_zero_rows
+from vecsmith.embeddings.checks import BLOCK_ROWS, Vectors, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import (
     MultiModelVectors,
@@ -8,8 +8,8 @@ from vecsmith.embeddings.fusion import (
     as_unit,
     check_blocks,
     fuse,
-    fuse_several,
-    is_several,
+    fuse_models,
+    is_multi_model,
 )
 from vecsmith.embeddings.join import Pairs, join, rows_of
 from vecsmith.embeddings.moments import Moments, PairMoments, cross_products
@@ -23,6 +23,7 @@ from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, 
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
 
 __all__ = [
+    "BLOCK_ROWS",
     "FORMAT_VERSION",
     "MARKER",
     "SUFFIXES",
@@ -46,8 +47,8 @@ __all__ = [
     "content_hash",
     "cross_products",
     "fuse",
-    "fuse_several",
-    "is_several",
+    "fuse_models",
+    "is_multi_model",
     "join",
     "joined_prompt",
     "normalize",

@@ -1,4 +1,4 @@
-"""Vectors as vecsmith takes them: floats, finite, and of unit length."""
+"""Validation of vectors and normalization to unit length."""
 
 import warnings
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from vecsmith.errors import VecsmithError, VecsmithWarning
 
 Vectors = NDArray[np.floating[Any]]
 
-BLOCK = 2048
-"""Vectors that are checked at a time."""
+BLOCK_ROWS = 8192
+"""Vectors read at a time, which bounds the memory of checks and translation."""
 UNIT_TOLERANCE = 1e-6
-"""A norm that differs from 1 by less is 1: float32 arithmetic cannot tell."""
+"""Difference from 1 below which a norm counts as 1, the precision of float32 norms."""
 SMALLEST_NORM = 1e-12
-"""Below this norm, squares of float32 values lose precision or vanish."""
+"""Norm below which squares of float32 values lose precision or underflow."""
 
 
 def normalize(vectors: Vectors) -> NDArray[np.float32]:
     """Return vectors (n, d) scaled to unit length, as a new float32 array.
 
-    All-zero vectors stay zero, and vectors of unit length keep their bits: normalizing twice changes nothing.
-    Finite values of any size are scaled correctly, also those whose squares overflow or underflow.
+    All-zero vectors stay zero. Vectors of unit length are returned bit for bit, so that normalizing twice changes
+    nothing. Finite values of any size are scaled correctly, including values whose squares overflow or underflow.
     """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         unit = np.array(vectors, dtype=np.float32)
@@ -40,21 +40,21 @@ def normalize(vectors: Vectors) -> NDArray[np.float32]:
 
 
 def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
-    """Return an array-like of floats as an array (n, d), without a copy where it is one already.
+    """Return an array-like of floats as an array (n, d), without a copy if it is an array already.
 
-    NumPy arrays, nested lists and tensors of PyTorch (on any device, with or without gradients) are array-likes.
+    Array-likes are NumPy arrays, nested lists and PyTorch tensors, on any device and with or without gradients.
 
     Parameters
     ----------
     X : array-like of shape (n, d)
         The vectors.
     name : str
-        What to call them in an error.
+        Name of the vectors in error messages.
 
     Raises
     ------
     VecsmithError
-        If they are not floats, such as codes, or not two-dimensional.
+        If the values are not floats (codes are integers, for example), or the array is not two-dimensional.
     """
     start = name[:1].upper() + name[1:]
     if hasattr(X, "detach"):
@@ -64,12 +64,12 @@ def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
         array = X if hasattr(X, "ndim") and hasattr(X, "dtype") else np.asarray(X)
     except ValueError as error:
         raise VecsmithError(f"{start} are lists of different lengths; give an array of shape (n, d).") from error
-    if array.dtype.name == "bfloat16":  # of ml_dtypes, which NumPy does not count among the floats
+    if array.dtype.name == "bfloat16":  # the dtype of ml_dtypes, which NumPy does not count as a float
         array = array.astype(np.float32)
     if array.dtype.kind != "f":
         hint = "convert them by .astype('float32')" if array.dtype.kind in "iub" else "give real numbers"
         if array.dtype == np.uint8:
-            hint = "this is the type of codes, so give the vectors that were encoded, or decode the codes"
+            hint = "codes have this dtype, so give the vectors before encoding, or decode the codes"
         raise VecsmithError(f"{start} must be floats, not {array.dtype} of shape {array.shape}; {hint}.")
     if array.ndim != 2:
         hint = "; write X[None] for a single vector" if array.ndim == 1 else ""
@@ -79,43 +79,43 @@ def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
 
 
 def check_shapes(shards: Sequence[Vectors], source: str) -> None:
-    """Refuse shards that are not (n, d) floats, are empty, or differ in d or dtype."""
+    """Raise an error if shards are not floats of shape (n, d), are all empty, or differ in d or dtype."""
     for shard in shards:
         as_vectors(shard, source)
     if sum(len(shard) for shard in shards) == 0 or shards[0].shape[1] == 0:
-        raise VecsmithError(f"{source} is empty: there is no vector in it.")
+        raise VecsmithError(f"{source} is empty: it contains no vector.")
     if len({(shard.shape[1], shard.dtype) for shard in shards}) > 1:
         raise VecsmithError(f"{source} has shards of different dimensions or dtypes; write it again.")
 
 
 def check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> tuple[bool, NDArray[np.int64]]:
-    """Refuse vectors that are not finite, and find the all-zero ones.
+    """Raise an error if a value is not finite, and find the all-zero vectors.
 
     Parameters
     ----------
     shards : sequence of ndarray of shape (n, d)
-        The vectors, from row `start` on.
+        The vectors.
     source : str
-        What to call them in an error.
+        Name of the vectors in error messages.
     start : int
-        Row of the first vector.
+        Row number of the first vector.
 
     Returns
     -------
     unit_length : bool
-        Whether all vectors but the all-zero ones have unit length.
+        Whether all vectors that are not zero have unit length.
     zero_rows : ndarray of shape (m,), int64
-        Rows of the all-zero vectors.
+        Row numbers of the all-zero vectors.
 
     Raises
     ------
     VecsmithError
-        If a value is not finite (which row).
+        If a value is not finite; the message names the row.
     """
     unit_length, zero_rows = True, [np.empty(0, np.int64)]
     for shard in shards:
-        for begin in range(0, len(shard), BLOCK):
-            block = np.asarray(shard[begin : begin + BLOCK])
+        for begin in range(0, len(shard), BLOCK_ROWS):
+            block = np.asarray(shard[begin : begin + BLOCK_ROWS])
             finite = np.isfinite(block).all(axis=1)
             if not finite.all():
                 row = start + begin + int(np.argmin(finite))
@@ -131,16 +131,16 @@ def check_values(shards: Sequence[Vectors], source: str, start: int = 0) -> tupl
 
 
 def warn_of_zero_rows(zero_rows: NDArray[np.int64], count: int, source: str) -> None:
-    """Warn of all-zero vectors, which have no direction, and refuse a set that has no others.
+    """Warn of all-zero vectors, which have no direction; raise an error if all vectors are zero.
 
     Parameters
     ----------
     zero_rows : ndarray of shape (m,), int64
-        Rows of the all-zero vectors.
+        Row numbers of the all-zero vectors.
     count : int
-        Vectors in the set.
+        Number of vectors in the set.
     source : str
-        What to call the set.
+        Name of the set in messages.
 
     Raises
     ------
@@ -153,7 +153,8 @@ def warn_of_zero_rows(zero_rows: NDArray[np.int64], count: int, source: str) -> 
         raise VecsmithError(f"{source} has only all-zero vectors, which have no direction; embed its texts again.")
     vectors = "one all-zero vector," if len(zero_rows) == 1 else f"{len(zero_rows)} all-zero vectors, the first"
     warnings.warn(
-        f"{source} has {vectors} in row {zero_rows[0]}, as an empty text has; such rows are kept but never found.",
+        f"{source} has {vectors} in row {zero_rows[0]}, usually from an empty text; such rows are kept, but no search "
+        "returns them.",
         VecsmithWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""Usual names of columns that hold ids, texts and vectors."""
+"""Common names of the columns of ids, texts and vectors."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,18 @@ VECTOR_NAMES = ("vector", "vectors", "embedding", "embeddings")
 
 
 def usual_column(names: Sequence[str], usual: Sequence[str]) -> str | None:
-    """Return the first of some usual names that a table has, in whatever case; None where it has none of them."""
+    """Return the first column of a table that has one of the usual names, ignoring case; None if there is none."""
     by_lower = {name.lower(): name for name in reversed(names)}
     return next((by_lower[name] for name in usual if name in by_lower), None)
 
 
 def known_column(names: Sequence[str], column: str, source: str) -> str:
-    """Return a column that the user named, or refuse it.
+    """Return the column that the user named.
 
     Raises
     ------
     VecsmithError
-        If the table has no such column, or two.
+        If the table has no such column, or two of them.
     """
     if column not in names:
         raise unknown(f"column of {source}", column, names)
@@ -31,6 +31,6 @@ def known_column(names: Sequence[str], column: str, source: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the names of columns as part of a sentence, such as ``'a', 'b' and 'c'``."""
+    """Return column names joined for a sentence, such as ``'a', 'b' and 'c'``."""
     *first, last = map(repr, names)
     return f"{', '.join(first)} and {last}" if first else last

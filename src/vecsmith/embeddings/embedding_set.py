@@ -1,4 +1,4 @@
-"""`EmbeddingSet`: vectors, their row ids, optional texts, and where they came from."""
+"""`EmbeddingSet`: vectors, row ids, optional texts and provenance."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -19,41 +19,42 @@ from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint, read_manifest
+from vecsmith.files import fingerprint
+from vecsmith.manifests import read_manifest
 from vecsmith.outputs import output_folder
 
 
 class EmbeddingSet:
-    """n vectors of d dimensions, their row ids, optional texts, and where they came from.
+    """n vectors of d dimensions with row ids, optional texts and provenance.
 
     Parameters
     ----------
     vectors : array-like of shape (n, d), or sequence of arrays of shape (rows, d)
-        Float vectors, or their shards, which may be memory-mapped.
+        Float vectors, or a list of shards, which may be memory-mapped.
     ids : sequence of str, optional
-        One id a row, all different; the row numbers by default.
+        One unique id per row; the row numbers by default.
     texts : sequence of str, optional
         The texts that were embedded.
     provenance : Provenance, optional
-        Where the vectors came from; its dtype and, unless it is set, `normalised` are read off the vectors.
+        Origin of the vectors. Its dtype is taken from the vectors, and so is `normalised` unless it is set.
     source : str, optional
-        What to call the set in errors, such as its path.
+        Name of the set in error messages, such as its path.
 
     Attributes
     ----------
     shards : list of ndarray of shape (rows, d)
-        The vectors, as they came or lie on disk.
+        The vectors as given, or as memory-mapped files.
     rows : Rows
-        The ids and texts, block by block.
+        The ids and texts, read in blocks.
     zero_rows : ndarray of shape (m,), int64
-        Rows of all-zero vectors, as empty texts have. A warning counts them; they are encoded, but no search finds
-        them.
+        Row numbers of all-zero vectors, which usually come from empty texts. A warning counts them. They are encoded,
+        but no search returns them.
 
     Raises
     ------
     VecsmithError
-        If there are no rows, vectors are not floats or not finite (which row), or all of them are zero, shapes or
-        counts disagree, or an id is missing or occurs twice.
+        If there are no rows, a value is not a finite float (the message names the row), all vectors are zero, shapes
+        or counts differ, or an id is missing or occurs twice.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class EmbeddingSet:
         count = sum(map(len, shards))
         for name, values in (("id", ids), ("text", texts)):
             if values is not None and len(values) != count:
-                raise VecsmithError(f"{source} has {count} vectors but {len(values)} {name}s; there must be one each.")
+                raise VecsmithError(f"{source} has {count} vectors but {len(values)} {name}s; give one per vector.")
         rows = Rows(count, ids, texts)
         if ids is not None:
             rows.check(source)
@@ -99,43 +100,43 @@ class EmbeddingSet:
 
     @property
     def ids(self) -> list[str]:
-        """All ids, one a row; in a set on disk they are read when they are asked for."""
+        """All ids, one per row; those of a set on disk are read on first access."""
         return self.rows.ids
 
     @property
     def texts(self) -> list[str] | None:
-        """All texts, read as the ids are; None where there are none."""
+        """All texts, read on first access like the ids; None if the set has no texts."""
         return self.rows.texts
 
     @property
     def dimensions(self) -> int:
-        """Dimensions of a vector, d."""
+        """Number of dimensions, d."""
         return int(self.shards[0].shape[1])
 
     @property
     def name(self) -> str:
-        """A short name of the model, or of where the vectors lie if that is unknown."""
+        """Short name of the model, or the name of the file or folder if the model is unknown."""
         return self.provenance.encoder.rpartition(":")[2].rpartition("/")[2] or Path(self.source).stem
 
     @property
     def blocks(self) -> Mapping[str, int]:
-        """Names and widths of the blocks that `fuse` put side by side; empty for the vectors of one model."""
+        """Names and dimensions of the models whose vectors `fuse` concatenated; empty for the vectors of one model."""
         return self.provenance.blocks
 
     @cached_property
     def vectors(self) -> Vectors:
-        """All vectors, (n, d), in the set's dtype; memory-mapped where they lie in one shard."""
+        """All vectors, (n, d), in the set's dtype; memory-mapped if there is a single shard."""
         is_array = len(self.shards) == 1 and isinstance(self.shards[0], np.ndarray)
         return self.shards[0] if is_array else np.concatenate(self.shards)
 
     @property
     def unit(self) -> UnitVectors:
-        """All vectors scaled to unit length, (n, d) float32, read block by block as they are asked for."""
+        """All vectors scaled to unit length, (n, d) float32, read block by block on access."""
         return UnitVectors(self.shards, self.blocks)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the ids and vectors: equal for sets that search alike."""
+        """SHA-256 of the ids and vectors; equal sets give equal search results."""
         digest = hashlib.sha256(fingerprint(self.ids).encode())
         digest.update(f"{self.dimensions} {self.shards[0].dtype}".encode())
         for shard in self.shards:
@@ -143,19 +144,19 @@ class EmbeddingSet:
         return digest.hexdigest()
 
     def save(self, path: str | Path, force: bool = False) -> None:
-        """Write the set as a folder, memory-mapped when opened again; whole or not at all.
+        """Write the set to a folder, atomically; `open` memory-maps it.
 
         Parameters
         ----------
         path : str or Path
             The folder, new or empty.
         force : bool
-            Replace whatever the folder holds.
+            Replace the folder, whatever it contains.
 
         Raises
         ------
         VecsmithError
-            If `path` holds something else.
+            If `path` contains anything else.
         """
         with output_folder(Path(path), None, force) as beside:
             writer = EmbeddingWriter(beside, self.ids, self.texts, self.provenance)
@@ -164,7 +165,7 @@ class EmbeddingSet:
             writer.finish()
 
     def stored(self, start: int, stop: int) -> Vectors:
-        """Return the vectors of rows `start` to `stop` − 1, in the dtype of the set; no others are read."""
+        """Return the vectors of rows `start` to `stop` − 1, in the dtype of the set, without reading the other rows."""
         parts = []
         for shard in self.shards:
             if start < len(shard) and stop > 0:
@@ -174,23 +175,23 @@ class EmbeddingSet:
 
     @classmethod
     def open(cls, path: str | Path, columns: Columns | None = None) -> Self:
-        """Open a folder written by `save` or ``vecsmith embed``, or vectors in files of other programs.
+        """Open a folder written by `save` or ``vecsmith embed``, or vector files of other programs.
 
-        Vectors stay on disk where they can be memory-mapped.
+        Vectors stay on disk if their format can be memory-mapped.
 
         Parameters
         ----------
         path : str or Path
-            A folder of vecsmith; a ``.npy``, ``.npz`` or ``.parquet`` file; or a folder or a pattern such as
-            ``shards/*.npy`` of such files, which are read as the shards of one set, in natural order of their names.
+            A folder of vecsmith; a ``.npy``, ``.npz`` or ``.parquet`` file; or a folder of such files or a pattern
+            such as ``shards/*.npy``. Several files are read as the shards of one set, in natural order of their names.
         columns : Columns, optional
-            Columns of Parquet files, or arrays of ``.npz`` files.
+            Columns to read from Parquet files, or arrays to read from ``.npz`` files.
 
         Raises
         ------
         VecsmithError
-            If the folder is unfinished, damaged, or from a newer version of the format; for files, as `read_vectors`
-            and `shard_files`.
+            If the folder is unfinished, damaged or of a newer format version; for files, see `read_vectors` and
+            `shard_files`.
         """
         folder = Path(path)
         own = any((folder / name).exists() for name in ("manifest.json", "rows.parquet", MARKER))
@@ -203,7 +204,7 @@ class EmbeddingSet:
                 f"{folder} has no columns to choose; leave out --column, --id-column and --text-column."
             )
         if (folder / MARKER).is_file() and not (folder / "manifest.json").exists():
-            raise VecsmithError(f"{folder} is unfinished; run the command that writes it again, and it goes on.")
+            raise VecsmithError(f"{folder} is unfinished; run the command that writes it again to resume it.")
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION)
         try:
             names = sorted(name for name in manifest["files"] if name.startswith("vectors-"))
@@ -219,5 +220,5 @@ class EmbeddingSet:
             return opened
         except VecsmithError:
             raise
-        except Exception as error:  # on broken files NumPy's and Arrow's readers raise almost anything
+        except Exception as error:  # NumPy and Arrow raise many exception types on broken files
             raise VecsmithError(f"{folder} is not a valid embedding set ({error}); write it again.") from error

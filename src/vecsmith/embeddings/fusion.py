@@ -1,4 +1,4 @@
-"""Vectors of several models as one: unit blocks side by side, aligned by id."""
+"""Fusion of embedding sets: unit vectors of several models, aligned by id and concatenated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,35 +15,34 @@ from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.errors import VecsmithError
 
 MultiModelVectors = Sequence[EmbeddingSet | Vectors]
-"""Vectors of several models, of the same rows."""
+"""One set or array per model, with the same rows."""
 VectorsLike = EmbeddingSet | UnitVectors | ArrayLike
-"""Vectors (n, d) of one model, or of several side by side."""
+"""Vectors (n, d) of one model, or concatenated vectors of several."""
 
-NAMED = 3
-"""Ids that an error names."""
+IDS_IN_ERROR = 3
+"""Maximum number of ids in an error message."""
 
 
 def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
-    """Return sets of the same rows as one, whose vectors are their unit vectors side by side.
+    """Return one set of the concatenated unit vectors of several sets with the same ids.
 
-    The rows are in the order of the first set, which gives the texts too. Nothing is copied: a row is put together when
-    it is read.
+    Row order and texts are taken from the first set. Vectors are not copied; a row is concatenated when it is read.
 
     Parameters
     ----------
     sets : sequence of EmbeddingSet
-        Of m models, with vectors (n, d₁) … (n, dₘ) and the same ids.
+        Sets of m models, with vectors (n, d₁) … (n, dₘ) and the same ids.
 
     Returns
     -------
     EmbeddingSet
-        With vectors (n, d₁ + … + dₘ), float32, every block of which has norm 1; `EmbeddingSet.blocks` has the names and
-        widths.
+        Vectors (n, d₁ + … + dₘ), float32, in which the block of each model has norm 1. `EmbeddingSet.blocks` has the
+        names and dimensions of the blocks.
 
     Raises
     ------
     VecsmithError
-        If the ids differ (which, and how many).
+        If the ids differ; the message names some of them.
 
     Examples
     --------
@@ -55,39 +54,39 @@ def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
            [1. , 0. , 1. ]], dtype=float32)
     """
     if not sets:
-        raise VecsmithError("There is no embedding set to fuse; give two or more.")
+        raise VecsmithError("No embedding set was given to fuse; give two or more.")
     if len(sets) == 1:
         return sets[0]
     first = sets[0]
-    vectors = SideBySide([Block(each.unit, _order(first, each)) for each in sets])
+    vectors = ConcatenatedVectors([ModelBlock(each.unit, _order(first, each)) for each in sets])
     source = " + ".join(each.source for each in sets)
     return EmbeddingSet([cast("Vectors", vectors)], first.ids, first.texts, _provenance(sets), source)
 
 
-def is_several(X: Any) -> bool:
-    """Whether `X` is a list of sets or arrays (n, d), one a model, and not one array-like of vectors."""
+def is_multi_model(X: Any) -> bool:
+    """Whether `X` is a list of sets or arrays (n, d), one per model, rather than one array-like of vectors."""
     return isinstance(X, list | tuple) and any(isinstance(each, EmbeddingSet) or np.ndim(each) == 2 for each in X)
 
 
-def fuse_several(several: MultiModelVectors) -> EmbeddingSet:
-    """Return several models' sets or arrays of the same rows as one set (see `fuse`); arrays are named by number."""
+def fuse_models(models: MultiModelVectors) -> EmbeddingSet:
+    """Fuse one set or array per model (see `fuse`); arrays are named by their number."""
     return fuse(
         [
             each if isinstance(each, EmbeddingSet) else EmbeddingSet(each, source=f"vectors {number}")
-            for number, each in enumerate(several, start=1)
+            for number, each in enumerate(models, start=1)
         ]
     )
 
 
 def as_unit(X: VectorsLike, name: str = "the vectors") -> UnitVectors:
-    """Return the vectors of a set or an array-like (n, d) at unit length, read block by block.
+    """Return a view of the vectors of a set or an array-like (n, d) that scales them to unit length on access.
 
-    This is where vectors from Python code and from the command line become the same.
+    Both the Python API and the command line normalize vectors here.
 
     Raises
     ------
     VecsmithError
-        If they are not floats of shape (n, d), as `as_vectors` says.
+        If they are not floats of shape (n, d); see `as_vectors`.
     """
     if isinstance(X, UnitVectors):
         return X
@@ -95,19 +94,19 @@ def as_unit(X: VectorsLike, name: str = "the vectors") -> UnitVectors:
 
 
 def check_blocks(expected: Mapping[str, int], blocks: Mapping[str, int], user: str) -> None:
-    """Refuse blocks of other dimensions, or of the same models in another order; unknown ones pass.
+    """Raise an error if blocks have other dimensions, or the same models in another order; unknown blocks pass.
 
     Parameters
     ----------
     expected, blocks : mapping of str to int
-        Names and dimensions.
+        Names and dimensions of the models.
     user : str
-        Who expects them.
+        Name of the caller in the error message, such as a codec.
 
     Raises
     ------
     VecsmithError
-        If they differ.
+        If the blocks differ.
     """
     if not (expected and blocks):
         return
@@ -119,7 +118,7 @@ def check_blocks(expected: Mapping[str, int], blocks: Mapping[str, int], user: s
 
 
 @dataclass(frozen=True)
-class Block:
+class ModelBlock:
     """Unit vectors of one model.
 
     Attributes
@@ -127,7 +126,7 @@ class Block:
     unit : UnitVectors
         (n, d).
     order : ndarray of shape (n,) or None
-        In which its rows are read; None for their own.
+        Row number of each row of the fused set; None if the order is the same.
     """
 
     unit: UnitVectors
@@ -138,19 +137,19 @@ class Block:
         return self.unit[rows if self.order is None else self.order[rows]]
 
 
-class SideBySide:
-    """Rows of unit blocks, (n, d₁ + … + dₘ) float32, put together as they are read: a shard of a fused set.
+class ConcatenatedVectors:
+    """Unit vectors of several models, concatenated on access to (n, d₁ + … + dₘ) float32: the shard of a fused set.
 
     Parameters
     ----------
     blocks : sequence of Block
-        Of as many rows each.
+        One block per model, with the same number of rows.
     """
 
     ndim = 2
     dtype = np.dtype(np.float32)
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, blocks: Sequence[ModelBlock]) -> None:
         self._blocks = blocks
 
     def __len__(self) -> int:
@@ -162,7 +161,7 @@ class SideBySide:
         return len(self), sum(block.unit.shape[1] for block in self._blocks)
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Return the rows of a slice, or of row numbers (m,); no others are read."""
+        """Return the rows of a slice or of row numbers (m,), without reading other rows."""
         return np.hstack([block[rows] for block in self._blocks])
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
@@ -170,7 +169,7 @@ class SideBySide:
 
 
 def _order(first: EmbeddingSet, other: EmbeddingSet) -> NDArray[np.int64] | None:
-    """Return in which order the rows of `other` have the ids of `first`; None where they have it already."""
+    """Return the row in `other` of each id of `first`, (n,); None if the ids have the same order."""
     if len(first) == len(other) and all(map(str.__eq__, first.rows.each("id"), other.rows.each("id"))):
         return None
     rows = rows_of(first.ids, other.ids)
@@ -178,8 +177,8 @@ def _order(first: EmbeddingSet, other: EmbeddingSet) -> NDArray[np.int64] | None
         missing = [first.ids[row] for row in np.flatnonzero(rows < 0)]
         extra = [other.ids[row] for row in np.flatnonzero(rows_of(other.ids, first.ids) < 0)]
         raise VecsmithError(
-            f"{other.source} lacks {_count(missing)} of {first.source} and has {_count(extra)} besides; "
-            "fuse sets of the same rows."
+            f"{other.source} lacks {_count(missing)} of {first.source} and has {_count(extra)} more; "
+            "fuse sets with the same ids."
         )
     return rows
 
@@ -187,12 +186,12 @@ def _order(first: EmbeddingSet, other: EmbeddingSet) -> NDArray[np.int64] | None
 def _count(ids: Sequence[str]) -> str:
     if not ids:
         return "no id"
-    named = ", ".join(map(repr, ids[:NAMED])) + (", …" if len(ids) > NAMED else "")
+    named = ", ".join(map(repr, ids[:IDS_IN_ERROR])) + (", …" if len(ids) > IDS_IN_ERROR else "")
     return f"{len(ids)} id{'s' * (len(ids) > 1)} ({named})"
 
 
 def _provenance(sets: Sequence[EmbeddingSet]) -> Provenance:
-    """Return where fused vectors came from: what the models agree in, else all of it, joined."""
+    """Return the provenance of fused vectors: values that all models share, otherwise all values joined."""
     origins = [each.provenance for each in sets]
     lengths = {origin.max_length for origin in origins}
     blocks: dict[str, int] = {}

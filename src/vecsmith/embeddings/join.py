@@ -10,10 +10,10 @@ from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.errors import VecsmithError
 
 
-def rows_of(wanted: Iterable[str], ids: Iterable[str]) -> NDArray[np.int64]:
-    """Return the position in `ids` of each wanted id, (n,); −1 where `ids` does not have it."""
-    rows = {id_: row for row, id_ in enumerate(ids)}
-    return np.fromiter((rows.get(id_, -1) for id_ in wanted), np.int64)
+def rows_of(ids: Iterable[str], all_ids: Iterable[str]) -> NDArray[np.int64]:
+    """Return the position of each of n ids in `all_ids`, (n,); −1 for ids that it lacks."""
+    rows = {id_: row for row, id_ in enumerate(all_ids)}
+    return np.fromiter((rows.get(id_, -1) for id_ in ids), np.int64)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Pairs:
     source, target : ndarray of shape (n,), int64
         Row numbers in the two sets.
     only_source, only_target : int
-        Number of rows of each set whose id the other set does not have.
+        Number of rows of each set with an id that the other set lacks.
     """
 
     source: NDArray[np.int64]
@@ -45,11 +45,11 @@ def join(source: EmbeddingSet, target: EmbeddingSet) -> Pairs:
     VecsmithError
         If the sets have no id in common, or different texts for an id (named in the message).
     """
-    found = rows_of(source.ids, target.ids)
-    rows = np.flatnonzero(found >= 0)
+    target_rows = rows_of(source.ids, target.ids)
+    rows = np.flatnonzero(target_rows >= 0)
     if not len(rows):
         raise VecsmithError(f"{source.source} and {target.source} have no id in common; embed the same texts.")
-    pairs = Pairs(rows, found[rows], len(source) - len(rows), len(target) - len(rows))
+    pairs = Pairs(rows, target_rows[rows], len(source) - len(rows), len(target) - len(rows))
     if source.texts is not None and target.texts is not None:
         for row, other in zip(pairs.source.tolist(), pairs.target.tolist(), strict=True):
             if source.texts[row] != target.texts[other]:

@@ -1,4 +1,4 @@
-"""Where vectors came from."""
+"""Provenance of vectors: model, dataset and processing."""
 
 import hashlib
 import json
@@ -10,37 +10,36 @@ from vecsmith.files import fingerprint
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where vectors came from. Two sets are comparable when all but `prompt` and `dataset` agree.
+    """Provenance of vectors. Two sets are comparable if all fields but `prompt` and `dataset` are equal.
 
     Attributes
     ----------
     encoder : str
         The model, such as ``"static"`` or ``"st:sentence-transformers/all-MiniLM-L6-v2"``; ``""`` if unknown.
     revision : str
-        What pins the model's weights: a commit, or a hash of its files.
+        Commit, or hash of the files, that identifies the model's weights.
     prompt : str
-        The text put before every input; of fused vectors whose models have different prompts, a JSON list of them.
+        Text prepended to every input. For fused vectors of models with different prompts, a JSON list of them.
     pooling : str
-        How token vectors became one vector; ``""`` if unknown.
+        Pooling of token vectors, such as ``"mean"``; ``""`` if unknown.
     max_length : int or None
-        Longest input in tokens; None for the model's own.
+        Maximum input length in tokens; None for the model's default.
     normalised : bool
         Whether every vector has unit length.
     dtype : str
         NumPy name of the dtype, such as ``"float32"``.
     dataset : str
-        The task or file that the texts came from.
+        Task or file of the texts.
     content_hash : str
         SHA-256 of the ids and texts.
     translated_from : str
-        The model whose vectors were translated into the space of `encoder`; ``""`` where nothing was translated.
+        Model whose vectors were translated into the space of `encoder`; ``""`` if not translated.
     translator : str
-        Spec and SHA-256 of the translator, and SHA-256 of the vectors that it was given.
+        Spec and SHA-256 of the translator, and SHA-256 of its input vectors.
     reduced_by : str
-        Spec of the reducers that made these vectors of those of `encoder`, and SHA-256 of their weights; ``""`` where
-        nothing was reduced.
+        Spec and SHA-256 of the reducers applied to the vectors of `encoder`; ``""`` if not reduced.
     blocks : mapping of str to int
-        Of fused vectors, the names and widths of the models' unit vectors, side by side; else empty.
+        Names and dimensions of the concatenated models of fused vectors; otherwise empty.
     """
 
     encoder: str = ""
@@ -59,24 +58,24 @@ class Provenance:
 
     @property
     def space(self) -> str:
-        """The encoder, and the reducers where there are any: what vectors are compared within."""
+        """The vector space, named by the encoder and, if the vectors are reduced, the reducers."""
         if not self.reduced_by:
             return self.encoder
         return f"{self.encoder or 'an unknown model'}, reduced by {self.reduced_by.partition(' ')[0]}"
 
     @property
     def key(self) -> str:
-        """SHA-256 of what determines the vectors: all but `dataset`, since texts may lie in another place."""
+        """SHA-256 of all fields that determine the vectors; `dataset` is left out, because texts may be moved."""
         return fingerprint(asdict(replace(self, dataset="")))
 
 
 def joined_prompt(prompts: Sequence[str]) -> str:
-    """Return the prompts of fused models as one text: the prompt that they share, else a JSON list of them."""
+    """Return the prompt that all fused models share, otherwise a JSON list of their prompts."""
     return prompts[0] if len(set(prompts)) == 1 else json.dumps(prompts, ensure_ascii=False)
 
 
 def content_hash(ids: Iterable[str], texts: Iterable[str]) -> str:
-    """Return the SHA-256 of rows of ids and texts, each ended by a byte that UTF-8 does not use."""
+    """Return the SHA-256 of ids and texts, each terminated by the byte 0xFF, which UTF-8 does not use."""
     digest = hashlib.sha256()
     for id_, text in zip(ids, texts, strict=True):
         digest.update(id_.encode() + b"\xff" + text.encode() + b"\xff")

@@ -1,4 +1,4 @@
-"""Writing an embedding set shard by shard: one writer at a time, and an interrupted one is resumed."""
+"""Resumable writing of an embedding set, with one writer at a time."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +16,9 @@ from vecsmith.files import remove
 from vecsmith.outputs import check_folder, follow, only_writer
 from vecsmith.progress import announce, steps
 
-FIRST, TIMED, BLOCK = 1, 16, 256
-"""Rows of the blocks of a shard: of the first, for which a model is loaded; of the second, from which the duration is
-extrapolated; and of all others, between which the progress is shown."""
+FIRST_BLOCK_ROWS, TIMED_BLOCK_ROWS, OTHER_BLOCK_ROWS = 1, 16, 256
+"""Rows per block of a shard. The model is loaded with the first block, the second is timed to estimate the duration,
+and progress is shown after each."""
 
 
 def write_set(
@@ -30,20 +30,20 @@ def write_set(
     description: str,
     force: bool = False,
 ) -> EmbeddingSet:
-    """Write an embedding set block by block; killed and called again, it resumes and ends with the same bytes.
+    """Write an embedding set block by block. An interrupted call is resumed by the next one and gives the same bytes.
 
     Parameters
     ----------
     path : str or Path
-        The folder: new, or with the same set, finished or not.
+        A new folder, or one with the same set, finished or not.
     ids, texts, provenance
-        As of `EmbeddingWriter`.
+        As in `EmbeddingWriter`.
     vectors : callable
-        Returns the vectors (rows, d) of a slice of rows; called in the order of the rows.
+        Returns the vectors (rows, d) of a slice of rows; called in row order.
     description : str
-        The work, such as ``"Translating 500 vectors"``, for the progress bar and the estimate.
+        Text of the progress bar, such as ``"Translating 500 vectors"``.
     force : bool
-        Write a new set, whatever the folder holds.
+        Replace the folder, whatever it contains.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def write_set(
     Raises
     ------
     VecsmithError
-        If `path` holds something else, or another process writes to it at this moment.
+        If `path` contains anything else, or another process is writing to it.
     """
     folder = follow(Path(path))
     if folder.is_file():
@@ -76,7 +76,7 @@ def write_set(
                 for rows in _blocks(shard):
                     start = time.perf_counter()
                     blocks.append(vectors(slice(rows.start, rows.stop)))
-                    if number == 0 and rows.start == shard.start + FIRST:
+                    if number == 0 and rows.start == shard.start + FIRST_BLOCK_ROWS:
                         announce(description, (time.perf_counter() - start) / len(rows) * count)
                     advance(len(rows))
                 writer.write(np.concatenate(blocks))
@@ -87,7 +87,8 @@ def write_set(
 def _blocks(shard: range) -> Iterator[range]:
     """Yield the rows of a shard block by block.
 
-    The blocks are the same for every shard, so that a writer that was interrupted ends with the same bytes.
+    All shards are split in the same way, so that a resumed writer writes the same bytes.
     """
-    ends = [0, FIRST, FIRST + TIMED, *range(FIRST + TIMED + BLOCK, len(shard), BLOCK), len(shard)]
+    timed = FIRST_BLOCK_ROWS + TIMED_BLOCK_ROWS
+    ends = [0, FIRST_BLOCK_ROWS, timed, *range(timed + OTHER_BLOCK_ROWS, len(shard), OTHER_BLOCK_ROWS), len(shard)]
     yield from (rows for start, stop in pairwise(ends) if (rows := shard[start : min(stop, len(shard))]))

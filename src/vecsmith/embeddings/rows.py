@@ -1,4 +1,4 @@
-"""What stands beside vectors: an id each and perhaps a text, in memory or in a Parquet file."""
+"""Row ids and optional texts of vectors, in memory or in a Parquet file."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -17,21 +17,21 @@ from vecsmith.errors import VecsmithError
 Column = Literal["id", "text"]
 
 Row = tuple[str, str | None]
-"""An id and its text; None where there are no texts."""
+"""An id and its text; the text is None if there are no texts."""
 
-BLOCK = 65_536
-"""Rows that are read or written at a time."""
+ROW_GROUP_ROWS = 65_536
+"""Rows per Parquet row group, the unit of reading and writing."""
 
 
 class Rows(Sequence[Row]):
-    """A sequence of n rows, each an id and a text, which are read block by block and so take little memory.
+    """A sequence of n rows, each an id and a text, read in row groups to save memory.
 
     Parameters
     ----------
     count : int
         n.
     ids : sequence of str, optional
-        The row numbers by default, which are made when they are asked for.
+        The row numbers by default, generated on access.
     texts : sequence of str, optional
         The texts.
     """
@@ -41,7 +41,7 @@ class Rows(Sequence[Row]):
             "id": None if ids is None else list(ids),
             "text": None if texts is None else list(texts),
         }
-        self._starts: list[int] = [*range(0, count, BLOCK), count]
+        self._starts: list[int] = [*range(0, count, ROW_GROUP_ROWS), count]
         self.has_texts = texts is not None
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class Rows(Sequence[Row]):
         place = index(row)
         place += len(self) if place < 0 else 0
         if not 0 <= place < len(self):
-            raise IndexError(f"There is no row {row}; there are {len(self)} rows.")
+            raise IndexError(f"There is no row {row}; the set has {len(self)} rows.")
         number = bisect_right(self._starts, place) - 1
         place -= self._starts[number]
         return self._block(number, "id")[place], self._block(number, "text")[place] if self.has_texts else None
@@ -69,7 +69,7 @@ class Rows(Sequence[Row]):
         return zip(self.each("id"), self.each("text") if self.has_texts else repeat(None), strict=False)
 
     def each(self, column: Column) -> Iterator[str]:
-        """Yield every id, or every text."""
+        """Yield all ids or all texts."""
         for number in range(len(self._starts) - 1):
             yield from self._block(number, column)
 
@@ -80,7 +80,7 @@ class Rows(Sequence[Row]):
 
     @cached_property
     def texts(self) -> list[str] | None:
-        """All texts; None where there are none."""
+        """All texts; None if there are none."""
         return list(self.each("text")) if self.has_texts else None
 
     def _block(self, number: int, column: Column) -> Sequence[str]:
@@ -88,18 +88,18 @@ class Rows(Sequence[Row]):
         return [str(row) for row in range(block.start, block.stop)] if given is None else given[block]
 
     def check(self, source: str) -> None:
-        """Refuse ids that are missing, are not strings or occur twice.
+        """Check that ids are unique, non-empty strings.
 
         Raises
         ------
         VecsmithError
-            Which, and in which row.
+            If an id is missing, is not a string or occurs twice; the message names the id and the row.
         """
         hashes = np.fromiter(self._hashes(source), np.int64, len(self))
         hashes.sort()
         if (hashes[1:] != hashes[:-1]).all():
             return
-        # the same id twice, or else two ids of one hash
+        # either an id occurs twice, or two ids have the same hash
         seen: set[str] = set()
         for row, id_ in enumerate(self.each("id")):
             if id_ in seen:
@@ -115,7 +115,7 @@ class Rows(Sequence[Row]):
             yield hash(id_)
 
     def write(self, path: Path, shard_rows: int | None = None) -> None:
-        """Write the rows as Parquet, with the shard and the offset of each where shards have `shard_rows` rows."""
+        """Write the rows as Parquet, with columns for shard and offset if the rows per shard are given."""
         names: list[Column] = ["id", "text"] if self.has_texts else ["id"]
         places = [("shard", pa.int32()), ("offset", pa.int32())] if shard_rows else []
         with pq.ParquetWriter(path, pa.schema([*((name, pa.string()) for name in names), *places])) as file:
@@ -128,9 +128,9 @@ class Rows(Sequence[Row]):
 
 
 class StoredRows(Rows):
-    """Rows in a Parquet file with a column ``id`` and perhaps ``text``; nothing is read before it is asked for.
+    """Rows of a Parquet file with a column ``id`` and optionally ``text``, read on access.
 
-    The file is mapped, so that it stays what it was when another takes its place; threads may share the rows.
+    The file is memory-mapped, so that the rows do not change if the file is replaced. Threads may share the rows.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class StoredRows(Rows):
             try:
                 with self._opened() as file:
                     latest = number, file.read_row_group(number, columns=[column])[column].to_pylist()
-            except (pa.ArrowException, OSError) as error:  # Arrow's own reader of a broken page raises OSError
+            except (pa.ArrowException, OSError) as error:  # Arrow raises OSError on a broken page
                 raise self._broken(error) from error
             self._latest[column] = latest
         return latest[1]

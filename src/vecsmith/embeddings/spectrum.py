@@ -11,7 +11,7 @@ TINY = float(np.finfo(np.float64).tiny)
 def principal_axes(moments: Array) -> tuple[Array, Array]:
     """Return the eigenvalues (d,) of second moments (d, d) in falling order, and the eigenvectors (d, d) as columns.
 
-    Eigenvalues that rounding made negative are 0.
+    Negative eigenvalues, which are due to rounding, are set to 0.
     """
     values, vectors = np.linalg.eigh(moments)
     return np.maximum(values[::-1], 0), vectors[:, ::-1]

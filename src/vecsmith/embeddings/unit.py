@@ -1,4 +1,4 @@
-"""Vectors of a set at unit length, read as they are asked for."""
+"""View of vectors that scales them to unit length on access."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from vecsmith.embeddings.checks import Vectors, normalize
 
 
 class UnitVectors:
-    """All vectors of shards (n, d), scaled to unit length when they are read; a codec fits on and encodes them.
+    """View of the vectors (n, d) of shards that scales them to unit length on access; the input of codecs.
 
     Parameters
     ----------
     shards : sequence of ndarray of shape (rows, d)
-        Memory-mapped or not.
+        The vectors, which may be memory-mapped.
     blocks : mapping of str to int, optional
-        Names and widths of the models' blocks in fused vectors.
+        Names and dimensions of the models in fused vectors.
 
     Examples
     --------
@@ -40,11 +40,11 @@ class UnitVectors:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Vectors n and dimensions d."""
+        """Number of vectors n and dimensions d."""
         return len(self), int(self._shards[0].shape[1])
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Return the unit vectors (m, d) of a slice, or of row numbers (m,) from 0 on; no others are read."""
+        """Return the unit vectors (m, d) of a slice, or of row numbers (m,), without reading other rows."""
         if len(self._shards) == 1:
             return normalize(self._shards[0][rows])
         if isinstance(rows, slice):

@@ -1,4 +1,4 @@
-"""Reading vectors from files that others wrote: ``.npy``, ``.npz`` and ``.parquet``."""
+"""Reading vectors from ``.npy``, ``.npz`` and ``.parquet`` files of other programs."""
 
 import glob
 import re
@@ -24,7 +24,7 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a Parquet file, or arrays of an ``.npz`` file; None for the one of a usual name, if there is one."""
+    """Columns of a Parquet file or arrays of an ``.npz`` file to read; None selects a column with a common name."""
 
     vectors: str | None = None
     ids: str | None = None
@@ -36,7 +36,7 @@ class Columns:
 
 
 class VectorFile(NamedTuple):
-    """Content of a file of vectors: (n, d) floats, and an id and a text a vector where the file has them."""
+    """Content of a vector file: floats (n, d), and ids and texts if the file has them."""
 
     vectors: Vectors
     ids: list[str] | None
@@ -44,29 +44,30 @@ class VectorFile(NamedTuple):
 
 
 def read_vectors(path: str | Path, columns: Columns | None = None) -> VectorFile:
-    """Read vectors, and their ids and texts where the file has some. Nothing in the file is executed.
+    """Read vectors, ids and texts from a file. No code in the file is executed.
 
     Parameters
     ----------
     path : str or Path
-        ``.npy``: the vectors, memory-mapped. ``.npz``: one array, or one named ``vectors`` or ``embeddings``; ids in
-        an array ``ids``. ``.parquet``: one column of lists of floats, or one named ``vector`` or ``embedding``; ids
-        in a column ``_id``, ``id`` or ``uuid``, texts in a column ``text``, ``content``, ``body`` or alike.
+        ``.npy``: the vectors, memory-mapped. ``.npz``: a single array, or an array named ``vectors`` or ``embeddings``;
+        ids in an array ``ids``. ``.parquet``: a single column of lists of floats, or a column named ``vector`` or
+        ``embedding``; ids in a column ``_id``, ``id`` or ``uuid``; texts in a column such as ``text``, ``content`` or
+        ``body``.
     columns : Columns, optional
-        Other columns or arrays to take.
+        Columns or arrays to read instead.
 
     Returns
     -------
     vectors : ndarray of shape (n, d)
         In the file's dtype.
     ids, texts : list of str or None
-        One a vector; a text that is missing is empty.
+        One per vector; missing texts are empty strings.
 
     Raises
     ------
     VecsmithError
-        If the file is missing or broken, is not one table of floats, has no such columns, or its rows have different
-        lengths or gaps (which row).
+        If the file is missing or broken, does not have exactly one table of floats, lacks a given column, or has a row
+        of a different length or with a missing value (the message names the row).
     """
     columns = columns or Columns()
     path = Path(path)
@@ -79,7 +80,7 @@ def read_vectors(path: str | Path, columns: Columns | None = None) -> VectorFile
         found = readers[path.suffix](path, columns)
     except VecsmithError:
         raise
-    except Exception as error:  # on broken files NumPy's and Arrow's readers raise almost anything
+    except Exception as error:  # NumPy and Arrow raise many exception types on broken files
         raise VecsmithError(f"{path} is broken or holds no plain floats ({error}); write it again.") from error
     check_shapes([found.vectors], str(path))
     if found.ids is not None and len(found.ids) != len(found.vectors):
@@ -88,15 +89,15 @@ def read_vectors(path: str | Path, columns: Columns | None = None) -> VectorFile
 
 
 def shard_files(path: str | Path) -> list[Path]:
-    """Return the vector files of a folder, or those that a pattern such as ``shards/*.npy`` matches, in natural order.
+    """Return the vector files of a folder or of a pattern such as ``shards/*.npy``, in natural order.
 
-    Natural order puts ``part-2`` before ``part-10``. The list is empty where there is neither a folder with such files
+    Natural order puts ``part-2`` before ``part-10``. The list is empty if `path` is neither a folder with vector files
     nor a pattern.
 
     Raises
     ------
     VecsmithError
-        If a pattern matches nothing, or the folder holds documents and queries side by side.
+        If a pattern matches no file, or the files include both a corpus and queries.
     """
     path = Path(path)
     is_pattern = not path.exists() and any(letter in str(path) for letter in "*?[")
@@ -105,19 +106,19 @@ def shard_files(path: str | Path) -> list[Path]:
     if is_pattern and not files:
         raise VecsmithError(f"No vector file matches {path}; give a pattern of {', '.join(SUFFIXES)} files.")
     if {"corpus", "queries"} <= {file.stem for file in files}:
-        raise VecsmithError(f"{path} holds vectors of a corpus and of queries; name one of these files.")
+        raise VecsmithError(f"{path} contains vectors of a corpus and of queries; name one of these files.")
     return sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in _DIGITS.split(file.name)])
 
 
 def read_shards(
     files: Sequence[Path], columns: Columns | None = None
 ) -> tuple[list[Vectors], list[str] | None, list[str] | None]:
-    """Read the shards of one set: their vectors, and their ids and texts, if all of them have some.
+    """Read the shards of one set: vectors, and ids and texts if all files have them.
 
     Raises
     ------
     VecsmithError
-        As `read_vectors`, or if only some files have ids.
+        See `read_vectors`; also if only some files have ids.
     """
     shards = [read_vectors(file, columns) for file in files]
     lacking = [file for file, shard in zip(files, shards, strict=True) if shard.ids is None]
@@ -130,12 +131,12 @@ def read_shards(
 
 
 def chosen_columns(path: Path, columns: Columns) -> Columns:
-    """Return the columns that are read of a Parquet file, None for those that it does not have.
+    """Return the columns of a Parquet file to read; None for ids or texts that the file lacks.
 
     Raises
     ------
     VecsmithError
-        If the file is no Parquet file, has no such columns, or several may hold the vectors.
+        If the file is not a Parquet file, lacks a given column, or has several candidate columns of vectors.
     """
     try:
         schema = pq.read_schema(path)
@@ -182,7 +183,7 @@ def _read_parquet(path: Path, columns: Columns) -> VectorFile:
                 texts += [text or "" for text in batch[text_column].to_pylist()]
             row += len(block)
     if vectors is None:
-        raise VecsmithError(f"{path} is empty: there is no vector in it.")
+        raise VecsmithError(f"{path} is empty: it contains no vector.")
     return VectorFile(vectors, ids if id_column else None, texts if text_column else None)
 
 
@@ -193,7 +194,7 @@ def _choose_columns(schema: Any, columns: Columns, path: Path) -> Columns:
         if name is not None:
             known_column(schema.names, name, str(path))
     if columns.texts not in (None, *strings):
-        raise VecsmithError(f"{path} has no text in the column {columns.texts!r}; name another.")
+        raise VecsmithError(f"The column {columns.texts!r} of {path} does not contain texts; name another.")
     return Columns(
         _choose(floats, columns.vectors, path),
         columns.ids or usual_column(schema.names, ID_NAMES),
@@ -202,7 +203,7 @@ def _choose_columns(schema: Any, columns: Columns, path: Path) -> Columns:
 
 
 def _choose(names: Sequence[str], chosen: str | None, path: Path) -> str:
-    """Return which of several tables of floats to read."""
+    """Return the name of the table of floats to read."""
     named = [name for name in names if name.lower() in VECTOR_NAMES]
     if chosen is None and (len(names) == 1 or len(named) == 1):
         return (named or names)[0]
@@ -223,7 +224,7 @@ def _is_float_list(type_: Any) -> bool:
 
 
 def _to_array(lists: Any, start: int, path: Path) -> NDArray[Any]:
-    """Return an Arrow array of n lists, the first being row `start` of the file, as (n, d) without a copy."""
+    """Return an Arrow array of n lists as an array (n, d) without a copy; `start` is the first row, for errors."""
     lengths = np.asarray(lists.value_lengths().fill_null(-1))
     if (lengths < 0).any():
         raise VecsmithError(f"{path} has no vector in row {start + int(np.argmin(lengths))}; drop that row.")
@@ -233,7 +234,7 @@ def _to_array(lists: Any, start: int, path: Path) -> NDArray[Any]:
     values = lists.flatten()
     if values.null_count:
         row = int(np.argmax(np.asarray(values.is_null()))) // int(lengths[0])
-        raise VecsmithError(f"{path} has a gap (null) in the vector of row {start + row}; embed that text again.")
+        raise VecsmithError(f"{path} has a null in the vector of row {start + row}; embed that text again.")
     array: NDArray[Any] = values.to_numpy(zero_copy_only=True).reshape(len(lists), int(lengths[0]))
     return array
 
@@ -241,7 +242,7 @@ def _to_array(lists: Any, start: int, path: Path) -> NDArray[Any]:
 def _to_ids(ids: Any, start: int, path: Path) -> list[str]:
     if ids.null_count:
         row = start + int(np.argmax(np.asarray(ids.is_null())))
-        raise VecsmithError(f"{path} has no id in row {row}; ids must be there and unique.")
+        raise VecsmithError(f"{path} has no id in row {row}; every row needs a unique id.")
     return [str(id_) for id_ in ids.to_pylist()]
 
 

@@ -1,7 +1,8 @@
-"""The files of an embedding set, written shard by shard.
+"""Writing the files of an embedding set, shard by shard.
 
-A folder holds ``vectors-00000.npy`` … (shards of as many rows), ``rows.parquet`` (id, text, shard, offset) and
-``manifest.json`` (provenance and a SHA-256 per file), which is written last: a folder without it is unfinished.
+A folder contains ``vectors-00000.npy`` … (shards with the same number of rows), ``rows.parquet`` (id, text, shard,
+offset) and ``manifest.json`` (provenance and a SHA-256 per file). The manifest is written last, so a folder without a
+manifest is unfinished.
 """
 
 import shutil
@@ -15,36 +16,37 @@ from vecsmith.arrays import open_npy, write_npy
 from vecsmith.embeddings.checks import Vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance
 from vecsmith.embeddings.rows import Rows
-from vecsmith.files import fingerprint, remove, replacing, write_manifest, write_text
+from vecsmith.files import fingerprint, remove, replacing, write_text
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import LOCK, check_folder
 
 FORMAT_VERSION = 1
 KIND = "embedding set"
 MARKER = "unfinished"
 SHARD_ROWS = 2048
-"""Rows of a shard: what an interrupted embedding loses at most."""
-MOST_SHARDS = 256
-"""Shards of larger sets have more rows: every open shard is an open file, of which systems allow 1,024 or fewer."""
+"""Minimum rows per shard; an interrupted run loses at most one shard."""
+MAX_SHARDS = 256
+"""Maximum number of shards. Every open shard is an open file, and many systems allow 1,024 of them."""
 
 
 class EmbeddingWriter:
-    """Writes an `EmbeddingSet` shard by shard; started again on an unfinished folder, it goes on after the last one.
+    """Write an `EmbeddingSet` shard by shard; on an unfinished folder, continue after its last shard.
 
-    Nothing is written before the first shard is there.
+    No file is written before the first shard is complete.
 
     Parameters
     ----------
     path : Path
-        The folder; new, or left unfinished by a writer with the same rows and provenance.
+        A new folder, or one left unfinished by a writer with the same rows and provenance.
     ids, texts, provenance
-        As of `EmbeddingSet`; the provenance's `content_hash` stands for the rows.
+        As in `EmbeddingSet`; the rows are identified by the `content_hash` of the provenance.
     force : bool
-        Remove whatever the folder holds, before the first shard is written.
+        Delete the content of the folder before the first shard is written.
 
     Raises
     ------
     VecsmithError
-        If `path` holds something else.
+        If `path` contains anything else.
     """
 
     def __init__(
@@ -58,30 +60,30 @@ class EmbeddingWriter:
         self.path = path
         self.provenance = provenance
         self._rows = Rows(len(ids), ids, texts)
-        self._shard_rows = max(SHARD_ROWS, -(-len(ids) // MOST_SHARDS))
+        self._shard_rows = max(SHARD_ROWS, -(-len(ids) // MAX_SHARDS))
         self._marker = path / MARKER
         self._key = fingerprint([provenance.key, len(ids)])
         self._shards_done = 0
         begun = self._marker.is_file() and self._marker.read_text(encoding="utf-8", errors="replace") == self._key
-        self._in_the_way = not begun and _holds_something(path)
-        if self._in_the_way:
+        self._must_clear = not begun and _has_content(path)
+        if self._must_clear:
             check_folder(path, None, force)
         while begun and self._rows_of(self._shards_done) == self._shard_rows:
             self._shards_done += 1
 
     @property
     def remaining(self) -> list[slice]:
-        """Rows that are still to be written, one slice a shard."""
+        """Rows that are not written yet, one slice per shard."""
         starts = range(self._shards_done * self._shard_rows, len(self._rows), self._shard_rows)
         return [slice(start, start + self._shard_rows) for start in starts]
 
     def write(self, vectors: Vectors) -> None:
-        """Write the next shard: the vectors, (rows, d), of the first slice in `remaining`.
+        """Write the next shard, the vectors (rows, d) of the first slice in `remaining`.
 
         Raises
         ------
         VecsmithError
-            If a vector is not finite (which row), or has other dimensions than the shards before.
+            If a value is not finite (the message names the row), or the dimensions differ from earlier shards.
         """
         before = [open_npy(self._shard(0))] if self._shards_done else []
         check_shapes([*before, vectors], str(self.path))
@@ -93,12 +95,12 @@ class EmbeddingWriter:
         self._shards_done += 1
 
     def finish(self) -> None:
-        """Write the manifest, which makes the folder a set.
+        """Write the manifest, which completes the set.
 
         Raises
         ------
         VecsmithError
-            If all vectors are zero; the folder is removed.
+            If all vectors are zero; the folder is deleted.
         """
         if not any(open_npy(self._shard(number)).any() for number in range(self._shards_done)):
             shutil.rmtree(self.path)
@@ -112,7 +114,7 @@ class EmbeddingWriter:
         self._marker.unlink()
 
     def _begin(self) -> None:
-        if self._in_the_way:
+        if self._must_clear:
             for file in [self.path] if self.path.is_file() else self.path.iterdir():
                 if file.name != LOCK:
                     remove(file)
@@ -124,7 +126,7 @@ class EmbeddingWriter:
         return self.path / f"vectors-{number:05d}.npy"
 
     def _rows_of(self, number: int) -> int:
-        """Return the rows of a shard on disk; 0 if it is missing or damaged and must be written again."""
+        """Return the number of rows of a shard on disk; 0 if it is missing or damaged."""
         try:
             return len(open_npy(self._shard(number)))
         except Exception:  # see `EmbeddingSet.open`
@@ -135,7 +137,7 @@ def _is_partial(file: Path) -> bool:
     return file.name.startswith(".") and file.name.endswith(".partial")
 
 
-def _holds_something(path: Path) -> bool:
+def _has_content(path: Path) -> bool:
     return path.is_file() or (
         path.exists() and any(not _is_partial(file) and file.name != LOCK for file in path.iterdir())
     )

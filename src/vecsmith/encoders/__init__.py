@@ -1,4 +1,4 @@
-"""Encoders: texts → vectors."""
+"""Encoders, which turn texts into vectors, and functions that embed texts and tasks with them."""
 
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.encoders.embed import embed_task, embed_texts

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible ``/embeddings`` endpoint, on the network or on this machine."""
+"""Encoder for models behind an OpenAI-compatible ``/embeddings`` endpoint."""
 
 import os
 import re
@@ -20,35 +20,36 @@ from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
 from vecsmith.plugins import Loader
 
-BATCH = 256
+BATCH_TEXTS = 256
+"""Default number of texts per request."""
 RETRIES = 6
-BACKOFF = 1.0
-"""Seconds before the second retry; each further one waits twice as long."""
-LONGEST_WAIT = 60.0
-"""Seconds to wait at most when a server says Retry-After."""
-TIMEOUT = (10, 300)
-"""Seconds to wait for a connection and for an answer."""
+BACKOFF_SECONDS = 1.0
+"""Wait before the second retry; it doubles with every further retry."""
+MAX_RETRY_AFTER_SECONDS = 60.0
+"""Maximum wait when a server sends a Retry-After header."""
+TIMEOUT_SECONDS = (10, 300)
+"""Timeouts of the connection and of the response."""
 
 
 @dataclass
 class ApiEncoder(Encoder):
-    """A model behind an OpenAI-compatible endpoint, its vectors normalized.
+    """A model behind an OpenAI-compatible endpoint, with normalized vectors.
 
-    ``OPENAI_BASE_URL`` says where it is (https://api.openai.com/v1 by default) and ``OPENAI_API_KEY`` is the key; the
-    address stands for the model's revision. Answers 429 and 5xx and broken connections are tried again with growing
-    pauses, or after the pause that the server asks for.
+    The environment variable ``OPENAI_BASE_URL`` is the address (default: https://api.openai.com/v1), and
+    ``OPENAI_API_KEY`` is the key. The address is recorded as the model's revision. Requests that fail with status 429
+    or 5xx or a broken connection are repeated with exponential backoff, or after the time in a Retry-After header.
 
     Parameters
     ----------
     name : str
-        The model's name, followed by ``@`` and a number to ask for so many dimensions.
+        The model's name, optionally followed by ``@`` and the number of dimensions to request.
     options : EncoderOptions
-        Prompts, and the texts of a request; the server knows the longest input, so `max_length` is refused.
+        Prompts and batch size. `max_length` is refused, because the server truncates long inputs.
 
     Raises
     ------
     VecsmithError
-        If `options` sets a `max_length`, or the address or the key cannot be right.
+        If `options` sets a `max_length`, or the address or the key is malformed.
 
     References
     ----------
@@ -60,7 +61,7 @@ class ApiEncoder(Encoder):
 
     def __post_init__(self) -> None:
         if self.options.max_length is not None:
-            raise VecsmithError("An API encoder cuts texts as its server does; leave --max-length out.")
+            raise VecsmithError("The server of an API encoder truncates long texts; leave --max-length out.")
         self.spec = f"api:{self.name}"
         model, _, dimensions = self.name.rpartition("@")
         self._dimensions = int(dimensions) if model and dimensions.isdecimal() else None
@@ -72,7 +73,7 @@ class ApiEncoder(Encoder):
                 "OPENAI_BASE_URL must be an address such as http://localhost:8000/v1, with no password."
             )
         if not (self._key.isascii() and self._key.isprintable()):
-            raise VecsmithError("OPENAI_API_KEY has characters that no key has; set it again.")
+            raise VecsmithError("OPENAI_API_KEY contains characters that are not valid in a key; set it again.")
 
     def provenance(self, side: Side) -> Provenance:
         prompt = self.options.prompt(side) or ""
@@ -80,12 +81,14 @@ class ApiEncoder(Encoder):
 
     def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
         prompt = self.options.prompt(side) or ""
-        size = self.options.batch_size or BATCH
+        size = self.options.batch_size or BATCH_TEXTS
         # OpenAI refuses an empty input
         inputs = [prompt + text or " " for text in texts]
         batches = [self._embed(inputs[start : start + size]) for start in range(0, len(inputs), size)]
         if len({batch.shape[1] for batch in batches}) > 1:
-            raise VecsmithError(f"{self._url} answers with vectors of different dimensions; see what it serves.")
+            raise VecsmithError(
+                f"{self._url} returns vectors with different numbers of dimensions; check the model behind it."
+            )
         return normalize(np.concatenate(batches))
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
@@ -100,26 +103,24 @@ class ApiEncoder(Encoder):
             with np.errstate(over="ignore"):
                 vectors = np.array([item["embedding"] for item in items], dtype=np.float32)
         except (ValueError, KeyError, TypeError) as error:
-            raise VecsmithError(f"The answer of {self._url} is no list of embeddings; see what it serves.") from error
+            raise VecsmithError(f"The answer of {self._url} is not a list of embeddings; check the address.") from error
         if indices != list(range(len(texts))):
-            raise VecsmithError(
-                f"{self._url} answers with {len(items)} vectors to {len(texts)} texts, or numbers them wrong."
-            )
+            raise VecsmithError(f"{self._url} returns {len(items)} vectors for {len(texts)} texts, or wrong indices.")
         if vectors.ndim != 2 or not np.isfinite(vectors).all():
-            raise VecsmithError(f"{self._url} answers with vectors that are not lists of finite numbers.")
+            raise VecsmithError(f"{self._url} returns vectors that are not lists of finite numbers.")
         if self._dimensions not in (None, vectors.shape[1]):
             raise VecsmithError(
-                f"{self._url} answers with {vectors.shape[1]} dimensions, not {self._dimensions}; {self.name} may not "
-                "be able to shorten its vectors."
+                f"{self._url} returns {vectors.shape[1]} dimensions instead of {self._dimensions}; {self.name} may not "
+                "support fewer dimensions."
             )
         return vectors
 
     def _post(self, payload: dict[str, Any], retries: int = RETRIES) -> requests.Response:
         try:
-            # a redirect would carry the texts elsewhere
-            return self._session.post(self._url, json=payload, timeout=TIMEOUT, allow_redirects=False)
+            # a redirect would send the texts to another server
+            return self._session.post(self._url, json=payload, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except requests.RequestException as error:
-            # urllib3 leaves it to the caller when the connection breaks in the middle of an answer
+            # urllib3 does not retry when the connection breaks in the middle of a response
             if isinstance(error, requests.exceptions.ChunkedEncodingError) and retries > 0:
                 return self._post(payload, retries - 1)
             raise self._unreachable(error) from error
@@ -129,7 +130,7 @@ class ApiEncoder(Encoder):
         session = requests.Session()
         retry = _CappedRetry(
             total=RETRIES,
-            backoff_factor=BACKOFF,
+            backoff_factor=BACKOFF_SECONDS,
             status_forcelist={429, *range(500, 600)},
             allowed_methods={"POST"},
             raise_on_status=False,
@@ -140,7 +141,7 @@ class ApiEncoder(Encoder):
         return session
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # as `auth`, since a header alone would be replaced by what ~/.netrc says
+        # set through `auth`, because requests replaces a plain header by the entry in ~/.netrc
         if self._key:
             request.headers["Authorization"] = f"Bearer {self._key}"
         return request
@@ -154,7 +155,9 @@ class ApiEncoder(Encoder):
 
     def _unreachable(self, error: requests.RequestException) -> VecsmithError:
         reason = self._without_key(str(error))
-        return VecsmithError(f"{self._url} cannot be reached or breaks off ({reason}); check OPENAI_BASE_URL.")
+        return VecsmithError(
+            f"{self._url} cannot be reached or closes the connection ({reason}); check OPENAI_BASE_URL."
+        )
 
     def _without_key(self, message: str) -> str:
         message = " ".join(message.split())
@@ -167,19 +170,19 @@ def _advice(answer: requests.Response) -> str:
     if answer.status_code in (400, 413):
         return "a smaller --batch-size may help"
     if answer.status_code == 429 or answer.status_code >= 500:
-        return "start it again later, and it goes on where it was"
+        return "run the command again later, and it continues"
     return "check OPENAI_BASE_URL and the model's name"
 
 
 class _CappedRetry(Retry):
-    """Waits as long as a server asks, but no longer than `LONGEST_WAIT`: it may ask for a day, or for nonsense."""
+    """Obeys a Retry-After header, up to `MAX_RETRY_AFTER_SECONDS`, and ignores an invalid one."""
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         try:
             seconds = super().get_retry_after(response)
         except InvalidHeader:
             return None
-        return None if seconds is None else min(seconds, LONGEST_WAIT)
+        return None if seconds is None else min(seconds, MAX_RETRY_AFTER_SECONDS)
 
 
 ENCODERS["api"] = Loader(

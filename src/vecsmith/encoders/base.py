@@ -13,27 +13,27 @@ from vecsmith.errors import VecsmithError
 from vecsmith.plugins import Loader, Registry
 
 Side = Literal["query", "passage"]
-"""Which side of a search a text is on; models may put another prompt before each."""
+"""Whether a text is a query or a document; models may have a prompt for each."""
 
 Prompt = str | Mapping[str, str] | None
-"""One prompt for all encoders, or a prompt per encoder by its spec; None for each model's own."""
+"""One prompt for all encoders, or one per encoder spec; None for the model's own prompt."""
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """Options of one encoder, or of several that are used together; None leaves the model's own.
+    """Options of one or several encoders; None selects the model's default.
 
     Attributes
     ----------
     query_prompt, passage_prompt : str, mapping of str to str, or None
-        Text put before every query and every document; or such a text per encoder, such as
-        ``{"st:intfloat/e5-small": "query: "}``, where the other encoders keep their own.
+        Text put before every query or document; or a mapping from encoders to texts, such as
+        ``{"st:intfloat/e5-small": "query: "}``. Encoders that are not in the mapping use their own prompt.
     max_length : int or None
-        Longest input, in tokens.
+        Maximum input length in tokens.
     batch_size : int or None
-        Texts of one forward pass or request.
+        Texts per forward pass or request.
     trust_remote_code : bool
-        Whether a sentence-transformers model may run Python code that comes with it. Other encoders have none.
+        Whether a sentence-transformers model may run the Python code in its repository.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class EncoderOptions:
         If `max_length` or `batch_size` is less than 1.
     """
 
-    # a mapping has no hash
+    # a mapping is not hashable
     query_prompt: Prompt = field(default=None, hash=False)
     passage_prompt: Prompt = field(default=None, hash=False)
     max_length: int | None = None
@@ -49,19 +49,21 @@ class EncoderOptions:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("longest input", self.max_length), ("batch size", self.batch_size)):
+        for name, value in (("maximum input length", self.max_length), ("batch size", self.batch_size)):
             if value is not None and value < 1:
                 raise VecsmithError(f"The {name} must be at least 1, not {value}.")
 
     def prompt(self, side: Side) -> str | None:
-        """Return the prompt set for one side of a single encoder."""
+        """Return the prompt for queries or documents of a single encoder."""
         prompt = self.query_prompt if side == "query" else self.passage_prompt
         if isinstance(prompt, Mapping):
-            raise VecsmithError("Prompts per encoder are for load_encoder and embed_task; give one encoder its text.")
+            raise VecsmithError(
+                "Only load_encoder and embed_task take a prompt per encoder; give a single encoder a text."
+            )
         return prompt
 
     def of(self, encoder: str) -> "EncoderOptions":
-        """Return the options of one encoder, whose prompts are texts or None."""
+        """Return the options of one encoder, with its own prompts only."""
         query, passage = (
             prompt.get(encoder) if isinstance(prompt, Mapping) else prompt
             for prompt in (self.query_prompt, self.passage_prompt)
@@ -70,7 +72,7 @@ class EncoderOptions:
 
 
 class Encoder(ABC):
-    """Turns texts into vectors.
+    """Base class of encoders, which turn texts into unit vectors.
 
     Each subclass has its own file, which registers it in `ENCODERS`. A subclass loads its model when it encodes the
     first text, because `provenance`, which is part of the cache key, must be cheap.
@@ -78,18 +80,18 @@ class Encoder(ABC):
     Attributes
     ----------
     spec : str
-        What a user writes to get this encoder, such as ``"static"``.
+        Spec that names this encoder, such as ``"static"``.
     """
 
     spec: str
 
     @abstractmethod
     def provenance(self, side: Side) -> Provenance:
-        """Return what determines the vectors of one side besides the texts."""
+        """Return everything that determines the vectors of queries or documents, except the texts."""
 
     @abstractmethod
     def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
-        """Return the unit vectors (n, d), float32, of `texts` on one side of a search."""
+        """Return unit vectors (n, d), float32, of texts that are queries or documents."""
 
 
 ENCODERS: Registry[Loader[Encoder]] = Registry("vecsmith.encoders")

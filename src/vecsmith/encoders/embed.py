@@ -1,4 +1,4 @@
-"""Embedding texts: resumable, and cached so that no model ever gets another's vectors."""
+"""Embed texts and tasks: interrupted runs continue, and vectors are cached by model, options and texts."""
 
 import shutil
 from contextlib import suppress
@@ -29,22 +29,23 @@ def embed_texts(
     dtype: Storage = "float32",
     force: bool = False,
 ) -> EmbeddingSet:
-    """Embed texts into a folder; killed at any moment and called again, it goes on and ends with the same bytes.
+    """Embed texts into a folder; an interrupted run continues, and its files are identical to an uninterrupted run's.
 
     Parameters
     ----------
     encoder : Encoder
-        What embeds.
+        The encoder.
     texts : Texts
-        What is embedded.
+        The texts.
     side : {"query", "passage"}
-        On which side of a search they are.
+        Whether the texts are queries or documents.
     path : str or Path, optional
-        The folder: new, or with an embedding of these texts by this encoder, finished or not. The cache by default.
+        Output folder: new, or with a complete or interrupted embedding of these texts by this encoder. Default: the
+        cache.
     dtype : {"float32", "float16"}
-        How the vectors are stored.
+        Data type of the stored vectors.
     force : bool
-        Embed again and replace whatever the folder holds.
+        Embed again and replace any content of the folder.
 
     Returns
     -------
@@ -54,8 +55,8 @@ def embed_texts(
     Raises
     ------
     VecsmithError
-        If `path` holds something else, which is left alone, another process writes to it at this moment, or a text
-        gets no usable vector (which row).
+        If `path` has other content, another process is writing to it, or the vector of a text is not finite (the
+        message has the row).
     """
     if isinstance(encoder, FusedEncoder):
         fused = fuse([embed_texts(part, texts, side, None, dtype) for part in encoder.parts])
@@ -74,32 +75,32 @@ def embed_texts(
 def embed_task(
     task: Task, spec: str, options: EncoderOptions | None = None, out: str | Path | None = None, force: bool = False
 ) -> tuple[EmbeddingSet, EmbeddingSet]:
-    """Return the vectors of a task's corpus and queries: ready ones, or embedded once and cached.
+    """Return the vectors of a task's corpus and queries: precomputed, or embedded and cached.
 
     Parameters
     ----------
     task : Task
         The task.
     spec : str
-        The encoder, as of `load_encoder`, or ``vectors:WHERE`` for ready vectors, as of `ready_vectors`; several
-        joined by ``+`` give their unit vectors side by side, as of `vecsmith.embeddings.fuse`.
+        Spec of the encoder (see `load_encoder`), or ``vectors:WHERE`` for precomputed vectors (see `ready_vectors`).
+        Encoders joined by ``+`` give their unit vectors side by side (see `vecsmith.embeddings.fuse`).
     options : EncoderOptions, optional
-        Prompts, of all or per encoder, length and batch size.
+        Prompts for all encoders or per encoder, maximum input length, and batch size.
     out : str or Path, optional
-        A folder for the sets, ``corpus`` and ``queries``, in place of the cache.
+        Output folder for the sets ``corpus`` and ``queries``. Default: the cache.
     force : bool
-        Replace whatever ``corpus`` and ``queries`` hold.
+        Replace any content of ``corpus`` and ``queries``.
 
     Returns
     -------
     corpus, queries : EmbeddingSet
-        Row by row as the task's texts.
+        One row per text of the task, in the same order.
 
     Raises
     ------
     VecsmithError
-        If there is no such encoder, it cannot do what `options` ask, they have a prompt of another encoder, or `out`
-        holds something else.
+        If the encoder is unknown or does not support an option, a prompt names another encoder, or `out` has other
+        content.
     """
     options = options_by_encoder(options, [spec])[spec]
     out = None if out is None else Path(out) if force else _checked(Path(out))
@@ -111,12 +112,12 @@ def embed_task(
     if spec.startswith("vectors:"):
         if (options.query_prompt, options.passage_prompt, options.max_length) != (None, None, None):
             raise VecsmithError(
-                f"Ready vectors ({spec}) take no prompt and no --max-length; leave them out, or give prompts of other "
-                "encoders as ENCODER=TEXT."
+                f"Precomputed vectors ({spec}) take no prompt and no --max-length; leave them out, or give prompts for "
+                "other encoders as ENCODER=TEXT."
             )
         return _placed(*ready_vectors(task, spec.removeprefix("vectors:")), out, force)
     encoder = load_encoder(spec, options)
-    # the few queries first: what is wrong shows soon
+    # queries first: they are few, so that errors appear early
     queries = embed_texts(encoder, task.queries, "query", out and out / "queries", force=force)
     corpus = embed_texts(encoder, task.corpus, "passage", out and out / "corpus", force=force)
     check_same_space(corpus, queries)
@@ -155,7 +156,7 @@ def _placed(
 
 
 def _stored(embedded: EmbeddingSet, path: Path, force: bool) -> EmbeddingSet:
-    """Write a set of the cache, or of a file, to a folder."""
+    """Write an existing set to a folder."""
     written = write_set(
         path,
         embedded.ids,

@@ -1,4 +1,4 @@
-"""Several encoders as one."""
+"""An encoder that concatenates the vectors of several encoders."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from vecsmith.encoders.base import Encoder, Side
 
 
 class FusedEncoder(Encoder):
-    """The unit vectors of several encoders side by side, as `vecsmith.embeddings.fuse` puts them.
+    """Concatenates the unit vectors of several encoders, as `vecsmith.embeddings.fuse` does.
 
     Parameters
     ----------
     parts : sequence of Encoder
-        Two or more.
+        Two or more encoders.
     """
 
     def __init__(self, parts: Sequence[Encoder]) -> None:

@@ -9,19 +9,20 @@ from vecsmith.errors import unknown
 
 
 def load_encoder(spec: str, options: EncoderOptions | None = None) -> Encoder:
-    """Return the encoder that a spec names; its model is loaded when the first text is encoded.
+    """Return the encoder that a spec names; it loads its model when it encodes the first text.
 
     Parameters
     ----------
     spec : str
-        ``"static"``, ``"st:NAME_OR_DIR"`` or ``"api:MODEL[@DIMENSIONS]"``, or several of them joined by ``+``.
+        ``"static"``, ``"st:NAME_OR_DIR"``, ``"api:MODEL[@DIMENSIONS]"`` or another spec of `ENCODERS`; or several of
+        them joined by ``+``.
     options : EncoderOptions, optional
-        Prompts, of all or per encoder, length and batch size.
+        Prompts for all encoders or per encoder, maximum input length, and batch size.
 
     Raises
     ------
     VecsmithError
-        If there is no such encoder, it cannot do what `options` ask, or they have a prompt of another encoder.
+        If the encoder is unknown or does not support an option, or a prompt names another encoder.
     """
     options = options_by_encoder(options, [spec])[spec]
     parts = split_spec(spec)
@@ -45,19 +46,19 @@ def is_encoder(spec: str) -> bool:
 
 
 def options_by_encoder(options: EncoderOptions | None, specs: Sequence[str]) -> dict[str, EncoderOptions]:
-    """Return the options of each of several encoders, with only the prompts that are its own.
+    """Return the options of each encoder, with its own prompts only.
 
     Parameters
     ----------
     options : EncoderOptions or None
-        What was set for all of them; prompts per encoder go by the spec, of ``a+b`` by ``a`` and ``b``.
+        Options of all encoders. Prompts per encoder are keyed by spec; those for ``a+b`` are keyed by ``a`` and ``b``.
     specs : sequence of str
-        The encoders, some of which may be several joined by ``+``.
+        Specs of the encoders; a spec may join several by ``+``.
 
     Raises
     ------
     VecsmithError
-        If a prompt is of none of them.
+        If a prompt names an encoder that is not among them.
     """
     options = options or EncoderOptions()
     parts = {spec: split_spec(spec) for spec in specs}

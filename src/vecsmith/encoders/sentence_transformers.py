@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, by its name on the Hugging Face hub or its local folder."""
+"""Encoder for sentence-transformers models, from the Hugging Face hub or a local folder."""
 
 import json
 import os
@@ -18,26 +18,27 @@ from vecsmith.errors import VecsmithError, require
 from vecsmith.files import fingerprint, sha256_of
 from vecsmith.plugins import Loader
 
-BATCH = 32
-SMALL_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*/config.json"]
+BATCH_TEXTS = 32
+"""Default number of texts per forward pass."""
+CONFIG_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*/config.json"]
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SyntaxError)
-"""Errors of files that are incomplete, and of a model's own code."""
+"""Errors that incomplete files and a model's own code raise."""
 
 
 @dataclass
 class SentenceTransformerEncoder(Encoder):
-    """A sentence-transformers model, on the best device there is, its vectors normalized.
+    """A sentence-transformers model on the fastest available device, with normalized vectors.
 
-    The model is pinned: a model of the hub is loaded at the commit that `provenance` names, and a folder's revision
-    is a hash of its files. Neither that nor the prompts needs the model in memory.
+    The revision is fixed: a model of the hub is loaded at the commit that `provenance` records, and the revision of a
+    folder is a hash of its files. `provenance` reads only small files and does not load the model.
 
     Parameters
     ----------
     name : str
-        A name on the hub (without an organization, one of sentence-transformers' own), or a folder.
+        A name on the hub (a name without an organization means ``sentence-transformers/NAME``), or a folder.
     options : EncoderOptions
-        Prompts (the model's own by default), longest input, batch size, and whether code that comes with the model
-        may run.
+        Prompts (default: the model's own), maximum input length, batch size, and whether the Python code in the
+        model's repository may run.
 
     References
     ----------
@@ -69,7 +70,7 @@ class SentenceTransformerEncoder(Encoder):
             vectors = encode(
                 list(texts),
                 prompt=self._prompt(side),
-                batch_size=self.options.batch_size or BATCH,
+                batch_size=self.options.batch_size or BATCH_TEXTS,
                 normalize_embeddings=True,
                 show_progress_bar=False,
             )
@@ -77,15 +78,15 @@ class SentenceTransformerEncoder(Encoder):
             raise VecsmithError(
                 f"{self.spec} failed ({_first_line(error)}); a smaller --batch-size or --max-length may help."
             ) from error
-        # a model in half precision leaves norms that are one only to three digits
+        # the norms of a model in half precision are 1 to three digits only
         return normalize(vectors)
 
     def _prompt(self, side: Side) -> str:
         prompt = self.options.prompt(side)
         if prompt is not None:
             return prompt
-        # encode_document falls back to "passage" and "corpus" where there is no prompt "document", but every model
-        # has one: sentence-transformers adds an empty one to models that name none
+        # encode_document falls back to the prompts "passage" and "corpus" only if there is no prompt "document", but
+        # sentence-transformers adds an empty prompt "document" to every model without one
         own = self._read("config_sentence_transformers.json").get("prompts") or {}
         return own.get("query" if side == "query" else "document") or ""
 
@@ -102,7 +103,7 @@ class SentenceTransformerEncoder(Encoder):
 
     @cached_property
     def _has_own_code(self) -> bool:
-        """Whether Python code comes with the model: a class of sentence-transformers' or of transformers' kind."""
+        """Whether the repository has Python code, as a sentence-transformers module or an auto_map of transformers."""
         modules = self._read("modules.json") or []
         configs = ["config.json", *(f"{module['path']}/config.json" for module in modules if module["path"])]
         has_own_class = any(not module["type"].startswith("sentence_transformers.") for module in modules)
@@ -113,7 +114,7 @@ class SentenceTransformerEncoder(Encoder):
         try:
             return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError as error:
-            raise VecsmithError(f"{path} is not JSON ({error}); get the model again.") from error
+            raise VecsmithError(f"{path} is not JSON ({error}); download the model again.") from error
 
     @cached_property
     def _revision(self) -> str:
@@ -124,20 +125,20 @@ class SentenceTransformerEncoder(Encoder):
 
     @cached_property
     def _folder(self) -> Path:
-        """The model's folder, for its small files; in the cache of the hub the weights may not be there yet."""
+        """Folder with the model's configuration; in the cache of the hub it may lack the weights."""
         folder = self._snapshot() if self._is_on_hub else Path(self.name)
         if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
-            raise VecsmithError(f"{self.name} is no model: it has neither a modules.json nor a config.json.")
+            raise VecsmithError(f"{self.name} is not a model: it has neither a modules.json nor a config.json.")
         return folder
 
     def _snapshot(self) -> Path:
         hub = require("huggingface_hub", "models")
         try:
             cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-            return Path(hub.snapshot_download(self.name, cache_dir=cache, allow_patterns=SMALL_FILES))
+            return Path(hub.snapshot_download(self.name, cache_dir=cache, allow_patterns=CONFIG_FILES))
         except (OSError, ValueError) as error:
             raise VecsmithError(
-                f"The model {self.name} is no folder here and cannot be had from the Hugging Face hub "
+                f"The model {self.name} is not a local folder and cannot be loaded from the Hugging Face hub "
                 f"({_first_line(error)}); check the name and the network, or give a local folder."
             ) from error
 
@@ -155,11 +156,11 @@ class SentenceTransformerEncoder(Encoder):
         except LOADING_ERRORS as error:
             if self._has_own_code and not self.options.trust_remote_code:
                 raise VecsmithError(
-                    f"The model {self.name} needs Python code that comes with it; read that code, and give "
-                    "--trust-remote-code if it may run."
+                    f"The model {self.name} needs the Python code in its repository; read that code, and give "
+                    "--trust-remote-code if you trust it."
                 ) from error
             raise VecsmithError(
-                f"The model {self.name} cannot be loaded ({_first_line(error)}); see that its files are complete."
+                f"The model {self.name} cannot be loaded ({_first_line(error)}); check that its files are complete."
             ) from error
         if self.options.max_length is not None:
             try:

@@ -1,7 +1,7 @@
-"""The built-in encoder: WordLlama's table of token vectors, averaged over a text.
+"""The built-in encoder, which averages WordLlama's token vectors over a text.
 
-The table (32,000 × 256, float16) and the tokenizer come with the ``wordllama`` package and are read as files: the
-package itself is not imported, since importing it sets up logging and its loader may download.
+The table (32,000 × 256, float16) and the tokenizer are files of the ``wordllama`` package. The package is not imported,
+because its import configures logging and its loader may download files.
 """
 
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
 from vecsmith.errors import VecsmithError
 from vecsmith.plugins import Loader
 
-BATCH = 1024
+BATCH_TEXTS = 1024
+"""Default number of texts that are tokenized at a time."""
 
 
 @dataclass
 class StaticEncoder(Encoder):
-    """Mean of the token rows of the WordLlama table (l2_supercat, 256 dimensions), normalized.
+    """Normalized mean of the token vectors in the WordLlama table (l2_supercat, 256 dimensions).
 
-    An empty text has no token, and so the zero vector. The token table is case-sensitive and knows few words in
-    capitals, so that a text without a lower-case letter is lower-cased first; a prompt is left as it is. Other texts,
-    and scripts without case, are encoded as they are: lower-casing all texts costs more than it gains
-    (``benchmarks/results/upper-case.md``).
+    An empty text has no tokens, so its vector is zero. The table is case-sensitive and has few words in upper case.
+    Therefore a text without lower-case letters is lower-cased first; a prompt is not. Lower-casing all texts loses
+    more than it gains (``benchmarks/results/upper-case.md``).
 
     Parameters
     ----------
     options : EncoderOptions
-        Prompts and the batch size; the table has no longest input, so `max_length` is refused.
+        Prompts and batch size. `max_length` is refused, because the input length is not limited.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class StaticEncoder(Encoder):
 
     def __post_init__(self) -> None:
         if self.options.max_length is not None:
-            raise VecsmithError("The static encoder reads texts of any length; leave --max-length out.")
+            raise VecsmithError("The static encoder accepts texts of any length; leave --max-length out.")
 
     def provenance(self, side: Side) -> Provenance:
         return Provenance(
@@ -67,7 +67,7 @@ class StaticEncoder(Encoder):
 
     def encode(self, texts: Sequence[str], side: Side) -> NDArray[np.float32]:
         prompt = self.options.prompt(side) or ""
-        size = self.options.batch_size or BATCH
+        size = self.options.batch_size or BATCH_TEXTS
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         prompted = ([prompt + _fold_upper_case(text) for text in batch] for batch in batches)
         return np.concatenate([self._encode_batch(batch) for batch in prompted])
@@ -76,8 +76,8 @@ class StaticEncoder(Encoder):
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         tokens = np.fromiter((token for encoding in encodings for token in encoding.ids), np.int64)
         ends = np.cumsum([0, *(len(encoding.ids) for encoding in encodings)])
-        # a row's length does not change its direction, so the sum serves for the mean; as a sparse product it is
-        # three times as fast as numpy.add.reduceat and holds no row of the table twice
+        # The sum has the same direction as the mean. A sparse product is three times as fast as numpy.add.reduceat
+        # and does not copy rows of the table.
         counts = csr_array((np.ones(len(tokens), np.float32), tokens, ends), shape=(len(texts), len(self._table)))
         return normalize(counts @ self._table)
 
@@ -100,7 +100,7 @@ def _package_folder() -> Path:
     spec = find_spec("wordllama")
     if spec is None or spec.origin is None:
         raise VecsmithError(
-            "The static encoder reads the table of the wordllama package, which is missing; pip install wordllama."
+            "The static encoder needs the wordllama package, which is not installed; pip install wordllama."
         )
     return Path(spec.origin).parent
 

@@ -1,4 +1,4 @@
-"""Ready vectors of a task: computed elsewhere, one a text."""
+"""Precomputed vectors of a task, one per text, from files or embedding sets."""
 
 import json
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ from vecsmith.tasks.base import Task, Texts
 
 
 def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:
-    """Read the vectors of a task's corpus and queries.
+    """Read the precomputed vectors of a task's corpus and queries.
 
-    Each side is a file (see `read_vectors`) or an `EmbeddingSet`. Its rows are joined to the texts by id where it has
-    ids, else they are in the texts' order. An ``about.json`` beside a file may name its ``model``, ``dimensions`` and
-    ``max_seq_length``.
+    The vectors of the corpus and of the queries are each in a file (see `read_vectors`) or an `EmbeddingSet`. Rows with
+    ids are matched to the texts by id; rows without ids must be in the order of the texts. An ``about.json`` in the
+    folder of a file may give its ``model``, ``dimensions`` and ``max_seq_length``.
 
     Parameters
     ----------
     task : Task
-        The task that was embedded.
+        The task.
     where : str
-        A name NAME for ``vectors/NAME`` in the task's folder; a folder with ``corpus`` and ``queries``; or two paths,
+        NAME for ``vectors/NAME`` in the task's folder; a folder with ``corpus`` and ``queries``; or two paths,
         ``CORPUS,QUERIES``.
 
     Returns
     -------
     corpus, queries : EmbeddingSet
-        Row by row as the task's texts.
+        One row per text of the task, in the same order.
 
     Raises
     ------
     VecsmithError
-        If there are no such vectors, they are broken, do not fit the texts, or come from two models.
+        If the vectors are missing or damaged, do not match the texts, or come from two models.
     """
     corpus, queries = (
         _read_side(path, texts)
@@ -54,11 +54,11 @@ def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:
 
 
 def check_same_space(corpus: EmbeddingSet, queries: EmbeddingSet) -> None:
-    """Refuse queries and documents that are known to come from different models."""
+    """Refuse queries and documents whose provenance names different models."""
     if corpus.dimensions != queries.dimensions:
         raise VecsmithError(
             f"{corpus.source} has {corpus.dimensions} dimensions but {queries.source} has {queries.dimensions}; "
-            "take both from one model."
+            "use one model for both."
         )
     if not (corpus.provenance.encoder and queries.provenance.encoder):
         return
@@ -67,7 +67,7 @@ def check_same_space(corpus: EmbeddingSet, queries: EmbeddingSet) -> None:
         if theirs != ours:
             raise VecsmithError(
                 f"{corpus.source} and {queries.source} come from different models ({name.replace('_', ' ')} {theirs!r} "
-                f"and {ours!r}); take both from one."
+                f"and {ours!r}); use one model for both."
             )
 
 
@@ -82,7 +82,7 @@ def _find_sides(task: Task, where: str) -> tuple[Path, Path]:
         return Path(corpus), Path(queries)
     else:
         names = sorted(path.name for path in ready.iterdir() if path.is_dir()) if ready and ready.is_dir() else []
-        raise unknown(f"ready vectors of {task.name}", where, names)
+        raise unknown(f"precomputed vectors of {task.name}", where, names)
     return _find_side(folder, "corpus"), _find_side(folder, "queries")
 
 
@@ -90,7 +90,7 @@ def _find_side(folder: Path, side: str) -> Path:
     names = [side, *(side + suffix for suffix in SUFFIXES)]
     found = next((folder / name for name in names if (folder / name).exists()), None)
     if found is None:
-        raise VecsmithError(f"{folder} has no {', '.join(names[1:])}, nor an embedding set {side}; put one there.")
+        raise VecsmithError(f"{folder} has no {', '.join(names[1:])}, nor an embedding set {side}; add one of them.")
     return found
 
 
@@ -109,21 +109,23 @@ def _read_side(path: Path, texts: Texts) -> EmbeddingSet:
 def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: Path) -> list[Vectors]:
     count = sum(map(len, shards))
     if count != len(texts):
-        raise VecsmithError(f"{path} has {count} vectors but {texts.source} has {len(texts)} texts; it takes one each.")
+        raise VecsmithError(
+            f"{path} has {count} vectors but {texts.source} has {len(texts)} texts; give one vector per text."
+        )
     if ids == texts.ids:
         return shards
     rows = rows_of(texts.ids, ids)
     if (rows < 0).any():
-        # a set made of a file without ids has row numbers, in the order of the texts
+        # an embedding set from a file without ids has row numbers as ids, in the order of the texts
         if list(ids) == [str(row) for row in range(count)]:
             return shards
         missing = texts.ids[int(np.argmin(rows))]
-        raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed that text too.")
+        raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed this text too.")
     return [np.concatenate(shards)[rows]]
 
 
 def _read_about(path: Path, dimensions: int) -> Provenance:
-    """Return what ``about.json`` beside a file says of its vectors."""
+    """Read the provenance of a file of vectors from ``about.json`` in its folder."""
     file = path.parent / "about.json"
     if not file.is_file():
         return Provenance()
@@ -131,9 +133,11 @@ def _read_about(path: Path, dimensions: int) -> Provenance:
         about = json.loads(file.read_text(encoding="utf-8"))
         encoder, length, said = str(about.get("model", "")), about.get("max_seq_length"), about.get("dimensions")
     except (ValueError, AttributeError) as error:
-        raise VecsmithError(f"{file} is not a JSON object ({error}); mend it or take it away.") from error
+        raise VecsmithError(f"{file} is not a JSON object ({error}); correct or remove it.") from error
     if said not in (None, dimensions):
-        raise VecsmithError(f"{path} has {dimensions} dimensions, but {file.name} beside it says {said}; mend one.")
+        raise VecsmithError(
+            f"{path} has {dimensions} dimensions, but {file.name} in its folder says {said}; correct one of them."
+        )
     return Provenance(encoder=encoder, max_length=length)
 
 

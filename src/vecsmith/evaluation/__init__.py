@@ -1,4 +1,4 @@
-"""Evaluation: what may be fitted on what, the measurement of codecs on tasks, metrics and significance."""
+"""Evaluation: protocols, measurement of codecs and translators on tasks, metrics and significance tests."""
 
 from vecsmith.evaluation.metrics import DEPTH, Quality, evaluate
 from vecsmith.evaluation.significance import paired_p_value, stratified_p_value

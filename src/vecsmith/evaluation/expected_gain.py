@@ -1,4 +1,4 @@
-"""Retention without judgements: gains that float scores make likely."""
+"""Retention of nDCG@10 estimated without judgements, from gains that are expected from float scores."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,38 +6,39 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 DEPTH = 10
-"""Ranks that count, as in nDCG@10."""
+"""Ranks that are evaluated, as in nDCG@10."""
 TEMPERATURE = 0.4
-"""Of a gain, in mean differences between a query's first and tenth score: with it, losses come true on the average."""
+"""Temperature of the gains, in units of the mean difference between the first and tenth score of a query. With this
+value, the mean predicted loss equals the mean measured loss."""
 
 
 class ExpectedGain:
-    """Judges rankings of documents for queries that have no judgements, by the float scores s of what they found.
+    """Estimates the quality of rankings for queries without judgements, from the float scores s of the documents.
 
-    How likely a document is to be relevant, and so its gain, is taken to be exp((s − s₁)/τ), s₁ being the best score of
-    the query, and τ 0.4 times the mean of s₁ − s₁₀ over the queries (docs/studies/prediction.md).
+    The expected gain of a document is exp((s − s₁)/τ), where s₁ is the highest score of the query, and τ is 0.4 times
+    the mean of s₁ − s₁₀ over the queries (docs/studies/prediction.md).
 
     Parameters
     ----------
     best : ndarray of shape (n_queries, 10)
-        The ten best float scores of every query, best first.
+        The ten highest float scores of each query, in descending order.
     """
 
     def __init__(self, best: Floats) -> None:
         self._best = best
         self._temperature = TEMPERATURE * float((best[:, 0] - best[:, -1]).mean()) or 1.0
-        self._ideal = self._gained(best)
+        self._ideal = self._discounted_gain(best)
 
-    def _gained(self, scores: Floats) -> NDArray[np.float64]:
+    def _discounted_gain(self, scores: Floats) -> NDArray[np.float64]:
         discounts = 1 / np.log2(np.arange(DEPTH) + 2)
         return np.asarray(np.exp((scores - self._best[:, :1]) / self._temperature) @ discounts)
 
     def retention(self, scores: Floats) -> NDArray[np.float64]:
-        """Return the discounted gain of each query over that of the float ranking, (n_queries,).
+        """Return the discounted gain of each query divided by that of the float ranking, (n_queries,).
 
         Parameters
         ----------
         scores : ndarray of shape (n_queries, 10)
-            Float scores of the documents that were found, in the order in which they were.
+            Float scores of the ranked documents, in the order of the ranking.
         """
-        return np.asarray(self._gained(scores) / self._ideal)
+        return np.asarray(self._discounted_gain(scores) / self._ideal)

@@ -1,8 +1,9 @@
-"""What may be fitted on what: cross-fitting, fitting on the corpus, and transfer from another set."""
+"""Cross-fitting: folds of rows, and corpora encoded by codecs that were fitted under a protocol."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +13,87 @@ from vecsmith.embeddings import EmbeddingSet, check_blocks, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index.scanning import CodePartition
 
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
 FIT_ON = ("cross", "corpus")
+
+
+class Fold(NamedTuple):
+    """One fold of a cross-fitting: the training set of a model, and the rows that the model is applied to.
+
+    Attributes
+    ----------
+    train : ndarray of int64
+        Rows of the training set.
+    rows : ndarray of int64
+        Rows that the fitted model encodes or translates.
+    """
+
+    train: Rows
+    rows: Rows
+
+
+def folds(n: int, count: int, seed: int, train_rows: int | None = None) -> list[Fold]:
+    """Split n rows at random into folds; the training set of a fold consists of the rows of all other folds.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    count : int
+        Number of folds. Their sizes differ by at most one row.
+    seed : int
+        Seed of the permutation.
+    train_rows : int, optional
+        Maximum rows of each training set; unlimited by default.
+
+    Returns
+    -------
+    list of Fold
+        Rows are in random order, so that the first rows of a training set are a random sample of it.
+    """
+    order = np.random.default_rng(seed).permutation(n)
+    # with an odd n, the second half is the larger one; with more than two folds, the first folds are the larger ones
+    parts = np.split(order, [n // 2]) if count == 2 else np.array_split(order, count)
+    return [
+        Fold(np.concatenate(parts[:number] + parts[number + 1 :])[:train_rows], rows)
+        for number, rows in enumerate(parts)
+    ]
+
+
+def protocol_folds(n: int, fit_on: str, seed: int) -> list[Fold]:
+    """Return the folds of a protocol (see `encode_corpus`), with sorted rows.
+
+    Parameters
+    ----------
+    n : int
+        Number of documents.
+    fit_on : str
+        ``cross`` for two halves; otherwise a single fold in which all documents are training set and encoded.
+    seed : int
+        Seed of the halves.
+
+    Raises
+    ------
+    VecsmithError
+        If there are fewer than four documents to halve.
+    """
+    if fit_on != "cross":
+        return [Fold(np.arange(n), np.arange(n))]
+    if n < 4:
+        raise VecsmithError(f"Cross-fitting halves the corpus, and {n} documents are too few; use --fit-on corpus.")
+    return [Fold(np.sort(train), np.sort(rows)) for train, rows in folds(n, 2, seed)]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A corpus encoded under a protocol, and what that took.
+    """A corpus that was encoded under a protocol.
 
     Attributes
     ----------
     parts : list of CodePartition
-        One a fitted codec.
+        The codes, one partition per fitted codec.
     fit_seconds : float
         Time to fit one codec.
     encode_seconds : float
@@ -35,12 +106,12 @@ class Encoded:
 
 
 def training_set(fit_on: str, corpus: EmbeddingSet) -> EmbeddingSet | None:
-    """Open the set that `fit_on` names, or return None where it is ``cross`` or ``corpus``.
+    """Open the embedding set that `fit_on` names, or return None if it is ``cross`` or ``corpus``.
 
     Raises
     ------
     VecsmithError
-        If it is neither of these nor the folder of a set of the same model.
+        If the folder cannot be opened, or its vectors are of another model than those of the corpus.
     """
     if fit_on in FIT_ON:
         return None
@@ -56,7 +127,7 @@ def training_set(fit_on: str, corpus: EmbeddingSet) -> EmbeddingSet | None:
 
 def encode_corpus(
     spec: str,
-    X: NDArray[np.float32],
+    X: Floats,
     fit_on: str = "cross",
     seed: int = 0,
     other: EmbeddingSet | None = None,
@@ -68,57 +139,59 @@ def encode_corpus(
     Parameters
     ----------
     spec : str
-        The codec; or the folder of a fitted one, which is used as it is, whatever `fit_on` says.
+        Spec of the codec, or the folder of a fitted codec. A fitted codec is applied without fitting, whatever
+        `fit_on` says.
     X : ndarray of shape (n, d), float32
-        The documents' unit vectors.
+        Unit vectors of the documents.
     fit_on : {"cross", "corpus"} or str
-        ``cross``: each random half of the documents is encoded by the codec fitted on the other half, so that no
-        vector is encoded by a codec that has seen it. ``corpus``: fitted on what it encodes, as in production.
-        Anything else: fitted on `other`. A codec that learns nothing is the same under all of them.
+        ``cross``: two-fold cross-fitting. Each random half of the documents is encoded by the codec fitted on the
+        other half, so that no vector is encoded by a codec that has seen it. ``corpus``: the codec is fitted on the
+        documents that it encodes, as in production. Any other value: the codec is fitted on `other`. A codec without
+        fitted parameters gives the same codes under all protocols.
     seed : int
-        Seeds the codec and the halves.
+        Seed of the codec and of the halves.
     other : EmbeddingSet, optional
-        The vectors to fit on under transfer.
+        The training set of the transfer protocol.
     recenter : bool
-        Replace the codec's means by those of the vectors that it encodes.
+        Whether to replace the mean of the codec by the mean of the vectors that it encodes.
     blocks : mapping of str to int, optional
-        Names and dimensions of what lies side by side in fused vectors, as of `EmbeddingSet.blocks`.
+        Names and dimensions of the models whose vectors lie side by side in fused vectors, as in
+        `EmbeddingSet.blocks`.
+
+    Raises
+    ------
+    VecsmithError
+        If there are too few documents, or the codec does not suit the vectors.
     """
-    everything = np.arange(len(X))
     if is_codec(spec):
-        return _encoded_by(load_codec(spec), X, recenter, blocks)
+        return _encode_with(load_codec(spec), X, recenter, blocks)
     if other is not None:
-        folds = [(normalize(other.vectors), everything)]
-    elif fit_on == "cross" and Codec(spec, seed).requires_fit:
-        halves = _halves(len(X), seed)
-        folds = [(X[halves[1]], halves[0]), (X[halves[0]], halves[1])]
+        training_sets = [(normalize(other.vectors), np.arange(len(X)))]
     else:
-        folds = [(X, everything)]
+        protocol = fit_on if Codec(spec, seed).requires_fit else "corpus"
+        # a fold of all documents is not copied
+        training_sets = [
+            (X if len(train) == len(X) else X[train], rows) for train, rows in protocol_folds(len(X), protocol, seed)
+        ]
     parts, fit_seconds, encode_seconds = [], 0.0, 0.0
-    for train, rows in folds:
+    for train, rows in training_sets:
         start = time.perf_counter()
         codec = Codec(spec, seed).fit(train, blocks=blocks)
         if recenter:
             codec = codec.recentered(X[rows])
         fitted = time.perf_counter()
         codes = codec.encode(X[rows])
-        fit_seconds += (fitted - start) / len(folds)
+        fit_seconds += (fitted - start) / len(training_sets)
         encode_seconds += time.perf_counter() - fitted
         parts.append(CodePartition(codec, codes, rows))
     return Encoded(parts, fit_seconds, encode_seconds)
 
 
-def _encoded_by(codec: Codec, X: NDArray[np.float32], recenter: bool, blocks: Mapping[str, int] | None) -> Encoded:
+def _encode_with(codec: Codec, X: Floats, recenter: bool, blocks: Mapping[str, int] | None) -> Encoded:
+    """Encode a corpus with a fitted codec."""
     check_blocks(codec.blocks, blocks or {}, repr(codec))
     if recenter:
         codec = codec.recentered(X)
     start = time.perf_counter()
     codes = codec.encode(X)
     return Encoded([CodePartition(codec, codes, np.arange(len(X)))], 0.0, time.perf_counter() - start)
-
-
-def _halves(n: int, seed: int) -> Sequence[NDArray[np.int64]]:
-    if n < 4:
-        raise VecsmithError(f"Cross-fitting halves the corpus, and {n} documents are too few; use --fit-on corpus.")
-    order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])

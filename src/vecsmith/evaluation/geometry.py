@@ -1,7 +1,7 @@
-"""How close two embedding spaces are, from vectors of the same texts in both.
+"""Measures of the similarity of two embedding spaces, from vectors of the same texts in both.
 
-X (n, a) and Y (n, b) are paired row by row. Measures of pairs need a = b; all others take any dimensions. What reads
-all rows does so block by block; what compares neighbors does so for a sample of the texts.
+X (n, a) and Y (n, b) are paired row by row. `mse` and `cosine` require a = b. Measures of all rows read them block by
+block; measures of neighborhoods use a sample of the texts.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,27 +19,27 @@ Paired = Vectors | UnitVectors
 Floats = NDArray[np.float64]
 
 BLOCK = 4096
-"""Rows that are read at a time."""
+"""Rows that are read at once."""
 RESAMPLES = 1000
-"""Of the bootstrap."""
+"""Bootstrap samples."""
 KERNEL_ROWS = 2000
-"""Texts that a kernel matrix has at most."""
+"""Maximum texts in a kernel matrix, and maximum values that are resampled."""
 PROBES = 1000
-"""Texts whose neighbors are compared at most."""
+"""Maximum texts whose neighbors are compared."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over texts, and where it may lie.
+    """A mean over texts and its 95 % bootstrap interval.
 
     Attributes
     ----------
     mean : float
         The mean.
     low, high : float
-        The middle 95 % of the means of bootstrap samples of the texts.
+        The 2.5 % and 97.5 % quantiles of the means of bootstrap samples of the texts.
     n : int
-        How many texts.
+        Number of texts.
 
     References
     ----------
@@ -53,9 +53,9 @@ class Estimate:
 
 
 def estimate(values: Floats, seed: int = 0) -> Estimate:
-    """Return the mean of values (n,), one a text, and its bootstrap interval."""
+    """Return the mean of values (n,), one per text, and its bootstrap interval."""
     rng = np.random.default_rng(seed)
-    # of many values a mean is normal, and resampling them would be slow
+    # the mean of many values is normally distributed, and resampling them would be slow
     if len(values) > KERNEL_ROWS:
         spread = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
         return Estimate(float(values.mean()), float(values.mean()) - spread, float(values.mean()) + spread, len(values))
@@ -65,7 +65,7 @@ def estimate(values: Floats, seed: int = 0) -> Estimate:
 
 
 def mse(X: Paired, Y: Paired) -> Estimate:
-    """Return the mean over texts of the squared error a dimension, ‖x − y‖² / d.
+    """Return the mean over texts of the squared error per dimension, ‖x − y‖² / d.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def cosine(X: Paired, Y: Paired) -> Estimate:
 def linear_cka(X: Paired, Y: Paired) -> float:
     """Return the centered kernel alignment of the linear kernels, ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖) of centered X and Y.
 
-    Frobenius norms; all rows are read, in one pass.
+    The norms are Frobenius norms. All rows are read in one pass.
 
     References
     ----------
@@ -111,17 +111,17 @@ def linear_cka(X: Paired, Y: Paired) -> float:
 def rbf_cka(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> float:
     """Return the centered kernel alignment of Gaussian kernels, HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)).
 
-    K = exp(−‖x − x'‖² / 2σ²) and L likewise, of at most `KERNEL_ROWS` texts, drawn with the seed; HSIC is the sum of
-    the products of the entries of the doubly centered kernels.
+    K = exp(−‖x − x'‖² / 2σ²), and L likewise for Y, on a random sample of at most `KERNEL_ROWS` texts. HSIC is the sum
+    of the products of the entries of the doubly centered kernels.
 
     Parameters
     ----------
     X, Y : ndarray of shape (n, a) and (n, b)
         Paired vectors.
     bandwidth : float
-        σ over the median distance of two texts.
+        σ divided by the median distance of two texts.
     seed : int
-        Draws the texts.
+        Seed of the sample.
 
     References
     ----------
@@ -134,7 +134,7 @@ def rbf_cka(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> floa
 
 
 def kernel_matrices(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> tuple[Floats, Floats]:
-    """Return the Gaussian kernels K and L of `rbf_cka`, (m, m), in an order of the texts drawn with the seed."""
+    """Return the Gaussian kernels K and L (m, m) of `rbf_cka`, with the sampled texts in random order."""
     _check_pairs(X, Y)
     rows = np.random.default_rng(seed).permutation(len(X))[:KERNEL_ROWS]
     return _gaussian(_floats(X[rows]), bandwidth), _gaussian(_floats(Y[rows]), bandwidth)
@@ -159,9 +159,9 @@ def neighbors(X: Paired, probes: Ranks, k: int) -> Ranks:
     X : ndarray of shape (n, d)
         Vectors, which are read block by block.
     probes : ndarray of shape (m,), int64
-        Rows; a text is no neighbor of itself.
+        Rows of the probes. A probe is not a neighbor of itself.
     k : int
-        Less than n.
+        Number of neighbors, less than n.
 
     Raises
     ------
@@ -170,25 +170,18 @@ def neighbors(X: Paired, probes: Ranks, k: int) -> Ranks:
     """
     queries = np.asarray(X[probes], np.float32)
     best = np.full((len(probes), k), -np.inf, np.float32)
-    found = np.full((len(probes), k), -1, np.int64)
+    nearest = np.full((len(probes), k), -1, np.int64)
     for rows in _blocks(len(X)):
         scores = queries @ np.asarray(X[rows], np.float32).T
         if np.isnan(scores).any():
             raise VecsmithError("Vectors with a NaN or infinite value have no neighbors; embed those texts again.")
         own = np.flatnonzero((probes >= rows.start) & (probes < rows.stop))
         scores[own, probes[own] - rows.start] = -np.inf
-        scores = np.hstack([best, scores])
-        ids = np.hstack(
-            [
-                found,
-                np.broadcast_to(
-                    np.arange(rows.start, rows.start + scores.shape[1] - k), (len(found), scores.shape[1] - k)
-                ),
-            ]
-        )
-        kept = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        best, found = np.take_along_axis(scores, kept, axis=1), np.take_along_axis(ids, kept, axis=1)
-    return found
+        block_rows = np.broadcast_to(np.arange(rows.start, rows.stop), scores.shape)
+        scores, candidates = np.hstack([best, scores]), np.hstack([nearest, block_rows])
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        best, nearest = np.take_along_axis(scores, order, axis=1), np.take_along_axis(candidates, order, axis=1)
+    return nearest
 
 
 def neighborhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 0) -> dict[tuple[str, int], Estimate]:
@@ -197,17 +190,17 @@ def neighborhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 0
     Parameters
     ----------
     X, Y : ndarray of shape (n, a) and (n, b)
-        Paired vectors; their inner products rank the neighbors. At most `PROBES` texts, drawn with the seed, are
-        looked at, among all others.
+        Paired vectors. Inner products rank the neighbors. At most `PROBES` texts serve as probes, and all other texts
+        are candidates for their neighbors.
     ks : sequence of int
-        How many neighbors.
+        Numbers of neighbors.
     seed : int
-        Draws the texts, and the bootstrap samples.
+        Seed of the probes and of the bootstrap samples.
 
     Returns
     -------
     dict
-        An `Estimate` by the measure's name in `MEASURES` and k.
+        An `Estimate` for each name of a measure in `MEASURES` and each k.
 
     Raises
     ------
@@ -227,20 +220,24 @@ def neighborhoods(X: Paired, Y: Paired, ks: Sequence[int] = (10,), seed: int = 0
 
 
 def _each(X: Paired, Y: Paired, measure: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Return what a measure makes of every pair, (n,)."""
+    """Return the values (n,) of a measure for all pairs."""
     _check_pairs(X, Y)
     if X.shape != Y.shape:
         raise VecsmithError(
-            f"Pairs of {X.shape[1]} and {Y.shape[1]} dimensions have no difference; translate one first."
+            f"Vectors of {X.shape[1]} and {Y.shape[1]} dimensions cannot be subtracted; translate one set first."
         )
     return np.concatenate([measure(_floats(X[rows]), _floats(Y[rows])) for rows in _blocks(len(X))])
 
 
 def _check_pairs(X: Paired, Y: Paired) -> None:
     if X.ndim != 2 or Y.ndim != 2:
-        raise VecsmithError(f"Spaces are compared by arrays (n, d), but got shapes {X.shape} and {Y.shape}.")
+        raise VecsmithError(
+            f"Two arrays of shape (n, d) are needed to compare spaces, but got shapes {X.shape} and {Y.shape}."
+        )
     if len(X) != len(Y) or len(X) < 2:
-        raise VecsmithError(f"Spaces are compared by two or more texts in both, but got {len(X)} and {len(Y)} vectors.")
+        raise VecsmithError(
+            f"The same two or more texts are needed in both spaces, but got {len(X)} and {len(Y)} vectors."
+        )
 
 
 def _blocks(n: int) -> list[slice]:

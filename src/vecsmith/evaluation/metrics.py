@@ -1,4 +1,4 @@
-"""Retrieval quality of rankings, by pytrec_eval."""
+"""Retrieval quality of rankings, computed by pytrec_eval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vecsmith.errors import VecsmithError
 
 DEPTH = 100
-"""Documents of a ranking that are judged: as many as recall@100 needs."""
+"""Documents per ranking that are evaluated, as recall@100 requires."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,19 @@ class Quality:
     Attributes
     ----------
     query_ids : list of str
-        The judged queries, sorted.
+        Ids of the judged queries, sorted.
     ndcg_at_10, recall_at_100 : ndarray of shape (n_queries,), float64
-        The measures of each of them.
+        Measures of each of these queries.
     """
 
     query_ids: list[str]
     ndcg_at_10: NDArray[np.float64]
     recall_at_100: NDArray[np.float64]
+
+    @property
+    def mean_ndcg_at_10(self) -> float:
+        """Mean nDCG@10 over the judged queries."""
+        return float(self.ndcg_at_10.mean())
 
 
 def evaluate(
@@ -38,32 +43,33 @@ def evaluate(
     qrels: Mapping[str, Mapping[str, int]],
     ignore_identical_ids: bool = False,
 ) -> Quality:
-    """Judge rankings.
+    """Compute nDCG@10 and recall@100 of rankings.
 
     Parameters
     ----------
     scores, rows : ndarray of shape (n_queries, k)
-        What `Index.search` found, with k of `DEPTH` or more (one more where identical ids are left out).
+        Scores and rows of the retrieved documents, as `Index.search` returns them; k should be at least `DEPTH`, and
+        one more with `ignore_identical_ids`. Negative rows are skipped.
     query_ids : sequence of str
-        One a ranking.
+        Id of the query of each ranking.
     document_ids : sequence of str
-        One a row of the corpus.
+        Id of each row of the corpus.
     qrels : mapping
-        Query id → document id → gain. Only queries in it count.
+        Relevance judgements: query id → document id → gain. Queries without judgements are skipped.
     ignore_identical_ids : bool
-        Leave out the document that has the query's own id.
+        Whether to remove the document whose id is the query's own id.
 
     Raises
     ------
     VecsmithError
-        If no query is judged.
+        If none of the queries has judgements.
     """
     run = {}
     for query, query_scores, query_rows in zip(query_ids, scores.tolist(), rows.tolist(), strict=True):
-        found = {document_ids[row]: score for score, row in zip(query_scores, query_rows, strict=True) if row >= 0}
+        ranking = {document_ids[row]: score for score, row in zip(query_scores, query_rows, strict=True) if row >= 0}
         if ignore_identical_ids:
-            found.pop(query, None)
-        run[query] = dict(list(found.items())[:DEPTH])
+            ranking.pop(query, None)
+        run[query] = dict(list(ranking.items())[:DEPTH])
     evaluator = pytrec_eval.RelevanceEvaluator(
         {query: dict(gains) for query, gains in qrels.items()}, {"ndcg_cut.10", "recall.100"}
     )

@@ -1,4 +1,7 @@
-"""How alike two ranked lists are: m lists of k row numbers each, (m, k), best first, no number twice in a list."""
+"""Measures of the similarity of ranked lists.
+
+Arrays (m, k) hold m lists of k different row numbers, best first.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -9,7 +12,7 @@ Floats = NDArray[np.float64]
 Ranks = NDArray[np.int64]
 
 PERSISTENCE = 0.9
-"""p of `rank_biased_overlap`: the first ten places have 86 % of the weight."""
+"""Parameter p of `rank_biased_overlap`: with 0.9, the first ten ranks have 86 % of the weight."""
 
 
 def jaccard(a: Ranks, b: Ranks) -> Floats:
@@ -19,9 +22,10 @@ def jaccard(a: Ranks, b: Ranks) -> Floats:
 
 
 def edit_distance(a: Ranks, b: Ranks) -> Floats:
-    """Return the edit distance of the lists in each row of a and b (m, k), over k.
+    """Return the edit distance of the lists in each row of a and b (m, k), divided by k.
 
-    The fewest insertions, deletions and substitutions, each of cost 1, that make one list of the other.
+    The edit distance is the minimum number of insertions, deletions and substitutions that turn one list into the
+    other.
 
     References
     ----------
@@ -42,12 +46,12 @@ def edit_distance(a: Ranks, b: Ranks) -> Floats:
 def rank_biased_overlap(a: Ranks, b: Ranks, persistence: float = PERSISTENCE) -> Floats:
     """Return the extrapolated rank-biased overlap of the lists in each row of a and b (m, k).
 
-    RBO_ext = X_k/k · pᵏ + (1 − p)/p · Σ_d X_d/d · pᵈ, where X_d counts what the first d of both lists share.
+    RBO_ext = X_k/k · pᵏ + (1 − p)/p · Σ_d X_d/d · pᵈ, where X_d is the size of the intersection of the first d entries.
 
     References
     ----------
-    Webber, Moffat and Zobel 2010, A similarity measure for indefinite rankings, TOIS 28, equation 23 (which is 32 for
-    lists of equal length).
+    Webber, Moffat and Zobel 2010, A similarity measure for indefinite rankings, TOIS 28, equation 23 (equal to 32
+    for lists of equal length).
     """
     k = a.shape[1]
     same = a[:, :, None] == b[:, None, :]
@@ -60,9 +64,9 @@ def rank_biased_overlap(a: Ranks, b: Ranks, persistence: float = PERSISTENCE) ->
 
 
 def kendall_tau(a: Ranks, b: Ranks) -> Floats:
-    """Return Kendall's τ with ties (τ_b) of the lists in each row of a and b (m, k), over all that either holds.
+    """Return Kendall's τ with ties (τ_b) of the lists in each row of a and b (m, k), over the union of both lists.
 
-    What a list does not hold is tied behind its last place.
+    Entries that a list lacks are tied behind its last rank.
 
     References
     ----------
@@ -75,7 +79,7 @@ def kendall_tau(a: Ranks, b: Ranks) -> Floats:
     for ours, theirs in zip(a.tolist(), b.tolist(), strict=True):
         either = list(dict.fromkeys(ours + theirs))
         places = [[list_.index(row) if row in list_ else len(list_) for row in either] for list_ in (ours, theirs)]
-        # a single text, or the same for both, has nothing to be out of order
+        # τ is 1 by definition for a single entry
         taus.append(1.0 if len(either) < 2 else float(kendalltau(*places).statistic))
     return np.asarray(np.nan_to_num(np.array(taus), nan=1.0), dtype=np.float64)
 
@@ -86,9 +90,9 @@ MEASURES: Mapping[str, Callable[[Ranks, Ranks], Floats]] = {
     "rbo": rank_biased_overlap,
     "kendall_tau": kendall_tau,
 }
-"""Measures of ranked lists of neighbors, by name."""
+"""Measures of the similarity of ranked lists, by name."""
 
 
 def _shared(a: Ranks, b: Ranks) -> NDArray[np.bool_]:
-    """Return which entries (m, k) of a are in the same row of b."""
+    """Return a mask (m, k) of the entries of a that are also in the same row of b."""
     return np.asarray((a[:, :, None] == b[:, None, :]).any(axis=2))

@@ -1,4 +1,4 @@
-"""`Result`: one measured line, and the file of such lines."""
+"""`Result`, one line of measurements, and files of results in JSON lines."""
 
 import json
 import math
@@ -13,51 +13,51 @@ from vecsmith.files import write_text
 
 @dataclass(frozen=True)
 class Result:
-    """What one codec, scored one way, costs and keeps on one task.
+    """Retrieval quality, storage and speed of one codec with one scoring on one task.
 
     Attributes
     ----------
     task, split, encoder, codec : str
-        What was measured.
+        Name of the task, split of the judgements, and specs of the encoder and codec.
     scoring : str
-        ``symmetric``, ``asymmetric`` (every whole code is scored), ``two-stage`` (codes of two quantizers: the first
-        codes are scanned, the whole codes reorder the shortlist) or ``rescored`` (floats reorder the shortlist);
-        ``exact`` for float32, where these are one.
+        ``symmetric``, ``asymmetric`` (all whole codes are scored), ``two-stage`` (codes of two quantizers: the codes of
+        the first quantizer are scanned, and the whole codes reorder the shortlist) or ``rescored`` (floats reorder the
+        shortlist). ``exact`` for float32, for which all of these are equal.
     fit_on : str
-        ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec that learns nothing,
-        ``what it was fitted on before`` for the folder of a fitted one.
+        The training set: ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec without fitted
+        parameters, ``what it was fitted on before`` for the folder of a fitted codec.
     n_docs, n_queries : int
-        Documents searched and queries judged.
+        Number of documents and of judged queries.
     dimensions : int
-        Dimensions that the codec keeps.
+        Dimensions of the reduced vectors.
     bytes_per_vector : int
-        Stored per document, scalars included.
+        Bytes stored per document, scalars included.
     rescore_bytes_per_vector : int
-        Stored per document besides, for rescoring.
+        Further bytes stored per document for rescoring.
     amortised_bytes_per_vector : float
-        `bytes_per_vector`, `rescore_bytes_per_vector` and the document's share of `codec_bytes` together.
+        Sum of `bytes_per_vector`, `rescore_bytes_per_vector` and the document's share of `codec_bytes`.
     codec_bytes : int
         Size of one fitted codec.
     compression : float
-        Bytes of the baseline's float32 vector over `bytes_per_vector` and `rescore_bytes_per_vector` together.
+        Bytes of the baseline's float32 vector divided by the sum of `bytes_per_vector` and `rescore_bytes_per_vector`.
     ndcg_at_10, recall_at_100 : float
         Means over the judged queries.
     retention : float
-        nDCG@10 over that of the baseline's float32 vectors in the same run.
+        nDCG@10 divided by that of the baseline's float32 vectors in the same run.
     p_value : float
-        Of a paired t-test over queries of nDCG@10 against the baseline's float32 vectors.
+        p-value of a paired t-test over queries between nDCG@10 and that of the baseline's float32 vectors.
     fit_seconds : float
         Time to fit one codec.
     encode_vectors_per_second, queries_per_second : float
-        Measured in this process, on `versions["threads"]` threads, all queries in one batch.
+        Speed in this process, on `versions["threads"]` threads, with all queries in one batch.
     seed : int
-        Seed of the codec and of the split into halves.
+        Seed of the codec and of the halves of the corpus.
     versions : dict of str to str
-        Versions of vecsmith, Python, NumPy and FAISS, and the number of threads.
+        Versions of vecsmith, Python, NumPy, FAISS and pytrec_eval, and the number of threads.
     baseline : str
-        Encoder whose float32 vectors are the baseline: `encoder` itself, unless another one was named.
+        Encoder whose float32 vectors are the baseline. It equals `encoder` by default.
     memory_bytes_per_vector : int
-        Bytes per document in memory during a search, without `rescore_bytes_per_vector`; 0 where it is not known.
+        Bytes per document in memory during a search, without `rescore_bytes_per_vector`; 0 if unknown.
     """
 
     task: str
@@ -91,7 +91,7 @@ FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))
 
 
 def to_json(content: Any, indent: int | None = None) -> str:
-    """Return content as JSON, in which numbers that are not finite are null: JSON has no NaN."""
+    """Return content as JSON, with null in place of NaN and infinite numbers, which JSON lacks."""
     return json.dumps(_finite(content), indent=indent, allow_nan=False)
 
 
@@ -104,7 +104,7 @@ def _finite(content: Any) -> Any:
 
 
 def write_results(path: Path, results: Iterable[Result]) -> None:
-    """Write results as JSON lines, in one step."""
+    """Write results as JSON lines, atomically."""
     write_text(path, "".join(to_json(asdict(result)) + "\n" for result in results))
 
 
@@ -114,7 +114,7 @@ def read_results(path: str | Path) -> list[Result]:
     Raises
     ------
     VecsmithError
-        If the file is missing or a line is not a result (which line).
+        If the file cannot be read, or a line is not a result; the error names the line.
     """
     try:
         lines: Sequence[str] = Path(path).read_text(encoding="utf-8").splitlines()

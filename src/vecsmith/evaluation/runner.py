@@ -1,4 +1,4 @@
-"""One task embedded by one encoder, on which codecs are measured."""
+"""Measure codecs on one task that one encoder has embedded."""
 
 import json
 import os
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
-from vecsmith.evaluation import DEPTH, evaluate
 from vecsmith.evaluation.folds import Encoded, encode_corpus
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.metrics import DEPTH
 from vecsmith.evaluation.results import Result
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
@@ -26,20 +27,20 @@ from vecsmith.tasks import Task
 
 BASELINE = "float32"
 LineScoring = Scoring | Literal["exact", "two-stage"]
-"""How a line of `compare` is scored; ``exact`` is float32, and ``two-stage`` the search that `CodeSet.encode` ships for
-codes of two quantizers: the first codes are scanned, and the whole codes reorder the shortlist."""
+"""Scoring of a line of `compare`. ``exact`` stands for float32. ``two-stage`` is the search that `CodeSet.encode` ships
+for codes of two quantizers: it scans the codes of the first quantizer and reorders the shortlist by the whole codes."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A result that has not been compared with the baseline yet, and what the comparison needs.
+    """A result that has not been compared with a baseline yet, and its measure for every query.
 
     Attributes
     ----------
     result : Result
-        With a compression, a retention and a p-value of 1.
+        The result. Its compression, retention and p-value are 1.
     ndcg_at_10 : list of float
-        Of each judged query, by query id.
+        nDCG@10 of each judged query, in the order of the sorted query ids.
     """
 
     result: Result
@@ -47,27 +48,27 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """One task, embedded by one encoder, and the protocol under which codecs are measured on it.
+class TaskRunner:
+    """Measures codecs on one task, embedded by one encoder, under one protocol.
 
     Attributes
     ----------
     task : Task
         The task.
     split : str
-        Its judgements that count.
+        The split of the relevance judgements.
     encoder : str
         Spec of the encoder.
     corpus, queries : EmbeddingSet
-        Its vectors.
+        Vectors of the documents and queries.
     fit_on : str
-        What codecs are fitted on.
+        The protocol: ``cross``, ``corpus``, or the folder of the training set (see `encode_corpus`).
     training : EmbeddingSet or None
-        The other set that `fit_on` names.
+        The training set whose folder `fit_on` names.
     seed : int
-        Seeds codecs and halves.
+        Seed of the codecs and of the halves of the corpus.
     recenter : bool
-        Whether the means of codecs are replaced by those of the corpus.
+        Whether to replace the means of the codecs by the means of the vectors that they encode.
     """
 
     task: Task
@@ -81,9 +82,9 @@ class Bench:
     recenter: bool = False
 
     def measure(self, spec: str, scorings: Sequence[LineScoring], force: bool = False) -> Iterator[Measurement]:
-        """Yield a measurement per scoring.
+        """Yield a measurement of a codec for each scoring.
 
-        What was measured before on the same inputs is read from the cache unless `force` is set.
+        A measurement that was made before on the same inputs is read from the cache, unless `force` is set.
         """
         encoded = None
         for scoring in scorings:
@@ -101,7 +102,7 @@ class Bench:
 
     @cached_property
     def _key(self) -> list[object]:
-        """All that a measurement depends on, besides codec and scoring."""
+        """The inputs of a measurement besides codec and scoring, for the key of the cache."""
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
         names = [self.task.name, self.encoder, self.fit_on, self.recenter]
@@ -112,10 +113,8 @@ class Bench:
         return normalize(self.corpus.vectors)
 
     @cached_property
-    def _judged(self) -> NDArray[np.int64]:
-        """Rows of the queries that have judgements."""
-        judgements = self.task.judgements(self.split)
-        return np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
+    def _judged(self) -> JudgedQueries:
+        return JudgedQueries(self.task, self.split, self.queries.ids, self.corpus.ids)
 
     def _index(self, scoring: LineScoring, parts: Sequence[CodePartition]) -> Index:
         ids, zero_rows = self.corpus.ids, self.corpus.zero_rows
@@ -126,15 +125,13 @@ class Bench:
 
     def _measure(self, spec: str, scoring: LineScoring, encoded: Encoded) -> Measurement:
         index = self._index(scoring, encoded.parts)
-        queries = normalize(self.queries.vectors[self._judged])
-        identical = self.task.ignore_identical_ids
-        # what FAISS builds on the first search is no part of searching
+        queries = normalize(self.queries.vectors[self._judged.rows])
+        # the first search builds the FAISS index, which is not counted as search time
         index.search(queries[:1], DEPTH)
         start = time.perf_counter()
-        scores, rows = index.search(queries, DEPTH + identical)
+        scores, rows = index.search(queries, self._judged.depth)
         search_seconds = time.perf_counter() - start
-        query_ids = [self.queries.ids[row] for row in self._judged]
-        quality = evaluate(scores, rows, query_ids, self.corpus.ids, self.task.judgements(self.split), identical)
+        quality = self._judged.evaluate(scores, rows)
         codec, n_docs = encoded.parts[0].codec, len(self.corpus)
         rescore_bytes = 4 * self.corpus.dimensions if scoring == "rescored" else 0
         result = Result(
@@ -155,13 +152,13 @@ class Bench:
             amortised_bytes_per_vector=codec.bytes_per_vector + rescore_bytes + codec.codec_bytes / n_docs,
             codec_bytes=codec.codec_bytes,
             compression=1.0,
-            ndcg_at_10=float(quality.ndcg_at_10.mean()),
+            ndcg_at_10=quality.mean_ndcg_at_10,
             recall_at_100=float(quality.recall_at_100.mean()),
             retention=1.0,
             p_value=1.0,
             fit_seconds=encoded.fit_seconds,
             encode_vectors_per_second=n_docs / encoded.encode_seconds,
-            queries_per_second=len(query_ids) / search_seconds,
+            queries_per_second=len(queries) / search_seconds,
             seed=self.seed,
             versions=versions(),
         )
@@ -176,13 +173,13 @@ class Bench:
 
 @cache
 def code_hash() -> str:
-    """Return a hash of this package's source, for installs whose code changes without their version."""
+    """Return a hash of this package's source code, which may change without a new version number."""
     package = Path(__file__).parents[1]
     return fingerprint({str(path.relative_to(package)): sha256_of(path) for path in sorted(package.rglob("*.py"))})
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a measurement depends on, and the threads."""
+    """Return the versions of the packages that a measurement depends on, and the number of threads."""
     packages = {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu", "pytrec-eval-terrier")}
     threads = f"{faiss.omp_get_max_threads()} of {os.cpu_count()}"
     return {**packages, "python": platform.python_version(), "threads": threads}
@@ -193,5 +190,5 @@ def _read_cached(path: Path) -> Measurement | None:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Measurement(Result(**content["result"]), content["ndcg_at_10"])
     except (OSError, ValueError, KeyError, TypeError):
-        # not measured yet, or by a version that kept other fields
+        # not measured yet, or written by a version with other fields
         return None

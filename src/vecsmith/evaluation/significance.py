@@ -1,4 +1,4 @@
-"""Whether two runs differ by more than chance over the queries."""
+"""Significance tests of the difference between two runs, paired over queries."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ def paired_p_value(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     Parameters
     ----------
     a, b : ndarray of shape (n_queries,)
-        A measure of two runs on the same queries, in the same order.
+        Values of a measure for two runs on the same queries, in the same order.
 
     Returns
     -------
     float
-        1.0 where the runs do not differ on any query, or there is only one.
+        The p-value; 1.0 if the runs do not differ on any query, or there is only one query.
 
     References
     ----------
     Smucker, Allan and Carterette 2007, A comparison of statistical significance tests for information retrieval
     evaluation, CIKM: the t-test and the randomization test agree.
     """
-    # imported late: it takes most of the start-up time of a command that needs no test
+    # imported here, because the import takes most of the start-up time of commands that need no test
     from scipy.stats import ttest_rel
 
     if len(a) < 2 or np.array_equal(a, b):
@@ -33,19 +33,19 @@ def paired_p_value(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def stratified_p_value(differences: Sequence[NDArray[np.float64]]) -> float:
-    """Return the two-sided p-value of the mean over tasks of the mean difference over queries being zero.
+    """Return the two-sided p-value of the hypothesis that the mean difference over several tasks is zero.
 
-    Every task counts alike, however many queries it has: z = Σ_t mean_t / √(Σ_t var_t / n_t).
+    All tasks have the same weight, whatever their number of queries: z = Σ_t mean_t / √(Σ_t var_t / n_t).
 
     Parameters
     ----------
     differences : sequence of ndarray of shape (n_queries,)
-        For every task, a measure of one run less that of the other, query by query.
+        For each task, the difference of a measure between two runs for each query.
 
     Returns
     -------
     float
-        1.0 where the runs do not differ on any query.
+        The p-value; 1.0 if the runs do not differ on any query.
 
     References
     ----------

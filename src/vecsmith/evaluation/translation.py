@@ -1,4 +1,4 @@
-"""One experiment of `study translators`: a translator, cross-fitted on the documents of a task."""
+"""Measure a translator on the documents of a task, with cross-fitting and a cache."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task
-from vecsmith.evaluation import DEPTH, evaluate, geometry
+from vecsmith.evaluation import geometry
+from vecsmith.evaluation.folds import Fold, folds
+from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.runner import code_hash, versions
 from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.index import Index
@@ -21,26 +23,27 @@ from vecsmith.translators import Translator, translator
 Floats = NDArray[np.float32]
 
 FOLDS = 5
-"""Every text is translated by a translator that was fitted on the other four fifths."""
+"""Folds of the cross-fitting of translators: each translator is fitted on four fifths of the texts."""
 NEIGHBORS = 10
 MODES = ("queries", "documents", "both", "neither")
+"""Sides of the search that are translated."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is measured: a translator, from one model to another, on one task.
+    """A translator from one model to another, to be measured on one task.
 
     Attributes
     ----------
     task, split, source, target, method : str
-        Specs of the task, its judgements, the two encoders and the translator.
+        Specs of the task, the split of its judgements, the two encoders and the translator.
     seed : int
-        Of the translator and the folds.
+        Seed of the translator and of the folds.
     folds : int
-        How many of `FOLDS` are translated, for translators that are slow to fit; of fewer than all, documents are not
-        searched.
+        Folds to translate, of `FOLDS`. Fewer folds save time for translators that are slow to fit; then the retrieval
+        of translated documents is not measured.
     options : tuple of two EncoderOptions
-        Prompts, length and batch size of the two encoders.
+        Prompts, maximum length and batch size of the two encoders.
     """
 
     task: str
@@ -53,25 +56,26 @@ class Experiment:
     options: tuple[EncoderOptions, EncoderOptions] = (EncoderOptions(), EncoderOptions())
 
     def embed(self) -> tuple[tuple[EmbeddingSet, EmbeddingSet], tuple[EmbeddingSet, EmbeddingSet]]:
-        """Return the vectors of the task's corpus and queries, by the source's encoder and by the target's."""
+        """Return the vectors of the task's corpus and queries, by the source encoder and by the target encoder."""
         source, target = self.options
         return _embedded(self.task, self.source, source), _embedded(self.task, self.target, target)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """An experiment, and what it found.
+class ExperimentResult:
+    """The measures of an experiment.
 
     Attributes
     ----------
     experiment : Experiment
-        What was measured.
+        The experiment.
     task : str
-        The task's name.
+        Name of the task.
     figures : dict of str to float
-        Of texts that were not fitted on: ``mse``, ``cosine``, ``linear_cka``, ``rbf_cka``, and the measures of
-        `vecsmith.evaluation.ranked_lists`; nDCG@10 over that of the target model's own index, for each of `MODES`
-        (``neither`` where dimensions agree, ``documents`` and ``both`` where all folds are translated).
+        Measures on texts outside the training set: ``mse``, ``cosine``, ``linear_cka``, ``rbf_cka``, the measures of
+        `vecsmith.evaluation.ranked_lists`; and for each of `MODES`, nDCG@10 divided by that of the target model's own
+        index. ``neither`` is missing if the models have different dimensions, ``documents`` and ``both`` are missing
+        if only some folds are translated.
     """
 
     experiment: Experiment
@@ -79,19 +83,19 @@ class Outcome:
     figures: dict[str, float]
 
 
-def run(experiment: Experiment) -> Outcome:
-    """Return what an experiment finds, from the cache if it was run before on the same inputs."""
+def run(experiment: Experiment) -> ExperimentResult:
+    """Run an experiment, or read its result from the cache if it was run before on the same inputs."""
     task = _task(experiment.task)
     source, target = experiment.embed()
     sets = [embedded.fingerprint for embedded in (*source, *target)]
     key = [asdict(experiment), task.fingerprint, sets, versions(), code_hash()]
     path = cache_folder() / "results" / f"{fingerprint(key)}.json"
     try:
-        return Outcome(experiment, task.name, json.loads(path.read_text(encoding="utf-8"))["figures"])
+        return ExperimentResult(experiment, task.name, json.loads(path.read_text(encoding="utf-8"))["figures"])
     except (OSError, ValueError, KeyError, TypeError):  # not run yet
         figures = _measure(experiment, task, source, target)
         write_text(path, json.dumps({"figures": figures}))
-        return Outcome(experiment, task.name, figures)
+        return ExperimentResult(experiment, task.name, figures)
 
 
 @cache
@@ -111,73 +115,64 @@ def _measure(
     target: tuple[EmbeddingSet, EmbeddingSet],
 ) -> dict[str, float]:
     X, Y = source[0].unit[:], target[0].unit[:]
-    translated, folds, fitted = cross_translate(experiment.method, X, Y, experiment.seed, folds=experiment.folds)
-    # a fold's texts were translated by one translator, as all would be in use
-    Z, wanted = translated[folds[0]], Y[folds[0]]
-    neighbors = geometry.neighborhoods(Z, wanted, (NEIGHBORS,), experiment.seed)
+    chosen = folds(len(X), FOLDS, experiment.seed)[: experiment.folds]
+    translated, fitted = cross_translate(experiment.method, X, Y, experiment.seed, chosen)
+    # measured on the first fold, because its texts were translated by a single translator
+    Z, true = translated[chosen[0].rows], Y[chosen[0].rows]
+    neighborhoods = geometry.neighborhoods(Z, true, (NEIGHBORS,), experiment.seed)
     figures = {
-        "mse": geometry.mse(Z, wanted).mean,
-        "cosine": geometry.cosine(Z, wanted).mean,
-        "linear_cka": geometry.linear_cka(Z, wanted),
-        "rbf_cka": geometry.rbf_cka(Z, wanted),
-        **{name: found.mean for (name, _), found in neighbors.items()},
+        "mse": geometry.mse(Z, true).mean,
+        "cosine": geometry.cosine(Z, true).mean,
+        "linear_cka": geometry.linear_cka(Z, true),
+        "rbf_cka": geometry.rbf_cka(Z, true),
+        **{name: estimate.mean for (name, _), estimate in neighborhoods.items()},
     }
-    judged = [row for row, id_ in enumerate(target[1].ids) if id_ in task.judgements(experiment.split)]
-    asked, own = (side[1].unit[np.array(judged)] for side in (source, target))
+    judged = JudgedQueries(task, experiment.split, target[1].ids)
+    source_queries, target_queries = (side[1].unit[judged.rows] for side in (source, target))
 
     def ndcg(Q: Floats, D: Floats) -> float:
-        return retrieval(task, experiment.split, [target[1].ids[row] for row in judged], Q, D)
+        return judged.search(float_index(D, task.corpus.ids), Q).mean_ndcg_at_10
 
-    baseline, queries = ndcg(own, Y), fitted.transform(asked)
+    baseline, queries = ndcg(target_queries, Y), fitted[0].transform(source_queries)
     modes = {"queries": ndcg(queries, Y)}
     if experiment.folds == FOLDS:
-        modes |= {"documents": ndcg(own, translated), "both": ndcg(queries, translated)}
+        modes |= {"documents": ndcg(target_queries, translated), "both": ndcg(queries, translated)}
     if X.shape[1] == Y.shape[1]:
-        modes["neither"] = ndcg(asked, Y)
+        modes["neither"] = ndcg(source_queries, Y)
     return figures | {mode: value / baseline for mode, value in modes.items()}
 
 
-def retrieval(task: Task, split: str, query_ids: Sequence[str], Q: Floats, D: Floats) -> float:
-    """Return the mean nDCG@10 of queries (m, d) on all documents (n, d) of a task."""
+def float_index(D: Floats, ids: Sequence[str]) -> Index:
+    """Return an index of float32 vectors (n, d) of documents."""
     codec = Codec("float32").fit(D)
-    index = Index(codec, codec.encode(D), ids=task.corpus.ids)
-    scores, rows = index.search(Q, DEPTH + task.ignore_identical_ids)
-    judgements = task.judgements(split)
-    quality = evaluate(scores, rows, query_ids, task.corpus.ids, judgements, task.ignore_identical_ids)
-    return float(quality.ndcg_at_10.mean())
+    return Index(codec, codec.encode(D), ids=ids)
 
 
 def cross_translate(
-    method: str, X: Floats, Y: Floats, seed: int, pairs: int | None = None, folds: int = FOLDS
-) -> tuple[Floats, list[NDArray[np.int64]], Translator]:
-    """Translate every row of X by a translator that has not seen it.
+    method: str, X: Floats, Y: Floats, seed: int, splits: Sequence[Fold] | None = None
+) -> tuple[Floats, list[Translator]]:
+    """Translate the rows of each fold by a translator that was fitted on the training set of the fold.
 
     Parameters
     ----------
     method : str
         Spec of the translator.
     X, Y : ndarray of shape (n, a) and (n, b), float32
-        Paired vectors.
+        Paired vectors of the source and of the target model.
     seed : int
-        Seeds translators and folds.
-    pairs : int, optional
-        Pairs that each learns from; all outside the fold by default.
-    folds : int
-        Folds to translate.
+        Seed of the translators, and of the default folds.
+    splits : sequence of Fold, optional
+        The folds; by default all of `FOLDS` folds, whose training sets are the rows of the other folds.
 
     Returns
     -------
     translated : ndarray of shape (n, b), float32
-        X in the space of Y; NaN where a fold was not translated.
-    folds : list of ndarray of int64
-        The rows that each translator translated.
-    fitted : Translator
-        That of the first fold.
+        X in the space of Y. Rows that are in no fold are NaN.
+    fitted : list of Translator
+        The translator of each fold.
     """
-    parts = np.array_split(np.random.default_rng(seed).permutation(len(X)), FOLDS)
     translated, fitted = np.full_like(Y, np.nan), []
-    for number, rows in enumerate(parts[:folds]):
-        others = np.concatenate(parts[:number] + parts[number + 1 :])[:pairs]
-        fitted.append(translator(method, seed).fit(X[others], Y[others]))
+    for train, rows in folds(len(X), FOLDS, seed) if splits is None else splits:
+        fitted.append(translator(method, seed).fit(X[train], Y[train]))
         translated[rows] = fitted[-1].transform(X[rows])
-    return translated, parts[:folds], fitted[0]
+    return translated, fitted

@@ -13,12 +13,12 @@ from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
 from vecsmith.errors import VecsmithError
-from vecsmith.files import read_manifest, write_manifest
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scoring import RowNumbers, Scoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, is_first_stage_of
+from vecsmith.manifests import read_manifest, write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 

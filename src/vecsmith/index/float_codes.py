@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import SUFFIXES, EmbeddingSet
-from vecsmith.files import is_of_kind
 from vecsmith.index.code_set import CodeSet
+from vecsmith.manifests import is_of_kind
 
 
 @contextmanager

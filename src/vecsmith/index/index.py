@@ -45,8 +45,8 @@ class Index:
     codec : Codec
         A fitted codec.
     codes : ndarray of shape (n, bytes_per_vector), uint8; or array-like of shape (n, d), or EmbeddingSet
-        Codes of the documents, which may be memory-mapped, or their float vectors, which are encoded. A search never
-        returns all-zero vectors; in codes these cannot be recognized.
+        Codes of the documents, which may be memory-mapped, or float vectors to encode. A search never returns all-zero
+        vectors, which cannot be recognized in codes.
     scoring : {"symmetric", "asymmetric", "rescored"}
         How a query is scored against a document.
     originals : ndarray of shape (n, d) or CodedVectors, optional
@@ -117,14 +117,7 @@ class Index:
     ) -> Self:
         """Make an index of documents that several codecs encoded, as in cross-fitting; rankings are merged by score.
 
-        Parameters
-        ----------
-        partitions : sequence of CodePartition
-            The codes of each codec.
-        scoring, originals, ids
-            As for `Index`.
-        zero_rows : ndarray of shape (m,), int64, optional
-            Row numbers of all-zero vectors, which a search never returns.
+        The other parameters are those of `Index`, and the row numbers (m,) of all-zero vectors.
         """
         index = cls.__new__(cls)
         index._set_up(list(partitions), scoring, originals, ids, zero_rows)
@@ -139,9 +132,9 @@ class Index:
         path : str or Path
             The folder.
         mmap : bool
-            Whether to leave codes, ids and originals on disk and read only what a search needs, so that opening takes
-            milliseconds. Otherwise the codes are read, and the hashes of all files are checked. In both cases the first
-            search builds the layout of the 4-bit fast scan in memory.
+            Whether to leave codes, ids and originals on disk, so that opening takes milliseconds. Otherwise the codes
+            are read, and the hashes of all files are checked. The first search builds the layout of the 4-bit fast scan
+            in memory in both cases.
 
         Raises
         ------
@@ -328,7 +321,7 @@ class Index:
     def save(self, path: str | Path, force: bool = False) -> None:
         """Write the index to a folder for `load`, atomically and without deleted rows; rows are renumbered there.
 
-        The index itself does not change. Indexes that were loaded from the former content of the folder keep working.
+        The index itself does not change, nor do indexes that were loaded from the former content of the folder.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
-"""mteb: a codec on an encoder as a model for ``mteb.evaluate``, and a task of vecsmith as a task of mteb.
+"""Integration with mteb: an encoder with a codec as a model for ``mteb.evaluate``, and a vecsmith task as an mteb task.
 
-mteb files a score under the model's name, revision and ``experiment_kwargs`` and under the task's name, and reads back
-what it finds there. So a model's ``experiment_kwargs`` hold all that its codes depend on, and a local task's name holds
-a hash of its content.
+mteb stores a score under the model's name, revision and ``experiment_kwargs`` and the task's name, and reuses stored
+scores. Therefore the ``experiment_kwargs`` of a model contain everything that its codes depend on, and the name of a
+local task contains a hash of its content.
 
 References
 ----------
@@ -36,33 +36,33 @@ mteb = require("mteb", "mteb")
 __all__ = ["CodecModel", "evaluate", "model_card", "mteb_task"]
 
 FRAMEWORKS = {"static": "NumPy", "st": "Sentence Transformers", "api": "API"}
-"""What mteb calls the library behind each kind of encoder."""
+"""Name in mteb of the library behind each kind of encoder."""
 
 
 class CodecModel:
-    """A codec on an encoder, as a model for ``mteb.evaluate``.
+    """An encoder with a codec, as a model for ``mteb.evaluate``.
 
-    It implements mteb's ``SearchProtocol``: a corpus is kept as codes and searched through `Index`, and so are the few
-    documents per query that a reranking task hands over.
+    It implements mteb's ``SearchProtocol``. A corpus is stored as codes and searched with an `Index`, and so are the
+    candidates per query of a reranking task.
 
     Parameters
     ----------
     encoder : str, Encoder, or pair of EmbeddingSet
-        A spec or an encoder, whose vectors are cached; or the ready vectors of one task's corpus and queries, as
+        An encoder or its spec, whose vectors are cached; or the precomputed vectors of a task's corpus and queries, as
         `embed_task` returns them.
     codec : str, Path or Codec
-        A spec, which is fitted on every corpus under `fit_on`; or a fitted codec or its folder, applied as it is.
+        A spec, which is fitted on each corpus as `fit_on` says; or a fitted codec or its folder.
     scoring : {"symmetric", "asymmetric", "rescored"}
-        How queries are scored against codes.
+        Scoring of queries against codes.
     fit_on : {"cross", "corpus"}
-        What a spec is fitted on (see `encode_corpus`).
+        Training set of a spec (see `encode_corpus`).
     seed : int
-        Seeds a spec's codec and halves; a fitted codec has its own.
+        Random seed of a spec's codec and of the two halves; a fitted codec has its own seed.
 
     Raises
     ------
     VecsmithError
-        If a name is unknown, or a codec is not fitted.
+        If `scoring` or `fit_on` is unknown, or a codec is not fitted.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class CodecModel:
 
     @cached_property
     def mteb_model_meta(self) -> Any:
-        """The ``ModelMeta`` of mteb: the encoder, and as an experiment on it all else that scores depend on.
+        """Mteb's ``ModelMeta``: the encoder, and all other settings that scores depend on as ``experiment_kwargs``.
 
-        A model of the Hugging Face hub keeps its name, since mteb's results repository takes no other, and what mteb
-        knows of it; any other encoder is named ``vecsmith/…``.
+        A model of the Hugging Face hub keeps its name and mteb's metadata, because mteb's results repository accepts
+        only such models. Any other encoder is named ``vecsmith/…``.
         """
         query, passage = self._source.provenance("query"), self._source.provenance("passage")
         settings = {
@@ -106,7 +106,7 @@ class CodecModel:
             "fit_on": self.fit_on,
             "seed": self.codec.seed,
             "vecsmith": version("vecsmith"),
-            # quoted, since mteb writes _ for every character that a file's name must not have
+            # quoted, because mteb replaces characters that are not allowed in file names by _
             "query_prompt": quote(query.prompt, safe=" "),
             "passage_prompt": quote(passage.prompt, safe=" "),
             "max_length": passage.max_length,
@@ -130,7 +130,7 @@ class CodecModel:
         )
 
     def index(self, corpus: Any, *, task_metadata: Any, **kwargs: Any) -> None:
-        """Embed and encode a corpus; mteb calls it."""
+        """Embed and encode a corpus; called by mteb."""
         texts = read_rows(corpus, task_metadata, "document", f"the corpus of {task_metadata.name}")
         vectors = self._source.embed(texts, "passage")
         if self._is_fitted:
@@ -151,15 +151,15 @@ class CodecModel:
         top_ranked: Mapping[str, Sequence[str]] | None = None,
         **kwargs: Any,
     ) -> dict[str, dict[str, float]]:
-        """Return the scores of the best documents by query id; mteb calls it.
+        """Return the scores of the best documents per query; called by mteb.
 
         Raises
         ------
         VecsmithError
-            If no corpus was indexed.
+            If `index` was not called.
         """
         if self._index is None:
-            raise VecsmithError("There is no corpus to search; call index first.")
+            raise VecsmithError("No corpus is indexed; call index first.")
         texts = read_rows(queries, task_metadata, "query", f"the queries of {task_metadata.name}")
         vectors = self._source.embed(texts, "query")
         if top_ranked is None:
@@ -167,18 +167,18 @@ class CodecModel:
         run: dict[str, dict[str, float]] = {id_: {} for id_ in texts.ids}
         for row, id_ in enumerate(texts.ids):
             if candidates := sorted(set(top_ranked.get(id_, ())), key=self._row_of.__getitem__):
-                index = _among(self._index, [self._row_of[candidate] for candidate in candidates], candidates)
+                index = _subset(self._index, [self._row_of[candidate] for candidate in candidates], candidates)
                 run |= _run([id_], *index.search(vectors[row : row + 1], top_k), candidates)
         return run
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bytes of a document's code, without the float vector that ``rescored`` reads besides."""
+        """Bytes of a document's code, without the float vector that ``rescored`` also needs."""
         if self._index is not None:
             return self._index.partitions[0].codec.bytes_per_vector
         if self._is_fitted:
             return self.codec.bytes_per_vector
-        # nothing was indexed, since every result was there already: any vectors tell the size
+        # no corpus was indexed because all results were stored; the size does not depend on the vectors
         d = self.mteb_model_meta.embed_dim
         noise = np.random.default_rng(0).standard_normal((max(2048, d), d), np.float32)
         return Codec(self.codec.spec).fit(noise).bytes_per_vector
@@ -194,10 +194,11 @@ def evaluate(model: CodecModel, tasks: Any, out: str | Path, predictions: bool =
     tasks : mteb task, or sequence of them
         What ``mteb.get_task`` or `mteb_task` returns.
     out : str or Path
-        The folder: results go to ``results/MODEL/REVISION/experiments/…/TASK.json`` with ``model_meta.json`` beside;
-        what is there already is not measured again.
+        Output folder. Results are written to ``results/MODEL/REVISION/experiments/…/TASK.json``, with a
+        ``model_meta.json`` in the same folder. Existing results are not measured again.
     predictions : bool
-        Write the rankings too, to ``predictions/MODEL/REVISION/…/TASK_predictions.json``; that takes measuring again.
+        Also write the rankings to ``predictions/MODEL/REVISION/…/TASK_predictions.json``. Existing results are then
+        measured again.
 
     Returns
     -------
@@ -205,7 +206,7 @@ def evaluate(model: CodecModel, tasks: Any, out: str | Path, predictions: bool =
         The results of these tasks.
     """
     cache = mteb.ResultCache(out)
-    # mteb names predictions by their task alone, so every model needs a folder of its own
+    # mteb names the files of predictions by the task only, so each model needs its own folder
     place = cache.get_task_result_path("_", model.mteb_model_meta).parent.relative_to(cache.cache_path / "results")
     return mteb.evaluate(
         model,
@@ -218,14 +219,14 @@ def evaluate(model: CodecModel, tasks: Any, out: str | Path, predictions: bool =
 
 
 def model_card(model: CodecModel, results: Any) -> str:
-    """Return a table in markdown, for a model card, of what a model costs and keeps.
+    """Return a Markdown table for a model card, with the size and the nDCG@10 of a model.
 
     Parameters
     ----------
     model : CodecModel
         The model.
     results : mteb.results.ModelResult
-        What `evaluate` or ``mteb.evaluate`` returned for it.
+        Return value of `evaluate` or ``mteb.evaluate`` for this model.
     """
     stored, float_bytes = model.bytes_per_vector, 4 * model.mteb_model_meta.embed_dim
     besides = float_bytes if model.scoring == "rescored" else 0
@@ -248,15 +249,15 @@ def model_card(model: CodecModel, results: Any) -> str:
 def _run(
     query_ids: Sequence[str], scores: NDArray[np.float32], rows: NDArray[np.int64], ids: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Return rankings as mteb wants them; row −1 stands for no document."""
+    """Return rankings in mteb's format; rows −1 stand for missing results."""
     return {
         query: {ids[row]: score for score, row in zip(query_scores, query_rows, strict=True) if row >= 0}
         for query, query_scores, query_rows in zip(query_ids, scores.tolist(), rows.tolist(), strict=True)
     }
 
 
-def _among(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
-    """Return an index of some of the documents alone, given by rising rows."""
+def _subset(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
+    """Return an index of the documents in `rows`, which must be ascending."""
     parts = []
     for part in index.partitions:
         inside = np.isin(part.rows, rows)
@@ -267,7 +268,7 @@ def _among(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
 
 
 def _weights_hash(codec: Codec) -> str:
-    """Return 12 digits that tell codecs fitted on different vectors apart."""
+    """Return the first 12 hexadecimal digits of a hash of the fitted arrays."""
     digest = hashlib.sha256(str(codec.input_dimensions).encode())
     for stage in codec.stages:
         for array in stage.arrays().values():

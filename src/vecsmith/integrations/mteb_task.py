@@ -1,4 +1,4 @@
-"""A task of vecsmith, such as a BEIR folder, as a task of mteb."""
+"""Convert a vecsmith task, such as a BEIR folder, to an mteb task."""
 
 import re
 from typing import Any
@@ -8,24 +8,24 @@ from vecsmith.tasks import Task
 
 
 def mteb_task(task: Task, split: str = "test") -> Any:
-    """Return a task of vecsmith, such as a BEIR folder, as a task of mteb.
+    """Convert a vecsmith task, such as a BEIR folder, to an mteb task.
 
     Parameters
     ----------
     task : Task
         The task.
     split : str
-        Judgements to use; several joined by ``+``.
+        Split whose judgements are used; several may be joined by ``+``.
 
     Returns
     -------
     mteb.AbsTask
-        A retrieval task whose name is that of `task` and a hash of its content.
+        A retrieval task, named after `task` and a hash of its content.
 
     Raises
     ------
     VecsmithError
-        If there is no such split.
+        If the split does not exist.
     """
     require("mteb", "mteb")
     from datasets import Dataset
@@ -37,10 +37,10 @@ def mteb_task(task: Task, split: str = "test") -> Any:
     name = f"{slug(task.name)}-{revision[:8]}"
 
     class LocalTask(AbsTaskRetrieval):  # type: ignore[misc]  # mteb is not typed here
-        # of the class, since mteb takes an instance's own away when it unloads the data
+        # on the class, because mteb deletes the attributes of an instance when it unloads the data
         metadata = TaskMetadata(
             name=name,
-            description=f"{task.name}, handed to mteb by vecsmith.",
+            description=f"{task.name}, from vecsmith.",
             type="Retrieval",
             category="t2t",
             modalities=["text"],
@@ -63,5 +63,5 @@ def mteb_task(task: Task, split: str = "test") -> Any:
 
 
 def slug(name: str) -> str:
-    """Return a name that is good as a file's."""
+    """Return a name without characters that are not allowed in file names."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "unknown"

@@ -1,4 +1,4 @@
-"""Where a model of mteb takes its vectors from: an encoder, or a task's ready vectors."""
+"""Sources of vectors for an mteb model: an encoder, or the precomputed vectors of a task."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from vecsmith.tasks import Texts
 
 @dataclass(frozen=True)
 class Embedded:
-    """Vectors that an encoder makes when they are asked for."""
+    """Vectors that an encoder computes on demand."""
 
     encoder: Encoder
 
@@ -31,7 +31,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Ready:
-    """Vectors that are there already, found by their texts."""
+    """Precomputed vectors, looked up by text."""
 
     corpus: EmbeddingSet
     queries: EmbeddingSet
@@ -39,7 +39,7 @@ class Ready:
     def provenance(self, side: Side) -> Provenance:
         found = self._side(side).provenance
         revision = fingerprint([self.corpus.fingerprint, self.queries.fingerprint])
-        # made from a model of the hub, perhaps, but not by it here
+        # without the prefix, because the vectors may differ from those that the hub's model gives here
         return replace(found, encoder=found.encoder.removeprefix("st:"), revision=revision)
 
     def embed(self, texts: Texts, side: Side) -> NDArray[np.float32]:

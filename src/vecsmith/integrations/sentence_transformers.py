@@ -1,4 +1,4 @@
-"""A fitted codec as the last module of a SentenceTransformer."""
+"""A sentence-transformers module that applies a fitted codec after the model."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,27 +13,27 @@ OUTPUTS = ("decoded", "codes")
 
 torch = require("torch", "models")
 require("sentence_transformers", "models")
-# where newer versions have it, and older ones
+# newer versions of sentence-transformers moved the module
 _modules = "base.modules" if find_spec("sentence_transformers.base") else "models"
 Module: Any = require(f"sentence_transformers.{_modules}", "models").Module
 
 
 class CodecModule(Module):  # type: ignore[misc]  # sentence-transformers is not typed here
-    """Turns sentence embeddings into what a codec keeps of them.
+    """Replaces sentence embeddings by codes, or by vectors decoded from codes.
 
-    ``model.encode`` and ``model.encode_document`` give decoded vectors or codes; ``model.encode_query`` leaves the
-    float embeddings, for asymmetric scoring: their inner products with decoded vectors are what `Index` ranks by, and
-    with codes they are what it is searched with.
+    ``model.encode`` and ``model.encode_document`` return decoded vectors or codes. ``model.encode_query`` returns float
+    embeddings for asymmetric scoring: their inner products with decoded vectors are the scores of an `Index`, and an
+    `Index` of the codes takes them as queries.
 
-    ``model.save_pretrained`` saves the codec too. Loading the model then needs vecsmith and
-    ``trust_remote_code=True``, without which sentence-transformers imports no module of another package.
+    ``model.save_pretrained`` also saves the codec. Loading such a model needs vecsmith and ``trust_remote_code=True``,
+    because sentence-transformers otherwise refuses modules of other packages.
 
     Parameters
     ----------
     codec : Codec
-        A fitted codec, for vectors of the model's dimensions; it is given them at unit length.
+        A fitted codec for the model's number of dimensions. Its input is normalized to unit length.
     output : {"decoded", "codes"}
-        Vectors (n, d) of floats, or codes (n, bytes_per_vector), uint8.
+        ``"decoded"`` for float vectors (n, d), ``"codes"`` for codes (n, bytes_per_vector), uint8.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class CodecModule(Module):  # type: ignore[misc]  # sentence-transformers is not
         return features
 
     def get_embedding_dimension(self) -> int:
-        """Return d, or the bytes of a code."""
+        """Return d, or the number of bytes of a code."""
         return self.dimensions
 
     get_sentence_embedding_dimension = get_embedding_dimension

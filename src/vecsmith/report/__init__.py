@@ -1,4 +1,4 @@
-"""Reports: results as tables and files."""
+"""Reports: tables, plots, pages and folders of results."""
 
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.report.folder import KIND, write_folder, write_study

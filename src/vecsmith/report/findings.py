@@ -1,4 +1,4 @@
-"""What a study finds: measured results, and tables made of them."""
+"""Findings of a study or of advice: tables, plots, maps and pages, and the results that they show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from vecsmith.evaluation.results import Result
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a study, ready to be read.
+    """A table of text cells.
 
     Attributes
     ----------
     name : str
-        What its file is called.
+        Name of its file.
     title : str
-        What it shows, and how that was measured.
+        Content of the table, and how it was measured.
     columns : list of str
-        Names of the columns.
+        Headings of the columns.
     rows : list of list of str
-        Cells.
+        Cells of each row.
     """
 
     name: str
@@ -34,18 +34,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of a study: lines, or points where a line has no order.
+    """A plot of lines or of points.
 
     Attributes
     ----------
     name : str
-        What its file is called.
+        Name of its file.
     title, x_label, y_label : str
-        What it shows.
+        Title of the plot and labels of the axes.
     lines : mapping of str to list of (x, y)
-        Points by the name of their line.
+        Points of each line, by name.
     joined : bool
-        Whether points of a line are joined.
+        Whether to join the points of a line.
     """
 
     name: str
@@ -58,18 +58,18 @@ class Plot:
 
 @dataclass(frozen=True)
 class Map:
-    """A map of vectors in the plane, which is laid out (UMAP by cosine) when it is drawn.
+    """A map of vectors in the plane. The layout (UMAP by cosine) is computed when it is drawn.
 
     Attributes
     ----------
     name : str
-        What its file is called.
+        Name of its file.
     title : str
-        What it shows.
+        Title of the map.
     groups : mapping of str to ndarray of shape (n, d), float32
-        Vectors of the same n things, by what made them.
+        Several vectors for each of n items, by name of the group.
     labels : list of str
-        What the n things are.
+        Labels of the n items.
     """
 
     name: str
@@ -80,18 +80,18 @@ class Map:
 
 @dataclass(frozen=True)
 class Kernels:
-    """Kernel matrices of the same things in several spaces, as pictures side by side.
+    """Kernel matrices of the same items in several spaces, drawn as heat maps side by side.
 
     Attributes
     ----------
     name : str
-        What its file is called.
+        Name of its file.
     title : str
-        What it shows.
+        Title of the heat maps.
     matrices : mapping of str to ndarray of shape (n, n), float32
-        Similarities of every two of n things, by what the space is.
+        Similarities of all pairs of n items, by name of the space.
     labels : list of str
-        What the n things are.
+        Labels of the n items.
     """
 
     name: str
@@ -107,11 +107,11 @@ class Page:
     Attributes
     ----------
     name : str
-        What its file is called.
+        Name of its file.
     title : str
-        What it shows.
+        Title of the page.
     tables : list of Table
-        The examples, one below the other.
+        The examples, from top to bottom.
     """
 
     name: str
@@ -121,20 +121,20 @@ class Page:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study finds.
+    """The findings of a study.
 
     Attributes
     ----------
     tables : list of Table
-        The main one first.
+        Tables, the main one first.
     results : list of Result
-        Every line that was measured.
+        All measured results.
     plots : list of Plot
-        What the tables say, to be seen.
+        Plots of the tables.
     maps : list of Map or Kernels
-        Which vectors lie beside each other.
+        Maps of vectors.
     pages : list of Page
-        Examples.
+        Pages of examples.
     """
 
     tables: list[Table]
@@ -145,10 +145,10 @@ class Findings:
 
 
 def summary(results: Sequence[Result]) -> Table:
-    """Return a row per encoder, codec and scoring, and a column per task.
+    """Return a table with a row for each encoder, codec and scoring, and a column for each task.
 
-    A cell is the mean retention over the seeds, and half of what lies between the smallest and the largest; the last
-    column is the mean of the tasks' means, for codecs that were measured on all of them.
+    A cell is the mean retention over the seeds and half of its range. The last column is the mean over the tasks, for
+    codecs that were measured on all of them.
     """
     tasks = list(dict.fromkeys(result.task for result in results))
     groups: dict[tuple[str, str, str], dict[str, list[Result]]] = {}
@@ -157,20 +157,20 @@ def summary(results: Sequence[Result]) -> Table:
         lines.setdefault(result.task, []).append(result)
     rows = []
     for names, lines in groups.items():
-        shares = {task: [line.retention for line in lines[task]] for task in tasks if task in lines}
-        mean = f"{fmean(map(fmean, shares.values())):.1%}" if len(shares) == len(tasks) else ""
+        retentions = {task: [line.retention for line in lines[task]] for task in tasks if task in lines}
+        mean = f"{fmean(map(fmean, retentions.values())):.1%}" if len(retentions) == len(tasks) else ""
         size = next(iter(lines.values()))[0].bytes_per_vector
-        rows.append([*names, str(size), *(cell(shares.get(task, [])) for task in tasks), mean])
+        rows.append([*names, str(size), *(mean_and_spread(retentions.get(task, [])) for task in tasks), mean])
     rows.sort(key=lambda row: (row[0], -int(row[3])))
     return Table("summary", _title(results), ["encoder", "codec", "scoring", "bytes", *tasks, "mean"], rows)
 
 
-def cell(shares: Sequence[float]) -> str:
-    """Return a mean retention as text, with half of what lies between the smallest and the largest."""
-    if not shares:
+def mean_and_spread(retentions: Sequence[float]) -> str:
+    """Return the mean and half of the range of several retentions as text; empty for none."""
+    if not retentions:
         return ""
-    spread = (max(shares) - min(shares)) / 2
-    return f"{fmean(shares):.1%}" + (f" ±{100 * spread:.1f}" if len(shares) > 1 else "")
+    spread = (max(retentions) - min(retentions)) / 2
+    return f"{fmean(retentions):.1%}" + (f" ±{100 * spread:.1f}" if len(retentions) > 1 else "")
 
 
 def _title(results: Sequence[Result]) -> str:
@@ -178,6 +178,6 @@ def _title(results: Sequence[Result]) -> str:
     seeds = sorted({result.seed for result in results})
     splits = sorted({result.split for result in results})
     return (
-        f"nDCG@10 over that of float32 (splits {', '.join(splits)}), mean and half the range of seeds "
+        f"nDCG@10 divided by that of float32 (splits {', '.join(splits)}), mean and half the range of seeds "
         f"{', '.join(map(str, seeds))}; fit on {fit_on}"
     )

@@ -1,10 +1,11 @@
-"""The folder that a comparison or a study writes: tables, and ``results.jsonl``."""
+"""Write the results of a comparison or a study to a folder: tables, plots, pages and ``results.jsonl``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vecsmith.evaluation.results import Result, write_results
-from vecsmith.files import write_manifest, write_text
+from vecsmith.files import write_text
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.report.findings import Findings
 from vecsmith.report.plots import Drawing, can_draw, write_plots
@@ -17,18 +18,18 @@ FORMAT_VERSION = 1
 
 
 def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] = (), force: bool = False) -> list[Path]:
-    """Write the files of a comparison, whole or not at all, and return their paths.
+    """Write the files of a comparison in one step and return their paths.
 
     Parameters
     ----------
     folder : Path
-        The folder; the results of an earlier comparison or study that it holds are replaced.
+        The folder. Results of an earlier comparison or study in it are replaced.
     results : sequence of Result
-        The lines of the table.
+        Rows of the table.
     notes : iterable of str
-        Sentences to print below the table.
+        Sentences below the table.
     force : bool
-        Replace whatever the folder holds.
+        Whether to replace the folder, whatever it holds.
 
     Raises
     ------
@@ -40,19 +41,20 @@ def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] =
 
 
 def write_study(folder: Path, findings: Findings, force: bool = False) -> list[Path]:
-    """Write a study's tables, in markdown together and as CSV each, its results, its pages, and what can be drawn.
+    """Write the findings of a study in one step and return the paths of the files.
 
     Parameters
     ----------
     folder, force
-        As of `write_folder`.
+        As in `write_folder`.
     findings : Findings
-        What the study found.
+        The findings.
 
     Returns
     -------
     list of Path
-        The files; plots are left out where plotly is missing, and maps also where umap-learn is.
+        A markdown file of all tables, a CSV file for each table, the pages, ``results.jsonl``, and the plots. Plots
+        are not written if plotly is not installed, and maps also if umap-learn is not installed.
     """
     tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
     pages = {f"{page.name}.html": page_html(page) for page in findings.pages}
@@ -64,10 +66,10 @@ def write_study(folder: Path, findings: Findings, force: bool = False) -> list[P
 def _write(
     folder: Path, results: Sequence[Result], texts: Mapping[str, str], plots: Sequence[Drawing], force: bool
 ) -> list[Path]:
-    with output_folder(folder, KIND, force) as beside:
-        write_results(beside / RESULTS, results)
+    with output_folder(folder, KIND, force) as temporary:
+        write_results(temporary / RESULTS, results)
         for name, text in texts.items():
-            write_text(beside / name, text)
-        names = [*texts, RESULTS, *(path.name for path in write_plots(beside, plots))]
-        write_manifest(beside / "manifest.json", KIND, FORMAT_VERSION, {"rows": len(results)}, names)
+            write_text(temporary / name, text)
+        names = [*texts, RESULTS, *(path.name for path in write_plots(temporary, plots))]
+        write_manifest(temporary / "manifest.json", KIND, FORMAT_VERSION, {"rows": len(results)}, names)
     return [folder / name for name in names]

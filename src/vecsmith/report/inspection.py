@@ -1,4 +1,4 @@
-"""What vectors are like: on the terminal, and as a page with a picture."""
+"""Statistics of vectors as text for the terminal, and as an HTML page with plots."""
 
 import html
 from collections.abc import Sequence
@@ -20,20 +20,20 @@ from vecsmith.errors import VecsmithError, require
 from vecsmith.outputs import check_file, output_file
 
 BARS = " ▁▂▃▄▅▆▇█"
-CELLS = 25
+HISTOGRAM_BINS = 25
 BLUE, ORANGE = "#3b6ea8", "#d9822b"
 
 Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 
 
 def inspection_terminal(source: str, facts: Inspection, suggestions: Sequence[Suggestion]) -> RenderableType:
-    """Return the facts and what they speak for, readable at 100 columns."""
+    """Return statistics and suggestions as rich text that fits 100 columns."""
     parts: list[RenderableType] = [Text(source, style="dim"), Text(_heading(facts), style="bold"), Text()]
     parts += [_pairs(_sentences(facts)), Text()]
     parts += [Rule("cosines", align="left", style="dim"), _cosines(facts), Text()]
     parts += [Rule("dimensions", align="left", style="dim"), _dimensions(facts), Text()]
     parts += [Rule("principal components", align="left", style="dim"), *_spectrum(facts), Text()]
-    parts += [Rule("what that speaks for", align="left", style="dim")]
+    parts += [Rule("suggested codecs", align="left", style="dim")]
     for codecs, because in suggestions:
         parts += [Text(" · ".join(codecs) or "note", style="bold"), Padding(Text(because), (0, 0, 0, 4))]
     return Group(*parts)
@@ -44,20 +44,20 @@ def _heading(facts: Inspection) -> str:
 
 
 def _sentences(facts: Inspection) -> dict[str, str]:
-    """Return what is said of the vectors as a whole."""
+    """Return statistics of the set as a whole in words, by name."""
     low, middle, high = np.quantile(facts.nearest, (0.01, 0.5, 0.99))
     length = f"{facts.norm_min:.4g} to {facts.norm_max:.4g}, mean {facts.norm_mean:.4g}: "
-    length += "normalised" if facts.normalised else "not normalized"
+    length += "normalized" if facts.normalised else "not normalized"
     length += f"; {facts.zero_rows:,} all zero" if facts.zero_rows else ""
     sampled = f"{len(facts.nearest):,} rows"
     return {
         "length": length,
         "mean": f"has {facts.mean_share:.1%} of the squared length, which all vectors share",
-        "cosine": f"{facts.cosine_mean:.2f} ± {facts.cosine_spread:.2f} between any two rows",
+        "cosine": f"{facts.cosine_mean:.2f} ± {facts.cosine_spread:.2f} between two random rows",
         "neighbor": f"cosine {middle:.2f} to the nearest other row, {low:.2f} to {high:.2f} for 98% of {sampled}",
         "duplicates": f"{counted(facts.duplicates)} an earlier one; {facts.near_duplicates:.1%} of {sampled} have "
         f"another at a cosine of {NEAR} or more",
-        "signs": f"cosine {facts.sign_cosine:.3f} between a vector and its signs (normal values of one spread: 0.798)",
+        "signs": f"cosine {facts.sign_cosine:.3f} between a vector and its signs (normal distribution: 0.798)",
         "balance": f"{facts.unbalanced:,} of {facts.dimensions:,} dimensions are positive in under a quarter or over "
         "three quarters of the rows",
         "outliers": _outliers(facts),
@@ -80,11 +80,11 @@ def _pairs(sentences: dict[str, str]) -> Table:
 
 
 def _cosines(facts: Inspection) -> Table:
-    """Return the histograms of cosines, from the least that there is to 1."""
+    """Return the histograms of cosines, from the smallest cosine to 1."""
     nearest = np.histogram(facts.nearest, BINS)[0]
     first = int(np.flatnonzero(facts.pairs + nearest)[0]) // 2
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, counts, color in (("any two rows", facts.pairs, BLUE), ("a row and its nearest", nearest, ORANGE)):
+    for name, counts, color in (("two random rows", facts.pairs, BLUE), ("a row and its nearest", nearest, ORANGE)):
         table.add_row(name, Text(sparkline(counts.reshape(-1, 2).sum(axis=1)[first:]), style=color))
     low, width = f"{BINS[2 * first]:.2f}", len(BINS) // 2 - first
     table.add_row("", Text(low + "1".rjust(width - len(low)), style="dim"))
@@ -93,9 +93,9 @@ def _cosines(facts: Inspection) -> Table:
 
 def _dimensions(facts: Inspection) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
-    for name in ("", "least", "median", "most"):
+    for name in ("", "minimum", "median", "maximum"):
         table.add_column(name, justify="right" if name else "left")
-    table.add_column("how many dimensions, from least to most")
+    table.add_column("histogram over dimensions")
     rows: dict[str, tuple[Values, str]] = {
         "mean": (facts.mean, "{:.3f}"),
         "standard deviation": (facts.spread, "{:.3f}"),
@@ -104,7 +104,7 @@ def _dimensions(facts: Inspection) -> Table:
     }
     for name, (values, form) in rows.items():
         figures = (float(values.min()), float(np.median(values)), float(values.max()))
-        bars = sparkline(np.histogram(values, CELLS)[0])
+        bars = sparkline(np.histogram(values, HISTOGRAM_BINS)[0])
         table.add_row(name, *map(form.format, figures), Text(bars, style=BLUE))
     return table
 
@@ -119,32 +119,33 @@ def _spectrum(facts: Inspection) -> list[RenderableType]:
     for k in facts.cuts:
         shares.add_column(f"{k}", justify="right")
     shares.add_row("principal components", *(f"{facts.in_components(k):.1%}" for k in facts.cuts))
-    shares.add_row("dimensions as given", *(f"{facts.in_prefix(k):.1%}" for k in facts.cuts))
-    shares.add_row("the latter over the former", *(f"{facts.prefix_ratio(k):.2f}" for k in facts.cuts))
+    shares.add_row("stored dimensions", *(f"{facts.in_prefix(k):.1%}" for k in facts.cuts))
+    shares.add_row("ratio of the latter to the former", *(f"{facts.prefix_ratio(k):.2f}" for k in facts.cuts))
     sizes = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
     sizes.add_column("share of the variance to keep")
     for share in SHARES:
         sizes.add_column(f"{share:.0%}", justify="right")
-    sizes.add_row("bytes a vector, at least", *(f"{facts.bytes_for(share):.1f}" for share in SHARES))
+    sizes.add_row("minimum bytes per vector", *(f"{facts.bytes_for(share):.1f}" for share in SHARES))
     return [rank, Text(), shares, Text(), sizes]
 
 
 def sparkline(counts: Values) -> str:
-    """Return counts as a line of bars, the largest full; what is not zero shows."""
+    """Return counts as a line of bars. The largest count is a full bar, and counts above zero are visible."""
     top = max(float(counts.max()), 1)
     return "".join(BARS[0 if not count else max(round(8 * float(count) / top), 1)] for count in counts)
 
 
 def check_picture(path: Path, force: bool = False) -> None:
-    """Refuse a picture that cannot be drawn or written, before the work.
+    """Raise an error if a page cannot be written, before the statistics are computed.
 
     Raises
     ------
     VecsmithError
-        If the file is not to be ``.html``, or is one that vecsmith did not write, or plotly is missing.
+        If the file name does not end in ``.html``, the file exists and was not written by vecsmith, or plotly is not
+        installed.
     """
     if path.suffix != ".html":
-        raise VecsmithError(f"--out {path} must end in .html: the picture is a page for the browser.")
+        raise VecsmithError(f"--out {path} must end in .html: the output is a page for the browser.")
     check_file(path, force)
     require("plotly", "report")
 
@@ -152,7 +153,7 @@ def check_picture(path: Path, force: bool = False) -> None:
 def write_picture(
     path: Path, source: str, facts: Inspection, suggestions: Sequence[Suggestion], force: bool = False
 ) -> None:
-    """Write the facts, their picture and what they speak for as one page, which needs no other file and no network.
+    """Write statistics, plots and suggestions as a self-contained HTML page.
 
     Raises
     ------
@@ -170,8 +171,8 @@ def write_picture(
     )
     title, source = html.escape(_heading(facts)), html.escape(source)
     page = PAGE.format(title=title, source=source, facts=listed, figure=drawn, advice=advice)
-    with output_file(path, {"content": "inspection"}, force) as beside:
-        beside.write_text(page, encoding="utf-8")
+    with output_file(path, {"content": "inspection"}, force) as temporary:
+        temporary.write_text(page, encoding="utf-8")
 
 
 PAGE = """<!doctype html>
@@ -188,17 +189,17 @@ p {{ max-width: 50em }}
 <h1>{title}</h1>
 <dl>{facts}</dl>
 {figure}
-<h2>What that speaks for</h2>
+<h2>Suggested codecs</h2>
 {advice}
 </body></html>
 """
 
 
 def _figure(facts: Inspection) -> Any:
-    """Return the picture: four panels of lines and bars."""
+    """Return the plots: four panels of lines, histograms and points."""
     go, subplots = require("plotly.graph_objects", "report"), require("plotly.subplots", "report")
     d = facts.dimensions
-    titles = ("Variance in the first k", "Least bytes for a share of the variance", "Cosines", "Dimensions")
+    titles = ("Variance in the first k", "Minimum bytes for a share of the variance", "Cosines", "Dimensions")
     figure = subplots.make_subplots(2, 2, subplot_titles=titles, vertical_spacing=0.15, horizontal_spacing=0.1)
 
     def line(x: Any, y: Any, name: str, color: str, row: int, column: int, **more: Any) -> None:
@@ -207,7 +208,7 @@ def _figure(facts: Inspection) -> Any:
 
     k = list(range(1, d + 1))
     line(k, [facts.in_components(i) for i in k], "principal components", BLUE, 1, 1)
-    line(k, [facts.in_prefix(i) for i in k], "dimensions as given", ORANGE, 1, 1)
+    line(k, [facts.in_prefix(i) for i in k], "stored dimensions", ORANGE, 1, 1)
     curve = np.linspace(0.01, 0.995, 198)
     line([facts.bytes_for(share) for share in curve], curve, "", BLUE, 1, 2)
     marks = [facts.bytes_for(share) for share in SHARES]
@@ -215,21 +216,21 @@ def _figure(facts: Inspection) -> Any:
     line(marks, SHARES, "", ORANGE, 1, 2, mode="markers+text", **labels)
     nearest = np.histogram(facts.nearest, BINS)[0]
     middles, filled = (BINS[1:] + BINS[:-1]) / 2, {"line_shape": "hvh", "fill": "tozeroy", "legend": "legend2"}
-    line(middles, facts.pairs / max(int(facts.pairs.sum()), 1), "any two rows", BLUE, 2, 1, **filled)
+    line(middles, facts.pairs / max(int(facts.pairs.sum()), 1), "two random rows", BLUE, 2, 1, **filled)
     line(middles, nearest / len(facts.nearest), "a row and its nearest", ORANGE, 2, 1, **filled)
     dots = {"mode": "markers", "marker": {"size": 5, "opacity": 0.6}, "text": [f"dimension {i}" for i in range(d)]}
     line(facts.positive, facts.size, "", BLUE, 2, 2, **dots)
     least = BINS[np.flatnonzero(facts.pairs + nearest)[0]]
     figure.update_xaxes(title_text="k", row=1, col=1)
-    figure.update_xaxes(title_text="bytes a vector", row=1, col=2)
+    figure.update_xaxes(title_text="bytes per vector", row=1, col=2)
     figure.update_xaxes(title_text="cosine", range=[least - 0.02, 1], row=2, col=1)
     figure.update_xaxes(title_text="share of positive values", tickformat=".0%", range=[0, 1], row=2, col=2)
     for column in (1, 2):
         figure.update_yaxes(title_text="share of the variance", tickformat=".0%", range=[0, 1.03], row=1, col=column)
     figure.update_yaxes(title_text="share", tickformat=".0%", row=2, col=1)
-    figure.update_yaxes(title_text="size, over the median dimension's", rangemode="tozero", row=2, col=2)
-    beside = {"x": 0.44, "xanchor": "right", "bgcolor": "rgba(255,255,255,0.7)"}
+    figure.update_yaxes(title_text="size relative to the median dimension", rangemode="tozero", row=2, col=2)
+    style = {"x": 0.44, "xanchor": "right", "bgcolor": "rgba(255,255,255,0.7)"}
     figure.update_layout(template="plotly_white", height=820, margin={"l": 60, "r": 20, "t": 50, "b": 50})
-    figure.update_layout(legend={**beside, "y": 0.6, "yanchor": "bottom"}, legend2={**beside, "x": 0.01, "y": 0.41})
+    figure.update_layout(legend={**style, "y": 0.6, "yanchor": "bottom"}, legend2={**style, "x": 0.01, "y": 0.41})
     figure.update_layout(legend2_xanchor="left")
     return figure

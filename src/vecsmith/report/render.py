@@ -1,4 +1,4 @@
-"""A study's tables: on the terminal, in markdown and as CSV."""
+"""Tables of findings, for the terminal, in markdown, as HTML and as CSV."""
 
 import csv
 import html
@@ -15,20 +15,20 @@ from vecsmith.report.findings import Findings, Page, Table
 
 
 def findings_terminal(findings: Findings) -> RenderableType:
-    """Return the tables as rich tables under their titles."""
+    """Return the tables as rich tables below their titles."""
     parts: list[RenderableType] = []
     for table in findings.tables:
         rich_table = RichTable(box=box.SIMPLE_HEAD, padding=0)
         for number, column in enumerate(table.columns):
             rich_table.add_column(escape(column), justify="right" if _is_number(table, number) else "left")
         for row in table.rows:
-            rich_table.add_row(*map(Text, row))  # a cell may be a user's text, with brackets that are no markup
+            rich_table.add_row(*map(Text, row))  # Text, because rich would read brackets in a user's text as markup
         parts += [Text(table.title), rich_table]
     return Group(*parts)
 
 
 def findings_markdown(findings: Findings) -> str:
-    """Return the tables as a markdown document that ends with the versions."""
+    """Return the tables as a markdown document, followed by the versions of the packages."""
     lines = ["# vecsmith study", ""]
     for table in findings.tables:
         lines += [table.title, "", "| " + " | ".join(table.columns) + " |"]
@@ -44,7 +44,7 @@ def _is_number(table: Table, column: int) -> bool:
 
 
 def page_html(page: Page) -> str:
-    """Return a page of examples as an HTML document that needs no other file."""
+    """Return a page of examples as a self-contained HTML document."""
     tables = "".join(f"<h2>{html.escape(table.title)}</h2>{_table_html(table)}" for table in page.tables)
     return PAGE.format(title=html.escape(page.title), tables=tables)
 

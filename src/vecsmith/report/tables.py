@@ -1,4 +1,4 @@
-"""Tables of results: on the terminal, in markdown and as CSV."""
+"""Tables of results, for the terminal, in markdown and as CSV."""
 
 import csv
 import io
@@ -25,10 +25,10 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("codec", lambda r: r.codec),
     ("scoring", lambda r: r.scoring),
     ("bytes", lambda r: f"{r.bytes_per_vector}" + (f"+{r.rescore_bytes_per_vector}" * (r.scoring == "rescored"))),
-    ("amort.", lambda r: f"{r.amortised_bytes_per_vector:.0f}"),
-    ("smaller", lambda r: f"{r.compression:.1f}×"),
+    ("amortized", lambda r: f"{r.amortised_bytes_per_vector:.0f}"),
+    ("ratio", lambda r: f"{r.compression:.1f}×"),
     ("nDCG@10", lambda r: f"{r.ndcg_at_10:.4f}"),
-    ("kept", lambda r: "" if math.isnan(r.retention) else f"{r.retention:.1%}"),
+    ("retention", lambda r: "" if math.isnan(r.retention) else f"{r.retention:.1%}"),
     ("p", lambda r: "" if math.isnan(r.p_value) or _is_baseline(r) else f"{r.p_value:.3f}"),
     ("R@100", lambda r: f"{r.recall_at_100:.3f}"),
     ("fit s", lambda r: f"{r.fit_seconds:.2f}"),
@@ -36,16 +36,16 @@ COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
     ("q/s", lambda r: short(r.queries_per_second)),
 )
 CODEC_WIDTH = 16
-"""Columns of a terminal that a codec's name gets at least, where it has as many letters."""
+"""Minimum width of the codec column, in characters, unless all specs are shorter."""
 LEGEND = (
-    "bytes: per vector, + those of the floats that rescoring reads; amort.: all of these and the vector's share "
-    "of the codec; smaller: than float32; kept: nDCG@10 over that of float32; p: paired t-test against float32 over "
-    "queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered a second."
+    "bytes: per vector, + floats for rescoring; amortized: with the vector's share of the codec's own bytes; ratio: "
+    "compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test against float32 "
+    "over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second."
 )
 
 
 def short(number: float) -> str:
-    """Return a number of up to four characters, such as ``850``, ``12k`` or ``3.1M``."""
+    """Return a number as text of at most four characters, such as ``850``, ``12k`` or ``3.1M``."""
     scaled, units = number, iter("kMGT")
     unit = ""
     while round(scaled) >= 1000:
@@ -54,9 +54,9 @@ def short(number: float) -> str:
 
 
 def means(results: Sequence[Result]) -> list[Result]:
-    """Return the mean over tasks of every encoder, codec and scoring, where there are several tasks.
+    """Return the mean results over several tasks for each encoder, codec and scoring; empty for a single task.
 
-    Counts of documents and queries are summed; there is no p-value of a mean.
+    The numbers of documents and queries are summed. The p-value of a mean is NaN.
     """
     tasks = list(dict.fromkeys(result.task for result in results))
     if len(tasks) < 2:
@@ -82,7 +82,7 @@ def _mean(group: Sequence[Result], name: str) -> Result:
 
 
 def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
-    """Yield a heading and its results, per task and encoder, the means last."""
+    """Yield a heading and the results for each task and encoder, followed by the means over tasks."""
     for (task, encoder), section in groupby([*results, *means(results)], key=lambda r: (r.task, r.encoder)):
         rows = list(section)
         first = rows[0]
@@ -96,7 +96,7 @@ def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
 
 
 def terminal_table(results: Sequence[Result]) -> RenderableType:
-    """Return the results as rich tables, readable at 100 columns."""
+    """Return the results as rich tables that fit 100 columns."""
     parts: list[RenderableType] = []
     for heading, rows in _sections(results):
         table = Table(box=box.SIMPLE_HEAD, padding=0)
@@ -114,7 +114,7 @@ def terminal_table(results: Sequence[Result]) -> RenderableType:
 
 
 def markdown_table(results: Sequence[Result], notes: Iterable[str] = ()) -> str:
-    """Return the results as a markdown document: a table per task and encoder, notes on the data, and versions."""
+    """Return the results as a markdown document: a table for each task and encoder, notes on the data, and versions."""
     lines = ["# vecsmith compare", ""]
     for heading, rows in _sections(results):
         lines += [f"## {heading}", "", "| " + " | ".join(name for name, _ in COLUMNS) + " |"]
@@ -126,12 +126,12 @@ def markdown_table(results: Sequence[Result], notes: Iterable[str] = ()) -> str:
 
 
 def csv_table(results: Sequence[Result]) -> str:
-    """Return the results, and their means over tasks, as CSV with a column per field of `Result`."""
+    """Return the results and their means over tasks as CSV, with a column for each field of `Result`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
     for result in [*results, *means(results)]:
         versions = " ".join(f"{name}={number}" for name, number in result.versions.items())
-        values = {name: "" if value != value else value for name, value in asdict(result).items()}  # NaN is no figure
+        values = {name: "" if value != value else value for name, value in asdict(result).items()}  # NaN becomes empty
         writer.writerow({**values, "versions": versions})
     return text.getvalue()

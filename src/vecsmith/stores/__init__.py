@@ -1,23 +1,16 @@
-"""Stores that take codes or decoded vectors, and give vectors: one file each, with `export` and `read`."""
+"""Stores: vector databases and file formats that take codes or decoded vectors, and give vectors; one file each."""
 
-from vecsmith.stores.base import (
-    SEARCHING_STORES,
-    STORES,
-    Collection,
-    Exported,
-    export_codes,
-    import_set,
-    scoring_of,
-    searches,
-)
+from vecsmith.stores.base import STORES, Collection, FileStore, Store, searching_stores, store_named
+from vecsmith.stores.transfer import Exported, export_codes, import_set
 
 __all__ = [
-    "SEARCHING_STORES",
     "STORES",
     "Collection",
     "Exported",
+    "FileStore",
+    "Store",
     "export_codes",
     "import_set",
-    "scoring_of",
-    "searches",
+    "searching_stores",
+    "store_named",
 ]

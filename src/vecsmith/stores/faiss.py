@@ -1,4 +1,4 @@
-"""FAISS: a file that takes plain float queries."""
+"""FAISS files, which float queries search."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,56 +12,79 @@ from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
 from vecsmith.codecs.stages import Floats
 from vecsmith.errors import VecsmithError
-from vecsmith.index.code_set import CodeSet
-from vecsmith.index.scoring import Scoring
-from vecsmith.stores.base import BLOCK, Collection, decoded_blocks, exported_file
+from vecsmith.index import CodeSet
+from vecsmith.stores.base import Collection, FileStore
+from vecsmith.stores.blocks import BATCH_ROWS, decoded_blocks
 
-PACKAGES = ("faiss",)
-SCORING: Scoring = "asymmetric"
-
-REFINE = 32
-"""How many times k documents are scored by their decoded vectors, where the scan knows no norms."""
+CANDIDATES_PER_RESULT = 32
+"""Candidates per result that are rescored with decoded vectors, where FAISS cannot apply score factors."""
 
 
-def searches(codec: Codec) -> bool:
-    """Whether a FAISS file has the codes alone, without the decoded vectors (see `scan`)."""
-    return codec.quantizer.scanned and not isinstance(codec.quantizer, UnitQuantizer)
+class Faiss(FileStore):
+    """A FAISS index whose ids are row numbers, and which returns what `Index` returns."""
+
+    name = "faiss"
+    packages = ("faiss",)
+    scoring = "asymmetric"
+
+    def searches(self, codec: Codec) -> bool:
+        """Return whether the file of a codec has codes alone, without decoded vectors (see `scanning_index`)."""
+        return codec.quantizer.scanned and not isinstance(codec.quantizer, UnitQuantizer)
+
+    def write(self, codes: CodeSet, path: Path, decoded: bool) -> None:
+        faiss.write_index(_decoded_index(codes) if decoded else scanning_index(codes), str(path))
+
+    def read(self, where: str, table: str) -> Collection:
+        """Read an index that can reconstruct its vectors, such as a flat one."""
+        try:
+            whole = index = faiss.read_index(where, faiss.IO_FLAG_MMAP_IFC)
+            ids = [str(row) for row in range(index.ntotal)]
+            if isinstance(index, faiss.IndexIDMap):
+                ids = [str(id_) for id_ in faiss.vector_to_array(index.id_map).tolist()]
+                index = faiss.downcast_index(index.index)
+            index.reconstruct_n(0, min(1, index.ntotal))
+        except RuntimeError as error:
+            raise VecsmithError(
+                f"{where} is no FAISS index that can give its vectors back "
+                f"({str(error).rsplit('Error: ')[-1].strip()}); give a flat one."
+            ) from error
+
+        def blocks() -> Iterator[Floats]:
+            # `whole` owns `index`, so it must stay alive
+            for start in range(0, whole.ntotal, BATCH_ROWS):
+                yield index.reconstruct_n(start, min(BATCH_ROWS, whole.ntotal - start))
+
+        return Collection(ids, None, blocks())
 
 
-def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
-    """Write an index whose ids are the rows, and which finds what `Index` finds."""
-    with exported_file(codes, where, decoded, force) as beside:
-        faiss.write_index(_decoded(codes) if decoded else scan(codes), str(beside))
-    return Path(where).stat().st_size
+def scanning_index(codes: CodeSet) -> Any:
+    """Return a FAISS index of codes for float queries.
 
-
-def scan(codes: CodeSet) -> Any:
-    """Return an index of the codes for float queries; scores lack what is the same for all documents of a query.
-
-    The query's projection is an ``IndexPreTransform``. FAISS cannot divide by a norm that follows from the code, as
-    codes of unit length need; nor can it scan codes that are searched decoded, such as those of a trellis: the file
-    has their decoded vectors in half precision too, 2 d bytes each.
+    The index projects queries by an ``IndexPreTransform``. Its scores lack the part that is the same for all documents
+    of a query. FAISS cannot divide by a norm that depends on the code, as codes of unit length need, and cannot scan
+    codes that are searched decoded, such as those of a trellis. For these the index contains the decoded vectors in
+    half precision too, 2 d bytes each.
     """
     quantizer = codes.codec.quantizer
     projection = linear_projection(codes.codec)
     if not quantizer.scanned:
-        return _decoded(codes)
+        return _decoded_index(codes)
     scanned = quantizer.index(codes.codes)
     if quantizer.score_factors(codes.codes[:1]) is None:
         return _transformed(projection, scanned)
-    index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded(codes))
-    index.k_factor = REFINE
+    index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded_index(codes))
+    index.k_factor = CANDIDATES_PER_RESULT
     index.referenced_objects.append(scanned)  # type: ignore[attr-defined]  # FAISS sets it; this owns `base_index`
     return index
 
 
 def linear_projection(codec: Codec) -> Floats:
-    """Return the A (m, d) that queries are multiplied with.
+    """Return the matrix A (m, d) that projects queries (n, d) to their products with Aᵀ.
 
     Raises
     ------
     VecsmithError
-        If queries take another way, such as through a network.
+        If the projection is not linear, such as that of a neural network.
     """
 
     def project(Q: Floats) -> Floats:
@@ -82,7 +105,7 @@ def _transformed(A: Floats, index: Any) -> Any:
     return faiss.IndexPreTransform(transform(A), index)
 
 
-def _decoded(codes: CodeSet) -> Any:
+def _decoded_index(codes: CodeSet) -> Any:
     index = faiss.IndexScalarQuantizer(
         codes.codec.input_dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
@@ -90,26 +113,3 @@ def _decoded(codes: CodeSet) -> Any:
     for block in decoded_blocks(codes):
         index.add(block)
     return index
-
-
-def read(where: str, table: str) -> Collection:
-    """Read an index that keeps its vectors or can reconstruct them, such as a flat one."""
-    try:
-        whole = index = faiss.read_index(where, faiss.IO_FLAG_MMAP_IFC)
-        ids = [str(row) for row in range(index.ntotal)]
-        if isinstance(index, faiss.IndexIDMap):
-            ids = [str(id_) for id_ in faiss.vector_to_array(index.id_map).tolist()]
-            index = faiss.downcast_index(index.index)
-        index.reconstruct_n(0, min(1, index.ntotal))
-    except RuntimeError as error:
-        raise VecsmithError(
-            f"{where} is no FAISS index that can give its vectors back "
-            f"({str(error).rsplit('Error: ')[-1].strip()}); give a flat one."
-        ) from error
-
-    def blocks() -> Iterator[Floats]:
-        # `whole` owns `index`
-        for start in range(0, whole.ntotal, BLOCK):
-            yield index.reconstruct_n(start, min(BLOCK, whole.ntotal - start))
-
-    return Collection(ids, None, blocks())

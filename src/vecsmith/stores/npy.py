@@ -1,25 +1,25 @@
-"""NumPy files: the codes, or the decoded vectors."""
+"""NumPy files of codes or decoded vectors."""
 
 from pathlib import Path
 
 from vecsmith.arrays import write_npy
 from vecsmith.embeddings import read_vectors
-from vecsmith.index.code_set import CodeSet
-from vecsmith.stores.base import BLOCK, Collection, exported_file, named_blocks
-
-PACKAGES = ()
-
-
-def export(codes: CodeSet, where: str, table: str, decoded: bool, force: bool) -> int:
-    """Write (n, bytes_per_vector) uint8, or (n, d) float32."""
-    with exported_file(codes, where, decoded, force) as beside:
-        blocks = (codes.codec.decode(block) if decoded else block for _, _, block in named_blocks(codes, "rows to npy"))
-        write_npy(beside, len(codes), blocks)
-    return Path(where).stat().st_size
+from vecsmith.index import CodeSet
+from vecsmith.stores.base import Collection, FileStore
+from vecsmith.stores.blocks import BATCH_ROWS, row_blocks
 
 
-def read(where: str, table: str) -> Collection:
-    """Read ``.npy``, ``.npz`` or ``.parquet``."""
-    vectors, ids, texts = read_vectors(where)
-    blocks = (vectors[start : start + BLOCK] for start in range(0, len(vectors), BLOCK))
-    return Collection(ids or [str(row) for row in range(len(vectors))], texts, blocks)
+class Npy(FileStore):
+    """A NumPy file of codes (n, bytes_per_vector), uint8, or of decoded vectors (n, d), float32."""
+
+    name = "npy"
+
+    def write(self, codes: CodeSet, path: Path, decoded: bool) -> None:
+        blocks = (codes.codec.decode(block) if decoded else block for _, _, block in row_blocks(codes, "rows to npy"))
+        write_npy(path, len(codes), blocks)
+
+    def read(self, where: str, table: str) -> Collection:
+        """Read a file in the format ``.npy``, ``.npz`` or ``.parquet``."""
+        vectors, ids, texts = read_vectors(where)
+        blocks = (vectors[start : start + BATCH_ROWS] for start in range(0, len(vectors), BATCH_ROWS))
+        return Collection(ids or [str(row) for row in range(len(vectors))], texts, blocks)

@@ -1,18 +1,18 @@
-"""Studies: recipes that run an experiment and return what it finds."""
+"""Studies: experiments that measure codecs or translators and return tables."""
 
 from vecsmith.studies.autoencoder_dimensions import autoencoder_dimensions
+from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.studies.fusion import fusion
 from vecsmith.studies.matryoshka import matryoshka
 from vecsmith.studies.migration import migration
 from vecsmith.studies.promise import promise
 from vecsmith.studies.quantization import quantization
-from vecsmith.studies.setting import STUDIES, Setting
 from vecsmith.studies.small_to_large import small_to_large
 from vecsmith.studies.translators import translators
 
 __all__ = [
     "STUDIES",
-    "Setting",
+    "StudyConfig",
     "autoencoder_dimensions",
     "fusion",
     "matryoshka",

@@ -1,8 +1,8 @@
-"""`study matryoshka-versus-autoencoder`: the cut of such vectors, a trained one, and an auto-encoder."""
+"""`study matryoshka-versus-autoencoder`: truncation compared with trained reducers of the same width."""
 
 from vecsmith.report.findings import Findings
-from vecsmith.studies.setting import STUDIES, Setting
-from vecsmith.studies.widths import measure_widths, width_plot, width_table
+from vecsmith.report.widths import width_plot, width_table
+from vecsmith.studies.config import STUDIES, StudyConfig
 
 WIDTHS = (32, 64, 128, 256, 512, 768, 1024)
 METHODS = {
@@ -13,18 +13,18 @@ METHODS = {
 }
 
 
-def matryoshka(setting: Setting) -> Findings:
-    """Measure the cut of vectors, as models trained with Matryoshka representation learning allow it, and its rivals.
+def matryoshka(config: StudyConfig) -> Findings:
+    """Compare truncation, as Matryoshka representation learning allows it, with PCA, an auto-encoder and an adaptor.
 
     Parameters
     ----------
-    setting : Setting
-        On what it measures, and how.
+    config : StudyConfig
+        Tasks, encoders and protocol.
 
     Returns
     -------
     Findings
-        A row per width of 32, 64, 128, 256, 512, 768 and 1024, as far as they go, and a plot.
+        A row for each width of 32, 64, 128, 256, 512, 768 and 1024 dimensions that the vectors have, and a plot.
 
     References
     ----------
@@ -34,8 +34,11 @@ def matryoshka(setting: Setting) -> Findings:
     def widths(d: int) -> list[int]:
         return [width for width in WIDTHS if width <= d]
 
-    results = measure_widths(setting, METHODS, widths)
-    title = f"nDCG@10 over that of float32, of vectors cut and of rivals of the same width; fit on {setting.fit_on}"
+    results = config.measure_widths(METHODS, widths)
+    title = (
+        "nDCG@10 divided by that of float32, of truncated vectors and of other reducers of the same width; fit on "
+        f"{config.fit_on}"
+    )
     return Findings([width_table(results, METHODS, title)], results, [width_plot(results, METHODS, title)])
 
 

@@ -1,4 +1,4 @@
-"""`study quantization`: learned codes, what they start from, and their rivals, at the same bytes."""
+"""`study quantization`: learned codes compared with other codes of the same bytes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
@@ -7,56 +7,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.evaluation import stratified_p_value
-from vecsmith.evaluation.compare import against
+from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.report.findings import Findings, Table, summary
-from vecsmith.studies.setting import STUDIES, Setting
+from vecsmith.studies.config import STUDIES, StudyConfig
 
 LEARNED = ("trellis", "hybrid", "binary-autoencoder", "additive", "thresholds", "grouped", "neural", "levels")
 SHARES = (4, 8, 16, 32)
-"""Sizes of codes: d/4, d/8, d/16 and d/32 bytes, which are 2, 1, ½ and ¼ bits a dimension."""
+"""Sizes of codes: d/4, d/8, d/16 and d/32 bytes, which are 2, 1, ½ and ¼ bits per dimension."""
 OPQ_SHARES = (8, 16)
-"""Sizes at which FAISS's optimized product quantizer, which takes minutes to fit, is measured."""
+"""Sizes of FAISS's optimized product quantizer, which takes minutes to fit."""
 ADDITIVE_SHARE = 8
-"""The size at which FAISS's additive quantizers, which take as long and encode slowly, are measured."""
+"""Size of FAISS's additive quantizers, which take minutes to fit and encode slowly."""
 SAME_SIZE = 1.25
-"""How many times the bytes of a learned code a rival may have: RaBitQ's scalars make it a little larger."""
+"""Maximum bytes of a compared code, divided by those of the learned code: RaBitQ's scalars make it slightly larger."""
 
 
-def quantization(setting: Setting) -> Findings:
-    """Measure every code of bits, and FAISS's of the same bytes, over several seeds.
+def quantization(config: StudyConfig) -> Findings:
+    """Measure all quantizers to bits, and FAISS's quantizers of the same bytes, over several seeds.
 
     Parameters
     ----------
-    setting : Setting
-        On what it measures, and how.
+    config : StudyConfig
+        Tasks, encoders and protocol.
 
     Returns
     -------
     Findings
-        The summary, and how learned codes do against each code of the same bytes; results as of `compare`, for every
-        seed.
+        A summary, and paired tests of learned codes with each code of the same bytes. The results are those of
+        `compare`, for every seed.
     """
-    return findings(measurements(setting))
+    return findings(measurements(config))
 
 
-def measurements(setting: Setting) -> list[list[Measurement]]:
-    """Return a list per task, encoder and seed, float32 first."""
+def measurements(config: StudyConfig) -> list[list[Measurement]]:
+    """Return a list of measurements for each task, encoder and seed, float32 first."""
     return [
         measured
-        for task, encoder in setting.cases
-        for measured in setting.measure(task, encoder, list(specs(setting.embed(task, encoder)[0].dimensions)))
+        for task, encoder in config.cases
+        for measured in config.measure(task, encoder, list(specs(config.embed(task, encoder)[0].dimensions)))
     ]
 
 
 def findings(measured: Sequence[Sequence[Measurement]]) -> Findings:
-    """Return the tables of what `measurements` returned, of one call or several."""
-    results = [against(measurement, bench[0]) for bench in measured for measurement in bench]
-    return Findings([summary(results), rivalry([measurement for bench in measured for measurement in bench])], results)
+    """Return the tables for the values of one or several calls of `measurements`."""
+    results = [compare_with_baseline(measurement, group[0]) for group in measured for measurement in group]
+    tests = paired_tests([measurement for group in measured for measurement in group])
+    return Findings([summary(results), tests], results)
 
 
 def specs(dimensions: int) -> Iterator[str]:
-    """Yield the codecs for vectors of d dimensions."""
+    """Yield the specs of the codecs for vectors of d dimensions."""
     yield from ("int8", "int4", "faiss:SQ8", "faiss:SQ4", "levels4", "levels3", "faiss:RaBitQ2", "faiss:RaBitQ")
     yield from ("binary", "median", "thresholds")
     for share in SHARES:
@@ -68,7 +69,7 @@ def specs(dimensions: int) -> Iterator[str]:
             yield f"neural{size}B"
         if 0 < size < dimensions // 8:
             yield f"grouped{size}B"
-        # FAISS's product quantizers take equal parts of the dimensions
+        # FAISS's product quantizers split the dimensions into equal parts
         if size and dimensions % (2 * size) == 0:
             yield f"faiss:PQ{2 * size}x4"
         if share == ADDITIVE_SHARE and dimensions % size == 0:
@@ -78,18 +79,18 @@ def specs(dimensions: int) -> Iterator[str]:
             yield f"faiss:OPQ{dimensions // share},PQ{dimensions // share}"
 
 
-def rivalry(measured: Sequence[Measurement]) -> Table:
-    """Compare every learned code with every other code of its bytes, paired over the queries.
+def paired_tests(measured: Sequence[Measurement]) -> Table:
+    """Compare every learned code with every other code of the same bytes, paired over the queries.
 
     Parameters
     ----------
     measured : sequence of Measurement
-        Of several codecs, on one or more tasks, with any number of seeds, float32 among them.
+        Measurements of float32 and of several codecs, on one or more tasks, with any number of seeds.
 
     Returns
     -------
     Table
-        The difference of the retention, mean over the tasks, and the p-value of `stratified_p_value`.
+        The mean difference of the retention over the tasks, and the p-value of `stratified_p_value`.
     """
     lines: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
     sizes: dict[tuple[str, str], int] = {}
@@ -110,10 +111,10 @@ def rivalry(measured: Sequence[Measurement]) -> Table:
         for row in _row(ours, theirs, lines, sizes)
     ]
     title = (
-        "Learned codes against codes of the same bytes: difference of the retention in points, mean of the tasks that "
-        "both were measured on, and p of a paired test over their queries"
+        "Learned codes compared with codes of the same bytes: difference of the retention in points, mean over the "
+        "tasks of both, and p of a paired test over the queries"
     )
-    return Table("rivals", title, ["encoder", "codec", "bytes", "against", "bytes", "tasks", "points", "p"], rows)
+    return Table("rivals", title, ["encoder", "codec", "bytes", "other codec", "bytes", "tasks", "points", "p"], rows)
 
 
 def _row(

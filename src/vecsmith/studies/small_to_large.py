@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation import evaluate
-from vecsmith.evaluation.folds import training_set
+from vecsmith.evaluation.folds import protocol_folds, training_set
+from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.progress import track
-from vecsmith.report.findings import Findings, Plot, Table, cell
-from vecsmith.studies.setting import STUDIES, Setting
-from vecsmith.tasks import Task
+from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread
+from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.translators import translator
 
 Floats = NDArray[np.float32]
@@ -24,120 +23,100 @@ Floats = NDArray[np.float32]
 TRANSLATORS = ("linear", "mlp1", "mlp2", "mlp1:retrieval")
 QUERIES_ONLY = ", queries only"
 SHARE = 1 / 2
-"""Width of the auto-encoded target space over that of the target, where no width is given."""
-DEPTH = 101
-"""Documents of a ranking: a hundred count, and one may be the query itself."""
+"""Default width of the auto-encoded target space, divided by the dimensions of the target."""
 
 
 @dataclass(frozen=True)
-class Models:
-    """A task embedded by small models and then by the target, side by side.
+class FusedVectors:
+    """Vectors of a task by small models and by the target model, side by side.
 
     Attributes
     ----------
-    task : Task
-        The task.
-    split : str
-        Its judgements that count.
     corpus, queries : EmbeddingSet
-        Fused vectors of all models.
+        Fused vectors of all models. Only the judged queries are measured.
+    judged : JudgedQueries
+        The judged queries.
     target_dimensions : int
-        Dimensions of the target, which is one large model or several side by side; they are the last ones.
+        Dimensions of the target, whose vectors come last. The target is one large model or several side by side.
     training : EmbeddingSet or None
-        The fused vectors to fit on under transfer.
+        The fused vectors of the training set under transfer.
     """
 
-    task: Task
-    split: str
     corpus: EmbeddingSet
     queries: EmbeddingSet
+    judged: JudgedQueries
     target_dimensions: int
     training: EmbeddingSet | None
 
-    def parts(self, vectors: Floats) -> tuple[Floats, Floats]:
+    def split(self, vectors: Floats) -> tuple[Floats, Floats]:
         """Return the unit vectors of the small models, side by side, and of the target."""
         first = vectors.shape[1] - self.target_dimensions
         return normalize(vectors[:, :first]), normalize(vectors[:, first:])
 
     @cached_property
     def documents(self) -> tuple[Floats, Floats]:
-        """Vectors of the corpus."""
-        return self.parts(self.corpus.unit[:])
+        """Vectors of the documents by the small models and by the target."""
+        return self.split(self.corpus.unit[:])
 
     @cached_property
-    def asked(self) -> tuple[list[str], tuple[Floats, Floats]]:
-        """Ids and vectors of the judged queries."""
-        judgements = self.task.judgements(self.split)
-        rows = np.array([row for row, id_ in enumerate(self.queries.ids) if id_ in judgements], dtype=np.int64)
-        return [self.queries.ids[row] for row in rows], self.parts(self.queries.unit[rows])
+    def judged_queries(self) -> tuple[Floats, Floats]:
+        """Vectors of the judged queries by the small models and by the target."""
+        return self.split(self.queries.unit[self.judged.rows])
 
-    def folds(self, fit_on: str, seed: int) -> Iterator[tuple[tuple[Floats, Floats], NDArray[np.int64]]]:
-        """Yield what is fitted on, and the rows of the documents that are encoded then (see `encode_corpus`)."""
+    def training_sets(self, fit_on: str, seed: int) -> Iterator[tuple[tuple[Floats, Floats], NDArray[np.int64]]]:
+        """Yield each training set of the protocol, with the rows of the documents to encode (see `encode_corpus`)."""
         small, large = self.documents
-        everything = np.arange(len(small))
         if self.training is not None:
-            yield self.parts(self.training.unit[:]), everything
-        elif fit_on == "corpus":
-            yield (small, large), everything
-        else:
-            order = np.random.default_rng(seed).permutation(len(small))
-            halves = np.sort(order[: len(small) // 2]), np.sort(order[len(small) // 2 :])
-            for rows, others in (halves, halves[::-1]):
-                yield (small[others], large[others]), rows
-
-    def ndcg(self, scores: Floats) -> float:
-        """Return the mean nDCG@10 of scores (n_queries, n_docs)."""
-        depth = min(DEPTH, scores.shape[1])
-        top = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
-        best = np.take_along_axis(scores, top, axis=1)
-        names, identical = self.asked[0], self.task.ignore_identical_ids
-        judgements = self.task.judgements(self.split)
-        return float(evaluate(best, top, names, self.corpus.ids, judgements, identical).ndcg_at_10.mean())
+            yield self.split(self.training.unit[:]), np.arange(len(small))
+            return
+        for train, rows in protocol_folds(len(small), fit_on, seed):
+            yield (small[train], large[train]), rows
 
 
-def small_to_large(setting: Setting, width: int | None = None) -> Findings:
+def small_to_large(config: StudyConfig, width: int | None = None) -> Findings:
     """Measure small models' vectors translated into the auto-encoded space of the last encoder, one or several fused.
 
-    Both queries and documents are translated, or queries only.
+    The translators are measured twice: with queries and documents translated, and with queries only.
 
     Parameters
     ----------
-    setting : Setting
-        On what it measures, and how. The last encoder is the target: a large model, or several joined by ``+``. All
-        others are the small models. A folder to fit on must be of all encoders, joined by ``+`` in this order.
+    config : StudyConfig
+        Tasks, encoders and protocol. The last encoder is the target: a large model, or several joined by ``+``. All
+        others are the small models. A folder to fit on must hold vectors of all encoders, joined by ``+`` in this
+        order.
     width : int, optional
-        Dimensions to which the target's vectors are auto-encoded; half of the target's by default.
+        Dimensions of the auto-encoded target space; by default, half of the dimensions of the target.
 
     Returns
     -------
     Findings
-        nDCG@10 over that of the target, and which share of the gap between the small models side by side and the target
-        is closed, where there is a gap; and a plot.
+        nDCG@10 divided by that of the target, the share of the gap between the small models side by side and the
+        target that is closed, and a plot.
 
     Raises
     ------
     VecsmithError
         If there are fewer than two encoders.
     """
-    if len(setting.encoders) < 2:
+    if len(config.encoders) < 2:
         raise VecsmithError(
             "The study needs small encoders and, as the last one, the target; give --encoder two or more times."
         )
-    found: dict[str, dict[str, list[float]]] = {}
-    for task in setting.loaded:
-        corpus, queries = setting.embed(task, "+".join(setting.encoders))
-        d = setting.embed(task, setting.encoders[-1])[0].dimensions
-        training = training_set(setting.fit_on, corpus)
-        models = Models(task, task.present(setting.split), corpus, queries, d, training)
-        for seed in track(setting.seeds, f"{task.name}: seeds", len(setting.seeds)):
-            for line, ndcg in _measure(models, setting.fit_on, seed, width or round(d * SHARE)).items():
-                found.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
-    return _findings(found, setting, f"{width or round(d * SHARE)} of {d} dimensions")
+    ndcg_by_line: dict[str, dict[str, list[float]]] = {}
+    for task in config.loaded:
+        corpus, queries = config.embed(task, "+".join(config.encoders))
+        d = config.embed(task, config.encoders[-1])[0].dimensions
+        judged = JudgedQueries(task, task.present(config.split), queries.ids, corpus.ids)
+        vectors = FusedVectors(corpus, queries, judged, d, training_set(config.fit_on, corpus))
+        for seed in track(config.seeds, f"{task.name}: seeds", len(config.seeds)):
+            for line, ndcg in _measure(vectors, config.fit_on, seed, width or round(d * SHARE)).items():
+                ndcg_by_line.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
+    return _findings(ndcg_by_line, config, f"{width or round(d * SHARE)} of {d} dimensions")
 
 
-def _measure(models: Models, fit_on: str, seed: int, width: int) -> dict[str, float]:
-    """Return nDCG@10 by line: the small models, the target, the target auto-encoded, and every translator."""
-    (small, large), (small_queries, large_queries) = models.documents, models.asked[1]
+def _measure(vectors: FusedVectors, fit_on: str, seed: int, width: int) -> dict[str, float]:
+    """Return nDCG@10 by line: the small models, the target, the auto-encoded target, and every translator."""
+    (small, large), (small_queries, large_queries) = vectors.documents, vectors.judged_queries
     scores = {
         "small, side by side": small_queries @ small.T,
         "large": large_queries @ large.T,
@@ -148,39 +127,41 @@ def _measure(models: Models, fit_on: str, seed: int, width: int) -> dict[str, fl
             for which in ("", QUERIES_ONLY)
         },
     }
-    for (X, Y), rows in models.folds(fit_on, seed):
-        space = Codec(f"autoencoder{width}", seed).fit(Y).reducers[0]
-        documents = space.transform(large[rows])
-        scores[f"large, autoencoder{width}"][:, rows] = space.transform(large_queries) @ documents.T
+    for (X, Y), rows in vectors.training_sets(fit_on, seed):
+        reducer = Codec(f"autoencoder{width}", seed).fit(Y).reducers[0]
+        documents = reducer.transform(large[rows])
+        scores[f"large, autoencoder{width}"][:, rows] = reducer.transform(large_queries) @ documents.T
         for name in TRANSLATORS:
-            fitted = translator(name, seed).fit(X, space.transform(Y))
+            fitted = translator(name, seed).fit(X, reducer.transform(Y))
             queries = fitted.transform(small_queries)
             scores[name][:, rows] = queries @ fitted.transform(small[rows]).T
             scores[name + QUERIES_ONLY][:, rows] = queries @ documents.T
-    return {name: models.ndcg(each) for name, each in scores.items()}
+    return {name: vectors.judged.rank(each).mean_ndcg_at_10 for name, each in scores.items()}
 
 
-def _findings(found: dict[str, dict[str, list[float]]], setting: Setting, width: str) -> Findings:
-    naive, large = found["small, side by side"], found["large"]
-    rows, lines = [], dict[str, list[tuple[float, float]]]()
-    for number, (line, measured) in enumerate(found.items()):
-        shares = {task: [x / fmean(large[task]) for x in values] for task, values in measured.items()}
-        gaps = {task: fmean(large[task]) - fmean(naive[task]) for task in measured}
+def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConfig, width: str) -> Findings:
+    """Return the findings for nDCG@10 by line and task, one value for each seed."""
+    small, large = ndcg_by_line["small, side by side"], ndcg_by_line["large"]
+    rows, points = [], dict[str, list[tuple[float, float]]]()
+    for number, (line, by_task) in enumerate(ndcg_by_line.items()):
+        retentions = {task: [ndcg / fmean(large[task]) for ndcg in by_seed] for task, by_seed in by_task.items()}
+        gaps = {task: fmean(large[task]) - fmean(small[task]) for task in by_task}
         closed = {
-            task: f"{(fmean(values) - fmean(naive[task])) / gaps[task]:.0%}" if gaps[task] > 0 else "no gap"
-            for task, values in measured.items()
+            task: f"{(fmean(by_seed) - fmean(small[task])) / gaps[task]:.0%}" if gaps[task] > 0 else "no gap"
+            for task, by_seed in by_task.items()
         }
-        mean = fmean(map(fmean, shares.values()))
-        rows.append([line, *(cell(shares[task]) for task in measured), f"{mean:.1%}", *closed.values()])
-        lines[line] = [(float(number), 100 * mean)]
-    small, large_models = ("+".join(encoders) for encoders in (setting.encoders[:-1], setting.encoders[-1:]))
+        mean = fmean(map(fmean, retentions.values()))
+        cells = [mean_and_spread(retentions[task]) for task in by_task]
+        rows.append([line, *cells, f"{mean:.1%}", *closed.values()])
+        points[line] = [(float(number), 100 * mean)]
+    small_models, large_models = ("+".join(encoders) for encoders in (config.encoders[:-1], config.encoders[-1:]))
     title = (
-        f"nDCG@10 over that of {large_models} (large): {small} (small) translated into the space of {large_models} "
-        f"auto-encoded to {width}, and the share of the gap that is closed; seeds "
-        f"{', '.join(map(str, setting.seeds))}; fit on {setting.fit_on}"
+        f"nDCG@10 divided by that of {large_models} (large): {small_models} (small) translated into the space of "
+        f"{large_models} auto-encoded to {width}, and the share of the gap that is closed; seeds "
+        f"{', '.join(map(str, config.seeds))}; fit on {config.fit_on}"
     )
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
-    plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", lines, joined=False)
+    plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", points, joined=False)
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
 
 

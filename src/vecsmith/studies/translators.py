@@ -1,124 +1,150 @@
-"""`study translators`: what every translator keeps, between every two models, on every task."""
+"""`study translators`: the quality of every translator, between every two models, on every task."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import permutations
-from multiprocessing import get_context, parent_process
 from statistics import fmean
-from threading import Thread
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
 
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.translation import MODES, NEIGHBORS, Experiment, Outcome, run
-from vecsmith.progress import track
-from vecsmith.report.findings import Findings, Table
-from vecsmith.studies.setting import STUDIES, Setting
-from vecsmith.studies.translator_examples import examples
+from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.processes import run_in_processes
+from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, ExperimentResult, cross_translate, run
+from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
+from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
+Floats = NDArray[np.float32]
+
 METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")
+MODE_DESCRIPTIONS = {
+    "queries": "queries translated, the target's documents",
+    "documents": "documents translated, the target's queries",
+    "both": "queries and documents translated",
+}
+EXAMPLE_QUERIES = 12
+"""Queries on the page of examples."""
+EXAMPLE_DOCUMENTS = 300
+"""Documents on the maps."""
+CLUSTERS = 12
+"""Clusters that order the documents of kernel matrices."""
+TEXT_LENGTH = 120
+"""Characters of a text that are shown."""
 
 
-def translators(setting: Setting, methods: Sequence[str] = METHODS, workers: int | None = None) -> Findings:
+def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: int | None = None) -> Findings:
     """Measure translators between every two models, both ways, in worker processes.
 
-    What was measured before on the same inputs is read from the cache, so that a study that was killed goes on. The
-    maps and the page of examples are of what is named first: task, models, translator and seed.
+    Experiments that were run before on the same inputs are read from the cache, so that a killed study continues when
+    it is started again. The maps and the page of examples show the first task, pair of models, translator and seed.
 
     Parameters
     ----------
-    setting : Setting
-        On what it measures: two encoders or more, cross-fitted.
+    config : StudyConfig
+        Tasks, two or more encoders, and seeds. The protocol must be ``cross``.
     methods : sequence of str
         Specs of translators.
     workers : int, optional
-        Processes; one a core by default.
+        Number of processes; by default, the number of cores.
 
     Raises
     ------
     VecsmithError
         If there are fewer than two encoders, or `fit_on` is not ``cross``.
     """
-    if len(set(setting.encoders)) < 2:
+    if len(set(config.encoders)) < 2:
         raise VecsmithError("Translators are studied between models; give two or more with --encoder.")
-    if setting.fit_on != "cross":
-        raise VecsmithError(f"Translators are studied cross-fitted; leave out --fit-on {setting.fit_on}.")
+    if config.fit_on != "cross":
+        raise VecsmithError(f"Translators are studied cross-fitted; leave out --fit-on {config.fit_on}.")
     for method in methods:
-        translator(method)
+        translator(method)  # raises an error for an unknown spec
     experiments = [
         Experiment(
             task,
-            setting.split,
+            config.split,
             source,
             target,
             method,
             seed,
-            options=(setting.options_of(source), setting.options_of(target)),
+            options=(config.options_of(source), config.options_of(target)),
         )
-        for task in setting.tasks
+        for task in config.tasks
         for method in methods
-        for source, target in permutations(dict.fromkeys(setting.encoders), 2)
-        for seed in setting.seeds
+        for source, target in permutations(dict.fromkeys(config.encoders), 2)
+        for seed in config.seeds
     ]
-    # texts are embedded once, before processes need them
-    for task, encoder in setting.cases:
-        setting.embed(task, encoder)
-    found = findings(run_all(experiments, workers))
+    # texts are embedded here, so that the processes do not embed them several times
+    for task, encoder in config.cases:
+        config.embed(task, encoder)
     maps, page = examples(experiments[0])
-    return replace(found, maps=maps, pages=[page])
+    return replace(findings(run_all(experiments, workers)), maps=maps, pages=[page])
 
 
-def findings(outcomes: Sequence[Outcome]) -> Findings:
-    """Return the tables of the outcomes of experiments."""
-    retention = "nDCG@10 over that of the target model's own index"
-    seeds = ", ".join(map(str, sorted({outcome.experiment.seed for outcome in outcomes})))
+def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> list[ExperimentResult]:
+    """Return the results of experiments, which run in worker processes."""
+    return run_in_processes(run, experiments, "Experiments", workers)
+
+
+def findings(results: Sequence[ExperimentResult]) -> Findings:
+    """Return the tables of the results of experiments."""
+    retention = "nDCG@10 divided by that of the target model's own index"
+    seeds = ", ".join(map(str, sorted({result.experiment.seed for result in results})))
     return Findings(
         [
-            _mean_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}", outcomes),
-            *(_mode_table(mode, f"{retention}: {_SAID[mode]}", outcomes) for mode in MODES[:3]),
-            _table("mse", "1,000 times the squared error a dimension", outcomes, lambda f: f"{1000 * f['mse']:.3f}"),
-            _table("neighbors", f"Jaccard overlap of {NEIGHBORS} nearest neighbors", outcomes, _plain("jaccard")),
-            _table("kernels", "Linear CKA", outcomes, _plain("linear_cka")),
+            _method_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}", results),
+            *(_mode_table(mode, f"{retention}: {said}", results) for mode, said in MODE_DESCRIPTIONS.items()),
+            _table("mse", "1,000 × squared error per dimension", results, lambda f: f"{1000 * f['mse']:.3f}"),
+            _table("neighbors", f"Jaccard overlap of {NEIGHBORS} nearest neighbors", results, _three_digits("jaccard")),
+            _table("kernels", "Linear CKA", results, _three_digits("linear_cka")),
         ]
     )
 
 
-_SAID = {
-    "queries": "queries translated, the target's documents",
-    "documents": "documents translated, the target's queries",
-    "both": "queries and documents translated",
-}
-
-
-def _mean_table(name: str, title: str, outcomes: Sequence[Outcome]) -> Table:
+def _method_table(name: str, title: str, results: Sequence[ExperimentResult]) -> Table:
+    """Return a table with a row for each translator and a column for each measure."""
     columns = ["cosine", "linear_cka", "rbf_cka", "jaccard", "edit_distance", "rbo"]
     rows = []
-    for method in dict.fromkeys(outcome.experiment.method for outcome in outcomes):
-        figures = [outcome.figures for outcome in outcomes if outcome.experiment.method == method]
-        shares = [[each[mode] for each in figures if mode in each] for mode in MODES]
-        plain = [f"{fmean(each[column] for each in figures):.3f}" for column in columns]
-        rows.append([method, *(f"{fmean(share):.1%}" if share else "" for share in shares), *plain])
+    for method in dict.fromkeys(result.experiment.method for result in results):
+        figures = [result.figures for result in results if result.experiment.method == method]
+        retentions = [[each[mode] for each in figures if mode in each] for mode in MODES]
+        others = [f"{fmean(each[column] for each in figures):.3f}" for column in columns]
+        rows.append([method, *(f"{fmean(values):.1%}" if values else "" for values in retentions), *others])
     return Table(name, title, ["translator", *MODES, *columns], rows)
 
 
-def _mode_table(mode: str, title: str, outcomes: Sequence[Outcome]) -> Table:
-    return _table(mode, title, outcomes, lambda figures: f"{figures[mode]:.1%}" if mode in figures else "")
+def _mode_table(mode: str, title: str, results: Sequence[ExperimentResult]) -> Table:
+    return _table(mode, title, results, lambda figures: f"{figures[mode]:.1%}" if mode in figures else "")
 
 
-def _plain(name: str) -> Callable[[dict[str, float]], str]:
+def _three_digits(name: str) -> Callable[[dict[str, float]], str]:
     return lambda figures: f"{figures[name]:.3f}"
 
 
-def _table(name: str, title: str, outcomes: Sequence[Outcome], cell: Callable[[dict[str, float]], str]) -> Table:
-    """Return a row per task and two models, and a column per translator; means over the seeds."""
-    methods = list(dict.fromkeys(outcome.experiment.method for outcome in outcomes))
+def _table(
+    name: str, title: str, results: Sequence[ExperimentResult], cell: Callable[[dict[str, float]], str]
+) -> Table:
+    """Return a table with a row for each task and pair of models, and a column for each translator; means over seeds.
+
+    Parameters
+    ----------
+    name, title : str
+        Name and title of the table.
+    results : sequence of ExperimentResult
+        The results.
+    cell : callable
+        Maps the mean figures of several seeds to the text of a cell.
+    """
+    methods = list(dict.fromkeys(result.experiment.method for result in results))
     groups: dict[tuple[str, str, str], dict[str, list[dict[str, float]]]] = {}
-    for outcome in outcomes:
-        experiment = outcome.experiment
-        group = groups.setdefault((outcome.task, experiment.source, experiment.target), {})
-        group.setdefault(experiment.method, []).append(outcome.figures)
+    for result in results:
+        experiment = result.experiment
+        group = groups.setdefault((result.task, experiment.source, experiment.target), {})
+        group.setdefault(experiment.method, []).append(result.figures)
     rows = [
         [*names, *(cell(_mean(group[method])) if method in group else "" for method in methods)]
         for names, group in groups.items()
@@ -130,46 +156,87 @@ def _mean(figures: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: fmean(each[name] for each in figures) for name in figures[0]}
 
 
-def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> list[Outcome]:
-    """Return the outcomes of experiments, which run in worker processes: one a core by default."""
-    done: dict[Experiment, Outcome] = {}
-    processes = min(workers or os.cpu_count() or 1, len(experiments))
-    with _one_thread(), ProcessPoolExecutor(processes, get_context("spawn"), end_with_the_parent) as pool:
-        futures = {pool.submit(run, experiment): experiment for experiment in experiments}
-        try:
-            for future in track(as_completed(futures), "Experiments", len(futures)):
-                done[futures[future]] = future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [done[experiment] for experiment in experiments]
+def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
+    """Return maps of true and translated documents, and a page of queries with their nearest documents of both kinds.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        The translator, models and task. The seed also draws the documents and queries.
+
+    Returns
+    -------
+    maps : list of Map or Kernels
+        Positions and cosines of documents of one fold, ordered by the clusters of the true vectors.
+    page : Page
+        A table for each of several queries of the target model: the nearest of the true and of the translated
+        documents. Documents that are among both come first.
+    """
+    task = load_task(experiment.task)
+    (documents, _), (corpus, queries) = experiment.embed()
+    true = corpus.unit[:]
+    translated, _ = cross_translate(experiment.method, documents.unit[:], true, experiment.seed)
+    what = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
+    # the rows of a fold are in random order
+    drawn = folds(len(true), FOLDS, experiment.seed)[0].rows[:EXAMPLE_DOCUMENTS]
+    drawn = drawn[_order_by_cluster(true[drawn], experiment.seed)]
+    labels = [f"{task.corpus.ids[row]}: {_beginning(task.corpus.texts[row])}" for row in drawn]
+    vectors = {"true": true[drawn], "translated": translated[drawn]}
+    cosines = {name: each @ each.T for name, each in vectors.items()}
+    judged = JudgedQueries(task, experiment.split, queries.ids)
+    chosen = np.random.default_rng(experiment.seed).permutation(judged.rows)[:EXAMPLE_QUERIES]
+    tables = [
+        _neighbor_table(task, experiment.split, int(row), q, true, translated)
+        for row, q in zip(chosen, queries.unit[chosen], strict=True)
+    ]
+    maps: list[Map | Kernels] = [
+        Map("map", f"Documents in the space of the target, UMAP: {what}", vectors, labels),
+        Kernels(
+            "kernels", f"Cosines of all pairs of documents, by clusters of the true vectors: {what}", cosines, labels
+        ),
+    ]
+    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {what}", tables)
 
 
-def end_with_the_parent() -> None:
-    """End this process when the one that started it is gone; a worker of one that was killed waits for work forever."""
-    if parent := parent_process():
-
-        def watch() -> None:
-            parent.join()
-            os._exit(1)
-
-        Thread(target=watch, daemon=True).start()
+def _order_by_cluster(X: Floats, seed: int) -> NDArray[np.int64]:
+    """Return the rows of unit vectors X (n, d) ordered by cluster (spherical k-means) and distance to its centroid."""
+    clusters = min(CLUSTERS, len(X))
+    clustering = faiss.Kmeans(X.shape[1], clusters, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)
+    clustering.train(X)
+    cosines = X @ np.asarray(clustering.centroids).T
+    return np.lexsort((-cosines.max(axis=1), cosines.argmax(axis=1)))
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Have processes that are started here compute on one thread each."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _neighbor_table(task: Task, split: str, query: int, q: Floats, true: Floats, translated: Floats) -> Table:
+    """Return a table of the nearest true and translated documents of a query, with their ranks."""
+    id_ = task.queries.ids[query]
+    relevant = {document for document, gain in task.judgements(split)[id_].items() if gain > 0}
+    first, second = (_ranks(task, id_, documents @ q) for documents in (true, translated))
+    rows = sorted({**first, **second}, key=lambda row: (row not in first or row not in second, row not in first))
+    cells = [
+        [
+            "both" if row in first and row in second else "true" if row in first else "translated",
+            str(first.get(row, "")),
+            str(second.get(row, "")),
+            "yes" if task.corpus.ids[row] in relevant else "",
+            task.corpus.ids[row],
+            _beginning(task.corpus.texts[row]),
+        ]
+        for row in rows
+    ]
+    title = f"{id_}: {_beginning(task.queries.texts[query])}"
+    return Table(id_, title, ["retrieved from", "true", "translated", "relevant", "document", "text"], cells)
+
+
+def _ranks(task: Task, query: str, scores: Floats) -> dict[int, int]:
+    """Return the rank of each of the nearest documents, by row."""
+    nearest = [int(row) for row in np.argsort(-scores, kind="stable")[: NEIGHBORS + 1]]
+    others = [row for row in nearest if not (task.ignore_identical_ids and task.corpus.ids[row] == query)]
+    return {row: rank for rank, row in enumerate(others[:NEIGHBORS], 1)}
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}…"
 
 
 STUDIES["translators"] = translators

@@ -1,4 +1,4 @@
-"""What a retrieval task is: a corpus, queries, and which documents are relevant."""
+"""Retrieval tasks: a corpus, queries and relevance judgements; and the registry of tasks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,21 +16,21 @@ Qrels = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts with their ids, row by row.
+    """Texts and their ids.
 
     Attributes
     ----------
     ids, texts : list of str
-        One of each a row.
+        Ids and texts, row by row.
     source : str
-        The file or the task that they are from.
+        The file or task of the texts.
     notes : tuple of str
-        What a user should know about how they were read, a sentence each.
+        Sentences for the user about how the texts were read.
 
     Raises
     ------
     VecsmithError
-        If there is none, or an id is missing or occurs twice.
+        If there are no texts, or an id is missing or occurs twice.
     """
 
     ids: list[str] = field(repr=False)
@@ -44,8 +44,8 @@ class Texts:
         seen: set[str] = set()
         for row, id_ in enumerate(self.ids):
             if not id_ or id_ in seen:
-                what = f"the id {id_!r} again" if id_ else "no id"
-                raise VecsmithError(f"{self.source} has {what} in row {row + 1}; ids must be there and unique.")
+                problem = f"repeats the id {id_!r}" if id_ else "has no id"
+                raise VecsmithError(f"{self.source} {problem} in row {row + 1}; give every row a unique id.")
             seen.add(id_)
 
     def __len__(self) -> int:
@@ -70,18 +70,18 @@ class Task:
     name : str
         A short name for tables, such as ``"scifact"``.
     corpus, queries : Texts
-        Documents and queries; a document's text is its title, a space and its text.
+        Documents and queries. The text of a document is its title, a space and its body.
     qrels : mapping of str to Qrels
-        Judgements per split, such as ``"train"``, ``"dev"`` and ``"test"``. Judgements of documents that the corpus
-        does not have stay in: they count in the ideal ranking, as in trec_eval.
+        Judgements per split, such as ``"train"``, ``"dev"`` and ``"test"``. They may include documents that are not in
+        the corpus; these count in the ideal ranking, as in trec_eval.
     folder : Path or None
-        Where ready vectors may lie, in ``vectors/NAME``.
+        Folder of the task, which may have precomputed vectors in ``vectors/NAME``.
     provenance : mapping of str to str
-        What the texts were made from, such as package versions.
+        Origin of the texts, such as package versions.
     notes : tuple of str
-        What a user should know about the data, a sentence each.
+        Sentences for the user about the data.
     ignore_identical_ids : bool
-        Whether the document with a query's own id is the query itself and no answer to it.
+        Whether a document with the id of a query is that query, and is removed from its results.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Task:
         Raises
         ------
         VecsmithError
-            If there is no such split, or it judges no document relevant.
+            If the split does not exist, or judges no document relevant.
         """
         merged: dict[str, Mapping[str, int]] = {}
         for name in split.split("+"):
@@ -116,12 +116,12 @@ class Task:
         return merged
 
     def present(self, split: str) -> str:
-        """Return those of several splits joined by ``+`` that the task has; `split` as it is where it has none."""
+        """Return the splits, of several joined by ``+``, that the task has; `split` unchanged if it has none."""
         return "+".join(name for name in split.split("+") if name in self.qrels) or split
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of texts and judgements."""
+        """SHA-256 of the texts and the judgements."""
         return fingerprint([self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids])
 
 
@@ -130,20 +130,20 @@ TASKS: Registry[Loader[Task]] = Registry("vecsmith.tasks")
 
 
 def unmatched_ids(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:
-    """Yield a sentence for each split that judges documents or queries that have no text.
+    """Yield a sentence for each split whose judgements name documents or queries without a text.
 
     Raises
     ------
     VecsmithError
-        If none of a split's queries has a text.
+        If no query of a split has a text.
     """
     documents, known = set(corpus.ids), set(queries.ids)
     for split, judged in qrels.items():
         count = sum(document not in documents for gains in judged.values() for document in gains)
         if count:
-            yield f"{count} judgements of {split} name documents that the corpus does not have; they count as missed."
+            yield f"{count} judgements of {split} name documents that are not in the corpus; they count as not found."
         count = len(judged.keys() - known)
         if count == len(judged):
-            raise VecsmithError(f"None of the queries that {split} judges is in {queries.source}; mend the ids.")
+            raise VecsmithError(f"None of the queries that {split} judges is in {queries.source}; correct the ids.")
         if count:
             yield f"{count} judged queries of {split} have no text; they are left out."

@@ -1,4 +1,4 @@
-"""A task in BEIR's layout: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/SPLIT.tsv``, each plain or ``.gz``."""
+"""Reader of BEIR folders: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/SPLIT.tsv``, each plain or ``.gz``."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ SPLITS = ("train", "dev", "test")
 
 
 def load_beir(folder: str | Path) -> Task:
-    """Read a BEIR folder.
+    """Read a task from a BEIR folder.
 
-    A document that has a query's id and ends with the query's text is the query itself (as in ArguAna), and is no
-    answer to it.
+    A document with the id of a query whose text ends with the query is that query (as in ArguAna), and is removed from
+    its results.
 
     Raises
     ------
     VecsmithError
-        If a file is missing, empty or broken (which line), an id is missing or occurs twice, or a split judges no
-        query that is there.
+        If a file is missing, empty or malformed (the message has the line), an id is missing or occurs twice, or no
+        query of a split has a text.
 
     References
     ----------
@@ -52,7 +52,7 @@ def _exists(path: Path) -> Path | None:
 def _find(path: Path) -> Path:
     found = _exists(path)
     if found is None:
-        raise VecsmithError(f"There is no {path} (nor {path.name}.gz); a BEIR folder needs it.")
+        raise VecsmithError(f"There is no {path} (nor {path.name}.gz); a BEIR folder must have it.")
     return found
 
 
@@ -66,10 +66,10 @@ def _read_qrels(path: Path) -> Qrels:
             qrels.setdefault(query, {})[document] = int(gain)
         except ValueError as error:
             raise VecsmithError(
-                f"{path}, line {number}, is not query-id, corpus-id and a whole score between tabs; mend the line."
+                f"{path}, line {number}, is not query-id, corpus-id and integer score between tabs; correct the line."
             ) from error
     if not qrels:
-        raise VecsmithError(f"{path} is empty: there is no judgement in it.")
+        raise VecsmithError(f"{path} is empty: it has no judgements.")
     return qrels
 
 

@@ -1,4 +1,4 @@
-"""Retrieval tasks of the installed mteb, by name.
+"""Loader of retrieval tasks of the installed mteb package, by name.
 
 References
 ----------
@@ -16,16 +16,17 @@ from vecsmith.plugins import Loader
 from vecsmith.tasks.base import TASKS, Qrels, Task, Texts, unmatched_ids
 
 TYPES = ("Retrieval", "InstructionRetrieval")
-"""The types of mteb's tasks whose queries search a whole corpus."""
+"""Types of mteb tasks whose queries search a whole corpus."""
 
-BATCH = 1024
+BATCH_TEXTS = 1024
+"""Texts that are read at a time."""
 
 
 def load_mteb(name: str, subset: str | None = None, split: str | None = None) -> Task:
     """Load a text retrieval task of mteb.
 
-    Texts are those that mteb hands to a model: a document's title, a space and its text; a query's text and its
-    instruction. Queries without judgements are left out, as in mteb. Data that is not in the cache of Hugging Face is
+    The texts are the same as in mteb: the title, a space and the body of a document; the text and the instruction of a
+    query. Queries without judgements are left out, as in mteb. Data that is not in the cache of Hugging Face is
     downloaded.
 
     Parameters
@@ -33,15 +34,15 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
     name : str
         The task's name in mteb, such as ``"SciFact"``.
     subset : str, optional
-        Which subset, such as ``"de"``; needed where the task has several.
+        The subset, such as ``"de"``; required if the task has several.
     split : str, optional
-        Which evaluation split; all of them by default, needed where each has a corpus of its own.
+        The evaluation split. Default: all splits. Required if the splits have different corpora.
 
     Raises
     ------
     VecsmithError
-        If mteb is not installed, the task, subset or split does not exist, the task is no retrieval of texts from a
-        whole corpus, several subsets or different corpora leave open which is meant, or the data cannot be loaded.
+        If mteb is not installed; the task, subset or split does not exist; the task is not text retrieval from a whole
+        corpus; a subset or split is required but not given; or the data cannot be loaded.
     """
     task = _get_task(name)
     subset = _choose_subset(task, subset)
@@ -53,15 +54,17 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
     corpora = [
         read_rows(part["corpus"], task.metadata, "document", f"the corpus of {named}") for part in parts.values()
     ]
-    asked = [read_rows(part["queries"], task.metadata, "query", f"the queries of {named}") for part in parts.values()]
-    if len({corpus.content_hash for corpus in corpora}) > 1 or _disagree(asked):
+    questions = [
+        read_rows(part["queries"], task.metadata, "query", f"the queries of {named}") for part in parts.values()
+    ]
+    if len({corpus.content_hash for corpus in corpora}) > 1 or _disagree(questions):
         raise VecsmithError(
             f"The splits of {name} differ in their corpora or queries; write mteb:{name}:{subset}:SPLIT with one of "
             f"{', '.join(parts)}."
         )
     qrels = {part: _read_qrels(data["relevant_docs"]) for part, data in parts.items()}
     judged = set().union(*qrels.values())
-    queries = {id_: text for texts in asked for id_, text in texts.rows() if id_ in judged}
+    queries = {id_: text for texts in questions for id_, text in texts.rows() if id_ in judged}
     searched = Texts(list(queries), list(queries.values()), f"the judged queries of {named}")
     dataset = task.metadata.dataset
     return Task(
@@ -81,8 +84,8 @@ def mteb_names(language: str | None = None) -> list[tuple[str, list[str], str]]:
     Parameters
     ----------
     language : str, optional
-        Only tasks with a subset in this language: its ISO 639-3 code, with or without a script, such as ``"deu"`` or
-        ``"deu-Latn"``.
+        List only tasks with a subset in this language. An ISO 639-3 code, with or without a script, such as ``"deu"``
+        or ``"deu-Latn"``.
 
     Returns
     -------
@@ -123,12 +126,12 @@ def _get_task(name: str) -> Any:
         raise unknown("retrieval task of mteb", name, [known for known, *_ in mteb_names()]) from None
     if isinstance(task, mteb.abstasks.aggregated_task.AbsTaskAggregate):
         parts = ", ".join(f"mteb:{part.metadata.name}" for part in task.metadata.tasks)
-        raise VecsmithError(f"mteb's {name} is the mean of several tasks; give them one by one: {parts}.")
+        raise VecsmithError(f"mteb's {name} is the mean of several tasks; give each of them: {parts}.")
     if task.metadata.type not in TYPES or list(task.metadata.modalities) != ["text"]:
         nearest = get_close_matches(name, [known for known, *_ in mteb_names()], n=1, cutoff=0)[0]
         raise VecsmithError(
-            f"mteb's {name} is a task of type {task.metadata.type} ({', '.join(task.metadata.modalities)}), and no "
-            f"text retrieval as {nearest!r} is; `vecsmith tasks --mteb` lists those."
+            f"mteb's {name} is a task of type {task.metadata.type} ({', '.join(task.metadata.modalities)}), not "
+            f"text retrieval such as {nearest!r}; `vecsmith tasks --mteb` lists the retrieval tasks."
         )
     return task
 
@@ -143,31 +146,32 @@ def _choose_subset(task: Any, subset: str | None) -> str:
 
 
 def _load_splits(task: Any, subset: str) -> dict[str, dict[str, Any]]:
-    """Return the corpus, queries and judgements of every asked split."""
+    """Return the corpus, queries and judgements of each evaluation split."""
     name = task.metadata.name
     if not sys.stderr.isatty():
         require("datasets", "mteb").disable_progress_bars()
     try:
         task.load_data()
         task.convert_v1_dataset_format_to_v2(num_proc=None)
-    # tasks load with code of their own, and fail in as many ways; a missing network is one of them
+    # each task has its own loading code, which may raise any exception, for example without a network
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise VecsmithError(
-            f"mteb cannot load {name} ({reason}); without a network, get the task as a folder in BEIR's layout and "
-            "give its path, as beir:DIR."
+            f"mteb cannot load {name} ({reason}); without a network, use a BEIR folder of the task, as beir:DIR."
         ) from error
     splits = task.dataset.get(subset, task.dataset)
     parts = {split: splits[split] for split in task.eval_splits if split in splits}
     if not parts:
         raise VecsmithError(f"mteb's {name} has no data for the splits {', '.join(task.eval_splits)} of {subset}.")
     if any(part.get("top_ranked") for part in parts.values()):
-        raise VecsmithError(f"mteb's {name} reorders a shortlist per query, and vecsmith searches the whole corpus.")
+        raise VecsmithError(
+            f"mteb's {name} reranks a given shortlist per query, but vecsmith searches the whole corpus."
+        )
     return parts
 
 
 def read_rows(dataset: Any, metadata: Any, prompt_type: str, source: str) -> Texts:
-    """Return the texts of a task's corpus ("document") or queries ("query") as mteb hands them to a model."""
+    """Return the texts of a corpus ("document") or of queries ("query") as mteb passes them to a model."""
     loaders = require("mteb._create_dataloaders", "mteb")
     ids = [str(id_) for id_ in dataset["id"]]
     if not ids:
@@ -176,7 +180,7 @@ def read_rows(dataset: Any, metadata: Any, prompt_type: str, source: str) -> Tex
         dataset,
         task_metadata=metadata,
         prompt_type=require("mteb.types", "mteb").PromptType(prompt_type),
-        batch_size=BATCH,
+        batch_size=BATCH_TEXTS,
     )
     return Texts(ids, [text for batch in batches for text in batch["text"]], source)
 
@@ -190,7 +194,7 @@ def _read_qrels(relevant: Mapping[Any, Mapping[Any, Any]]) -> Qrels:
 
 
 def _disagree(parts: Iterable[Texts]) -> bool:
-    """Whether one id has different texts."""
+    """Whether an id has different texts in two splits."""
     first: dict[str, str] = {}
     return any(first.setdefault(id_, text) != text for texts in parts for id_, text in texts.rows())
 

@@ -1,7 +1,7 @@
-"""The built-in task: find a docstring's body by its summary.
+"""The built-in task: find the body of a docstring by its summary.
 
-The docstrings are those of the standard library, NumPy and SciPy as installed, read from their source files; nothing
-is imported. It is a small task of technical English that needs no download, and not a public benchmark: its texts
+The docstrings are read from the source files of the installed standard library, NumPy and SciPy, which are not
+imported. The task is small technical English and needs no download. It is not a public benchmark, because its texts
 change with the versions of the packages.
 """
 
@@ -25,22 +25,22 @@ from vecsmith.plugins import Loader
 from vecsmith.tasks.base import TASKS, Task, Texts
 
 PACKAGES = ("numpy", "scipy")
-"""Packages read besides the standard library."""
+"""Packages that are read in addition to the standard library."""
 
 SPLITS = ("train", "train", "train", "dev", "test")
-"""The split of a query is the entry that the hash of its document's id picks."""
+"""The hash of a document's id selects the split of its query from this list."""
 
-# tests, other projects' code carried along, and tables that only look like documentation
+# tests, vendored code, and tables that only look like documentation
 SKIPPED = {
     *("test", "tests", "conftest"),
     *("_vendor", "_vendored", "vendored", "_external", "externals", "_lib"),
     *("encodings", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "turtledemo"),
 }
 
-MIN_SUMMARY, MAX_SUMMARY, MIN_BODY = 3, 40, 8
-"""Words that a query has at least and at most, and a document at least."""
+MIN_SUMMARY_WORDS, MAX_SUMMARY_WORDS, MIN_BODY_WORDS = 3, 40, 8
+"""Limits of the number of words of a query (summary) and of a document (body)."""
 
-# a doctest and its output; a note about versions with its indented lines; the name of another directive; an underline
+# a doctest and its output; a version note with its indented lines; the name of another directive; an underline
 _NOISE = re.compile(
     r"^[ \t]*>>>.*(?:\n.*\S.*)*"
     r"|^([ \t]*)\.\. +(?:version\w+|deprecated):+.*(?:\n\1[ \t]+\S.*)*"
@@ -51,7 +51,7 @@ _NOISE = re.compile(
 )
 _ROLE = re.compile(r":[\w:]+:`[~!]?([^`]+)`|`")
 _FIELD = re.compile(r"^[ \t]*[:@](?:param|type|returns?|rtype|raises)\b:?", re.MULTILINE)
-# how to call it, a grammar's rule, or a lone word, ahead of the summary
+# a signature, a grammar rule or a single word before the summary
 _USAGE = re.compile(r"(?:.* = )?[\w.]+\([^()]*\)(?: *[-=]+> .*| \[.*)?\n|\S+ = .*\n|\S+\n")
 _SENTENCE_END = re.compile(r"(?<=[\w)\]'\"]{2}[.!?])\s+(?=[A-Z'\"(*])|(?<=\w:)\n")
 _NO_SENTENCE = re.compile(r"[^\w'\"(]|\W{2}|_|\w+ ?: |\d+\. |Copyright ")
@@ -59,27 +59,27 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def load_pydocs(packages: Sequence[str] = ()) -> Task:
-    """Return the built-in task.
+    """Build the built-in task.
 
-    A query is a docstring's summary, its relevant document the rest of the docstring without doctests and markup.
-    Docstrings whose summary or body is missing, no sentence, or was seen before are left out, and so are those that
-    repeat the summary in the body. Every split searches the whole corpus.
+    A query is the summary of a docstring. Its relevant document is the rest of the docstring, without doctests and
+    markup. A docstring is left out if its summary or body is missing, is not a sentence or occurs twice, or if the body
+    repeats the summary. Every split searches the whole corpus.
 
     Parameters
     ----------
     packages : sequence of str, optional
-        More installed packages to read, by the name that is imported or installed, such as ``"sklearn"``.
+        Further installed packages to read, by import name or distribution name, such as ``"sklearn"``.
 
     Returns
     -------
     Task
-        With splits ``"train"`` (60 %), ``"dev"`` and ``"test"`` (20 % each) by a hash of the document's id, which is
-        the qualified name of what it documents; the query's id ends in ``:summary``.
+        The task, with the splits ``"train"`` (60 %), ``"dev"`` and ``"test"`` (20 % each), chosen by a hash of the
+        document's id. The id is the qualified name of the documented object; the id of its query ends in ``:summary``.
 
     Raises
     ------
     VecsmithError
-        If a package is not installed, or not as Python source.
+        If a package is not installed as Python source.
     """
     providers = packages_distributions()
     sources = {name: _find(name, providers) for name in (*PACKAGES, *packages)}
@@ -106,7 +106,7 @@ def _find(name: str, providers: Mapping[str, list[str]]) -> tuple[str, Path, str
     spec = find_spec(module) if module else None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise VecsmithError(
-            f"pydocs finds no Python source of a package {name!r}; install it with pip, or leave it out."
+            f"pydocs cannot find Python source of the package {name!r}; install it with pip, or leave it out."
         )
     path = Path(spec.origin)
     return module, path.parent if path.stem == "__init__" else path, version(providers[module][0])
@@ -131,17 +131,17 @@ def _read(files: list[tuple[str, Path]]) -> dict[str, tuple[str, str]]:
     with suppress(OSError, ValueError):
         return {name: (summary, body) for name, (summary, body) in json.loads(cached.read_bytes()).items()}
     pairs = _pairs(docstring for module, path in files for docstring in _docstrings(module, path))
-    with suppress(OSError):  # without a cache, the next run takes as long
+    with suppress(OSError):  # the cache only saves time
         write_text(cached, json.dumps(pairs))
     return pairs
 
 
 def _docstrings(module: str, path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the docstrings in a file, each with the qualified name of what it documents."""
-    with warnings.catch_warnings(action="ignore"):  # about other people's code
+    """Yield the docstrings in a file, each with the qualified name of the documented object."""
+    with warnings.catch_warnings(action="ignore"):  # of the parsed source
         try:
             tree = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError):  # a template, or a file for another Python
+        except (SyntaxError, ValueError):  # a template, or syntax of another Python version
             return
     yield from _documented(tree, module)
 
@@ -167,7 +167,7 @@ def _members(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _added(args: list[ast.expr], module: str) -> Iterator[tuple[str, str]]:
-    """Yield the docstring that NumPy and SciPy add to a function written in C: ``add_newdoc(*names, docstring)``."""
+    """Yield a docstring that NumPy or SciPy adds to a C function by ``add_newdoc(*names, docstring)``."""
     if all(isinstance(arg, ast.Constant | ast.Tuple) for arg in args):
         *names, docstring = (
             str(part.value) for arg in args for part in ast.walk(arg) if isinstance(part, ast.Constant)
@@ -177,21 +177,21 @@ def _added(args: list[ast.expr], module: str) -> Iterator[tuple[str, str]]:
 
 
 def _pairs(docstrings: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Return summary and body by qualified name, without those that make no good query or document."""
+    """Return summary and body by qualified name, without docstrings that are unsuitable as query or document."""
     pairs: dict[str, tuple[str, str]] = {}
     seen: set[str] = set()
     for name, docstring in docstrings:
         summary, body = _summary_and_body(docstring)
         repeated = summary.lower().rstrip(".:!?") in body.lower()
         keys = {name, f"summary {summary.lower()}", f"body {body.lower()}"}
-        if _is_query(summary) and _words(body) >= MIN_BODY and not repeated and not keys & seen:
+        if _is_query(summary) and _words(body) >= MIN_BODY_WORDS and not repeated and not keys & seen:
             pairs[name] = summary, body
         seen |= keys
     return pairs
 
 
 def _summary_and_body(docstring: str) -> tuple[str, str]:
-    docstring = docstring.encode(errors="ignore").decode()  # "\\ud800" in a docstring is half a character
+    docstring = docstring.encode(errors="ignore").decode()  # removes lone surrogates such as "\\ud800"
     text = _ROLE.sub(r"\1", _NOISE.sub("", _FIELD.sub("", docstring))).lstrip() + "\n"
     while usage := _USAGE.match(text):
         text = text[usage.end() :].lstrip()
@@ -205,7 +205,11 @@ def _words(text: str) -> int:
 
 
 def _is_query(summary: str) -> bool:
-    return MIN_SUMMARY <= _words(summary) and len(summary.split()) <= MAX_SUMMARY and not _NO_SENTENCE.match(summary)
+    return (
+        MIN_SUMMARY_WORDS <= _words(summary)
+        and len(summary.split()) <= MAX_SUMMARY_WORDS
+        and not _NO_SENTENCE.match(summary)
+    )
 
 
 def _split(id_: str) -> str:

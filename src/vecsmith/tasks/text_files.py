@@ -1,4 +1,4 @@
-"""Reading texts from files: JSON, CSV, TSV and Parquet tables, and plain text with a text a line."""
+"""Readers of texts from JSON, CSV, TSV and Parquet tables, and from plain text with one text per line."""
 
 import gzip
 import json
@@ -17,12 +17,12 @@ from vecsmith.errors import VecsmithError
 from vecsmith.tasks.base import Texts
 
 CSV_BLOCK_BYTES = 1 << 26
-"""Bytes of CSV that are parsed at a time; no row may be longer."""
+"""Bytes of CSV that are parsed at a time, which is also the maximum length of a row."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose columns are read when they are needed.
+    """A table whose columns are read on demand.
 
     Attributes
     ----------
@@ -31,11 +31,11 @@ class Table:
     names : sequence of str
         Names of the columns.
     column : callable
-        Returns the values of a column, None where a row has none.
+        Returns the values of a column, with None for missing values.
     place : callable
-        Returns where a row is in the file, such as ``"line 3"``.
+        Returns the position of a row in the file, such as ``"line 3"``.
     has_certain_names : bool
-        Whether the names are no row of data for sure, unlike the first line of a CSV file.
+        False for CSV files, whose first line may be data instead of column names.
     """
 
     path: Path
@@ -46,30 +46,30 @@ class Table:
 
 
 def read_texts(path: Path, text_column: str | None = None, id_column: str | None = None) -> Texts:
-    """Read texts and their ids from a table, or from a file with a text a line.
+    """Read texts and their ids from a table, or from a file with one text per line.
 
     Parameters
     ----------
     path : Path
-        ``.jsonl`` (an object a line), ``.json`` (a list of objects), ``.csv`` and ``.tsv`` (names of the columns in
-        the first line; CSV fields may be quoted, TSV fields are not), ``.parquet``; any other file has a text a line,
-        blank lines included. All but Parquet may be ``.gz``.
+        ``.jsonl`` (one object per line), ``.json`` (a list of objects), ``.csv`` and ``.tsv`` (column names in the
+        first line; CSV fields may be quoted, TSV fields are not), or ``.parquet``. Other files have one text per line,
+        including blank lines. All formats except Parquet may be compressed (``.gz``).
     text_column : str, optional
-        Column of the texts. By default the first of the usual names (``text``, ``content``, ``body``, …), after the
-        column ``title`` and a space where there is one.
+        Column of the texts. Default: the first of ``text``, ``content``, ``body``, …. If there is a column ``title``,
+        it is put before the text, with a space.
     id_column : str, optional
-        Column of the ids. By default ``_id``, ``id``, ``ids`` or ``uuid``, else the row numbers from 0.
+        Column of the ids. Default: ``_id``, ``id``, ``ids`` or ``uuid``; without such a column, row numbers from 0.
 
     Returns
     -------
     Texts
-        Its `notes` say which columns were taken.
+        The texts; `notes` name the columns.
 
     Raises
     ------
     VecsmithError
-        If the file is missing, empty or broken (which line), its columns are not known, a text or an id is missing, or
-        an id occurs twice.
+        If the file is missing, empty or malformed (the message has the line), a column is unknown, a text or an id is
+        missing, or an id occurs twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -79,7 +79,7 @@ def read_texts(path: Path, text_column: str | None = None, id_column: str | None
         return _choose_columns(READERS[suffix](path), text_column, id_column)
     if text_column or id_column:
         raise VecsmithError(
-            f"{path} has a text a line and no columns; leave out --text-column and --id-column, or give a "
+            f"{path} has one text per line and no columns; leave out --text-column and --id-column, or give a "
             f"{', '.join(READERS)} file."
         )
     lines = [line.strip() for _, line in numbered_lines(path)]
@@ -87,23 +87,23 @@ def read_texts(path: Path, text_column: str | None = None, id_column: str | None
 
 
 def read_beir_texts(path: Path) -> Texts:
-    """Read JSON lines with ``"_id"``, ``"text"`` and perhaps ``"title"``.
+    """Read JSON lines with ``"_id"``, ``"text"`` and optionally ``"title"``.
 
     Raises
     ------
     VecsmithError
-        If the file is empty or broken (which line), or an id is missing or occurs twice.
+        If the file is empty or malformed (the message has the line), or an id is missing or occurs twice.
     """
     return _take(_read_json_lines(path), "_id", "text", "title")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a UTF-8 text file with their numbers from 1; ``.gz`` is unpacked.
+    """Yield the lines of a UTF-8 text file with their numbers from 1; ``.gz`` files are decompressed.
 
     Raises
     ------
     VecsmithError
-        If a line is not UTF-8, or the file cannot be read or is not the gzip file that its name says.
+        If the file cannot be read, a line is not UTF-8, or a ``.gz`` file is not valid gzip.
     """
     number = 0
     try:
@@ -113,13 +113,13 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise VecsmithError(f"{path}, line {number}, is not UTF-8 ({error.reason}); convert the file.") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise VecsmithError(f"{path} is not a whole gzip file ({error}); copy it again.") from error
+        raise VecsmithError(f"{path} is not a complete gzip file ({error}); copy it again.") from error
     except OSError as error:
         raise VecsmithError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _choose_columns(table: Table, text_column: str | None, id_column: str | None) -> Texts:
-    """Return the texts of the columns that the user named, or else of the usual ones."""
+    """Return the texts in the given columns, or in columns with a usual name."""
     if not table.names:
         raise VecsmithError(f"{table.path} is empty: there is no text in it.")
     ids = id_column or usual_column(table.names, ID_NAMES)
@@ -130,20 +130,20 @@ def _choose_columns(table: Table, text_column: str | None, id_column: str | None
         [text] = others
     if text is None:
         raise VecsmithError(
-            f"{table.path} has the columns {listed(table.names)}, none of which is called 'text'; name the column of "
-            "the texts with --text-column, and that of the ids with --id-column."
+            f"{table.path} has the columns {listed(table.names)}, none of which is called 'text'; give the column of "
+            "the texts with --text-column, and the column of the ids with --id-column."
         )
     for column in (ids, title, text):
         if column is not None:
             known_column(table.names, column, str(table.path))
     names = [name for name in (title, text) if name]
     taken = f"{table.path.name}: the texts are the column{'s' * (len(names) > 1)} {listed(names)}, the ids "
-    taken += f"the column {ids!r}." if ids else "are row numbers from 0; --id-column takes a column instead."
+    taken += f"the column {ids!r}." if ids else "are row numbers from 0; use --id-column for a column instead."
     return _take(table, ids, text, title, (taken,))
 
 
 def _take(table: Table, ids: str | None, text: str, title: str | None, notes: tuple[str, ...] = ()) -> Texts:
-    """Return the texts of some columns; the values must be there and be text."""
+    """Return the texts in the given columns, whose values must be strings."""
     texts = [_check(table, text, row, value, (str,)) for row, value in enumerate(table.column(text))]
     if title is not None:
         titles = [_check(table, title, row, value or "", (str,)) for row, value in enumerate(table.column(title))]
@@ -158,16 +158,16 @@ def _take(table: Table, ids: str | None, text: str, title: str | None, notes: tu
 def _check(table: Table, column: str, row: int, value: object, types: tuple[type, ...]) -> str:
     if type(value) in types:
         try:
-            str(value).encode()  # JSON can spell half a character, such as \ud800, which is no text
+            str(value).encode()  # fails for lone surrogates such as \ud800, which JSON allows
             return str(value)
         except UnicodeEncodeError:
-            fault = f"has half a character (a lone surrogate) in {column!r}"
+            fault = f"has a lone surrogate, which is not a character, in {column!r}"
     elif value is None:
         fault = f"has no {column!r}"
     else:
-        wanted = " or ".join("text" if each is str else "a whole number" for each in types)
-        fault = f"has a {column!r} of type {type(value).__name__}, which must be {wanted}"
-    raise VecsmithError(f"{table.path}, {table.place(row)}, {fault}; mend it there.")
+        expected = " or ".join("text" if each is str else "an integer" for each in types)
+        fault = f"has a {column!r} of type {type(value).__name__}, which must be {expected}"
+    raise VecsmithError(f"{table.path}, {table.place(row)}, {fault}; correct it.")
 
 
 def _read_json_lines(path: Path) -> Table:
@@ -183,8 +183,8 @@ def _read_json(path: Path) -> Table:
     content = _parse_json(path, "\n".join(line for _, line in numbered_lines(path)), "")
     if not isinstance(content, list):
         raise VecsmithError(
-            f'{path} must be a list of objects, such as [{{"id": "1", "text": "…"}}]; a file with an object a line is '
-            "called .jsonl."
+            f'{path} must be a list of objects, such as [{{"id": "1", "text": "…"}}]; a file with one object per line '
+            "must be named .jsonl."
         )
     records = [_to_object(record, f"{path}, record {row + 1},") for row, record in enumerate(content)]
     return _from_records(path, records, lambda row: f"record {row + 1}")
@@ -196,8 +196,8 @@ def _parse_json(path: Path, text: str, where: str) -> Any:
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         if where and isinstance(error, json.JSONDecodeError):
-            reason = f"{error.msg}, at character {error.pos + 1}"  # its own line number is always 1
-        advice = "mend the line" if where else "mend it; a file with an object a line is called .jsonl"
+            reason = f"{error.msg}, at character {error.pos + 1}"  # error.lineno is always 1
+        advice = "correct the line" if where else "correct it; a file with one object per line must be named .jsonl"
         raise VecsmithError(f"{path}, {where}is not JSON ({reason}); {advice}.") from error
 
 
@@ -221,7 +221,7 @@ def _read_csv(path: Path) -> Table:
         quote_char=False if is_tsv else '"',
         newlines_in_values=not is_tsv,
     )
-    # one thread, so that errors say which row
+    # with one thread, errors contain the row
     read = pa_csv.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES)
     try:
         with pa_csv.open_csv(path, read, parse) as file:
@@ -255,7 +255,7 @@ def _from_arrow(
 
 def _unreadable(path: Path, error: Exception) -> VecsmithError:
     reason = next(iter(str(error).splitlines()), type(error).__name__)
-    return VecsmithError(f"{path} cannot be read as a table ({reason}); mend it or write it again.")
+    return VecsmithError(f"{path} cannot be read as a table ({reason}); correct it or write it again.")
 
 
 READERS: dict[str, Callable[[Path], Table]] = {

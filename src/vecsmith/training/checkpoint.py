@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from vecsmith.errors import VecsmithError, require
-from vecsmith.files import cache_folder, fingerprint, read_manifest, replacing_folder, write_manifest
+from vecsmith.files import cache_folder, fingerprint, replacing_folder
+from vecsmith.manifests import read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor

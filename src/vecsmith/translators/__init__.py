@@ -1,4 +1,4 @@
-"""Translators: vectors of one model's space → vectors of another's."""
+"""Translators map the vectors of one embedding model into the space of another."""
 
 from vecsmith.embeddings import Pairs, join
 from vecsmith.translators.base import TRANSLATORS, Translator

@@ -1,4 +1,4 @@
-"""What every affine translator shares: y = xW + c."""
+"""Affine maps y = xW + c, the base of the linear translators."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 from vecsmith.embeddings import cross_products
 from vecsmith.translators.base import Floats, Translator
 
-HELD_OUT, MOST_HELD_OUT = 0.1, 1000
-"""The share of the pairs, and the most, that choose a parameter or say when to stop."""
+HELD_OUT_SHARE, MAX_HELD_OUT = 0.1, 1000
+"""Share and maximum number of pairs in the validation set, for hyperparameters and early stopping."""
 
 
 class Affine(Translator):
-    """y = xW + c, where W is fitted to the centered pairs and c takes the mean of the source to that of the target.
+    """y = xW + c, where W is fitted to centered pairs and c maps the mean of the source to the mean of the target.
 
     Attributes
     ----------
     weights_ : ndarray of shape (a, b)
         W.
     offset_ : ndarray of shape (b,)
-        c, the target's mean less what W makes of the source's, so that nothing is subtracted from a vector that is
-        translated.
+        c = ȳ − x̄W, so that translation does not need to center vectors.
     """
 
     state: ClassVar = {"weights_": ("a", "b"), "offset_": ("b",)}
@@ -37,23 +36,23 @@ class Affine(Translator):
 
     @abstractmethod
     def _solve(self, X: Floats, Y: Floats) -> Floats:
-        """Return W for centered pairs."""
+        """Return W (a, b) for centered pairs (n, a) and (n, b)."""
 
     def _map(self, X: Floats) -> Floats:
         return affine(X, self.weights_, self.offset_)
 
 
 def affine(X: Floats, weights: Floats, offset: Floats) -> Floats:
-    """Return XW + c (n, b), without a copy of it."""
+    """Return XW + c, (n, b), with one array of that size."""
     result: Floats = X @ weights
     result += offset
     return result
 
 
 def hold_out(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows that train, and those held out, drawn at random."""
+    """Return the rows of the training set and of the validation set, drawn at random."""
     drawn = np.random.default_rng(seed).permutation(n)
-    held_out = max(1, min(MOST_HELD_OUT, round(HELD_OUT * n)))
+    held_out = max(1, min(MAX_HELD_OUT, round(HELD_OUT_SHARE * n)))
     return drawn[held_out:], drawn[:held_out]
 
 

@@ -1,11 +1,11 @@
-"""The contract of a translator, which every method in this package keeps.
+"""The base class of translators.
 
-A translator is a class in a file of this package; importing the package finds it (see `vecsmith.translators.spec`).
-What it declares is all that parsing, saving, loading and the contract tests need:
+Each translator is a class in a file of this package and is registered on import (see `vecsmith.translators.spec`). Its
+class attributes are used to parse, save, load and test it:
 
-- `pattern`, `usage`, `summary`, `example`: how it is written in a spec, and what it does;
-- `state`: its fitted arrays, which are saved, with their shapes in terms of a (dimensions of the source), b (those of
-  the target) and ``*`` (any).
+- `pattern`, `usage`, `summary`, `example`: its syntax in a spec, and a description;
+- `state`: its fitted arrays, which are saved, with shapes given by a (dimensions of the source), b (dimensions of the
+  target) and ``*`` (any size).
 """
 
 import hashlib
@@ -20,45 +20,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.arrays import write_weights
-from vecsmith.embeddings import UnitVectors, Vectors, as_vectors
+from vecsmith.embeddings import BLOCK_ROWS, UnitVectors, Vectors, as_vectors
 from vecsmith.errors import VecsmithError
-from vecsmith.files import write_manifest
+from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
 
 Floats = NDArray[np.float32]
 
 FORMAT_VERSION = 1
 KIND = "translator"
-FEWEST = 4
-"""Pairs that a translator needs at least."""
-BLOCK = 8192
-"""Vectors that are translated at a time, which bounds the memory that takes."""
+MIN_PAIRS = 4
+"""Minimum number of pairs to fit a translator."""
 TINY = np.finfo(np.float32).tiny
-"""Less than any length but 0."""
+"""Lower bound of norms in divisions."""
 
 TRANSLATORS: dict[str, type["Translator"]] = {}
-"""Every translator that a spec can name, by its usage."""
+"""Registered translators by usage."""
 
 
 class Translator(ABC):
-    """Vectors of space A → vectors of space B, learned from texts that both models embedded.
+    """A map from the vectors of one model to those of another, fitted on texts embedded by both.
 
-    Parameters are stored by ``__init__``; attributes learned by `fit` end in ``_``.
+    ``__init__`` stores parameters; attributes set by `fit` end in ``_``.
 
     Attributes
     ----------
     spec : str
-        How it was asked for.
+        The spec of the translator.
     seed : int
-        Seeds everything random in `fit`; the same seed gives the same map.
+        Seed of `fit`; the same seed gives the same map.
     source, target : str
-        The models, where they are known.
+        Names of the models; ``""`` if unknown.
     input_dimensions_, output_dimensions_ : int
         Dimensions of the two spaces, a and b.
     normalised_ : bool
-        Whether the target's vectors had unit length, so that translated ones get it.
+        Whether the target vectors have unit length; translated vectors are then normalized.
     pairs_ : int
-        How many pairs it was fitted on.
+        Number of pairs in the training set.
 
     Examples
     --------
@@ -92,13 +90,13 @@ class Translator(ABC):
         return f"Translator({self.spec!r}, seed={self.seed})"
 
     def fit(self, X: Vectors, Y: Vectors) -> Self:
-        """Learn from the vectors X (n, a) and Y (n, b) of the same n texts, row by row, and return the translator.
+        """Fit the translator to the vectors X (n, a) and Y (n, b) of the same n texts, paired by row, and return it.
 
         Raises
         ------
         VecsmithError
-            If the arrays are not floats of shapes (n, a) and (n, b), there are fewer than `FEWEST` pairs, a value is
-            not finite (which row), or a parameter does not suit the dimensions.
+            If the arrays are not floats of shapes (n, a) and (n, b), there are fewer than `MIN_PAIRS` pairs, a value is
+            not finite (the message names the row), or a parameter is out of range for the dimensions.
         """
         pair = [
             _as_floats(as_vectors(vectors, f"the {name} vectors"), name)
@@ -107,10 +105,10 @@ class Translator(ABC):
         if len(pair[0]) != len(pair[1]):
             raise VecsmithError(
                 f"A translator is fitted on pairs, but got {len(pair[0])} source and {len(pair[1])} target vectors; "
-                "give one of each for every text."
+                "give one of each per text."
             )
-        if len(pair[0]) < FEWEST:
-            raise VecsmithError(f"{len(pair[0])} pairs are too few to fit a translator; give {FEWEST} or more.")
+        if len(pair[0]) < MIN_PAIRS:
+            raise VecsmithError(f"{len(pair[0])} pairs are too few to fit a translator; give {MIN_PAIRS} or more.")
         self.input_dimensions_, self.output_dimensions_ = pair[0].shape[1], pair[1].shape[1]
         self.normalised_ = bool((np.abs(np.linalg.norm(pair[1], axis=1) - 1) < 1e-3).all())
         self._fit(*pair)
@@ -119,20 +117,20 @@ class Translator(ABC):
 
     @abstractmethod
     def _fit(self, X: Floats, Y: Floats) -> None:
-        """Set the attributes of `state`."""
+        """Set the attributes named in `state`."""
 
     @abstractmethod
     def _map(self, X: Floats) -> Floats:
-        """Translate vectors (n, a) to (n, b), of any length."""
+        """Translate vectors (n, a) to (n, b), without normalization."""
 
     def transform(self, X: Vectors | UnitVectors) -> Floats:
-        """Translate vectors (n, a), read block by block, to (n, b), float32: of unit length where the target's were.
+        """Translate vectors (n, a) block by block to (n, b), float32; of unit length if the target vectors were.
 
         Raises
         ------
         VecsmithError
-            If the translator is not fitted, the vectors are not floats, such as codes, the dimensions differ from those
-            fitted, or a value is not finite.
+            If the translator is not fitted, the vectors are not floats, their dimensions differ from those of the
+            source, or a value is not finite.
         """
         self._check_fitted()
         if not isinstance(X, UnitVectors):
@@ -140,17 +138,17 @@ class Translator(ABC):
         if X.shape[1] != self.input_dimensions_:
             raise VecsmithError(
                 f"{self!r} takes vectors of {self.input_dimensions_} dimensions, but got an array of shape {X.shape}; "
-                "use vectors of the model it translates from."
+                "use vectors of the source model."
             )
-        if len(X) <= BLOCK:
+        if len(X) <= BLOCK_ROWS:
             return self._translate(X[:], 0)
         result = np.empty((len(X), self.output_dimensions_), np.float32)
-        for start in range(0, len(X), BLOCK):
-            result[start : start + BLOCK] = self._translate(X[start : start + BLOCK], start)
+        for start in range(0, len(X), BLOCK_ROWS):
+            result[start : start + BLOCK_ROWS] = self._translate(X[start : start + BLOCK_ROWS], start)
         return result
 
     def _translate(self, X: Vectors, start: int) -> Floats:
-        """Translate a block, of which the first vector has the row `start`."""
+        """Translate a block; `start` is the row number of its first vector, for errors."""
         translated = self._map(_as_floats(X, "source", start))
         if self.normalised_:
             lengths = np.sqrt(np.einsum("ij,ij->i", translated, translated))
@@ -159,13 +157,13 @@ class Translator(ABC):
 
     @property
     def translator_bytes(self) -> int:
-        """Bytes of what was learned."""
+        """Size of the fitted arrays in bytes."""
         self._check_fitted()
         return sum(getattr(self, name).nbytes for name in self.state)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of spec, seed and weights: equal for translators that translate alike."""
+        """SHA-256 of spec, seed and fitted arrays; equal for equal translators."""
         self._check_fitted()
         digest = hashlib.sha256(f"{self.spec} {self.seed} {self.normalised_}".encode())
         for name in self.state:
@@ -177,19 +175,19 @@ class Translator(ABC):
             raise VecsmithError(f"{self!r} is not fitted; call fit with vectors of the same texts in both spaces.")
 
     def save(self, path: str | Path, force: bool = False) -> None:
-        """Write ``config.json`` and ``weights.safetensors`` to the folder `path`, in one step.
+        """Write ``config.json`` and ``weights.safetensors`` to the folder `path`, atomically.
 
         Parameters
         ----------
         path : str or Path
-            The folder; a translator that it holds is replaced.
+            The folder; a translator in it is replaced.
         force : bool
-            Replace whatever it holds.
+            Replace the folder, whatever it contains.
 
         Raises
         ------
         VecsmithError
-            If the translator is not fitted, or `path` holds something else.
+            If the translator is not fitted, or `path` contains anything else.
         """
         self._check_fitted()
         content = {
@@ -205,32 +203,32 @@ class Translator(ABC):
             write_manifest(beside / "config.json", KIND, FORMAT_VERSION, content, ["weights.safetensors"])
 
     def restore(self, config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Self:
-        """Set what `save` wrote.
+        """Set the attributes that `save` wrote.
 
         Raises
         ------
         KeyError, ValueError
-            If something is missing, or of another shape.
+            If an entry is missing or an array has another shape.
         """
         self.source, self.target = config["source"], config["target"]
         self.input_dimensions_, self.output_dimensions_ = config["input_dimensions"], config["output_dimensions"]
         self.normalised_, self.pairs_ = config["normalised"], config["pairs"]
         sizes = {"a": self.input_dimensions_, "b": self.output_dimensions_}
         if weights.keys() != self.state.keys():
-            raise ValueError(f"{self.usage} has the weights {', '.join(weights)} where {', '.join(self.state)} belong")
+            raise ValueError(f"{self.usage} has the arrays {', '.join(weights)}, but needs {', '.join(self.state)}")
         for name, shape in self.state.items():
             array = weights[name]
             if array.ndim != len(shape) or any(
                 sizes.get(axis, size) != size for axis, size in zip(shape, array.shape, strict=True)
             ):
-                raise ValueError(f"{self.usage} has weights of shape {array.shape} where {shape} belongs")
+                raise ValueError(f"{self.usage} has {name} of shape {array.shape}, but needs {shape}")
             setattr(self, name, array)
         return self
 
 
 def _as_floats(X: NDArray[Any], side: str, start: int = 0) -> Floats:
     X = np.ascontiguousarray(X, dtype=np.float32)
-    # what is not finite shows in the sum of squares, which takes one pass; so does what is merely huge
+    # the sum of squares takes one pass and is finite unless a value is not finite or is huge
     if not isfinite(np.vdot(X, X)):
         finite = np.isfinite(X).all(axis=-1)
         if not finite.all():

@@ -1,4 +1,4 @@
-"""Whitened correlations: a linear map for ranking rather than for the smallest error."""
+"""A linear map from partially whitened correlations, optimized for ranking rather than squared error."""
 
 from typing import ClassVar
 
@@ -12,19 +12,18 @@ from vecsmith.translators.base import Floats
 Array = NDArray[np.float64]
 
 RIDGE = 2e-4
-"""Added to every second moment, relative to their sum."""
-WHITENING, CORRELATION, EVENING = 0.25, 0.5, 0.125
-"""α, β and γ (docs/studies/translation.md)."""
+"""Ridge added to every second moment, relative to their sum."""
+WHITENING, CORRELATION_POWER, TARGET_WHITENING = 0.25, 0.5, 0.125
+"""The exponents α, β and γ (docs/studies/translation.md)."""
 
 
 class Canonical(Affine):
     """W ∝ Cx⁻ᵅ U Sᵝ Vᵀ Cy⁻ᵞ, where USVᵀ is the singular value decomposition of Cx⁻ᵅ Cxy Cy⁻ᵅ.
 
-    Cx, Cy and Cxy are the moments of the centered pairs, the first two with a ridge. With α = β = γ = 0 it is the
-    rotation of `Procrustes`; with α = ½, β = 1 and γ = −½ it is ridge regression, which shrinks what it cannot predict
-    well: those are the small components that tell similar documents apart. What lies between the two ranks best
-    (docs/studies/translation.md). W is scaled so that XW predicts Y with the smallest squared error that its direction
-    can have.
+    Cx, Cy and Cxy are the covariances of the pairs, Cx and Cy with a ridge. α = β = γ = 0 gives the rotation of
+    `Procrustes`; α = ½, β = 1 and γ = −½ give ridge regression. Ridge regression shrinks components that it predicts
+    badly, which are the small components that distinguish similar documents. Exponents between the two rank best
+    (docs/studies/translation.md). W is scaled to the least squared error of XW as a prediction of Y.
 
     References
     ----------
@@ -46,13 +45,13 @@ def canonical_map(Cx: Array, Cy: Array, Cxy: Array) -> Floats:
     """Return W (a, b) for the covariances Cx (a, a), Cy (b, b) and Cxy (a, b) of pairs."""
     whitening = _power(Cx, -WHITENING)
     U, S, Vt = np.linalg.svd(whitening @ Cxy @ _power(Cy, -WHITENING), full_matrices=False)
-    W = whitening @ (U * S**CORRELATION) @ Vt @ _power(Cy, -EVENING)
+    W = whitening @ (U * S**CORRELATION_POWER) @ Vt @ _power(Cy, -TARGET_WHITENING)
     # ⟨XW, Y⟩ and ‖XW‖², over n
     scale = np.vdot(W, Cxy) / max(float(np.vdot(W, Cx @ W)), float(np.finfo(np.float64).tiny))
     return np.asarray(W * scale, dtype=np.float32)
 
 
 def _power(moments: Array, power: float) -> Array:
-    """Return (C + λI)ᵖ for moments C."""
+    """Return (C + λI)ᵖ for second moments C."""
     spectrum, U = np.linalg.eigh(moments)
     return np.asarray((U * with_ridge(spectrum, RIDGE) ** power) @ U.T)

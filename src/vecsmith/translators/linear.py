@@ -14,23 +14,23 @@ from vecsmith.translators.base import Floats
 Array = NDArray[np.float64]
 
 RIDGES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
-"""λ over n and the mean squared norm of the source vectors, among which held-out pairs choose."""
+"""Candidates for λ / (n E‖x‖²); the validation set chooses one."""
 
 
 class Linear(Affine):
-    """W = (XᵀX + λI)⁻¹XᵀY, with the λ under which held-out pairs are predicted with the smallest squared error.
+    """W = (XᵀX + λI)⁻¹XᵀY, with the λ of least squared error on a validation set.
 
-    At low rank r, W is multiplied by VVᵀ, where V are the r leading eigenvectors of (XW)ᵀXW: reduced-rank regression.
+    For rank r, W is multiplied by VVᵀ, where V are the r leading eigenvectors of (XW)ᵀXW (reduced-rank regression).
 
     Parameters
     ----------
     rank : int, optional
-        r; 0 for full rank.
+        r; full rank by default.
 
     Attributes
     ----------
     ridge_ : float
-        λ, relative as in `RIDGES`.
+        The chosen entry of `RIDGES`.
 
     References
     ----------
@@ -52,10 +52,12 @@ class Linear(Affine):
     def _solve(self, X: Floats, Y: Floats) -> Floats:
         full = min(X.shape[1], Y.shape[1])
         if self.rank is not None and not 1 <= self.rank <= full:
-            raise VecsmithError(f"{self.spec} does not suit vectors of {full} dimensions; choose from 1 to {full}.")
+            raise VecsmithError(f"The rank of {self.spec} is out of range; choose from 1 to {full}.")
         training, held_out = hold_out(len(X), self.seed)
-        unseen, wanted = X[held_out], Y[held_out]
-        errors = [np.square(unseen @ W - wanted).sum() for W in ridge_maps(*_moments(X[training], Y[training]), RIDGES)]
+        sources, targets = X[held_out], Y[held_out]
+        errors = [
+            np.square(sources @ W - targets).sum() for W in ridge_maps(*_moments(X[training], Y[training]), RIDGES)
+        ]
         self.ridge_ = RIDGES[int(np.argmin(errors))]
         Cx, Cxy = _moments(X, Y)
         [W] = ridge_maps(Cx, Cxy, [self.ridge_])

@@ -1,4 +1,4 @@
-"""A mixture of local maps: what a cluster's pairs add to the map of all."""
+"""A global linear map with a local correction per cluster."""
 
 from typing import ClassVar
 
@@ -13,14 +13,14 @@ from vecsmith.translators.linear import Linear
 SHARPNESS = 20.0
 """Inverse temperature of the softmax over a vector's cosines with the centers."""
 RIDGES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-"""λ of the local maps, over n and the mean squared norm of the source vectors; held-out pairs choose."""
+"""Candidates for λ / (n E‖x‖²) of the local maps; the validation set chooses one."""
 
 
 class Local(Translator):
     """y = f(x) + Σ_k p_k(x) (x − μ)W_k, where f is `Linear` and p the softmax of the cosines with K centers.
 
-    The centers are those of spherical k-means on the source. Each W_k is a ridge regression, weighted by p_k, of what
-    f leaves; where held-out pairs are not predicted better with any λ, they are 0 and f remains.
+    The centers are found by spherical k-means on the source. Each W_k is a ridge regression of the residuals of f,
+    weighted by p_k. All W_k are 0 if no λ lowers the error on the validation set.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class Local(Translator):
     Attributes
     ----------
     weights_, offset_ : ndarray of shape (a, b) and (b,)
-        Of f.
+        W and c of f.
     mean_ : ndarray of shape (a,)
         μ, the mean of the source.
     centres_ : ndarray of shape (K, a)
-        Of unit length.
+        Centers of unit length.
     corrections_ : ndarray of shape (K, a, b)
         W_k.
 
@@ -60,7 +60,7 @@ class Local(Translator):
 
     def _fit(self, X: Floats, Y: Floats) -> None:
         if not 1 <= self.clusters <= len(X):
-            raise VecsmithError(f"{self.spec} does not suit {len(X)} pairs; choose from 1 to {len(X)} clusters.")
+            raise VecsmithError(f"{self.spec} is out of range for {len(X)} pairs; choose from 1 to {len(X)} clusters.")
         training, held_out = hold_out(len(X), self.seed)
         self._start(X[training], Y[training])
         errors = {0.0: self._error(X[held_out], Y[held_out])}
@@ -90,14 +90,14 @@ class Local(Translator):
         self.corrections_ = np.zeros((self.clusters, *self.weights_.shape), np.float32)
 
     def _moments(self, X: Floats, Y: Floats) -> list[tuple[Floats, Floats]]:
-        """Return XᵀPX / s and XᵀPR / s for each cluster: X centered, P the shares, R what f leaves, s = ‖X‖²."""
-        centered, left = X - self.mean_, Y - affine(X, self.weights_, self.offset_)
+        """Return XᵀPX / s and XᵀPR / s per cluster, with centered X, shares P, residuals R of f, and s = ‖X‖²."""
+        centered, residuals = X - self.mean_, Y - affine(X, self.weights_, self.offset_)
         size = max(float(np.square(centered).sum()), float(np.finfo(np.float32).tiny))
         weighted = (centered.T * (share / size) for share in self._shares(X).T)
-        return [(each @ centered, each @ left) for each in weighted]
+        return [(each @ centered, each @ residuals) for each in weighted]
 
     def _shares(self, X: Floats) -> Floats:
-        """Return p (n, K)."""
+        """Return the shares p (n, K)."""
         lengths = np.maximum(np.linalg.norm(X, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         logits = SHARPNESS * (X / lengths) @ self.centres_.T
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -111,7 +111,7 @@ class Local(Translator):
 
 
 def _solve(local: list[tuple[Floats, Floats]], ridge: float) -> Floats:
-    """Return W_k (K, a, b) for moments and λ."""
+    """Return W_k (K, a, b) for the moments of each cluster and a relative λ."""
     return np.asarray(
         [np.linalg.solve(square + ridge * np.eye(len(square)), cross) for square, cross in local], np.float32
     )

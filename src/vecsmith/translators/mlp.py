@@ -1,4 +1,4 @@
-"""Small networks on top of the linear map."""
+"""A linear map with a small neural network for its residuals."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
     Parameters = Mapping[str, Tensor]
 
 LOSSES = {"": "mse", "cosine": "cosine", "retrieval": "similarity"}
-"""Losses of `vecsmith.training.Training`, by what follows the colon in a spec."""
-RATE, DECAY, TEMPERATURE = 3e-3, 0.01, 0.05
-FLOOR = 0.1
-"""The least variance of a component, over the largest, that is standardised to 1."""
-STEPS, EPOCHS = 1000, 60
-"""Few pairs are gone through this often at most."""
-BATCH, QUERIES = 1024, 256
-"""Pairs of a batch; for the retrieval loss the first are queries too."""
+"""Losses of `vecsmith.training.Training` by the suffix of a spec."""
+LEARNING_RATE, WEIGHT_DECAY, TEMPERATURE = 3e-3, 0.01, 0.05
+MIN_RELATIVE_VARIANCE = 0.1
+"""Variance of a component, relative to the largest, below which it is not scaled up to 1."""
+STEPS, MAX_EPOCHS = 1000, 60
+"""Training steps, and the maximum number of passes over the pairs."""
+BATCH, QUERIES_PER_BATCH = 1024, 256
+"""Pairs per batch, and the first of them that are also queries in the retrieval loss."""
 
 
 class MLP(Translator):
-    """y = f(x) + GELU(GELU(zH + h)K + k)O, with standardised principal components z of the source.
+    """y = f(x) + GELU(GELU(zH + h)K + k)O, with standardized principal components z of the source.
 
-    f is `Linear`, or `Canonical` under the retrieval loss. The network starts as f alone, O = 0, and what has the
-    lowest loss on held-out pairs is kept, f included. The loss is the squared error; ``cosine``, one minus the cosine;
-    or ``retrieval``: how far the ranking of a batch's texts by translated vectors, as queries and as documents, is from
-    that by the target's own. A fit that was killed goes on where it was.
+    f is `Linear`, or `Canonical` with the retrieval loss. Training starts at O = 0, which is f alone, and keeps the
+    parameters of lowest loss on a validation set. The default loss is the squared error. ``cosine`` is one minus the
+    cosine. ``retrieval`` compares the ranking of a batch by translated vectors, as queries and as documents, with the
+    ranking by the target vectors (ListNet). An interrupted fit resumes from its last checkpoint.
 
     Parameters
     ----------
     layers : int
         1 or 2 hidden layers.
     width : int
-        Of each, as a multiple of the full rank, min(a, b).
+        Width of each layer as a multiple of min(a, b).
     loss : str
         ``""``, ``"cosine"`` or ``"retrieval"``.
 
     Attributes
     ----------
     weights_, offset_ : ndarray of shape (a, b) and (b,)
-        Of f.
+        W and c of f.
     mean_, components_ : ndarray of shape (a,) and (a, r)
         z = (x − mean) components.
     first_, first_bias_, second_, second_bias_ : ndarray
-        H, h, K and k; K and k are without entries in a network of one layer.
+        H, h, K and k; K and k are empty with one layer.
     out_ : ndarray of shape (*, b)
         O.
 
@@ -99,7 +99,7 @@ class MLP(Translator):
 
     def _fit(self, X: Floats, Y: Floats) -> None:
         if not self.width:
-            raise VecsmithError(f"{self.spec} has hidden layers without entries; ask for a width of 1 or more.")
+            raise VecsmithError(f"{self.spec} has hidden layers of width 0; choose a width of 1 or more.")
         torch = require("torch", "train")
         from vecsmith.training import Training, listwise, train, unit_rows
         from vecsmith.training.checkpoint import Checkpoint
@@ -110,7 +110,7 @@ class MLP(Translator):
         training, held_out = hold_out(len(X), self.seed)
         self._start(X, Y, training)
         rng = np.random.default_rng(self.seed)
-        # a step moves every entry of O alike, and all h · b of them add up
+        # a step changes all h · b entries of O by about the same amount, so their scale is reduced accordingly
         scale = (self.hidden * Y.shape[1]) ** -0.5
         parameters = {name: torch.tensor(array, requires_grad=True) for name, array in self._weights(rng).items()}
         sharpness = torch.tensor(-float(np.log(TEMPERATURE)), requires_grad=True)
@@ -119,23 +119,23 @@ class MLP(Translator):
         how = Training(
             LOSSES[self.loss],  # type: ignore[arg-type]
             STEPS,
-            EPOCHS,
+            MAX_EPOCHS,
             BATCH,
-            RATE,
-            weight_decay=DECAY,
+            LEARNING_RATE,
+            weight_decay=WEIGHT_DECAY,
             temperature=TEMPERATURE,
         )
 
         def loss(rows: "Tensor") -> "Tensor":
-            found, wanted = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
+            predicted, expected = lines[rows] + scale * _network(parameters, sources[rows], gelu), targets[rows]
             if how.loss == "mse":
-                return torch.square(found - wanted).sum(dim=1).mean()  # type: ignore[no-any-return]
-            found, wanted = unit_rows(found), unit_rows(wanted)
+                return torch.square(predicted - expected).sum(dim=1).mean()  # type: ignore[no-any-return]
+            predicted, expected = unit_rows(predicted), unit_rows(expected)
             if how.loss == "cosine":
-                return 1 - (found * wanted).sum(dim=1).mean()
-            ranked = wanted[:QUERIES] @ wanted.T / TEMPERATURE
-            return listwise(sharpness.exp() * found[:QUERIES] @ wanted.T, ranked) + listwise(
-                sharpness.exp() * wanted[:QUERIES] @ found.T, ranked
+                return 1 - (predicted * expected).sum(dim=1).mean()
+            ranked = expected[:QUERIES_PER_BATCH] @ expected.T / TEMPERATURE
+            return listwise(sharpness.exp() * predicted[:QUERIES_PER_BATCH] @ expected.T, ranked) + listwise(
+                sharpness.exp() * expected[:QUERIES_PER_BATCH] @ predicted.T, ranked
             )
 
         def check() -> float:
@@ -150,23 +150,23 @@ class MLP(Translator):
         trained, _ = train(parameters, sharpness, batch_loss, check, how, steps, self.spec, checkpoint=checkpoint)
         for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(scale) if name == "out" else array)
-        # judged, f may learn from all pairs
+        # the validation set is no longer needed, so f is fitted on all pairs
         final = self._line(X, Y)
         self.weights_, self.offset_ = final.weights_, final.offset_
 
     @property
     def hidden(self) -> int:
-        """Entries of a hidden layer."""
+        """Width of a hidden layer."""
         return self.width * min(self.input_dimensions_, self.output_dimensions_)
 
     def _start(self, X: Floats, Y: Floats, training: NDArray[np.int64]) -> None:
-        """Set f and the components; f sees no held-out pair, for it is judged by them."""
+        """Set f and the components; f is fitted on the training set alone, because the validation set scores it."""
         line = self._line(X[training], Y[training])
         self.weights_, self.offset_ = line.weights_, line.offset_
         self.mean_ = X[training].mean(axis=0, dtype=np.float64).astype(np.float32)
         spectrum, V = np.linalg.eigh(Moments(center=0).add(X - self.mean_).second_moment)
-        # vectors that are all the same have no spread
-        spread = np.sqrt(np.maximum(spectrum, FLOOR * spectrum.max()) if spectrum.max() > 0 else 1.0)
+        # equal vectors have no variance
+        spread = np.sqrt(np.maximum(spectrum, MIN_RELATIVE_VARIANCE * spectrum.max()) if spectrum.max() > 0 else 1.0)
         self.components_ = np.asarray(V / spread, dtype=np.float32)
 
     def _line(self, X: Floats, Y: Floats) -> Affine:
@@ -175,7 +175,7 @@ class MLP(Translator):
         return line.fit(X, Y)
 
     def _weights(self, rng: np.random.Generator) -> dict[str, Floats]:
-        """Return where the layers start: He et al. 2015, and an O of zeros."""
+        """Return the initial layers: He initialization (He et al. 2015), and zeros for O."""
         sizes = [self.input_dimensions_, *([self.hidden] * self.layers)]
         layers = [(rng.standard_normal((m, n)) * np.sqrt(2 / m)).astype(np.float32) for m, n in pairwise(sizes)]
         start = {"first": layers[0], "first_bias": np.zeros(self.hidden, np.float32)}
@@ -190,7 +190,7 @@ class MLP(Translator):
 
 
 def _network(p: "Mapping[str, Any]", z: Any, activation: Callable[[Any], Any]) -> Any:
-    """Return what the network adds, (n, b), for components z (n, a): torch's or NumPy's."""
+    """Return the output (n, b) of the network for components z (n, r), as torch or NumPy arrays."""
     hidden = activation(z @ p["first"] + p["first_bias"])
     if p["second"].shape[0]:
         hidden = activation(hidden @ p["second"] + p["second_bias"])

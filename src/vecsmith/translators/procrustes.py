@@ -1,4 +1,4 @@
-"""Orthogonal Procrustes: a rotation from one space to the other."""
+"""Orthogonal Procrustes: the best rotation from one space to the other."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from vecsmith.translators.base import Floats
 class Procrustes(Affine):
     """W = UVᵀ, where USVᵀ is the singular value decomposition of XᵀY: the rotation with the least ‖XW − Y‖².
 
-    Of unequal dimensions, W is semi-orthogonal: its rows are orthonormal where a ≤ b, its columns where a ≥ b.
+    If the dimensions differ, W is semi-orthogonal: its rows are orthonormal if a < b, its columns if a > b.
 
     References
     ----------

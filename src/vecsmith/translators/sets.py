@@ -1,4 +1,4 @@
-"""Sets and translators: pairs of texts that two models embedded, and translated sets on disk."""
+"""Fitting translators on embedding sets, and writing translated sets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,50 +24,50 @@ from vecsmith.files import fingerprint
 from vecsmith.translators.base import Floats, Translator
 from vecsmith.translators.calibration import ScoreCalibration
 
-MOST_PAIRS = 100_000
-"""Pairs that a translator learns from at most, which bounds the time and memory that fitting takes."""
+MAX_PAIRS = 100_000
+"""Maximum number of training pairs, which bounds the time and memory of fitting."""
 
 
 def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> Pairs:
     """Fit a translator to the unit vectors of two sets, joined by id, and return the pairs.
 
-    Of more than `MOST_PAIRS` pairs it learns from a sample, drawn with the translator's seed.
+    At most `MAX_PAIRS` pairs are used, drawn with the seed of the translator.
 
     Raises
     ------
     VecsmithError
-        As `join` and `Translator.fit`.
+        See `join` and `Translator.fit`.
     """
     pairs = join(source, target)
-    rows = sample_rows(len(pairs), MOST_PAIRS, fitted.seed)
+    rows = sample_rows(len(pairs), MAX_PAIRS, fitted.seed)
     fitted.fit(source.unit[pairs.source[rows]], target.unit[pairs.target[rows]])
     fitted.source, fitted.target = source.provenance.space, target.provenance.space
     return pairs
 
 
 def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> EmbeddingSet:
-    """Translate the unit vectors of a set into a folder, block by block; interrupted and called again, it goes on.
+    """Write a translated set to a folder, block by block. An interrupted call is resumed by the next one.
 
     Parameters
     ----------
     fitted : Translator
         A fitted translator.
     embedded : EmbeddingSet
-        Vectors of the model that it translates from.
+        Vectors of the source model, which are normalized.
     path : str or Path
-        The folder: new, or with what a call with the same translator and vectors wrote before.
+        A new folder, or one written by a call with the same translator and vectors.
     force : bool
-        Write a new set, whatever the folder holds.
+        Replace the folder, whatever it contains.
 
     Returns
     -------
     EmbeddingSet
-        The translated set; its provenance names both models, the translator and what it was given.
+        The translated set; its provenance names both models, the translator and the source vectors.
 
     Raises
     ------
     VecsmithError
-        If the set is known to be another model's, or `path` holds something else.
+        If the set is known to be of another model than the source, or `path` contains anything else.
     """
     provenance = _provenance(fitted, embedded, [embedded.fingerprint])
 
@@ -79,31 +79,31 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, 
 
 def complete_set(
     fitted: Translator,
-    level: ScoreCalibration,
+    calibration: ScoreCalibration,
     embedded: EmbeddingSet,
     known: EmbeddingSet,
     path: str | Path,
     force: bool = False,
 ) -> EmbeddingSet:
-    """Write the texts of two sets in the target model's space, like `translate_set`.
+    """Write the texts of two sets in the target space: calibrated native vectors if known, otherwise translated ones.
 
     Parameters
     ----------
     fitted : Translator
         A fitted translator.
-    level : ScoreCalibration
-        What the target model's own vectors go through, to be among translated ones.
+    calibration : ScoreCalibration
+        Calibration of the target model's native vectors.
     embedded : EmbeddingSet
-        Vectors of the model that it translates from.
+        Vectors of the source model, which are normalized.
     known : EmbeddingSet
-        Texts that the target model embedded; those that the other model did not come last.
+        Native vectors of the target model. Texts that `embedded` does not have come last.
     path, force
-        As of `translate_set`.
+        As in `translate_set`.
 
     Raises
     ------
     VecsmithError
-        As `translate_set`.
+        See `translate_set`.
     """
     ids, texts, named = embedded.ids, embedded.texts, known.texts
     only_known = np.flatnonzero(rows_of(known.ids, ids) < 0)
@@ -114,9 +114,9 @@ def complete_set(
 
     def vectors(block: slice) -> Floats:
         rows = known_rows[block]
-        own, others = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        native, others = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         result = np.empty((len(rows), fitted.output_dimensions_), np.float32)
-        result[own] = level.transform(known.unit[rows[own]])
+        result[native] = calibration.transform(known.unit[rows[native]])
         result[others] = fitted.transform(embedded.unit[block.start + others])
         return result
 
@@ -131,7 +131,7 @@ def _label(count: int) -> str:
 
 
 def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]) -> Provenance:
-    """Return the provenance of translated vectors, which the fingerprints of what was given tell apart."""
+    """Return the provenance of translated vectors; `given` are the fingerprints of the input sets."""
     model = embedded.provenance.space
     if model and fitted.source and model != fitted.source:
         raise VecsmithError(
@@ -149,22 +149,22 @@ def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]
         dtype="float32",
         reduced_by="",
         translated_from=model or fitted.source,
-        # texts and models may be the same, or not known, where vectors are not
+        # different vectors may have the same texts, and models that are unknown or the same
         translator=f"{fitted.spec} {fitted.fingerprint} of {fingerprint(given)}",
     )
 
 
 def query_encoder(fitted: Translator, searched: Provenance) -> str:
-    """Return the encoder of queries that are translated: that of what is searched, with the new model for the old.
+    """Return the encoder of queries to translate: the encoder of the documents with the new model in place of the old.
 
-    It is empty where one of the models is not known.
+    The result is empty if one of the models is unknown.
 
     Parameters
     ----------
     fitted : Translator
-        From the model that embeds queries to the one that embedded the documents.
+        Translator from the model of the queries to a model of the documents.
     searched : Provenance
-        Of the documents.
+        Provenance of the documents.
 
     Raises
     ------
@@ -177,16 +177,16 @@ def query_encoder(fitted: Translator, searched: Provenance) -> str:
 
 
 def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> Floats:
-    """Translate queries into the space of documents that an old model embedded; of several models' vectors, its block.
+    """Translate queries into the space of the documents; of fused queries, only the block of the new model.
 
     Parameters
     ----------
     fitted : Translator
-        From the model that embeds queries to the one that embedded the documents.
+        Translator from the model of the queries to a model of the documents.
     Q : ndarray of shape (n, d)
-        Unit vectors of the new model, or unit blocks in the order of the documents'.
+        Unit vectors of the new model, or concatenated unit vectors in the order of the documents' models.
     searched : Provenance
-        Of the documents.
+        Provenance of the documents.
 
     Returns
     -------
@@ -196,13 +196,13 @@ def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> F
     Raises
     ------
     VecsmithError
-        If the documents are known to be of other models, or the queries have other dimensions.
+        If the documents are known to be of other models, or the queries have the wrong dimensions.
     """
     start = sum(list(searched.blocks.values())[: _place(fitted, searched)])
     rest = sum(searched.blocks.values()) - fitted.output_dimensions_ if searched.blocks else 0
     if Q.shape[1] != rest + fitted.input_dimensions_:
         raise VecsmithError(
-            f"Queries of {rest + fitted.input_dimensions_} dimensions can be translated here, but these have "
+            f"The queries must have {rest + fitted.input_dimensions_} dimensions to be translated, but they have "
             f"{Q.shape[1]}; embed them with {fitted.source or 'the model that the translator is from'} in place of "
             f"{fitted.target or 'the old model'}."
         )
@@ -211,7 +211,7 @@ def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> F
 
 
 def _models(searched: Provenance) -> list[str]:
-    """Return the models of what is searched, empty where they are not known."""
+    """Return the names of the documents' models; empty strings if unknown."""
     if searched.reduced_by:
         return [searched.space]
     count, models = max(1, len(searched.blocks)), split_spec(searched.encoder)
@@ -219,7 +219,7 @@ def _models(searched: Provenance) -> list[str]:
 
 
 def _place(fitted: Translator, searched: Provenance) -> int:
-    """Return which of the models of what is searched a translator translates to."""
+    """Return the position of the translator's target among the documents' models."""
     d = fitted.output_dimensions_
     widths = list(searched.blocks.values()) or [d]
     for place, (model, width) in enumerate(zip(_models(searched), widths, strict=True)):

@@ -1,4 +1,4 @@
-"""Specs: what a user writes to name a translator."""
+"""Translator specs: parsing, registration and loading."""
 
 import importlib
 import pkgutil
@@ -9,30 +9,30 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.files import is_of_kind, read_manifest
+from vecsmith.manifests import is_of_kind, read_manifest
 from vecsmith.plugins import load_entry_points
 from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
 
-# every module of this package registers the translators that it defines
+# importing a module registers its translators
 for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
     if _module.name != "spec":
         importlib.import_module(f"vecsmith.translators.{_module.name}")
 
 
 def translator(spec: str, seed: int = 0) -> Translator:
-    """Return the translator that a spec such as ``"linear"`` or ``"mlp1x8:cosine"`` names, not yet fitted.
+    """Return an unfitted translator for a spec such as ``"linear"`` or ``"mlp1x8:cosine"``.
 
     Parameters
     ----------
     spec : str
-        One of `TRANSLATORS`, with its parameters.
+        One of `TRANSLATORS`, with parameters.
     seed : int
-        Seeds everything random in `Translator.fit`.
+        Seed of `Translator.fit`.
 
     Raises
     ------
     VecsmithError
-        If there is no such translator (with the nearest that there is).
+        If there is no such translator; the message suggests the most similar name.
     """
     load_entry_points("vecsmith.translators")
     for method in TRANSLATORS.values():
@@ -45,7 +45,7 @@ def translator(spec: str, seed: int = 0) -> Translator:
 
 
 def is_translator(path: str | Path) -> bool:
-    """Whether a folder says that it holds a translator, and no other artefact with a ``config.json``."""
+    """Whether the ``config.json`` of a folder is that of a translator."""
     return is_of_kind(Path(path) / "config.json", KIND)
 
 
@@ -55,7 +55,7 @@ def load_translator(path: str | Path) -> Translator:
     Raises
     ------
     VecsmithError
-        If the folder holds no translator, is damaged, or comes from a newer version of the format.
+        If the folder contains no translator, is damaged, or has a newer format version.
     """
     folder = Path(path)
     config = read_manifest(folder / "config.json", KIND, FORMAT_VERSION)

@@ -1,4 +1,4 @@
-"""One bit a dimension: its sign."""
+"""Sign quantization: one bit per dimension."""
 
 import numpy as np
 
@@ -7,17 +7,17 @@ from vecsmith.codecs.stages import Floats
 
 
 class Binary(BitQuantizer):
-    """The sign of every dimension, 1 above zero; nothing is fitted.
+    """The sign of each dimension, 1 for positive values, without fitting.
 
-    A code stands for the unit vector with these signs, whose values are ±1/√d.
+    A code decodes to the unit vector with these signs and values ±1/√d.
     """
 
     usage = pattern = example = "binary"
-    summary = "the sign of every dimension: one bit a dimension, nothing fitted"
+    summary = "the sign of every dimension: one bit per dimension, nothing fitted"
     requires_fit = False
 
     def _fit(self, X: Floats, seed: int) -> None:
-        """Nothing to learn."""
+        """Learn nothing."""
 
     def bits(self, X: Floats) -> Bits:
         return X > 0

@@ -1,4 +1,4 @@
-"""A binary auto-encoder: bits whose sum of learned directions is near the vector."""
+"""The binary autoencoder: the signed sum of learned directions approximates the vector."""
 
 from typing import ClassVar
 
@@ -8,43 +8,45 @@ from vecsmith.codecs.quantizers.bits import Bits
 from vecsmith.codecs.quantizers.itq import iterative_quantization, sign
 from vecsmith.codecs.quantizers.spectrum import unshrinking
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
-from vecsmith.codecs.stages import Floats
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, Floats
 from vecsmith.errors import VecsmithError
 from vecsmith.progress import losses
 
 RIDGE = 1e-3
 """Weight of ‖A‖² per training vector."""
-ROUNDS, SWEEPS = 15, 3
+MAX_ITERATIONS, SWEEPS = 15, 3
+"""Maximum alternations of updates of A and of the bits, and sweeps of coordinate descent per update of the bits."""
 TOLERANCE = 1e-3
-"""A round that lowers the loss by a smaller share is the last."""
+"""Relative decrease of the loss below which fitting stops."""
 ENCODING_SWEEPS = 4
-BLOCK_VECTORS, BLOCK_BITS = 1024, 24
-"""Vectors and bits that coordinate descent works on at a time, so that they stay in the cache."""
+"""Sweeps of coordinate descent in encoding."""
+BLOCK_BITS = 24
+"""Bits that coordinate descent updates at a time, so that they fit in the CPU cache."""
 
 
 class BinaryAutoencoder(UnitBitQuantizer):
-    """Bits b ∈ {−1, +1}ᵐ with x ≈ μ + Aᵀb, found by coordinate descent on ‖x − μ − Aᵀb‖².
+    """Bits b ∈ {−1, +1}ᵐ with x ≈ μ + Aᵀb, computed by coordinate descent on ‖x − μ − Aᵀb‖².
 
-    A and the bits of the training vectors are fitted in turns, A by ridge regression, from a start by iterative
-    quantization; bits beyond the d-th start on what the first left over. A code stands for x̂ = μ + Vᵀg⁻ᵖV Aᵀb,
-    normalised: V are the principal components, and g = E[ẑz]/E[z²] says how far least squares shrinks each. Undoing
-    some of that, and the norm, make documents easier to tell apart.
+    Fitting alternates between A, by ridge regression, and the bits of the training vectors. Initial bits are computed
+    by iterative quantization of the vectors, and bits beyond the d-th by iterative quantization of the residuals. A
+    code decodes to x̂ = μ + Vᵀg⁻ᵖV Aᵀb, normalized: V are the principal components, and g = E[ẑz]/E[z²] their shrinkage
+    by least squares. Undoing part of the shrinkage, and the normalization, improve retrieval.
 
     Parameters
     ----------
     size : int
-        Bytes of a code.
+        Bytes per code.
 
     Attributes
     ----------
     mean_ : ndarray of shape (d,)
         μ.
     start_ : ndarray of shape (d, m)
-        The linear guess from which the bits descend.
+        The linear map to initial bits.
     directions_ : ndarray of shape (m, d)
         A.
     decoder_ : ndarray of shape (m, d)
-        A with the shrinkage undone.
+        A with the shrinkage partly undone.
 
     References
     ----------
@@ -77,8 +79,8 @@ class BinaryAutoencoder(UnitBitQuantizer):
         self.start_ = np.hstack(starts)
         bits = sign(centered @ self.start_)
         A, lowest = _ridge(bits, centered)
-        with losses(f"binary-autoencoder{self.size}B", ROUNDS) as report:
-            for _ in range(ROUNDS):
+        with losses(f"binary-autoencoder{self.size}B", MAX_ITERATIONS) as report:
+            for _ in range(MAX_ITERATIONS):
                 bits = descend(centered, A, bits, SWEEPS)
                 A, loss = _ridge(bits, centered)
                 report(loss)
@@ -96,17 +98,17 @@ class BinaryAutoencoder(UnitBitQuantizer):
 
 
 def _ridge(bits: Floats, X: Floats) -> tuple[Floats, float]:
-    """Return the A (m, d) that minimizes ‖X − BA‖² + `RIDGE` · n ‖A‖², and that minimum over ‖X‖²."""
+    """Return the A (m, d) that minimizes ‖X − BA‖² + `RIDGE` · n ‖A‖², and the minimum divided by ‖X‖²."""
     products, weight = bits.T @ X, np.float32(RIDGE * len(bits))
     A = np.linalg.solve(bits.T @ bits + weight * np.eye(bits.shape[1], dtype=np.float32), products)
     return A, 1 - float(np.vdot(A, products) / max(np.vdot(X, X), np.finfo(np.float32).tiny))
 
 
 def descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
-    """Lower ‖x − Aᵀb‖² of every vector by setting its bits in turn.
+    """Minimize ‖x − Aᵀb‖² of each vector by coordinate descent over its bits.
 
-    b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits go by blocks: one product says what the others
-    leave to a block, and small ones, within the cache, what the block's own bits leave to each.
+    The update is b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits are updated in blocks: one large
+    product sums over the bits outside the block, and small products, in the CPU cache, over those inside.
     """
     G = A @ A.T
     blocks = [slice(start, start + BLOCK_BITS) for start in range(0, len(A), BLOCK_BITS)]
@@ -115,8 +117,8 @@ def descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
         np.fill_diagonal(coupling, 0)
         G[block, block] = 0
     result = np.empty_like(bits)
-    for first in range(0, len(X), BLOCK_VECTORS):
-        chosen = slice(first, first + BLOCK_VECTORS)
+    for first in range(0, len(X), CACHE_BLOCK_ROWS):
+        chosen = slice(first, first + CACHE_BLOCK_ROWS)
         b, h = np.ascontiguousarray(bits[chosen].T), A @ X[chosen].T
         for _ in range(sweeps):
             for block, coupling in zip(blocks, inside, strict=True):

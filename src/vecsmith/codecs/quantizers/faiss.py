@@ -1,4 +1,4 @@
-"""Any FAISS index as a rival in the same table."""
+"""Codes of any FAISS index, for comparison."""
 
 import time
 from functools import cached_property
@@ -13,16 +13,16 @@ from vecsmith.errors import VecsmithError
 from vecsmith.progress import announce
 
 TIMED_VECTORS, TIMED_ITERATIONS = 1000, 2
-"""Vectors and iterations from which the duration of training a rotation is extrapolated."""
+"""Vectors and iterations of the trial from which the training time of a rotation is extrapolated."""
 
 
 class Faiss(Quantizer):
-    """An index of FAISS's factory: its own training, its own codes, its own inner-product search.
+    """A quantizer that uses the training, codes and inner-product search of a FAISS index.
 
     Parameters
     ----------
     factory : str
-        A string of FAISS's index factory, such as ``"OPQ48_384,PQ48"`` or ``"RaBitQ"``. It takes the rest of the spec.
+        A string of FAISS's index factory, such as ``"OPQ48_384,PQ48"`` or ``"RaBitQ"``: the rest of the spec.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Faiss(Quantizer):
     usage = "faiss:FACTORY"
     pattern = r"faiss:(?P<factory>.+)"
     example = "faiss:PQ8x4"
-    summary = "any FAISS index by its factory string, as a rival, such as faiss:OPQ48,PQ48 or faiss:RaBitQ"
+    summary = "any FAISS index by its factory string, such as faiss:OPQ48,PQ48 or faiss:RaBitQ, for comparison"
     state: ClassVar = {"index_": ("*",)}
 
     index_: NDArray[np.uint8]
@@ -50,7 +50,7 @@ class Faiss(Quantizer):
             index = faiss.index_factory(X.shape[1], self.factory, faiss.METRIC_INNER_PRODUCT)
             codes = faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
             if hasattr(codes, "do_polysemous_training"):
-                # renumbers the centroids for a Hamming filter that is not used here, and takes most of the time
+                # it reorders centroids for a Hamming filter that is not used here, and takes most of the training time
                 codes.do_polysemous_training = False
             owned = _allow_few_points(index, len(X))
             announce(f"Fitting faiss:{self.factory} to {len(X):,} vectors", _rotation_seconds(index, X))
@@ -87,24 +87,24 @@ class Faiss(Quantizer):
             _add_codes(index, np.ascontiguousarray(codes))
         except RuntimeError as error:
             raise VecsmithError(
-                f"FAISS cannot search codes of faiss:{self.factory} that were made beforehand; "
+                f"FAISS cannot add existing codes to an index of faiss:{self.factory}; "
                 "name the index without fast scan, such as PQ48, PQ96x4 or RaBitQ."
             ) from error
         return index
 
 
 def _allow_few_points(index: Any, n_vectors: int) -> list[Any]:
-    """Let every k-means of an untrained index run on few vectors; FAISS prints a warning for each codebook otherwise.
+    """Allow every k-means of an untrained index to use few vectors; otherwise FAISS prints a warning per codebook.
 
     Returns
     -------
     list
-        Product quantizers that the index points to without owning them; keep them until it is trained.
+        Product quantizers that the index references but does not own; keep them until it is trained.
 
     Raises
     ------
     RuntimeError
-        If an OPQ rotation is to be trained on fewer vectors than dimensions.
+        If an OPQ rotation would be trained on fewer vectors than dimensions.
     """
     index = faiss.downcast_index(index)
     owned = []
@@ -114,7 +114,7 @@ def _allow_few_points(index: Any, n_vectors: int) -> list[Any]:
             rotation = faiss.downcast_VectorTransform(chain.at(position))
             if isinstance(rotation, faiss.OPQMatrix):
                 if n_vectors < rotation.d_in:
-                    # FAISS 1.15 writes beyond its buffers, which ends the process
+                    # FAISS 1.15 writes beyond its buffers and crashes
                     raise RuntimeError(f"OPQ needs as many vectors as dimensions, at least {rotation.d_in}")
                 rotation.pq = quantizer = _product_quantizer(rotation)
                 owned.append(quantizer)
@@ -130,16 +130,17 @@ def _allow_few_points(index: Any, n_vectors: int) -> list[Any]:
 
 
 def _product_quantizer(rotation: Any) -> Any:
-    """Return the product quantizer that an OPQ rotation would make for its training, for any number of vectors."""
+    """Return the product quantizer of an OPQ rotation's training, which accepts any number of vectors."""
     quantizer = faiss.ProductQuantizer(rotation.d_out, rotation.M, 8)
     quantizer.cp.min_points_per_centroid = 1
     return quantizer
 
 
 def _rotation_seconds(index: Any, X: Floats) -> float:
-    """Return about how long the rotation of an index such as OPQ48,PQ48 is trained, from a few iterations on a sample.
+    """Return the estimated training time of an OPQ rotation, extrapolated from a few iterations on a sample.
 
-    It takes most of the training of such an index, minutes for thousands of vectors. Others have none: 0.
+    The rotation takes most of the training of an index such as OPQ48,PQ48: minutes for thousands of vectors. Returns 0
+    for an index without one, or for few vectors.
     """
     if not isinstance(index, faiss.IndexPreTransform) or len(X) < TIMED_VECTORS:
         return 0.0
@@ -159,7 +160,7 @@ def _rotation_seconds(index: Any, X: Floats) -> float:
 
 
 def _add_codes(index: Any, codes: Codes) -> None:
-    """Add codes to an index as they are; a transform before it has already been applied to them."""
+    """Add existing codes to an index; they already include its transform."""
     if isinstance(index, faiss.IndexPreTransform):
         _add_codes(faiss.downcast_index(index.index), codes)
         index.ntotal = len(codes)

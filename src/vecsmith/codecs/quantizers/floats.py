@@ -1,4 +1,4 @@
-"""Codes that are floating-point numbers: float32, the baseline, and float16."""
+"""Floating-point codes: float32, the baseline, and float16."""
 
 from abc import abstractmethod
 from typing import Any
@@ -11,7 +11,7 @@ from vecsmith.codecs.stages import Codes, Floats, Quantizer
 
 
 class _Float(Quantizer):
-    """The vectors themselves, in a little-endian floating-point dtype."""
+    """Vectors in a little-endian floating-point dtype."""
 
     requires_fit = False
 
@@ -20,7 +20,7 @@ class _Float(Quantizer):
     def _dtype(self) -> np.dtype[np.floating[Any]]: ...
 
     def _fit(self, X: Floats, seed: int) -> None:
-        """Nothing to learn."""
+        """Learn nothing."""
 
     @property
     def bytes_per_vector(self) -> int:
@@ -35,10 +35,10 @@ class _Float(Quantizer):
 
 
 class Float32(_Float):
-    """The vectors as they are: four bytes a dimension."""
+    """Vectors unchanged: four bytes per dimension."""
 
     usage = pattern = example = "float32"
-    summary = "the vectors as they are; the baseline of every comparison"
+    summary = "the vectors unchanged; the baseline of every comparison"
     _dtype = np.dtype("<f4")
 
     def index(self, codes: Codes) -> Any:
@@ -46,10 +46,10 @@ class Float32(_Float):
 
 
 class Float16(_Float):
-    """IEEE half precision: two bytes a dimension."""
+    """IEEE half precision: two bytes per dimension."""
 
     usage = pattern = example = "float16"
-    summary = "half precision: two bytes a dimension"
+    summary = "half precision: two bytes per dimension"
     _dtype = np.dtype("<f2")
 
     def index(self, codes: Codes) -> Any:

@@ -1,4 +1,4 @@
-"""Less than one bit a dimension: groups of dimensions share a bit."""
+"""Groups of dimensions that share a bit: less than one bit per dimension."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,39 +17,39 @@ if TYPE_CHECKING:
 
     from vecsmith.training.codes import Sign
 
-RATE = 0.01
+LEARNING_RATE = 0.01
 
 
 class Grouped(BitQuantizer):
-    """The first k dimensions have a bit each, and groups of the others share one, with learned thresholds.
+    """The first k dimensions have a bit each; groups of the other dimensions share one bit, with learned thresholds.
 
-    A bit is 0 if o_i x_i ≤ t_i for every dimension i of its group, else 1. Groups are made of the dimensions that
-    correlate most, and the orientation o_i ∈ {−1, +1} makes their correlation positive. Groups are as small as the
-    bytes allow: of m bits, k = ⌊(s m − d) / (s − 1)⌋ are dimensions by themselves, with groups of s = ⌈d / m⌉ (two at
-    least). A bit stands for a learned level of every dimension of its group, and the code is
-    normalized. It loses to `BinaryAutoencoder` of the same bytes (docs/studies/quantizers.md).
+    A bit is 0 if o_i x_i ≤ t_i for all dimensions i of its group, else 1. A group consists of strongly correlated
+    dimensions, and the orientations o_i ∈ {−1, +1} make their correlations positive. Groups are as small as the number
+    of bits m allows: their size is s = ⌈d / m⌉, at least 2, and k = ⌊(s m − d) / (s − 1)⌋. A bit decodes to a learned
+    level for each dimension of its group, and codes are normalized. Quality is below that of `BinaryAutoencoder` with
+    as many bytes (docs/studies/quantizers.md).
 
     Parameters
     ----------
     size : int
-        Bytes of a code, fewer than d/8.
+        Bytes per code, fewer than d/8.
 
     Attributes
     ----------
     members_ : ndarray of shape (m, s), int64
-        The dimensions of every group; the first is repeated where there are fewer than s.
+        The dimensions of each group; the first is repeated in groups of fewer than s.
     orientation_ : ndarray of shape (d,)
         o.
     threshold_ : ndarray of shape (d,)
         t.
     middle_, half_ : ndarray of shape (d,)
-        A bit b ∈ {−1, +1} stands for middle + b · half.
+        A bit b ∈ {−1, +1} decodes to middle + b · half.
     """
 
     usage = "groupedNB"
     pattern = r"grouped(?P<size>\d+)B"
     example = "grouped3B"
-    summary = "N bytes, less than a bit a dimension: like dimensions share a bit (needs torch to fit)"
+    summary = "N bytes, less than a bit per dimension: correlated dimensions share a bit (needs torch to fit)"
     state: ClassVar = {
         "members_": ("*", "*"),
         "orientation_": ("d",),
@@ -74,17 +74,17 @@ class Grouped(BitQuantizer):
         return 8 * self.size
 
     def _fit(self, X: Floats, seed: int) -> None:
-        # training is to the right of codecs and needs torch: imported for fitting alone
+        # codecs must be importable without torch and the training package
         from vecsmith.training import split, train_codes, unit_rows
 
         d = X.shape[1]
         check_range(f"grouped{self.size}B", self.size, (d - 1) // 8, "bytes", f"vectors of {d} dimensions")
-        training, held_out = split(X, seed)
+        training, validation = split(X, seed)
         self.members_, self.orientation_ = _group(training, self.n_bits)
         owner = self._owner
         spread = spreads(training)
         oriented = training * self.orientation_
-        # were its dimensions independent, a group's bit would be 1 as often as 0
+        # if dimensions were independent, the bit of a group would be 1 with probability 1/2
         sizes = np.bincount(owner, minlength=self.n_bits)[owner]
         self.threshold_ = np.array(
             [np.quantile(values, 0.5 ** (1 / size)) for values, size in zip(oriented.T, sizes, strict=True)], np.float32
@@ -97,14 +97,14 @@ class Grouped(BitQuantizer):
             return unit_rows(p["middle"] + sign(above[:, self.members_].amax(dim=2))[:, owner] * p["half"])
 
         start = {"threshold": self.threshold_ / spread, "middle": middle / unit, "half": half / unit}
-        how = {"learning_rate": RATE, **self.options}
-        found, _ = train_codes(start, reconstruct, training, held_out, seed, "grouped", **how)
-        self.threshold_ = found["threshold"] * spread
-        self.middle_, self.half_ = unit * found["middle"], unit * found["half"]
+        how = {"learning_rate": LEARNING_RATE, **self.options}
+        trained, _ = train_codes(start, reconstruct, training, validation, seed, "grouped", **how)
+        self.threshold_ = trained["threshold"] * spread
+        self.middle_, self.half_ = unit * trained["middle"], unit * trained["half"]
 
     @property
     def _owner(self) -> NDArray[np.int64]:
-        """The group (d,) of every dimension."""
+        """The group of each dimension, (d,)."""
         owner = np.empty(self.input_dimensions_, np.int64)
         owner[self.members_] = np.arange(len(self.members_))[:, None]
         return owner
@@ -122,16 +122,16 @@ class Grouped(BitQuantizer):
     def decode(self, codes: Codes) -> Floats:
         return normalize(super().decode(codes))
 
-    # norms vary so much that a scan of scores before they are scaled would miss documents: the decoded are searched
+    # norms vary too much for a scan of unscaled scores, so the decoded vectors are searched
     project_queries = Quantizer.project_queries
     index = Quantizer.index
 
 
 def _group(X: Floats, m: int) -> tuple[NDArray[np.int64], Floats]:
-    """Return the members (m, s) of the groups, and orientations (d,).
+    """Return the members (m, s) of the groups, and the orientations (d,).
 
-    The two most correlated dimensions that are left start a group, and the first of them brings those it correlates
-    with most.
+    Greedy: one of the two most correlated remaining dimensions starts a group, and the remaining dimensions most
+    correlated with it join.
     """
     d = X.shape[1]
     s = max(2, -(-d // m))
@@ -142,7 +142,7 @@ def _group(X: Floats, m: int) -> tuple[NDArray[np.int64], Floats]:
     correlation = Moments(center=0, dtype=np.float32).add(Z).products / len(Z)
     strength = np.abs(correlation)
     np.fill_diagonal(strength, 0)
-    # −1 marks what is taken
+    # −1 marks dimensions that have a group
     strength[:single] = strength[:, :single] = -1
     for group, rest in enumerate(np.array_split(np.arange(single, d), m - single), start=single):
         first = int(strength.max(axis=1).argmax())

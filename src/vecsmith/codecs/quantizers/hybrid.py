@@ -1,4 +1,4 @@
-"""Levels of the principal components, with more bits for those of more variance."""
+"""Lloyd-Max quantization of principal components, with more bits for components of larger variance."""
 
 from functools import cached_property
 from typing import ClassVar
@@ -13,34 +13,34 @@ from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
 from vecsmith.codecs.stages import Codes, Floats, check_range
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
-"""Squared error of the best 1, 2, 4, 8 and 16 levels for a normal value of variance 1 (Max 1960)."""
+"""Squared error of the optimal 1, 2, 4, 8 and 16 levels for a normal distribution of variance 1 (Max 1960)."""
 SLOTS = 4
-"""Components that a group of four bits may hold."""
+"""Maximum number of components in a group of four bits."""
 
 
 class Hybrid(ComponentQuantizer, NibbleQuantizer):
-    """One to four bits of levels for every principal component that is worth them, by reverse water-filling.
+    """Principal components with zero to four bits each, allocated by reverse water-filling.
 
-    With z = W(x − μ), of which every component takes the nearest of its 2ᵇ levels ẑ, a code stands for
-    x̂ = μ + Wᵀ(ẑ/g), normalized. Here g = 1 − D(b) is the share of a component's variance that its levels keep, by which
-    least squares shrinks it; undoing that makes documents easier to tell apart. The components are ordered so that none
-    crosses the border of four bits: those of 4 bits, those of 3 each with one of 1, those of 2, those of 1.
+    Each component of z = W(x − μ) is rounded to the nearest of its 2ᵇ levels, ẑ. A code decodes to x̂ = μ + Wᵀ(ẑ/g),
+    normalized, where g = 1 − D(b) is the fraction of the component's variance that the levels keep. Least squares
+    shrinks components by g; undoing that improves retrieval. Components are ordered so that none crosses the border
+    between groups of four bits: first those of 4 bits, then pairs of 3 bits and 1, those of 2, and those of 1.
 
     Parameters
     ----------
     size : int
-        Bytes of a code, at most d/2.
+        Bytes per code, at most d/2.
 
     Attributes
     ----------
     mean_ : ndarray of shape (d,)
         μ.
     components_ : ndarray of shape (r, d)
-        W, in the order in which they are stored.
+        W, in storage order.
     bits_ : ndarray of shape (r,), uint8
-        b.
+        b, the number of bits of each component.
     levels_ : ndarray of shape (16, r)
-        The levels, rising; the last is repeated where there are fewer than 16.
+        The levels in increasing order; the last is repeated where there are fewer than 16.
     gain_ : ndarray of shape (r,)
         1/g.
 
@@ -53,7 +53,7 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
     usage = "hybridNB"
     pattern = r"hybrid(?P<size>\d+)B"
     example = "hybrid8B"
-    summary = "N bytes: 1 to 4 bits of levels a principal component, more for more variance; fast scan"
+    summary = "N bytes: principal components with 1 to 4 bits each, by their variance; fast scan"
     state: ClassVar = {
         "mean_": ("d",),
         "components_": ("*", "d"),
@@ -75,9 +75,9 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
         n, d = X.shape
         check_range(f"hybrid{self.size}B", self.size, d // 2, "bytes", f"vectors of {d} dimensions")
         self.mean_, variances, components = principal_components(X)
-        given = allocate(variances, 8 * self.size)
-        order = storage_order(given)
-        self.bits_ = given[order].astype(np.uint8)
+        allocated = allocate(variances, 8 * self.size)
+        order = storage_order(allocated)
+        self.bits_ = allocated[order].astype(np.uint8)
         self.components_ = components[order]
         sample = X[np.random.default_rng(seed).permutation(n)[:TRAINING_VECTORS]]
         Z = (sample - self.mean_) @ self.components_.T
@@ -92,22 +92,22 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
     @cached_property
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the group, the slot within it, and the first bit within it of every component."""
+        """The group of each component, its slot in the group, and its first bit in the group; three arrays (r,)."""
         starts = np.cumsum(self.bits_, dtype=np.int64) - self.bits_
         groups, shifts = np.divmod(starts, 4)
         return groups, np.arange(len(groups)) - np.searchsorted(groups, groups), shifts
 
     def groups(self, X: Floats) -> Codes:
         Z = (X - self.mean_) @ self.components_.T
-        found = np.zeros(Z.shape, np.uint8)
+        numbers = np.zeros(Z.shape, np.uint8)
         for threshold in (self.levels_[1:] + self.levels_[:-1]) / 2:
-            found += threshold < Z
-        found = np.minimum(found, (1 << self.bits_) - 1)
+            numbers += threshold < Z
+        numbers = np.minimum(numbers, (1 << self.bits_) - 1)
         groups, slots, shifts = self._places
         result = np.zeros((len(X), self.n_groups), np.uint8)
         for slot in range(SLOTS):
             here = slots == slot
-            result[:, groups[here]] |= found[:, here] << shifts[here].astype(np.uint8)
+            result[:, groups[here]] |= numbers[:, here] << shifts[here].astype(np.uint8)
         return result
 
     def values(self, codes: Codes) -> Floats:
@@ -116,9 +116,9 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
     @cached_property
     def _table(self) -> Floats:
-        """What every entry of its group stands for in each component, (r, 16)."""
-        found = np.arange(ENTRIES)[:, None] >> self._places[2] & (1 << self.bits_) - 1
-        return np.ascontiguousarray((np.take_along_axis(self.levels_, found, axis=0) * self.gain_).T)
+        """The decoded value of each component for each entry of its group, (r, 16)."""
+        numbers = np.arange(ENTRIES)[:, None] >> self._places[2] & (1 << self.bits_) - 1
+        return np.ascontiguousarray((np.take_along_axis(self.levels_, numbers, axis=0) * self.gain_).T)
 
     @property
     def codebooks(self) -> Floats:
@@ -129,7 +129,7 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
     @property
     def entries(self) -> Floats:
-        """Return what the entries of every group stand for in ẑ, as vectors (G, 16, d)."""
+        """The contribution of each entry of each group to Wᵀẑ, (G, 16, d)."""
         groups, slots, _ = self._places
         directions = np.zeros((self.n_groups, SLOTS, self.input_dimensions_), np.float32)
         directions[groups, slots] = self.components_ / self.gain_[:, None]
@@ -140,7 +140,7 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
     @cached_property
     def _slots(self) -> Floats:
-        """The component of every slot of every group, (G, 4, d); zeros where there is none."""
+        """The component in each slot of each group, (G, 4, d); zeros in empty slots."""
         groups, slots, _ = self._places
         components = np.zeros((self.n_groups, SLOTS, self.input_dimensions_), np.float32)
         components[groups, slots] = self.components_
@@ -148,23 +148,24 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
 
 
 def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
-    """Spend `bits` on values so that the sum of their squared errors is least, at most four each.
+    """Allocate `bits` to values, at most four each, so that the sum of their squared errors is minimal.
 
-    The next bit goes where it takes away most, which is optimal because every further one takes away less. Where more
-    values have three bits than have one, some of three get four and two instead, so that all fit in groups of four;
-    that is no longer optimal, but the spectra of embeddings do not need it.
+    Each bit goes to the value whose error it reduces most. That is optimal because further bits for the same value
+    reduce the error less. If more values have three bits than have one, pairs of three-bit values are changed to four
+    and two bits, so that all fit in groups of four. That is no longer optimal, but does not occur for the spectra of
+    embeddings.
 
     Parameters
     ----------
     variances : ndarray of shape (d,)
-        Falling.
+        Decreasing variances.
     bits : int
-        A multiple of 4, at most 4 d.
+        Number of bits, a multiple of 4, at most 4 d.
 
     Returns
     -------
     ndarray of shape (d,)
-        Bits of every value.
+        Number of bits of each value.
     """
     gains = np.append(-np.diff(DISTORTIONS), -np.inf)
     given = np.zeros(len(variances), np.int64)
@@ -177,7 +178,7 @@ def allocate(variances: NDArray[np.float64], bits: int) -> NDArray[np.int64]:
 
 
 def storage_order(bits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the values that have bits, so that no value's bits cross the border of a group of four."""
+    """Return the numbers of the values with bits, ordered so that no value crosses the border of a group."""
     fours, threes, twos, ones = (np.flatnonzero(bits == count) for count in (4, 3, 2, 1))
     pairs = np.stack([threes, ones[: len(threes)]], axis=1).ravel()
     return np.concatenate([fours, pairs, twos, ones[len(threes) :]])

@@ -10,28 +10,27 @@ from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
 from vecsmith.codecs.stages import Floats, check_range
 from vecsmith.embeddings import Moments, principal_axes
 
-ROUNDS = 30
+ITERATIONS = 30
 TRAINING_VECTORS = 20_000
-"""So many are enough for a rotation."""
+"""Maximum number of vectors that the rotation is fitted on, which is enough."""
 
 
 class ITQ(UnitBitQuantizer):
-    """Signs of principal components that are rotated so that the signs are near the values.
+    """Signs of principal components, rotated so that the values are close to their signs.
 
-    Such bits are compared by Hamming distance. Decoded, a code stands for μ + αPb, normalized, with the P that is
-    described below and the α of least squared error.
+    Such bits can be compared by Hamming distance. A code decodes to μ + αPb, normalized, with α of least squared error.
 
     Parameters
     ----------
     size : int
-        Bytes of a code, at most d/8.
+        Bytes per code, at most d/8.
 
     Attributes
     ----------
     mean_ : ndarray of shape (d,)
         μ.
     projection_ : ndarray of shape (d, m)
-        P: m principal components, rotated.
+        P: m rotated principal components.
     scale_ : ndarray of shape (1,)
         α.
 
@@ -66,26 +65,26 @@ class ITQ(UnitBitQuantizer):
 
 
 def sign(values: NDArray[Any]) -> Floats:
-    """Return 1 where a value is positive, and −1 elsewhere."""
+    """Return 1 for positive values and −1 elsewhere."""
     return np.where(values > 0, np.float32(1), np.float32(-1))
 
 
 def iterative_quantization(X: Floats, m: int, rng: np.random.Generator) -> Floats:
-    """Return a projection (d, m) of small loss under signs: principal components rotated towards a cube's corners.
+    """Return a projection (d, m) to principal components, rotated to minimize the error of taking signs.
 
     Parameters
     ----------
     X : ndarray of shape (n, d)
         Centered vectors.
     m : int
-        Bits, at most d.
+        Number of bits, at most d.
     rng : numpy.random.Generator
-        Draws the rotation that it starts from, and the vectors where there are more than enough.
+        Draws the initial rotation, and a sample if there are more than `TRAINING_VECTORS` vectors.
     """
     components = principal_axes(Moments(center=0, dtype=np.float32).add(X).products)[1][:, :m]
     rotation = np.linalg.qr(rng.standard_normal((m, m)))[0].astype(np.float32)
     Z = (X if len(X) <= TRAINING_VECTORS else X[rng.permutation(len(X))[:TRAINING_VECTORS]]) @ components
-    for _ in range(ROUNDS):
+    for _ in range(ITERATIONS):
         left, _, right = np.linalg.svd(Z.T @ sign(Z @ rotation))
         rotation = left @ right
     return np.asarray(components @ rotation, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""One bit a dimension: above its median or not."""
+"""Quantization at the median: one bit per dimension."""
 
 from typing import ClassVar
 
@@ -9,9 +9,9 @@ from vecsmith.codecs.stages import Floats
 
 
 class Median(BitQuantizer):
-    """One bit a dimension, 1 above the median, so that every bit is as often 1 as 0.
+    """One bit per dimension, 1 above the median, so that ones and zeros are equally frequent.
 
-    A bit stands for the mean of the values on its side of the median, the level of least squared error.
+    A bit decodes to the mean of the training values on its side of the median, the level of least squared error.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Median(BitQuantizer):
     """
 
     usage = pattern = example = "median"
-    summary = "above the dimension's median or not: one bit a dimension"
+    summary = "above the dimension's median or not: one bit per dimension"
     state: ClassVar = {"threshold_": ("d",), "below_": ("d",), "above_": ("d",)}
 
     threshold_: Floats
@@ -36,7 +36,7 @@ class Median(BitQuantizer):
         self.above_ = self._mean_where(X, above)
 
     def _mean_where(self, X: Floats, chosen: Bits) -> Floats:
-        # a dimension that is constant has no value above its median
+        # a constant dimension has no value above its median
         count = chosen.sum(axis=0)
         total = np.where(chosen, X, 0).sum(axis=0, dtype=np.float64)
         return np.where(count > 0, total / np.maximum(count, 1), self.threshold_).astype(np.float32)

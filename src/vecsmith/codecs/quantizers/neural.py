@@ -1,4 +1,4 @@
-"""A small network that makes bits, and a linear decoder trained with it."""
+"""A small network that computes bits, and a linear decoder trained with it."""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,24 +18,26 @@ if TYPE_CHECKING:
 
     from vecsmith.training.codes import Sign
 
-RATE = 3e-3
+LEARNING_RATE = 3e-3
 START_VECTORS = 20_000
-"""So many are enough for a start."""
+"""Maximum number of vectors that the initial parameters are fitted on, which is enough."""
 SWEEPS = 3
+"""Sweeps of coordinate descent in encoding."""
 
 
 class Neural(UnitBitQuantizer):
-    """A binary auto-encoder whose encoder and decoder are trained to rank documents as their vectors do.
+    """A binary autoencoder whose encoder and decoder are trained to rank documents as the vectors do.
 
-    A network with one hidden layer guesses the bits, b = sign(tanh(xH + h) R + xS + s), from which coordinate descent
-    on ‖x − μ − Dᵀb‖² goes on as in `BinaryAutoencoder`; a code stands for μ + Dᵀb, normalized. The network starts as
-    one step of that descent: H is the linear start, S and R are what a step adds up. Training improves the network, but
-    after the descent the code is no better than that of `BinaryAutoencoder` (docs/studies/quantizers.md).
+    A network with one hidden layer predicts initial bits, b = sign(tanh(xH + h) R + xS + s), which coordinate descent
+    on ‖x − μ − Dᵀb‖² improves as in `BinaryAutoencoder`. A code decodes to μ + Dᵀb, normalized. The initial network
+    computes one step of that descent: H predicts the bits, and S and R are the coefficients of the step. Training
+    improves the network, but after the descent the codes are no better than those of `BinaryAutoencoder`
+    (docs/studies/quantizers.md).
 
     Parameters
     ----------
     size : int
-        Bytes of a code.
+        Bytes per code.
 
     Attributes
     ----------
@@ -52,7 +54,7 @@ class Neural(UnitBitQuantizer):
     usage = "neuralNB"
     pattern = r"neural(?P<size>\d+)B"
     example = "neural4B"
-    summary = "N bytes: a binary auto-encoder whose network is trained for ranking; fast scan (needs torch to fit)"
+    summary = "N bytes: a binary autoencoder whose network is trained for ranking; fast scan (needs torch to fit)"
     state: ClassVar = {
         "hidden_": ("d", "*"),
         "hidden_bias_": ("*",),
@@ -74,16 +76,16 @@ class Neural(UnitBitQuantizer):
     decoder_: Floats
 
     def _fit(self, X: Floats, seed: int) -> None:
-        # training is to the right of codecs and needs torch: imported for fitting alone
+        # codecs must be importable without torch and the training package
         from vecsmith.training import split, train_codes, unit_rows
 
         if self.size < 1:
             raise VecsmithError("neural0B has no bits; ask for a byte or more.")
-        training, held_out = split(X, seed)
+        training, validation = split(X, seed)
         start = _start(training[:START_VECTORS], self.size, seed)
-        # Adam moves every entry alike, so all are brought to a size of about 1
+        # Adam's steps have the same size for all entries, so all are scaled to a size of about 1
         units = {name: max(float(np.abs(array).mean()), 1e-6) for name, array in start.items()}
-        # biases add up with what they are beside; the reconstruction is free in scale, but only as a whole
+        # a bias has the unit of the products it is added to; offset and decoder may only be scaled together
         units |= {"hidden_bias": 1.0, "bias": 1.0, "offset": units["decoder"]}
 
         def reconstruct(p: "Mapping[str, Tensor]", x: "Tensor", sign: "Sign") -> "Tensor":
@@ -93,28 +95,28 @@ class Neural(UnitBitQuantizer):
             return unit_rows(p["offset"] + signs @ p["decoder"])
 
         scaled = {name: array / units[name] for name, array in start.items()}
-        how = {"learning_rate": RATE, **self.options}
-        found, _ = train_codes(scaled, reconstruct, training, held_out, seed, "neural", **how)
-        for name, array in found.items():
+        how = {"learning_rate": LEARNING_RATE, **self.options}
+        trained, _ = train_codes(scaled, reconstruct, training, validation, seed, "neural", **how)
+        for name, array in trained.items():
             setattr(self, f"{name}_", array * np.float32(units[name]))
 
-    def _guess(self, X: Floats) -> Floats:
+    def _predict(self, X: Floats) -> Floats:
         hidden = np.tanh(X @ self.hidden_ + self.hidden_bias_)
         return np.asarray(hidden @ self.feedback_ + X @ self.skip_ + self.bias_, dtype=np.float32)
 
     def bits(self, X: Floats) -> Bits:
-        return descend(X - self.offset_, self.decoder_, sign(self._guess(X)), SWEEPS) > 0
+        return descend(X - self.offset_, self.decoder_, sign(self._predict(X)), SWEEPS) > 0
 
     def from_signs(self, signs: Floats) -> Floats:
         return self.offset_ + signs @ self.decoder_
 
 
 def _start(X: Floats, size: int, seed: int) -> dict[str, Floats]:
-    """Return the network that makes one step of a binary auto-encoder's descent with all bits at once."""
+    """Return initial parameters: one step of the descent of `BinaryAutoencoder`, for all bits at once."""
     fitted = BinaryAutoencoder(size).fit(X, seed)
     A, mean = fitted.directions_, fitted.mean_
     centered = X - mean
-    # twice the spread, so that tanh is nearly a sign
+    # twice the standard deviation, so that tanh is close to the sign
     first = 2 * fitted.start_ / np.maximum((centered @ fitted.start_).std(axis=0), 1e-6)
     G = A @ A.T
     np.fill_diagonal(G, 0)

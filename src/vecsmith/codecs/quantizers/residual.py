@@ -1,4 +1,4 @@
-"""Two quantizers, of which the second codes what the first left: a short code to scan, and the rest to reorder by."""
+"""Residual quantization with two quantizers: a short code to scan, and a second one for rescoring."""
 
 from collections.abc import Iterator, Mapping
 from copy import copy
@@ -14,19 +14,21 @@ from vecsmith.codecs.stages import Blocks, Codes, Floats, Quantizer, inner
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 
-REFIT_VECTORS = 10_000
+LENGTH_VECTORS = 10_000
+"""Maximum number of vectors that the second length is fitted on."""
 
 
 class Residual(Quantizer):
-    """x̂ = a x̂₁ + ρ r̂, normalized, where r̂ is the second quantizer's code of the direction of r = x − a x̂₁.
+    """x̂ = a x̂₁ + ρ r̂, normalized, where r̂ is the direction of the residual r = x − a x̂₁ after the second quantizer.
 
-    The second quantizer is fitted on such directions. The lengths a and ρ are fitted by least squares, one for all, as
-    those of r hardly differ. A code is that of the first quantizer, followed by that of the second.
+    The second quantizer is fitted on the directions of residuals. The lengths a and ρ are fitted by least squares and
+    shared by all vectors, because the lengths of residuals hardly differ. A code consists of the code of the first
+    quantizer followed by that of the second.
 
     Parameters
     ----------
     first, second : str
-        The quantizers, as in a spec.
+        Specs of the quantizers.
 
     Attributes
     ----------
@@ -36,7 +38,7 @@ class Residual(Quantizer):
     Raises
     ------
     VecsmithError
-        If one of them is unknown, or is no quantizer of one code.
+        If one of them is unknown, or is not a single quantizer.
 
     References
     ----------
@@ -46,7 +48,7 @@ class Residual(Quantizer):
     usage = "A+B"
     pattern = r"(?P<first>(?!faiss:)[^+]+)\+(?P<second>.+)"
     example = "hybrid4B+trellis4B"
-    summary = "two quantizers, the second for what the first left: a scan of the first, rescored by both"
+    summary = "two quantizers, the second for the residual of the first: a scan of the first, rescored by both"
     state: ClassVar = {"lengths_": ("*",)}
 
     lengths_: Floats
@@ -57,20 +59,20 @@ class Residual(Quantizer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         self.first.fit(X, seed)
-        start = self.first.decode(self.first.encode(X))
-        length = _least_squares(X, start)
-        left = X - length * start
-        self.second.fit(normalize(left), seed)
-        left = left[np.random.default_rng(seed).permutation(len(X))[:REFIT_VECTORS]]
-        rest = self.second.decode(self.second.encode(normalize(left)))
-        self.lengths_ = np.array([length, _least_squares(left, rest)], np.float32)
+        first = self.first.decode(self.first.encode(X))
+        length = _least_squares(X, first)
+        residuals = X - length * first
+        self.second.fit(normalize(residuals), seed)
+        residuals = residuals[np.random.default_rng(seed).permutation(len(X))[:LENGTH_VECTORS]]
+        second = self.second.decode(self.second.encode(normalize(residuals)))
+        self.lengths_ = np.array([length, _least_squares(residuals, second)], np.float32)
 
     @property
     def keeps_mean(self) -> bool:
         return self.first.keeps_mean or self.second.keeps_mean
 
     def recentered(self, blocks: Blocks) -> Self:
-        """Return a copy with new means: of the vectors for the first quantizer, of its residuals for the second."""
+        """Return a copy whose means are those of the vectors in `blocks` and, for the second quantizer, residuals."""
         stage = copy(self)
         stage.first = self.first.recentered(blocks)
 
@@ -102,7 +104,7 @@ class Residual(Quantizer):
         return np.hstack([codes, self.second.encode(self._residuals(X, codes))])
 
     def _residuals(self, X: Floats, codes: Codes) -> Floats:
-        """Return the directions (n, d) of what the first codes leave of vectors (n, d)."""
+        """Return the directions (n, d) of the residuals of vectors (n, d) after the first quantizer."""
         return normalize(X - self.lengths_[0] * self.first.decode(codes))
 
     def decode(self, codes: Codes) -> Floats:
@@ -126,18 +128,18 @@ class Residual(Quantizer):
 
     @cached_property
     def _cosines(self) -> Floats:
-        """Inner products (k₂, k₁) of the directions of the second quantizer's coordinates with those of the first's."""
+        """Inner products (k₂, k₁) of the two quantizers' coordinate axes."""
         every = np.eye(self.input_dimensions_, dtype=np.float32)
         return self.second.project(every).T @ self.first.project(every)
 
 
 def _least_squares(X: Floats, Y: Floats) -> np.float32:
-    """Return the factor of Y (n, d) that is nearest to X."""
+    """Return the factor a that minimizes ‖X − aY‖², for X and Y (n, d)."""
     return np.float32(np.vdot(X, Y) / max(np.vdot(Y, Y), np.finfo(np.float32).tiny))
 
 
 def _quantizer(part: str) -> Quantizer:
     stage = stage_named(part)
     if not isinstance(stage, Quantizer) or isinstance(stage, Residual):
-        raise VecsmithError(f"{part!r} is no quantizer that + can join; write two, such as hybrid24B+trellis24B.")
+        raise VecsmithError(f"{part!r} is not a quantizer that + can combine; write two, such as hybrid24B+trellis24B.")
     return stage

@@ -1,4 +1,4 @@
-"""Uniform scalar quantization: int8 and int4, calibrated per dimension, in FAISS's layout."""
+"""Uniform scalar quantization: int8 and int4 with ranges per dimension, in FAISS's layout."""
 
 from typing import Any, ClassVar
 
@@ -11,13 +11,13 @@ from vecsmith.embeddings import Moments
 
 
 class _Scalar(Quantizer):
-    """2ᵇ equally spaced levels a dimension; what lies beyond the outer levels takes the outer level.
+    """2ᵇ equally spaced levels per dimension; values beyond the outer levels are clipped.
 
-    The outer levels are the smallest and the largest value seen, or the mean ± `_reach` standard deviations where
-    that is closer.
+    The outer levels are the minimum and maximum of the training vectors, or the mean ± `_reach` standard deviations
+    where that is closer to the mean.
 
-    FAISS's ``ScalarQuantizer`` cuts [vmin, vmin + vdiff] into 2ᵇ − 1 bins, decodes to their middles and clips above to
-    one bin more; vmin is set half a step below the lowest level, so that its truncation rounds to the nearest level.
+    FAISS's ``ScalarQuantizer`` divides [vmin, vmin + vdiff] into 2ᵇ − 1 bins, decodes to bin centers, and clips above
+    to one further bin. With vmin half a step below the lowest level, its truncation rounds to the nearest level.
     """
 
     state: ClassVar = {"lowest_": ("d",), "step_": ("d",)}
@@ -58,23 +58,23 @@ class _Scalar(Quantizer):
 
 
 class Int8(_Scalar):
-    """256 levels a dimension."""
+    """256 levels per dimension."""
 
     usage = pattern = example = "int8"
-    summary = "256 levels a dimension, calibrated, clipped: one byte a dimension"
-    # farther than any value: with 256 levels clipping gains nothing
+    summary = "256 levels per dimension, calibrated, clipped: one byte per dimension"
+    # beyond all values: with 256 levels, clipping gains nothing
     _bits, _reach, _type = 8, 1e6, faiss.ScalarQuantizer.QT_8bit
 
 
 class Int4(_Scalar):
-    """16 levels a dimension, two dimensions a byte, at most ±2.51 standard deviations apart.
+    """16 levels per dimension within ±2.51 standard deviations, two dimensions per byte.
 
     References
     ----------
-    J. Max 1960, Quantizing for minimum distortion, IRE Transactions on Information Theory 6(1): the best outer levels
-    for a normal distribution and 16 levels.
+    J. Max 1960, Quantizing for minimum distortion, IRE Transactions on Information Theory 6(1): the optimal outer
+    levels for a normal distribution and 16 levels.
     """
 
     usage = pattern = example = "int4"
-    summary = "16 levels a dimension, calibrated, clipped: half a byte a dimension"
+    summary = "16 levels per dimension, calibrated, clipped: half a byte per dimension"
     _bits, _reach, _type = 4, 2.51, faiss.ScalarQuantizer.QT_4bit

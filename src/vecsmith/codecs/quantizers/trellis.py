@@ -1,4 +1,4 @@
-"""A trellis code of the principal components: the best quality per byte, searched through sketches."""
+"""Trellis-coded quantization of principal components: the best quality per byte, searched through sketches."""
 
 from functools import cached_property
 from typing import ClassVar
@@ -22,36 +22,38 @@ from vecsmith.codecs.quantizers.trellis_coding import (
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
 from vecsmith.codecs.stages import Codes, Floats, check_range
 
-UNSHRINK = 0.75
-"""The exponent p below: errors grow with it, and retrieval gets better up to here (docs/studies/quantizers.md)."""
-REFIT_VECTORS = 3000
+UNSHRINKING_POWER = 0.75
+"""The exponent p of `Trellis`. Retrieval improves up to this value (docs/studies/quantizers.md)."""
+GAIN_VECTORS = 3000
+"""Maximum number of vectors that the gains are fitted on."""
 MIN_SKETCH_BYTES, MAX_SKETCH_BYTES = 16, 24
 """Sketches take half of the bytes of a code, within these bounds."""
 
 
 class Trellis(ComponentQuantizer):
-    """A trellis-coded quantizer with a budget of bits, spent by reverse water-filling on principal components.
+    """Trellis-coded principal components, with bits allocated by reverse water-filling.
 
-    With z = W(x − μ)/√λ, trellis-coded as ẑ, a code stands for x̂ = μ + Wᵀ(√λ · a · g⁻ᵖ · ẑ), normalised: a is the
-    least-squares gain, and g = 1 − D(rate) the share of a component's variance that its code keeps. Least squares alone
-    shrinks what is coded coarsely towards the mean, which is what tells documents apart: p undoes that, and the norm
-    makes it a cosine.
+    With z = W(x − μ)/√λ, trellis-coded as ẑ, a code decodes to x̂ = μ + Wᵀ(√λ · a · g⁻ᵖ · ẑ), normalized: a is the
+    least-squares gain, and g = 1 − D(rate) is the fraction of a component's variance that its code keeps. Least squares
+    alone shrinks coarsely coded components towards the mean, although these distinguish documents; g⁻ᵖ partly undoes
+    that.
 
     Parameters
     ----------
     size : int
-        Bytes of a code, at most d/2.
+        Bytes per code, at most d/2.
 
     Attributes
     ----------
     mean_ : ndarray of shape (d,)
         μ.
     components_ : ndarray of shape (r, d)
-        W: the components that get bits, by rising variance, so that the stream starts where errors weigh least.
+        W: the components that get bits, by increasing variance, so that the bit stream starts where errors have the
+        least weight.
     scale_, gain_ : ndarray of shape (r,)
         √λ, and √λ · a · g⁻ᵖ.
     steps_ : ndarray of shape (steps, 2), uint8
-        Bits and values of every step.
+        Number of bits and of values of each step.
 
     References
     ----------
@@ -61,7 +63,7 @@ class Trellis(ComponentQuantizer):
     usage = "trellisNB"
     pattern = r"trellis(?P<size>\d+)B"
     example = "trellis8B"
-    summary = "N bytes: a trellis code of the principal components; best per byte, searched through sketches"
+    summary = "N bytes: trellis-coded principal components; best quality per byte, searched decoded"
     state: ClassVar = {
         "mean_": ("d",),
         "components_": ("*", "d"),
@@ -88,15 +90,15 @@ class Trellis(ComponentQuantizer):
         self.steps_ = np.array(steps[::-1], np.uint8)
         self.components_ = components[:r][::-1].copy()
         self.scale_ = np.sqrt(variances[:r][::-1]).astype(np.float32)
-        self.gain_ = self.scale_ * self._gain(X[np.random.default_rng(seed).permutation(n)[:REFIT_VECTORS]])
+        self.gain_ = self.scale_ * self._gain(X[np.random.default_rng(seed).permutation(n)[:GAIN_VECTORS]])
 
     def _gain(self, X: Floats) -> Floats:
-        """Return a · g⁻ᵖ (r,)."""
+        """Return the gains a · g⁻ᵖ (r,), fitted on the vectors `X` (n, d)."""
         Z = self._components(X)
         reproduced = reproduce(viterbi(Z, self._steps, self.scale_**2), self._steps)
         least_squares = (Z * reproduced).sum(axis=0) / np.maximum((reproduced**2).sum(axis=0), 1e-9)
-        kept = [1 - distortions()[step] for step in self._steps for _ in range(step[1])]
-        return np.asarray(least_squares * np.array(kept) ** -UNSHRINK, dtype=np.float32)
+        kept_variance = [1 - distortions()[step] for step in self._steps for _ in range(step[1])]
+        return np.asarray(least_squares * np.array(kept_variance) ** -UNSHRINKING_POWER, dtype=np.float32)
 
     @cached_property
     def _steps(self) -> tuple[Step, ...]:

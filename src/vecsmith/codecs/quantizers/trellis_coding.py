@@ -1,9 +1,9 @@
-"""Trellis-coded quantization of white Gaussian vectors: tables, the Viterbi search, and streams of bits.
+"""Trellis-coded quantization of white Gaussian vectors: tables, Viterbi search, bit streams and bit allocation.
 
-The code of a vector is a stream of bits. A *step* appends k bits and reproduces v values, which are read from a table
-at the *state*: the last `STATE_BITS` bits of the stream. A value is thus decided by bits of its neighbors too, and the
-Viterbi algorithm finds the stream that serves all of them best: one bit a value costs a squared error of 0.29 where
-the best quantizer of single values has 0.36 and the rate-distortion bound is 0.25.
+The code of a vector is a bit stream. A *step* appends k bits to it and reproduces v values, which are read from a table
+at the *state*: the last `STATE_BITS` bits of the stream. So a value depends on the bits of previous steps too, and the
+Viterbi algorithm finds the stream of least squared error. At one bit per value the error is 0.29; the optimal scalar
+quantizer has 0.36, and the rate-distortion bound is 0.25.
 
 References
 ----------
@@ -24,56 +24,59 @@ from vecsmith.codecs.stages import Codes, Floats
 STATE_BITS = 8
 STATES = 1 << STATE_BITS
 TABLES = Path(__file__).with_name("trellis_tables.safetensors")
-"""Made by ``benchmarks/trellis_tables.py``: Lloyd's algorithm on white Gaussian noise, for every rate."""
+"""Tables from ``benchmarks/trellis_tables.py``: Lloyd's algorithm on white Gaussian noise, for each rate."""
 
 Step = tuple[int, int]
-"""k bits for v values."""
+"""Number of bits k and of values v."""
 RATES: tuple[Step, ...] = ((4, 1), (3, 1), (2, 1), (1, 1), (1, 2), (1, 3), (1, 4))
-"""The steps there are, by falling rate."""
+"""All steps, by decreasing rate k/v."""
 
-REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)), bitorder="little")
-"""Every byte with its bits the other way round."""
-BLOCK = 256
-"""Vectors that are searched at a time, so that what the search holds stays in the cache."""
+REVERSED_BYTES = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)), bitorder="little")
+"""All bytes, with the order of their bits reversed."""
+VITERBI_BLOCK_ROWS = 256
+"""Vectors that the Viterbi search codes at a time, so that its arrays fit in the CPU cache."""
 
 
 @cache
 def tables() -> dict[Step, Floats]:
-    """Return the table (v, `STATES`) of every rate."""
+    """Return the table (v, `STATES`) of each step."""
     stored = load_file(TABLES)
     return {(k, v): stored[f"{k}/{v}"] for k, v in RATES}
 
 
 @cache
 def distortions() -> dict[Step, float]:
-    """Return the mean squared error of every rate on white Gaussian values of variance 1."""
+    """Return the mean squared error of each step on white Gaussian values of variance 1."""
     return dict(zip(RATES, load_file(TABLES)["distortions"].tolist(), strict=True))
 
 
 def viterbi(
     Z: Floats, steps: Sequence[Step], weights: Floats, values: dict[Step, Floats] | None = None
 ) -> NDArray[np.uint8]:
-    """Find the states whose values are nearest to Z, in the squared distance with `weights`.
+    """Return the states of the bit streams whose values have the least weighted squared distance to `Z`.
 
     Parameters
     ----------
     Z : ndarray of shape (n, d)
-        Values of variance 1, d being all the values of `steps`.
+        Values of variance 1; d is the number of values of all `steps`.
     steps : sequence of Step
-        From the first on; the stream before it is zeros.
+        The steps in order. The stream before the first is zeros.
     weights : ndarray of shape (d,)
         Weights of the squared errors.
     values : dict of Step to ndarray of shape (v, `STATES`), optional
-        Other tables than `tables`.
+        Tables to use instead of `tables`.
 
     Returns
     -------
     ndarray of shape (n, len(steps)), uint8
-        The state after every step.
+        The state after each step.
     """
     values = values or tables()
-    found = [_viterbi(Z[start : start + BLOCK], steps, weights, values) for start in range(0, len(Z), BLOCK)]
-    return np.concatenate(found) if found else np.empty((0, len(steps)), np.uint8)
+    states = [
+        _viterbi(Z[start : start + VITERBI_BLOCK_ROWS], steps, weights, values)
+        for start in range(0, len(Z), VITERBI_BLOCK_ROWS)
+    ]
+    return np.concatenate(states) if states else np.empty((0, len(steps)), np.uint8)
 
 
 def _viterbi(Z: Floats, steps: Sequence[Step], weights: Floats, values: dict[Step, Floats]) -> NDArray[np.uint8]:
@@ -84,11 +87,11 @@ def _viterbi(Z: Floats, steps: Sequence[Step], weights: Floats, values: dict[Ste
     features = np.ones((1 + max(v for _, v in steps), n), np.float32)
     chosen = []
     for k, v in steps:
-        # the states that may precede (o << k) | bits are o and those that differ from it in their k highest bits
+        # predecessors of the state (o << k) | bits: o, and the states that differ from it in the k highest bits
         before = cost.reshape(1 << k, -1, n)
         best, choice = before[0].copy(), np.zeros(before.shape[1:], np.uint8)
         for highest in range(1, 1 << k):
-            # many times as fast as an assignment to choice[better]
+            # many times faster than assigning to choice[better]
             better = (before[highest] < best).view(np.uint8)
             np.maximum(choice, better * np.uint8(highest), out=choice)
             np.minimum(best, before[highest], out=best)
@@ -132,7 +135,7 @@ def _all_tables() -> Floats:
 
 @cache
 def _columns(steps: tuple[Step, ...]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return the step of every value (d,), and where its table starts among `_all_tables`."""
+    """Return the step number of each value (d,), and the offset of its table in `_all_tables`."""
     sizes = [v for _, v in RATES]
     first = dict(zip(RATES, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
     places = [(number, first[step] + value) for number, step in enumerate(steps) for value in range(step[1])]
@@ -141,39 +144,39 @@ def _columns(steps: tuple[Step, ...]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def pack(states: NDArray[np.uint8], steps: Sequence[Step]) -> Codes:
-    """Return the streams (n, bytes) of states (n, len(steps)): the k new bits of every step, the highest first."""
+    """Pack states (n, len(steps)) to bit streams (n, bytes): the k new bits of each step, highest bit first."""
     shifts = [(number, shift) for number, (k, _) in enumerate(steps) for shift in range(k - 1, -1, -1)]
     numbers, places = np.array(shifts).T
     return np.packbits(states[:, numbers] >> places.astype(np.uint8) & 1, axis=1, bitorder="little")
 
 
 def unpack(codes: Codes, steps: Sequence[Step]) -> NDArray[np.uint8]:
-    """Return the states (n, len(steps)) of streams (n, bytes)."""
+    """Unpack bit streams (n, bytes) to states (n, len(steps))."""
     ends = np.cumsum([k for k, _ in steps])
-    # the stream in big bit order, after eight zeros: a state is a byte's worth of it, which lies in two bytes
+    # the stream in big-endian bit order, after eight zeros: a state is eight consecutive bits, from two bytes
     stream = np.zeros((len(codes), codes.shape[1] + 2), np.uint16)
-    stream[:, 1:-1] = REVERSED.take(codes)
+    stream[:, 1:-1] = REVERSED_BYTES.take(codes)
     pairs = stream[:, :-1] << 8 | stream[:, 1:]
     return (pairs.take(ends >> 3, axis=1) >> (8 - (ends & 7)).astype(np.uint16)).astype(np.uint8)
 
 
 def allocate(variances: NDArray[np.float64], bits: int) -> list[Step]:
-    """Spend bits on values of falling variance so that the sum of their squared errors is small.
+    """Allocate bits to values of decreasing variance so that the sum of their squared errors is small.
 
-    Every value takes the rate that minimizes error + θ · bits (reverse water-filling over the rates there are), with
-    the smallest θ that the bits allow; the few bits left go to the values after the last.
+    This is reverse water-filling over the rates in `RATES`: each value takes the rate that minimizes error + θ · bits,
+    with the smallest θ that the number of bits allows. The few remaining bits are spent by `_spend`.
 
     Parameters
     ----------
     variances : ndarray of shape (d,)
-        Falling.
+        Decreasing variances.
     bits : int
-        At most 4 d.
+        Number of bits, at most 4 d.
 
     Returns
     -------
     list of Step
-        Steps for the first values, exactly `bits` in sum; values beyond them get none.
+        Steps for the first values, with exactly `bits` bits in total. The other values get no bits.
     """
     low, high = 1e-12 * variances[0], variances[0]
     steps: list[Step] = []
@@ -198,7 +201,7 @@ def _steps_at(variances: NDArray[np.float64], theta: float) -> list[Step]:
 
 
 def _spend(steps: list[Step], bits: int, d: int) -> list[Step]:
-    """Spend the bits that are left: on values that have none, then on the steps of fewest bits a value."""
+    """Spend remaining bits on values without bits, then on the steps with the fewest bits per value."""
     steps = list(steps)
     free = d - sum(v for _, v in steps)
     while bits and free:

@@ -1,4 +1,4 @@
-"""Several models' vectors as one: unit blocks side by side, weighted by what each model adds."""
+"""Fusion of the vectors of several models: weighted unit vectors side by side."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,76 +12,76 @@ from vecsmith.codecs.stages import Floats, Reducer
 from vecsmith.embeddings import Moments, normalize
 from vecsmith.errors import VecsmithError
 
-PART = r"(?P<name>[^@:]+)(?:@(?P<width>\d+))?(?::(?P<weight>-?\d+(?:\.\d+)?))?"
+MODEL_PATTERN = r"(?P<name>[^@:]+)(?:@(?P<width>\d+))?(?::(?P<weight>-?\d+(?:\.\d+)?))?"
 POWER = 1 / 8
 """The exponent p of the weights λ⁻ᵖ of a block's components (docs/studies/fusion.md)."""
-FLOOR, SPARSITY = 0.05, 5
-"""What is added to a spectrum of mean 1: a little, and more where there are few vectors for the dimensions."""
-GRID = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2)
-"""Weights of a model's cosine, beside 1 for that of the first model, which are tried."""
-SWEEPS = 2
-"""How often the weight of every model is chosen anew, where there are more than two."""
-GATE = 2
-"""Standard errors by which a model must help, to get a weight."""
+RIDGE, RIDGE_PER_SPARSITY = 0.05, 5
+"""The constant c of `FittedFuse` is `RIDGE` + `RIDGE_PER_SPARSITY` · d/n, for a spectrum of mean 1."""
+WEIGHT_GRID = (0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2)
+"""Candidate weights of a model's cosine, relative to 1 for the first model."""
+ASCENT_SWEEPS = 2
+"""Sweeps of coordinate ascent over the weights, for more than two models."""
+MIN_STANDARD_ERRORS = 2
+"""Gain in standard errors that a model needs to get a weight above 0."""
 PSEUDO_QUERIES, DOCUMENTS = 1000, 20_000
-"""Documents that are taken for queries, and those that are searched, at most."""
-DEPTH = 10
+"""Maximum number of pseudo-queries, and of documents that they search."""
+NDCG_DEPTH = 10
 """Ranks that count, as in nDCG@10."""
 TEMPERATURE = 0.4
-"""Of a gain, in mean differences between a query's first and tenth score."""
+"""Temperature of gains, in units of the mean difference between the first and the tenth score of a query."""
 
 Evaluate = Callable[[Sequence[float]], NDArray[np.float64]]
 
 
 class Fuse(Reducer):
-    """z = (w₁x₁/‖x₁‖, …, wₘxₘ/‖xₘ‖) with Σw² = 1, so that a score is the sum of the models' cosines times w².
+    """z = (w₁x₁/‖x₁‖, …, wₘxₘ/‖xₘ‖) with Σw² = 1, so that a score is the sum of the models' cosines, weighted by w².
 
-    It takes vectors that lie side by side, as those of `vecsmith.embeddings.fuse`, or a sequence of `EmbeddingSet`. The
-    blocks of a query must be of equal length, as they are there.
+    The input has the vectors of the models side by side, as `vecsmith.embeddings.fuse` returns them, in blocks of equal
+    norm.
 
     Parameters
     ----------
     parts : str
-        For every model, in the order of the blocks, a name, and perhaps ``@`` and its dimensions, which vectors that
-        know their blocks do not need, and ``:`` and a weight, 1 by default.
+        Models in the order of the blocks, separated by commas: a name, optionally ``@`` and the number of dimensions,
+        which is needed only for plain arrays, and optionally ``:`` and a weight, 1 by default.
     """
 
     usage = "fuse(A,B:W,…)"
     pattern = r"fuse\((?P<parts>[^()]*)\)"
     example = "fuse(a@24,b@16:0.7)"
     requires_fit = False
-    summary = "several models' vectors as one: unit blocks side by side, times weights; comes first"
+    summary = "the vectors of several models side by side, normalized and weighted; must be the first stage"
 
     def __init__(self, parts: str) -> None:
-        found = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
-        if len(found) < 2:
+        models = [_model(part.strip(), f"fuse({parts})") for part in str(parts).split(",")]
+        if len(models) < 2:
             raise VecsmithError(
                 f"fuse({parts}) names one model; name two or more, such as fuse(minilm,static:0.7), "
                 "or leave out the fusion."
             )
-        self.names = [match["name"] for match in found]
-        self.given_weights = [match["weight"] for match in found]
-        self.said_widths = [int(match["width"] or 0) for match in found]
-        self.widths = self.said_widths
+        self.names = [match["name"] for match in models]
+        self.given_weights = [match["weight"] for match in models]
+        self.given_widths = [int(match["width"] or 0) for match in models]
+        self.widths = self.given_widths
         self.parts = ",".join(
             name + (f"@{width}" if width else "") + ("" if weight is None else f":{weight}")
-            for name, width, weight in zip(self.names, self.said_widths, self.given_weights, strict=True)
+            for name, width, weight in zip(self.names, self.given_widths, self.given_weights, strict=True)
         )
         self.spec = self.usage.replace("A,B:W,…", self.parts).replace("A,B,…", self.parts)
         if not any(float(weight or 1) for weight in self.given_weights):
             raise VecsmithError(f"fuse({parts}) gives every model weight 0; leave one a weight.")
 
     def take(self, blocks: Mapping[str, int]) -> None:
-        """Learn which dimensions are whose; without blocks, they must stand in the spec.
+        """Set the number of dimensions of each model from the blocks of the vectors, or from the spec.
 
         Raises
         ------
         VecsmithError
-            If they are not known, or not as many as in the spec.
+            If the dimensions are unknown, or differ from those in the spec.
         """
-        if not blocks and not all(self.said_widths):
+        if not blocks and not all(self.given_widths):
             raise VecsmithError(
-                f"fuse({self.parts}) does not know which dimensions are whose; give it an embedding set per model, "
+                f"fuse({self.parts}) does not know the dimensions of its models; give it an embedding set per model, "
                 f"or write their dimensions, such as {self.names[0]}@384."
             )
         if blocks and len(blocks) != len(self.names):
@@ -89,10 +89,10 @@ class Fuse(Reducer):
                 f"fuse({self.parts}) is of {len(self.names)} models, but the vectors are of {len(blocks)} "
                 f"({', '.join(blocks)}); give one embedding set per model, in that order."
             )
-        widths = list(blocks.values()) or self.said_widths
-        if any(said not in (0, width) for said, width in zip(self.said_widths, widths, strict=True)):
-            found = " and ".join(map(str, widths))
-            raise VecsmithError(f"fuse({self.parts}) does not suit vectors of {found} dimensions; mend the spec.")
+        widths = list(blocks.values()) or self.given_widths
+        if any(given not in (0, width) for given, width in zip(self.given_widths, widths, strict=True)):
+            actual = " and ".join(map(str, widths))
+            raise VecsmithError(f"fuse({self.parts}) does not suit vectors of {actual} dimensions; correct the spec.")
         self.widths = widths
 
     def _fit(self, X: Floats, seed: int) -> None:
@@ -104,13 +104,13 @@ class Fuse(Reducer):
 
     @property
     def weights(self) -> Floats:
-        """Weights (m,) of the blocks, whose squares, the weights of the cosines, add up to 1."""
+        """Weights (m,) of the blocks. Their squares, the weights of the cosines, add up to 1."""
         weights = np.array([1 if weight is None else float(weight) for weight in self.given_weights], np.float32)
         return np.asarray(weights / np.linalg.norm(weights), dtype=np.float32)
 
     @property
     def relative_weights(self) -> dict[str, float]:
-        """Weights by the names in the spec, over the largest."""
+        """Weights by the names in the spec, relative to the largest."""
         weights = self.weights / self.weights.max()
         return {name: round(float(weight), 3) for name, weight in zip(self.names, weights, strict=True)}
 
@@ -119,7 +119,7 @@ class Fuse(Reducer):
         return [slice(*ends) for ends in pairwise(accumulate(self.widths, initial=0))]
 
     def blocks(self, X: Floats) -> list[Floats]:
-        """Return every model's part of vectors (n, d), mapped by a symmetric matrix; here, the identity."""
+        """Return the block of each model of vectors (n, d), multiplied by a symmetric matrix; here, the identity."""
         return [X[:, part] for part in self._slices]
 
     def transform(self, X: Floats) -> Floats:
@@ -130,38 +130,40 @@ class Fuse(Reducer):
         return np.hstack([scale * block for scale, block in zip(scales, self.blocks(Z), strict=True)])
 
     def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
-        # the inverse is linear and symmetric
+        # the inverse is a symmetric linear map
         return self.inverse_transform(Q), np.zeros(len(Q), np.float32)
 
 
 class FittedFuse(Fuse):
-    """A fusion whose weights are chosen on pseudo-queries, after the components of every block are weighted.
+    """A fusion with fitted weights of the principal components of each block and of the models.
 
-    A component of second moment λ is weighted by (λ + c)⁻ᵖ, on both sides. A pseudo-query is a document with noise,
-    drawn for every model by itself and spread as its documents are. A model is given the weight with which the pseudo-
-    queries best find what the first model finds for the documents without noise: what it adds is that its noise is
-    another. A model that does not help by two standard errors gets weight 0. So the first model should be the best.
+    A component of second moment λ is weighted by (λ + c)⁻ᵖ, on both sides. The weights of the models are chosen on
+    pseudo-queries: documents with noise, drawn independently for each model with the covariance of its documents. They
+    maximize a discounted gain, where the scores of the first model without noise are the target; other models help
+    because their errors are independent. A model that does not improve it by two standard errors gets weight 0. The
+    first model should therefore be the best.
 
     Parameters
     ----------
     parts : str
-        As of `Fuse`, without weights.
+        As for `Fuse`, without weights.
 
     Attributes
     ----------
     weights_ : ndarray of shape (m,)
         w.
     components_ : ndarray of shape (d, widest block)
-        The symmetric matrix of every block, in its rows; zeros beside those that are narrower.
+        The symmetric matrix of each block, in the rows of the block, padded with zeros to the widest block.
     judged : callable or None
-        Set before `fit`, chooses on judged queries instead: from the stage to the weights. `fit` drops it.
+        If set before `fit`, it is called with the stage and returns the weights, for example chosen on judged queries.
+        `fit` resets it to None.
     """
 
     usage = "fuse(A,B,…):fit"
     pattern = r"fuse\((?P<parts>[^()]*)\):fit"
     example = "fuse(a@24,b@16):fit"
     requires_fit = True
-    summary = "a fusion with fitted weights of components and models; a model that does not help gets 0"
+    summary = "a fusion with fitted weights of components and models; a model that does not help gets weight 0"
     state: ClassVar = {"weights_": ("*",), "components_": ("d", "*")}
 
     weights_: Floats
@@ -194,84 +196,92 @@ class FittedFuse(Fuse):
         X = X[rng.permutation(len(X))[:DOCUMENTS]]
         rows = np.arange(min(len(X), PSEUDO_QUERIES))
         blocks = [normalize(block) for block in self.blocks(X)]
-        wanted = _without_own(blocks[0][rows] @ blocks[0].T)
-        found = [_without_own(normalize(block[rows] + _noise(block, len(rows), rng)) @ block.T) for block in blocks]
-        return chosen(_gained(found, wanted), len(blocks))
+        targets = _without_own(blocks[0][rows] @ blocks[0].T)
+        scores = [_without_own(normalize(block[rows] + _noise(block, len(rows), rng)) @ block.T) for block in blocks]
+        return choose_weights(_discounted_gain(scores, targets), len(blocks))
 
     def verdict(self) -> str:
-        """Say the weights, and which models do not help."""
-        said = ", ".join(f"{name} {weight:g}" for name, weight in self.relative_weights.items())
+        """Return a sentence with the weights and the models that do not help."""
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in self.relative_weights.items())
         idle = [name for name, weight in self.relative_weights.items() if not weight]
-        return f"Weights of the models: {said}" + (f"; {' and '.join(idle)} did not help and got 0" if idle else "")
+        return f"Weights of the models: {weights}" + (f"; {' and '.join(idle)} did not help and got 0" if idle else "")
 
 
 def _model(part: str, fusion: str) -> re.Match[str]:
-    """Return the name, width and weight that a part of a fusion gives."""
-    match = re.fullmatch(PART, part)
+    """Parse the name, width and weight of a model in a fusion."""
+    match = re.fullmatch(MODEL_PATTERN, part)
     if not match or "=" in match["name"]:
-        raise VecsmithError(f"{fusion} does not name its models; write such as fuse(minilm,static:0.7).")
+        raise VecsmithError(f"{fusion} does not name its models; write, for example, fuse(minilm,static:0.7).")
     if float(match["weight"] or 1) < 0:
         raise VecsmithError(f"{fusion} gives {match['name']} the weight {match['weight']}; weights are 0 or more.")
     return match
 
 
-def chosen(evaluate: Evaluate, models: int) -> Floats:
-    """Return weights (m,) of the blocks by coordinate ascent, 1 for the first, 0 for those that do not help.
+def choose_weights(evaluate: Evaluate, models: int) -> Floats:
+    """Choose the weights (m,) of the blocks by coordinate ascent: 1 for the first, 0 for models that do not help.
 
     Parameters
     ----------
     evaluate : callable
-        From weights (m,) of the cosines to a measure for every query, (n_queries,).
+        From weights (m,) of the cosines to the quality for each query, (n_queries,).
     models : int
-        m.
+        Number of models, m.
     """
     weights: list[float] = [1.0, *[0.0] * (models - 1)]
-    for _ in range(1 if models == 2 else SWEEPS):
+    for _ in range(1 if models == 2 else ASCENT_SWEEPS):
         for model in range(1, models):
-            trials = [[*weights[:model], weight, *weights[model + 1 :]] for weight in GRID]
+            trials = [[*weights[:model], weight, *weights[model + 1 :]] for weight in WEIGHT_GRID]
             measured = [evaluate(trial) for trial in trials]
             best = int(np.argmax([measure.mean() for measure in measured]))
             gains = measured[best] - measured[0]
-            helps = gains.mean() > GATE * gains.std() / len(gains) ** 0.5
+            helps = gains.mean() > MIN_STANDARD_ERRORS * gains.std() / len(gains) ** 0.5
             weights = trials[best] if helps else trials[0]
     return np.sqrt(np.array(weights, np.float32))
 
 
 def _weighting(X: Floats) -> Floats:
-    """Return V(λ + c)⁻ᵖVᵀ (d, d), scaled so that vectors X (n, d) keep their mean length."""
+    """Return V(λ + c)⁻ᵖVᵀ (d, d), scaled so that it preserves the mean norm of the vectors X (n, d)."""
     moments, V = np.linalg.eigh(Moments(center=0).add(X).products)
     relative = np.maximum(moments, 0) / max(moments.mean(), np.finfo(np.float64).tiny)
-    matrix = (V * (relative + FLOOR + SPARSITY * X.shape[1] / len(X)) ** -POWER) @ V.T
+    matrix = (V * (relative + RIDGE + RIDGE_PER_SPARSITY * X.shape[1] / len(X)) ** -POWER) @ V.T
     return np.asarray(matrix / np.linalg.norm(X @ matrix, axis=1).mean(), dtype=np.float32)
 
 
 def _noise(X: Floats, n: int, rng: np.random.Generator) -> Floats:
-    """Return noise (n, d) with the covariance of X and a mean square length of 1."""
+    """Return noise (n, d) with the covariance of `X` and a mean square norm of 1."""
     centered = X - X.mean(axis=0)
     noise = rng.standard_normal((n, len(X)), np.float32) @ centered
     return np.asarray(noise / max(np.sqrt((noise**2).sum(axis=1).mean()), 1e-12), dtype=np.float32)
 
 
 def _without_own(scores: Floats) -> Floats:
-    """Put the document that a query was made from last; query i is from document i."""
+    """Set the score of query i for document i, from which it was made, to −∞, in place."""
     np.fill_diagonal(scores, -np.inf)
     return scores
 
 
-def _gained(found: Sequence[Floats], wanted: Floats) -> Evaluate:
-    """Return what measures weights: the discounted gains of the first ten documents, over those that are wanted."""
-    depth = min(DEPTH, wanted.shape[1] - 1)
-    best = -np.sort(-wanted, axis=1)[:, :depth]
+def _discounted_gain(scores: Sequence[Floats], targets: Floats) -> Evaluate:
+    """Return a function that measures weights by the discounted gain of the first ten documents over the ideal one.
+
+    Parameters
+    ----------
+    scores : sequence of ndarray of shape (n_queries, n_documents)
+        Scores of each model.
+    targets : ndarray of shape (n_queries, n_documents)
+        Target scores, whose exponentials are the gains.
+    """
+    depth = min(NDCG_DEPTH, targets.shape[1] - 1)
+    best = -np.sort(-targets, axis=1)[:, :depth]
     temperature = TEMPERATURE * float((best[:, 0] - best[:, -1]).mean()) or 1.0
     discounts = 1 / np.log2(np.arange(depth) + 2)
-    gains = np.exp((wanted - best[:, :1]) / temperature)
+    gains = np.exp((targets - best[:, :1]) / temperature)
     ideal = np.exp((best - best[:, :1]) / temperature) @ discounts
 
     def evaluate(weights: Sequence[float]) -> NDArray[np.float64]:
-        # with weight 0, the infinite score of a query's own document would be undefined
-        scores = np.sum([weight * scores for weight, scores in zip(weights, found, strict=True) if weight], axis=0)
-        top = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
-        order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1)
+        # a model of weight 0 is left out, because 0 · −∞ is undefined
+        fused = np.sum([weight * each for weight, each in zip(weights, scores, strict=True) if weight], axis=0)
+        top = np.argpartition(-fused, depth - 1, axis=1)[:, :depth]
+        order = np.argsort(-np.take_along_axis(fused, top, axis=1), axis=1)
         ranked = np.take_along_axis(top, order, axis=1)
         return np.asarray(np.take_along_axis(gains, ranked, axis=1) @ discounts / ideal, dtype=np.float64)
 

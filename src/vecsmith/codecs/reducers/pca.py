@@ -1,4 +1,4 @@
-"""Principal components, not centered, normalized again."""
+"""Principal components without centering, normalized again."""
 
 from typing import ClassVar
 
@@ -11,10 +11,10 @@ from vecsmith.embeddings import Moments, normalize, principal_axes, with_fixed_s
 class PCA(Reducer):
     """The k directions of largest second moment, z = Wx/‖Wx‖, x̂ = Wᵀz.
 
-    The vectors are not centered: their mean, whose inner product with a query ranks documents too, stays as one of the
-    directions. So z may be normalized; doing that after centring throws the mean away, and up to 17 points of nDCG
-    with it. Not normalizing ranks documents down for what the cut takes from them, and loses up to 14 points at a
-    quarter of the dimensions (benchmarks/results/pca.md).
+    The vectors are not centered, so the mean, which contributes to the scores, stays as one of the directions. Hence z
+    can be normalized; normalization after centering loses the mean, and up to 17 points of nDCG. Without normalization,
+    documents score lower the more of their norm the cut removes, which costs up to 14 points at a quarter of the
+    dimensions (benchmarks/results/pca.md).
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class PCA(Reducer):
     Attributes
     ----------
     components_ : ndarray of shape (k, d)
-        W, orthonormal rows by falling second moment, each with its largest entry positive.
+        W: orthonormal rows by decreasing second moment, each with its largest entry positive.
     """
 
     usage = "pcaK"

@@ -1,4 +1,4 @@
-"""The first dimensions of a vector, for models trained to be cut (Matryoshka)."""
+"""Truncation to the first dimensions, for Matryoshka models."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from vecsmith.embeddings import normalize
 
 
 class Truncate(Reducer):
-    """The first k dimensions, scaled to unit length again.
+    """The first k dimensions, normalized again.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class Truncate(Reducer):
     usage = "truncateK"
     pattern = r"truncate(?P<dimensions>\d+)"
     example = "truncate16"
-    summary = "the first K dimensions, normalized again (the Matryoshka cut)"
+    summary = "the first K dimensions, normalized again (for Matryoshka models)"
     requires_fit = False
 
     def __init__(self, dimensions: int) -> None:

@@ -1,0 +1,138 @@
+"""The stages of a codec as one chain: its sizes, and checks of its input."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecsmith.codecs.reducers.fuse import Fuse
+from vecsmith.codecs.stages import Codes, Quantizer, Reducer
+from vecsmith.embeddings import (
+    MultiModelVectors,
+    UnitVectors,
+    VectorsLike,
+    as_unit,
+    check_blocks,
+    fuse_models,
+    is_multi_model,
+)
+from vecsmith.errors import VecsmithError
+
+
+class Chain:
+    """Reducers and one quantizer, applied in order.
+
+    The sizes and `weights` raise `VecsmithError` until all stages are fitted.
+    """
+
+    spec: str
+    seed: int
+    reducers: list[Reducer]
+    quantizer: Quantizer
+    blocks: Mapping[str, int]
+
+    def __repr__(self) -> str:
+        return f"Codec({self.spec!r}, seed={self.seed})"
+
+    @property
+    def stages(self) -> list[Reducer | Quantizer]:
+        """The reducers and the quantizer, in the order of the spec."""
+        return [*self.reducers, self.quantizer]
+
+    @property
+    def requires_fit(self) -> bool:
+        """Whether fitting reads the vectors; if not, one codec serves all corpora of the same dimensions."""
+        return any(stage.requires_fit for stage in self.stages)
+
+    @property
+    def keeps_mean(self) -> bool:
+        """Whether a stage stores the mean of its training vectors, which `Codec.recentered` replaces."""
+        return any(stage.keeps_mean for stage in self.stages)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self.quantizer, "input_dimensions_")
+
+    @property
+    def _fitted(self) -> list[Reducer | Quantizer]:
+        if not self.__sklearn_is_fitted__():
+            raise VecsmithError(f"{self!r} is not fitted; call fit with the vectors it should learn from.")
+        return self.stages
+
+    @property
+    def input_dimensions(self) -> int:
+        """Number of input dimensions, d."""
+        return self._fitted[0].input_dimensions_
+
+    @property
+    def dimensions(self) -> int:
+        """Number of dimensions after the reducers, k."""
+        return self._fitted[-1].input_dimensions_
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes stored per vector."""
+        return self.quantizer.bytes_per_vector if self._fitted else 0
+
+    @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes per vector that `Index` holds in memory during search: float32 where the codes are not scanned."""
+        return self.quantizer.memory_bytes_per_vector if self._fitted else 0
+
+    @property
+    def codec_bytes(self) -> int:
+        """Bytes of the fitted attributes, which are stored once."""
+        return sum(array.nbytes for array in self.weights().values())
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted attributes of all stages, as ``POSITION.NAME``."""
+        return {
+            f"{position}.{name}": array
+            for position, stage in enumerate(self._fitted)
+            for name, array in stage.arrays().items()
+        }
+
+    def unit(self, X: VectorsLike | MultiModelVectors, name: str = "the vectors") -> UnitVectors:
+        """Return vectors (n, d) normalized, to be read block by block; vectors of several models are fused.
+
+        Raises
+        ------
+        VecsmithError
+            If they are not floats of shape (n, d), or come from several models although the codec fuses nothing.
+        """
+        if not is_multi_model(X):
+            return as_unit(cast("VectorsLike", X), name)
+        several = cast("MultiModelVectors", X)
+        self.check_several(len(several))
+        return fuse_models(several).unit
+
+    def check_several(self, count: int) -> None:
+        """Check that a codec given the vectors of `count` models fuses them, if there are two or more."""
+        if count > 1 and not isinstance(self.stages[0], Fuse):
+            raise VecsmithError(
+                f"{self.spec} takes the vectors of one model, but got {count} sets: for {count} models, begin the "
+                "codec with fuse(…), one name a model; for the shards of one set, give their folder or a pattern "
+                "such as 'shards/*.npy', or an EmbeddingSet of them."
+            )
+
+    def check_dimensions(self, X: UnitVectors) -> None:
+        """Check that vectors have the dimensions and models of the training vectors."""
+        if X.shape[1] != self.input_dimensions:
+            raise VecsmithError(
+                f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
+                f"an array of shape {X.shape}; use vectors of the model it was fitted on."
+            )
+        check_blocks(self.blocks, X.blocks, repr(self))
+
+    def check_codes(self, codes: Codes) -> None:
+        """Check that codes are uint8 of shape (n, bytes_per_vector)."""
+        if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
+            raise VecsmithError(
+                f"{self!r} has codes of {self.bytes_per_vector} bytes, but got {codes.dtype} of shape {codes.shape}; "
+                "use codes that this codec encoded."
+            )
+
+    def check_keeps_mean(self) -> None:
+        """Check that a stage stores a mean, so that the codec can be recentered."""
+        if not self.keeps_mean:
+            raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it without --recenter.")

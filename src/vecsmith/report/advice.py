@@ -1,0 +1,79 @@
+"""Tables of advice: the trade-off of codecs of ``fit auto``, and the plan of a switch of models."""
+
+from collections.abc import Sequence
+
+from vecsmith.advise.migration import Plan
+from vecsmith.advise.prediction import Prediction
+from vecsmith.report.findings import Findings, Table
+
+EXAMPLE_LENGTH = 80
+"""Characters of a document's text that are shown."""
+
+
+def trade_off(predictions: Sequence[Prediction], queries: int | None = None) -> Table:
+    """Return a table of predictions for codecs, in descending order of bytes.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        The predictions.
+    queries : int, optional
+        Number of judged queries that the intervals refer to; by default, a very large number.
+    """
+    of = "on a very large set of queries" if queries is None else f"as measured on {queries:,} judged queries"
+    title = f"Retention of float32's nDCG@10 by codecs, cross-fitted; 90 % intervals of the retention {of}"
+    columns = ["codec", "bytes", "in memory", "retention", "90 % interval", "fit s", "enc/s", "index"]
+    rows = [
+        [
+            each.codec,
+            str(each.bytes_per_vector),
+            str(each.memory_bytes_per_vector),
+            f"{each.retention:.1%}",
+            f"{each.low:.1%} – {each.high:.1%}",
+            f"{each.fit_seconds:.1f}",
+            f"{each.encode_vectors_per_second:,.0f}",
+            "scans codes" if each.scanned else "holds floats",
+        ]
+        for each in sorted(predictions, key=lambda prediction: (-prediction.bytes_per_vector, -prediction.retention))
+    ]
+    return Table("trade-off", title, columns, rows)
+
+
+def migration_plan(plan: Plan) -> Findings:
+    """Return the tables of a plan: options, learning curve and clusters."""
+    options = [
+        [
+            option.name,
+            f"{option.re_embedded:.0%}",
+            f"{option.retention:.1%}",
+            f"{max(option.interval[0], 0):.1%} – {min(option.interval[1], 1):.1%}",
+        ]
+        for option in plan.options
+    ]
+    curve = [[str(pairs), f"{queries:.1%}", f"{documents:.1%}"] for pairs, queries, documents in plan.learning_curve]
+    clusters = [
+        [str(each.rows), f"{each.retention:.1%}", " ".join(each.example.split())[:EXAMPLE_LENGTH]]
+        for each in plan.clusters
+    ]
+    title = (
+        f"Predicted retention of the new model's own nDCG@10, from {plan.pairs:,} texts embedded by both models, of "
+        f"{plan.documents:,}; translator {plan.method}"
+    )
+    fused = f", fused with {plan.auxiliary}" if plan.auxiliary else ""
+    return Findings(
+        [
+            Table("ways", title, ["option", "embedded before", "retention", "90 % interval"], options),
+            Table(
+                "learning",
+                f"Retention by the number of pairs that the translator is fitted on{fused}",
+                ["pairs", "queries translated", "documents translated"],
+                curve,
+            ),
+            Table(
+                "clusters",
+                f"Retention by cluster of documents, lowest first{fused}",
+                ["documents in the sample", "retention", "example"],
+                clusters,
+            ),
+        ]
+    )
