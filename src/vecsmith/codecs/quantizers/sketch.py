@@ -1,5 +1,6 @@
-"""Search of codes that FAISS cannot scan: a scan of short sketches, then exact scores of the candidates."""
+"""Search of codes that FAISS cannot scan: a fast scan of short sketches, then exact scores of the candidates."""
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import faiss
@@ -9,19 +10,23 @@ from numpy.typing import NDArray
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
 from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
+from vecsmith.embeddings import sample_rows
 from vecsmith.progress import track
 
 CANDIDATES, CANDIDATES_PER_RESULT = 320, 8
-"""Candidates that are scored exactly: the larger of the first number and so many per result. On HotpotQA-2k (MiniLM,
-trellis48B, sketches of 24 bytes) 300 candidates hold 99.5 % of the ten best documents, 200 hold 98.9 %."""
+"""Candidates that are scored exactly: the first number, or the second per result if that is more.
+
+On HotpotQA-2k (MiniLM, trellis48B, sketches of 24 bytes), 300 candidates contain 99.6 % of the ten best documents."""
 EXHAUSTIVE_ROWS = 2048
-"""Number of codes up to which all are scored exactly, which takes milliseconds."""
+"""Number of codes up to which all codes are scored exactly, without sketches."""
 TRAINING_ROWS = 20_000
-"""Decoded vectors on which sketches are fitted."""
+"""Maximum number of decoded vectors that a sketch is fitted on."""
+
+Places = NDArray[np.int64]
 
 
 class ScoredQuantizer(Protocol):
-    """A quantizer that scores codes exactly without an index."""
+    """A quantizer that scores codes exactly without decoding them."""
 
     input_dimensions_: int
 
@@ -29,21 +34,21 @@ class ScoredQuantizer(Protocol):
         """Return the decoded vectors (n, d)."""
 
     def scores(self, q: Floats, codes: Codes) -> Floats:
-        """Return the inner products (n,) of a query (d,) with the decoded codes."""
+        """Return the inner products (n,) of a query (d,) with the decoded vectors."""
 
 
 class SketchIndex:
-    """An index of codes that holds the codes and a sketch of each, and no floats.
+    """An index that holds codes and a sketch of each code, and no floats.
 
     A sketch is a `Hybrid` code of the decoded vector. FAISS's 4-bit fast scan ranks the sketches, and the best
-    candidates are scored exactly from the codes. So the scores are exact, and few of the best documents are missed.
+    candidates are scored from the codes. Scores are therefore exact, but a few of the best documents may be missed.
 
     Parameters
     ----------
     quantizer : ScoredQuantizer
         The fitted quantizer.
     codes : ndarray of shape (n, bytes_per_vector), uint8
-        Its codes; may be memory-mapped.
+        Codes; may be memory-mapped.
     size : int
         Bytes per sketch.
     """
@@ -51,46 +56,95 @@ class SketchIndex:
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
         self._quantizer, self._codes, self._size = quantizer, codes, size
         self.d, self.ntotal = quantizer.input_dimensions_, len(codes)
-        if self.ntotal > EXHAUSTIVE_ROWS:
-            self._sketch, self._scan = self._sketches()
 
-    def _sketches(self) -> tuple[Hybrid, Any]:
-        """Return the fitted sketch quantizer, and FAISS's fast scan of all sketches."""
-        n = self.ntotal
-        sample = np.sort(np.random.default_rng(0).permutation(n)[:TRAINING_ROWS])
-        sketch = Hybrid(self._size).fit(self._quantizer.decode(self._codes[sample]))
-        codes = np.empty((n, self._size), np.uint8)
-        starts = range(0, n, BLOCK_ROWS)
-        for start in track(starts, f"{n} sketches for the scan", len(starts)):
+    @cached_property
+    def _sketch(self) -> Hybrid:
+        """The sketch quantizer, fitted on a sample of the decoded vectors."""
+        return Hybrid(self._size).fit(self._quantizer.decode(self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]))
+
+    def product_index(self) -> Any:
+        """Return a FAISS ``IndexPQ`` of the sketches."""
+        codes = np.empty((self.ntotal, self._size), np.uint8)
+        starts = range(0, self.ntotal, BLOCK_ROWS)
+        for start in track(starts, f"{self.ntotal} sketches of codes", len(starts)):
             block = slice(start, start + BLOCK_ROWS)
-            codes[block] = sketch.encode(self._quantizer.decode(self._codes[block]))
-        codes.flags.writeable = False  # so that FAISS reads them in place until they are laid out for the fast scan
-        return sketch, faiss.IndexPQFastScan(product_index(codes, sketch.codebooks))
+            codes[block] = self._sketch.encode(self._quantizer.decode(self._codes[block]))
+        codes.flags.writeable = False  # FAISS then reads the codes in place
+        return product_index(codes, self._sketch.codebooks)
 
-    def search(self, Q: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
-        """Return the scores (n, k), float32, and positions (n, k), int64, of the best codes for queries (n, d)."""
-        if self.ntotal <= EXHAUSTIVE_ROWS:
-            return self._search_all(Q, k)
-        n_candidates = min(max(CANDIDATES, CANDIDATES_PER_RESULT * k), self.ntotal)
-        places = self._scan.search(np.ascontiguousarray(self._sketch.project_queries(Q)[0]), n_candidates)[1]
-        scores = np.empty((len(Q), k), np.float32)
-        best = np.empty((len(Q), k), np.int64)
-        for number, (q, candidates) in enumerate(zip(Q, places, strict=True)):
-            if candidates[-1] < 0:  # a fast scan leaves out documents whose rounded score is 0
-                scores[number], best[number] = (line[0] for line in self._search_all(q[None], k))
-                continue
-            exact = self._quantizer.scores(q, self._codes[candidates])
-            order = np.argsort(-exact, kind="stable")[:k]
-            scores[number], best[number] = exact[order], candidates[order]
-        return scores, best
+    @cached_property
+    def _scan(self) -> Any:
+        """FAISS's fast scan of the sketches."""
+        return faiss.IndexPQFastScan(self.product_index())
 
-    def _search_all(self, Q: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
-        """Score all codes, a block at a time."""
-        heap = faiss.ResultHeap(len(Q), k, keep_max=True)
-        for start in range(0, self.ntotal, BLOCK_ROWS):
-            block = self._codes[start : start + BLOCK_ROWS]
-            exact = np.stack([self._quantizer.scores(q, block) for q in Q])
-            positions = np.argsort(-exact, axis=1, kind="stable")[:, :k]
-            heap.add_result(np.take_along_axis(exact, positions, axis=1), positions + start)
-        heap.finalize()
-        return heap.D, heap.I
+    def project(self, Q: Floats) -> Floats:
+        """Return queries (n, d) in the space of the sketches."""
+        return np.ascontiguousarray(self._sketch.project_queries(Q)[0])
+
+    def n_candidates(self, k: int) -> int:
+        """Return the number of candidates that are scored exactly for k results."""
+        return min(max(CANDIDATES, CANDIDATES_PER_RESULT * k), self.ntotal)
+
+    def search(self, Q: Floats, k: int) -> tuple[Floats, Places]:
+        """Return the best k codes of each query, best first.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d), float32
+            Queries.
+        k : int
+            Results per query, at most the number of codes.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, k), float32
+            Inner products of queries and decoded vectors.
+        places : ndarray of shape (n, k), int64
+            Positions of the codes.
+        """
+        everything = np.arange(self.ntotal)
+        if self.ntotal <= max(EXHAUSTIVE_ROWS, self.n_candidates(k)):
+            return self.rescore(Q, np.broadcast_to(everything, (len(Q), self.ntotal)), k)
+        candidates = self._scan.search(self.project(Q), self.n_candidates(k))[1]
+        # a fast scan never returns codes whose rounded score is 0, as all are for a query of zeros
+        complete = candidates[:, -1] >= 0
+        scores, places = self.rescore(Q, candidates, k)
+        for row in np.flatnonzero(~complete):
+            scores[row], places[row] = (each[0] for each in self.rescore(Q[row, None], everything[None], k))
+        return scores, places
+
+    def rescore(self, Q: Floats, candidates: Places, k: int) -> tuple[Floats, Places]:
+        """Return the best k candidates of each query by their exact scores, best first.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d), float32
+            Queries.
+        candidates : ndarray of shape (n, c), int64
+            Positions of the candidates; −1 marks an empty place.
+        k : int
+            Results per query, at most c.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, k), float32
+            Inner products of queries and decoded vectors; −inf at empty places.
+        places : ndarray of shape (n, k), int64
+            Positions of the codes; −1 at empty places.
+        """
+        scores = np.full((len(Q), k), -np.inf, np.float32)
+        places = np.full((len(Q), k), -1, np.int64)
+        for row, (q, here) in enumerate(zip(Q, candidates, strict=True)):
+            here = here[here >= 0]
+            if len(here):
+                exact = self._scores(q, here)
+                best = np.argsort(-exact, kind="stable")[:k]
+                scores[row, : len(best)], places[row, : len(best)] = exact[best], here[best]
+        return scores, places
+
+    def _scores(self, q: Floats, places: Places) -> Floats:
+        """Return the exact scores (m,) of the codes at `places` (m,)."""
+        blocks = range(0, len(places), BLOCK_ROWS)
+        return np.concatenate(
+            [self._quantizer.scores(q, self._codes[places[start : start + BLOCK_ROWS]]) for start in blocks]
+        )

@@ -63,7 +63,7 @@ class Trellis(ComponentQuantizer):
     usage = "trellisNB"
     pattern = r"trellis(?P<size>\d+)B"
     example = "trellis8B"
-    summary = "N bytes: trellis-coded principal components; best quality per byte, searched decoded"
+    summary = "N bytes: trellis-coded principal components; best quality per byte, searched through sketches"
     state: ClassVar = {
         "mean_": ("d",),
         "components_": ("*", "d"),
@@ -126,6 +126,10 @@ class Trellis(ComponentQuantizer):
     def memory_bytes_per_vector(self) -> int:
         """Bytes of a code and of its sketch."""
         return self.size + self.sketch_bytes
+
+    @property
+    def scanned_by_faiss(self) -> bool:
+        return False
 
     def index(self, codes: Codes) -> SketchIndex:
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
