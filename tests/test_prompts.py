@@ -270,7 +270,7 @@ def test_code_that_comes_with_a_model_runs_only_if_it_is_trusted(own_code, task,
     home = {"HF_HOME": str(tmp_path / "home")}
     refused = run_apart(*command, "--out", tmp_path / "no", **home)
     assert refused.returncode == 2
-    assert "needs Python code that comes with it" in refused.stderr and "--trust-remote-code" in refused.stderr
+    assert "needs the Python code in its repository" in refused.stderr and "--trust-remote-code" in refused.stderr
     assert refused.stderr.count("\n") == 1
     trusted = run_apart(*command, "--trust-remote-code", "--out", tmp_path / "yes", **home)
     assert trusted.returncode == 0, trusted.stderr

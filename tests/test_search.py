@@ -111,7 +111,7 @@ def test_bad_arguments_are_refused(vectors: Vectors) -> None:
     for queries, complaint in (
         (vectors[:, :8], "40 dimensions"),
         (vectors[0], r"queries must have shape \(n, d\), not \(40,\); write X\[None\]"),
-        (codes, r"queries must be floats, not uint8 .* type of codes"),
+        (codes, r"queries must be floats, not uint8 .*; codes have this dtype"),
         (vectors.astype(int), "convert them by"),
         (vectors[:0, :8], "40 dimensions"),
         (spoilt, "queries have a NaN or infinite value in row 3"),
