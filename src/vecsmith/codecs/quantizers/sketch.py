@@ -13,10 +13,10 @@ from vecsmith.codecs.stages import BLOCK_ROWS, Codes, Floats
 from vecsmith.embeddings import sample_rows
 from vecsmith.progress import track
 
-CANDIDATES, CANDIDATES_PER_RESULT = 320, 8
-"""Candidates that are scored exactly: the first number, or the second per result if that is more.
-
-On HotpotQA-2k (MiniLM, trellis48B, sketches of 24 bytes), 300 candidates contain 99.6 % of the ten best documents."""
+CANDIDATE_BYTES = 10_000
+"""Minimum number of candidates that are scored exactly, times the bytes per sketch: shorter sketches rank less well."""
+CANDIDATES_PER_RESULT = 8
+"""Minimum number of candidates per result."""
 EXHAUSTIVE_ROWS = 2048
 """Number of codes up to which all codes are scored exactly, without sketches."""
 TRAINING_ROWS = 20_000
@@ -83,7 +83,7 @@ class SketchIndex:
 
     def n_candidates(self, k: int) -> int:
         """Return the number of candidates that are scored exactly for k results."""
-        return min(max(CANDIDATES, CANDIDATES_PER_RESULT * k), self.ntotal)
+        return min(max(CANDIDATE_BYTES // self._size, CANDIDATES_PER_RESULT * k), self.ntotal)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, Places]:
         """Return the best k codes of each query, best first.
