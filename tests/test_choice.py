@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -17,6 +18,7 @@ from vecsmith.advise.prediction import REDUCER_FACTOR, Prediction, predict
 from vecsmith.advise.retention_interval import CALIBRATED
 from vecsmith.cli import app
 from vecsmith.codecs import Codec, load_codec
+from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.report.advice import trade_off
@@ -165,13 +167,20 @@ def test_only_codecs_that_are_scanned_are_chosen_but_for_storage(monkeypatch: py
     assert choose(unit, 8, None)[1] == tried
 
 
+def index_bytes(index: Any) -> int:
+    """Return the bytes that an index holds in memory."""
+    if isinstance(index, SketchIndex):
+        return index._codes.nbytes + index_bytes(index._scan)
+    return int(faiss.serialize_index(index).nbytes)
+
+
 @pytest.mark.parametrize(
     "spec", ["int8", "float16", "binary", "levels3", "hybrid8B", "itq4B", "trellis8B", "pca16,int4"]
 )
 def test_memory_is_what_the_index_holds(spec: str, vectors: Vectors) -> None:
     codec = Codec(spec).fit(vectors)
     codes = codec.encode(vectors[:512])
-    sizes = [faiss.serialize_index(codec.quantizer.index(codes[:rows])).nbytes for rows in (256, 512)]
+    sizes = [index_bytes(codec.quantizer.index(codes[:rows])) for rows in (256, 512)]
     scales = codec.quantizer.score_factors(codes)
     # FAISS's fast scan fills up to blocks of 32 documents
     held = (sizes[1] - sizes[0]) / 256 + (0 if scales is None else scales.itemsize)
@@ -198,7 +207,6 @@ def test_fit_auto_as_typed(vectors: Vectors, tmp_path: Path) -> None:
     assert loaded.bytes_per_vector == told["bytes_per_vector"] <= 10
     scanned = [each for each in told["tried"] if each["scanned"]]
     assert told["codec"] == max(scanned, key=lambda each: each["retention"])["codec"]
-    assert len(scanned) < len(told["tried"])
     shown = CliRunner().invoke(app, command)
     assert "trellis10B" in shown.stdout
 

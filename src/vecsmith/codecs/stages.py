@@ -167,8 +167,13 @@ class Quantizer(Stage):
 
     @property
     def scanned(self) -> bool:
-        """Whether `index` scans the codes; otherwise it holds the decoded vectors."""
+        """Whether `index` searches the codes; otherwise it holds the decoded vectors."""
         return type(self).index is not Quantizer.index
+
+    @property
+    def scanned_by_faiss(self) -> bool:
+        """Whether `index` is a FAISS index of the codes, which a FAISS file can contain."""
+        return self.scanned
 
     @property
     def memory_bytes_per_vector(self) -> int:

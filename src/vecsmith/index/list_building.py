@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.errors import VecsmithError
 from vecsmith.index.inverted_lists import InvertedLists, empty_inverted_index, learn_centroids
 from vecsmith.index.snapshot import Snapshot
@@ -40,7 +41,9 @@ def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
             f"n_lists must be from 1 to {snapshot.count}, the number of documents in the index, not {n_lists}."
         )
     for partition in snapshot.partitions:
-        empty_inverted_index(partition.codec.quantizer.index(partition.codes[:1]), n_lists)
+        index = partition.codec.quantizer.index(partition.codes[:1])
+        if not isinstance(index, SketchIndex):
+            empty_inverted_index(index, n_lists)
     rng, samples = np.random.default_rng(seed), []
     for partition in snapshot.partitions:
         allowed, count = partition.allowed(snapshot.alive)

@@ -13,7 +13,8 @@ from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
 from vecsmith.codecs.quantizers.bits import signs
-from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes
+from vecsmith.codecs.quantizers.sketch import SketchIndex
+from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes, refined_fast_scan
 from vecsmith.index.inverted_lists import InvertedIndex, InvertedLists, flat_codes_of
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
 from vecsmith.index.scoring import ScanScoring, is_bit_code
@@ -150,6 +151,11 @@ class CodePartition(DropsCache):
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, shift, offset = self._project(Q)
+        index = self._flat_index
+        if isinstance(index, SketchIndex) and search_lists:
+            candidates = search_lists(Q, index.project(projected), index.n_candidates(k), 1)[1]
+            scores, places = index.rescore(projected, candidates, k)
+            return scores + (shift + offset)[:, None], places
         factors = self._score_factors
         if factors is None:
             scores, places = (
@@ -215,7 +221,10 @@ class CodePartition(DropsCache):
     @cached_property
     def _inverted_index(self) -> InvertedIndex:
         assert self.lists is not None
-        return InvertedIndex(self._flat_index, self.lists)
+        index = self._flat_index
+        return InvertedIndex(
+            refined_fast_scan(index.product_index()) if isinstance(index, SketchIndex) else index, self.lists
+        )
 
     @cached_property
     def _flat_index(self) -> Any:

@@ -30,7 +30,7 @@ class Faiss(FileStore):
 
     def searches(self, codec: Codec) -> bool:
         """Return whether the file of a codec has codes alone, without decoded vectors (see `scanning_index`)."""
-        return codec.quantizer.scanned and not isinstance(codec.quantizer, UnitQuantizer)
+        return codec.quantizer.scanned_by_faiss and not isinstance(codec.quantizer, UnitQuantizer)
 
     def write(self, codes: CodeSet, path: Path, decoded: bool) -> None:
         faiss.write_index(_decoded_index(codes) if decoded else scanning_index(codes), str(path))
@@ -68,7 +68,7 @@ def scanning_index(codes: CodeSet) -> Any:
     """
     quantizer = codes.codec.quantizer
     projection = linear_projection(codes.codec)
-    if not quantizer.scanned:
+    if not quantizer.scanned_by_faiss:
         return _decoded_index(codes)
     scanned = quantizer.index(codes.codes)
     if quantizer.score_factors(codes.codes[:1]) is None:

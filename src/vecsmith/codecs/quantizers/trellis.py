@@ -1,4 +1,4 @@
-"""Trellis-coded quantization of principal components: the best quality per byte, without a fast scan."""
+"""Trellis-coded quantization of principal components: the best quality per byte, searched through sketches."""
 
 from functools import cached_property
 from typing import ClassVar
@@ -7,8 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats
+from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.spectrum import principal_components
-from vecsmith.codecs.quantizers.trellis_coding import Step, allocate, distortions, pack, reproduce, unpack, viterbi
+from vecsmith.codecs.quantizers.trellis_coding import (
+    STATES,
+    Step,
+    all_values,
+    allocate,
+    distortions,
+    pack,
+    reproduce,
+    unpack,
+    viterbi,
+)
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
 from vecsmith.codecs.stages import check_range
 
@@ -16,6 +27,8 @@ UNSHRINKING_POWER = 0.75
 """The exponent p of `Trellis`. Retrieval improves up to this value (docs/studies/quantizers.md)."""
 GAIN_VECTORS = 3000
 """Maximum number of vectors that the gains are fitted on."""
+MIN_SKETCH_BYTES, MAX_SKETCH_BYTES = 16, 24
+"""Sketches take half of the bytes of a code, within these bounds."""
 
 
 class Trellis(ComponentQuantizer):
@@ -51,7 +64,7 @@ class Trellis(ComponentQuantizer):
     usage = "trellisNB"
     pattern = r"trellis(?P<size>\d+)B"
     example = "trellis8B"
-    summary = "N bytes: trellis-coded principal components; best quality per byte, searched decoded"
+    summary = "N bytes: trellis-coded principal components; best quality per byte, searched through sketches"
     state: ClassVar = {
         "mean_": ("d",),
         "components_": ("*", "d"),
@@ -104,3 +117,42 @@ class Trellis(ComponentQuantizer):
 
     def values(self, codes: Codes) -> Floats:
         return reproduce(unpack(codes, self._steps), self._steps) * self.gain_
+
+    @property
+    def sketch_bytes(self) -> int:
+        """Bytes of the sketch by which `index` ranks a code."""
+        return min(MAX_SKETCH_BYTES, max(MIN_SKETCH_BYTES, self.size // 2), self.input_dimensions_ // 2)
+
+    @property
+    def memory_bytes_per_vector(self) -> int:
+        """Bytes of a code and of its sketch."""
+        return self.size + self.sketch_bytes
+
+    @property
+    def scanned_by_faiss(self) -> bool:
+        return False
+
+    def index(self, codes: Codes) -> SketchIndex:
+        """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
+        return SketchIndex(self, codes, self.sketch_bytes)
+
+    def scores(self, q: Floats, codes: Codes) -> Floats:
+        """Return the inner products (n,) of a query (d,) with the decoded codes, as sums of table entries.
+
+        The value of a component follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the
+        steps of one entry per state.
+        """
+        values, squares, first = self._tables
+        entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
+        products = np.add.reduceat((self.components_ @ q)[:, None] * values, first, axis=0)
+        norms = self.mean_ @ self.mean_ + squares.take(entries).sum(axis=1)
+        scores = q @ self.mean_ + products.take(entries).sum(axis=1)
+        return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
+
+    @cached_property
+    def _tables(self) -> tuple[Floats, Floats, NDArray[np.int64]]:
+        """Values (r, `STATES`), squared norms less ‖μ‖² (steps, `STATES`), and the first component of every step."""
+        values = all_values(self._steps) * self.gain_[:, None]
+        first = np.cumsum([0, *(v for _, v in self._steps[:-1])])
+        along = (self.components_ @ self.mean_)[:, None]
+        return values, np.add.reduceat((2 * along + values) * values, first, axis=0), first

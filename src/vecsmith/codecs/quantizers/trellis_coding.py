@@ -122,6 +122,12 @@ def reproduce(states: NDArray[np.uint8], steps: Sequence[Step]) -> Floats:
     return _all_tables().take(states.take(numbers, axis=1) + starts)
 
 
+def all_values(steps: Sequence[Step]) -> Floats:
+    """Return the value of every component at every state, (d, `STATES`)."""
+    starts = _columns(tuple(steps))[1]
+    return _all_tables().take(starts[:, None] + np.arange(STATES))
+
+
 @cache
 def _all_tables() -> Floats:
     return np.concatenate([tables()[step].ravel() for step in RATES])

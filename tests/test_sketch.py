@@ -1,0 +1,86 @@
+"""Trellis codes are searched through sketches, and scored exactly from the codes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import vecsmith
+from vecsmith.codecs.quantizers import sketch
+from vecsmith.codecs.quantizers.trellis import Trellis
+from vecsmith.embeddings import normalize
+from vecsmith.tasks import load_task
+
+Vectors = NDArray[np.float32]
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search sketches of even the few vectors of a test, with few candidates."""
+    monkeypatch.setattr(sketch, "EXHAUSTIVE_ROWS", 0)
+    monkeypatch.setattr(sketch, "CANDIDATE_BYTES", 3200)
+
+
+def exhaustive(index: vecsmith.Index, codec: vecsmith.Codec, codes: NDArray[np.uint8], Q: Vectors, k: int) -> float:
+    """Return the share of the exact top k that an index finds."""
+    scores = normalize(Q) @ codec.decode(codes).T
+    best = np.argsort(-scores, axis=1)[:, :k]
+    rows = index.search(Q, k)[1]
+    return float(np.mean([np.isin(a, b).mean() for a, b in zip(rows, best, strict=True)]))
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 12, 20])
+def test_scores_equal_the_products_with_decoded_vectors(size: int, vectors: Vectors) -> None:
+    trellis = Trellis(size)
+    trellis.fit(vectors)
+    codes = trellis.encode(vectors)
+    for q in vectors[:5]:
+        np.testing.assert_allclose(trellis.scores(q, codes), trellis.decode(codes) @ q, atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["trellis8B", "pca30,trellis6B"])
+def test_sketches_find_the_best_codes_and_score_them_exactly(spec: str, vectors: Vectors, sketched: None) -> None:
+    codec = vecsmith.codec(spec).fit(vectors)
+    codes = codec.encode(vectors)
+    index = vecsmith.Index(codec, codes)
+    assert exhaustive(index, codec, codes, vectors[:100], 10) > 0.99
+    scores, rows = index.search(vectors[:20], 10)
+    expected = np.take_along_axis(vectors[:20] @ codec.decode(codes).T, rows, axis=1)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_filters_lists_and_queries_of_zeros(vectors: Vectors, sketched: None) -> None:
+    codec = vecsmith.codec("trellis8B").fit(vectors)
+    codes = codec.encode(vectors)
+    index = vecsmith.Index(codec, codes)
+    allowed = np.arange(600) % 3 == 0
+    rows = index.search(vectors[:10], 5, allowed=allowed)[1]
+    assert allowed[rows].all()
+    best = np.where(allowed, vectors[:10] @ codec.decode(codes).T, -np.inf).argmax(axis=1)
+    assert (rows[:, 0] == best).mean() > 0.9
+    zeros = index.search(np.zeros((1, 40), np.float32), 5)
+    assert (zeros[1] >= 0).all()
+    np.testing.assert_allclose(zeros[0], 0, atol=1e-6)
+    index.build_lists(10)
+    assert index.recall(vectors[:50], k=5, probes=10) > 0.99
+    few = index.search(vectors[:5], 600, probes=1)
+    assert (few[1] == -1).any()
+    assert np.isneginf(few[0][few[1] == -1]).all()
+
+
+def test_an_index_holds_codes_and_sketches_only() -> None:
+    assert [Trellis(size).fit(np.eye(64, dtype=np.float32)).memory_bytes_per_vector for size in (12, 32)] == [28, 48]
+    codec = vecsmith.codec("trellis48B").fit(np.random.default_rng(0).standard_normal((400, 384)).astype(np.float32))
+    assert codec.memory_bytes_per_vector == 72
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("spec", "least"), [("trellis48B", 0.99), ("trellis96B", 0.99), ("trellis24B", 0.985)])
+def test_sketches_of_real_vectors(spec: str, least: float, beir: Callable[[str], Path]) -> None:
+    corpus, queries = vecsmith.embed_task(load_task(str(beir("hotpotqa-2k"))), "vectors:minilm")
+    codec = vecsmith.codec(spec).fit(corpus)
+    codes = codec.encode(corpus)
+    assert exhaustive(vecsmith.Index(codec, codes), codec, codes, queries.unit[:200], 10) > least
