@@ -141,8 +141,8 @@ def _duplicates(facts: Inspection) -> Iterator[Suggestion]:
     if facts.near_duplicates >= 0.01 and facts.near_duplicates > 2 * facts.duplicates / facts.rows:
         yield Suggestion(
             (),
-            f"{facts.near_duplicates:.0%} of the rows have another at a cosine of {NEAR_DUPLICATE_COSINE} or more, closer "
-            "than the error of a short code: to distinguish them, rescore with the floats (--scoring rescored).",
+            f"{facts.near_duplicates:.0%} of the rows have another at a cosine of {NEAR_DUPLICATE_COSINE} or more, "
+            "closer than the error of a short code: to distinguish them, rescore with the floats (--scoring rescored).",
         )
 
 
