@@ -32,7 +32,15 @@ def write_manifest(path: Path, kind: str, version: int, content: Mapping[str, An
 
 
 def seal(path: Path, kind: str, version: int, content: Mapping[str, Any], hashes: Mapping[str, str]) -> None:
-    """Write a manifest as `write_manifest` does, with known hashes of the files."""
+    """Write a manifest as `write_manifest` does, with known hashes of the files.
+
+    Parameters
+    ----------
+    path, kind, version, content
+        As in `write_manifest`.
+    hashes : dict of str to str
+        SHA-256 of each file, by name.
+    """
     manifest = {"kind": kind, "format_version": version, **content, "files": dict(hashes)}
     write_text(path, json.dumps({**manifest, "sha256": fingerprint(manifest)}, indent=2) + "\n")
 

@@ -44,7 +44,17 @@ def steps(description: str, total: int) -> Iterator[Callable[..., None]]:
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Yield `items` and show the progress, one step per item (see `steps`)."""
+    """Yield items and show the progress, one step per item.
+
+    Parameters
+    ----------
+    items : iterable
+        The items.
+    description : str
+        Short description of the task.
+    total : int
+        Number of items.
+    """
     with steps(description, total) as advance:
         for item in items:
             yield item

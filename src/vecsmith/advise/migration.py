@@ -22,7 +22,7 @@ MAX_SAMPLE_PAIRS = 20_000
 SHARES = (0.25, 0.5, 1.0)
 """Shares of the pairs on which the learning curve is measured."""
 MIN_SAMPLE_PAIRS = 200
-"""Pairs that a plan needs."""
+"""Minimum number of texts embedded by both models for a plan."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Self
 import faiss
 import numpy as np
 
-from vecsmith.advise.prediction import MAX_PSEUDO_QUERIES
+from vecsmith.advise.prediction import MAX_PSEUDO_QUERIES, without_own
 from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
@@ -140,10 +140,7 @@ class MigrationSimulation:
         index = faiss.IndexFlatIP(documents.shape[1])
         index.add(documents)
         rows = index.search(np.hstack([Q, self.C[self.queries]]), k + 1)[1]
-        itself = rows == self.queries[:, None]
-        # if the query's own document is not in its ranking, the last document is removed instead
-        itself[~itself.any(axis=1), -1] = True
-        return np.asarray(rows[~itself].reshape(len(rows), k))
+        return without_own(rows, self.queries)
 
     def _reference_scores(self, rows: RowNumbers) -> Floats:
         """Return the scores of documents by the new model and the auxiliary model."""

@@ -7,7 +7,7 @@ from math import inf, sqrt
 import numpy as np
 
 from vecsmith.advise.retention_interval import CALIBRATED, Z
-from vecsmith.array_types import Floats
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec
 from vecsmith.embeddings import UnitVectors, sample_rows
 from vecsmith.errors import VecsmithError
@@ -23,7 +23,7 @@ from vecsmith.tasks import Task
 MAX_DOCUMENTS = 50_000
 """Maximum vectors that candidates are fitted and tested on."""
 MAX_PSEUDO_QUERIES = 1000
-"""Documents that serve as queries."""
+"""Maximum number of documents used as queries."""
 REDUCER_FACTOR = 1.5
 """Factor by which the predicted loss of a codec with reducers is multiplied (docs/studies/prediction.md)."""
 
@@ -108,10 +108,27 @@ class PseudoQueries:
         """Return the float scores (n_queries, 10) of the ten first documents by codes, without the query itself."""
         X, rows = self.documents, self._rows
         _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], NDCG_DEPTH + 1)
-        itself = ranked == rows[:, None]
-        # if the query's own document is not in its ranking, the last document is removed instead
-        itself[~itself.any(axis=1), -1] = True
-        return score_shortlist(X[rows], ranked[~itself].reshape(len(rows), NDCG_DEPTH), lambda chosen: X[chosen])
+        return score_shortlist(X[rows], without_own(ranked, rows), lambda chosen: X[chosen])
+
+
+def without_own(ranked: RowNumbers, queries: RowNumbers) -> RowNumbers:
+    """Remove each pseudo-query's own document from its ranking, or the last document if the own one is not in it.
+
+    Parameters
+    ----------
+    ranked : ndarray of shape (n_queries, k + 1), int64
+        Row numbers of the ranked documents, best first.
+    queries : ndarray of shape (n_queries,), int64
+        Row numbers of the documents that serve as queries.
+
+    Returns
+    -------
+    ndarray of shape (n_queries, k), int64
+        Row numbers of the other documents, best first.
+    """
+    own = ranked == queries[:, None]
+    own[~own.any(axis=1), -1] = True
+    return np.asarray(ranked[~own].reshape(len(queries), ranked.shape[1] - 1))
 
 
 def predict(

@@ -24,6 +24,22 @@ def sample(X: Vectors | UnitVectors, size: int, seed: int, name: str) -> Floats:
 
     Sampling warns, and reads only the sampled vectors.
 
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Vectors, which may be memory-mapped.
+    size : int
+        Maximum size of the sample.
+    seed : int
+        Seed of the sample.
+    name : str
+        Noun for the vectors in warnings and errors, such as ``"vectors"``.
+
+    Returns
+    -------
+    ndarray of shape (m, d), float32
+        The nonzero vectors, in the order of `X`.
+
     Raises
     ------
     VecsmithError
@@ -65,7 +81,7 @@ def refuse_infinite(X: Floats, rows: RowNumbers, name: str) -> None:
     rows : ndarray of shape (n,), int64
         Their row numbers, for the error.
     name : str
-        What to call them in the error, such as ``"vectors"``.
+        Noun for the vectors in the error, such as ``"vectors"``.
 
     Raises
     ------

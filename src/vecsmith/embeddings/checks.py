@@ -77,7 +77,13 @@ def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
 
 
 def check_shapes(shards: Sequence[Vectors], source: str) -> None:
-    """Raise an error if shards are not floats of shape (n, d), are all empty, or differ in d or dtype."""
+    """Check that shards are floats of shape (n, d) with one d and dtype, and that not all are empty.
+
+    Raises
+    ------
+    VecsmithError
+        If a shard has another shape or dtype, or there is no vector.
+    """
     for shard in shards:
         as_vectors(shard, source)
     if sum(len(shard) for shard in shards) == 0 or shards[0].shape[1] == 0:

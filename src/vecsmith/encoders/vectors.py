@@ -55,7 +55,13 @@ def ready_vectors(task: Task, where: str) -> tuple[EmbeddingSet, EmbeddingSet]:
 
 
 def check_same_space(corpus: EmbeddingSet, queries: EmbeddingSet) -> None:
-    """Refuse queries and documents whose provenance names different models."""
+    """Check that queries and documents have the same dimensions and, where the provenance names it, the same model.
+
+    Raises
+    ------
+    VecsmithError
+        If they differ.
+    """
     if corpus.dimensions != queries.dimensions:
         raise VecsmithError(
             f"{corpus.source} has {corpus.dimensions} dimensions but {queries.source} has {queries.dimensions}; "

@@ -92,8 +92,13 @@ def measure(
 ) -> list[list[Measurement]]:
     """Return the measurements behind `compare`: a list for every task and encoder, float32 first.
 
-    Parameters are those of `compare`. The list of `baseline` comes first for every task; it holds only float32 if
+    Parameters are those of `compare`. The list of `baseline` comes first for every task; it has only float32 if
     `baseline` is not among `encoders`.
+
+    Raises
+    ------
+    VecsmithError
+        As for `compare`.
     """
     for scoring in scorings:
         if scoring not in (*SCORINGS, "two-stage"):
@@ -102,7 +107,7 @@ def measure(
     lines: dict[str, Sequence[LineScoring]] = {BASELINE: ["exact"]}
     for spec in codecs:
         codec = load_codec(spec) if is_codec(spec) else Codec(spec, seed)
-        # "PCA16, int8" is written pca16,int8; the path of a folder is kept
+        # "PCA16, int8" is written pca16,int8; the path of a folder does not change
         name = spec if is_codec(spec) else codec.spec
         if name not in lines:
             if recenter:

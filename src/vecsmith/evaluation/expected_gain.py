@@ -1,11 +1,11 @@
-"""Retention of nDCG@10 estimated without judgements, from gains that are expected from float scores."""
+"""Estimate of the retention of nDCG@10 without judgements: gains are computed from float scores."""
 
 import numpy as np
 
 from vecsmith.array_types import Doubles, Floats
 
 NDCG_DEPTH = 10
-"""Ranks that are evaluated, as in nDCG@10."""
+"""Evaluated documents per ranking, as in nDCG@10."""
 TEMPERATURE = 0.4
 """Temperature of the gains, in units of the mean difference between the first and tenth score of a query. With this
 value, the mean predicted loss equals the mean measured loss."""

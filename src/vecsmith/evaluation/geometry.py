@@ -132,7 +132,17 @@ def rbf_cka(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> floa
 
 
 def kernel_matrices(X: Paired, Y: Paired, bandwidth: float = 1.0, seed: int = 0) -> tuple[Doubles, Doubles]:
-    """Return the Gaussian kernels K and L (m, m) of `rbf_cka`, with the sampled texts in random order."""
+    """Return the Gaussian kernels K and L (m, m) of `rbf_cka`, with the sampled texts in random order.
+
+    Parameters
+    ----------
+    X, Y : ndarray of shape (n, dx) and (n, dy)
+        Paired vectors, of which at most `KERNEL_ROWS` pairs are used.
+    bandwidth : float
+        Bandwidth σ, in units of the median distance of each space.
+    seed : int
+        Seed of the sample.
+    """
     _check_pairs(X, Y)
     rows = np.random.default_rng(seed).permutation(len(X))[:KERNEL_ROWS]
     return _gaussian(_floats(X[rows]), bandwidth), _gaussian(_floats(Y[rows]), bandwidth)

@@ -10,7 +10,7 @@ from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.errors import VecsmithError
 
 DEPTH = 100
-"""Documents per ranking that are evaluated, as recall@100 requires."""
+"""Evaluated documents per ranking; recall@100 requires 100."""
 
 
 @dataclass(frozen=True)

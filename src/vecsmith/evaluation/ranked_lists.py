@@ -47,6 +47,13 @@ def rank_biased_overlap(a: RowNumbers, b: RowNumbers, persistence: float = PERSI
 
     RBO_ext = X_k/k · pᵏ + (1 − p)/p · Σ_d X_d/d · pᵈ, where X_d is the size of the intersection of the first d entries.
 
+    Parameters
+    ----------
+    a, b : ndarray of shape (m, k), int64
+        Ranked lists of row numbers.
+    persistence : float
+        p, between 0 and 1; the smaller it is, the more weight the first entries have.
+
     References
     ----------
     Webber, Moffat and Zobel 2010, A similarity measure for indefinite rankings, TOIS 28, equation 23 (equal to 32

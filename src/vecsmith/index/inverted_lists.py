@@ -165,7 +165,17 @@ class InvertedIndex:
 
 
 def learn_centroids(X: Floats, n_lists: int, seed: int) -> Floats:
-    """Return centroids (n_lists, d), float32, learned from vectors (n, d) by spherical k-means."""
+    """Return centroids (n_lists, d), float32, learned from vectors by spherical k-means.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32
+        Training vectors, at least one per list.
+    n_lists : int
+        Number of centroids.
+    seed : int
+        Seed of k-means.
+    """
     kmeans = faiss.Kmeans(
         X.shape[1],
         n_lists,

@@ -7,7 +7,7 @@ from vecsmith.advise.prediction import Prediction
 from vecsmith.report.findings import Findings, Table
 
 EXAMPLE_LENGTH = 80
-"""Characters of a document's text that are shown."""
+"""Maximum characters of a document's text in a table."""
 
 
 def trade_off(predictions: Sequence[Prediction], queries: int | None = None) -> Table:

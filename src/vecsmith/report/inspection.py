@@ -27,7 +27,17 @@ Values = NDArray[np.floating[Any]] | NDArray[np.integer[Any]]
 
 
 def inspection_terminal(source: str, facts: Inspection, suggestions: Sequence[Suggestion]) -> RenderableType:
-    """Return statistics and suggestions as rich text that fits 100 columns."""
+    """Return statistics and suggestions as rich text that fits 100 columns.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file or folder of the vectors.
+    facts : Inspection
+        Statistics of the vectors.
+    suggestions : sequence of Suggestion
+        Suggested codecs, the most important first.
+    """
     parts: list[RenderableType] = [Text(source, style="dim"), Text(_heading(facts), style="bold"), Text()]
     parts += [_pairs(_sentences(facts)), Text()]
     parts += [Rule("cosines", align="left", style="dim"), _cosines(facts), Text()]
@@ -154,6 +164,19 @@ def write_page(
     path: Path, source: str, facts: Inspection, suggestions: Sequence[Suggestion], force: bool = False
 ) -> None:
     """Write statistics, plots and suggestions as a self-contained HTML page.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which ends in ``.html``.
+    source : str
+        Name of the file or folder of the vectors.
+    facts : Inspection
+        Statistics of the vectors.
+    suggestions : sequence of Suggestion
+        Suggested codecs, the most important first.
+    force : bool
+        Whether to replace a file that vecsmith did not write.
 
     Raises
     ------

@@ -14,6 +14,15 @@ def width_table(results: Sequence[Result], methods: Methods, title: str, name: s
     """Return a table with a column for each method.
 
     There is a row for each encoder, task and width, and for the mean over several tasks.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Results of several reducers, widths, tasks and seeds.
+    methods : mapping of str to str
+        Specs of the reducers by name, with ``{}`` in place of the width.
+    title, name : str
+        Title of the table, and name of its file.
     """
     rows = []
     for encoder in dict.fromkeys(result.encoder for result in results):
@@ -29,7 +38,17 @@ def width_table(results: Sequence[Result], methods: Methods, title: str, name: s
 
 
 def width_plot(results: Sequence[Result], methods: Methods, title: str, name: str = "widths") -> Plot:
-    """Return a plot of the mean retention over tasks and seeds by width, with a line for each encoder and method."""
+    """Return a plot of the mean retention over tasks and seeds by width, with a line for each encoder and method.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Results of several reducers, widths, tasks and seeds.
+    methods : mapping of str to str
+        Specs of the reducers by name, with ``{}`` in place of the width.
+    title, name : str
+        Title of the plot, and name of its file.
+    """
     lines = {}
     for encoder in dict.fromkeys(result.encoder for result in results):
         retentions = _retentions(results, encoder)

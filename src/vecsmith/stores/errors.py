@@ -24,6 +24,13 @@ def reporting_errors(store: str, packages: Sequence[str]) -> Iterator[None]:
     """Turn exceptions that the packages of a store raise, such as for an invalid table name, into `VecsmithError`.
 
     A full disk, other `OSError` and exceptions that vecsmith raises pass unchanged.
+
+    Parameters
+    ----------
+    store : str
+        Name of the store, for the error.
+    packages : sequence of str
+        Packages whose exceptions are turned.
     """
     try:
         yield

@@ -132,6 +132,13 @@ TASKS: Registry[Loader[Task]] = Registry("vecsmith.tasks")
 def unmatched_ids(corpus: Texts, queries: Texts, qrels: Mapping[str, Qrels]) -> Iterator[str]:
     """Yield a sentence for each split whose judgements name documents or queries without a text.
 
+    Parameters
+    ----------
+    corpus, queries : Texts
+        Texts of the documents and of the queries.
+    qrels : mapping of str to Qrels
+        Judgements by split.
+
     Raises
     ------
     VecsmithError

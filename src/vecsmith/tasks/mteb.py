@@ -19,7 +19,7 @@ TYPES = ("Retrieval", "InstructionRetrieval")
 """Types of mteb tasks whose queries search a whole corpus."""
 
 BATCH_TEXTS = 1024
-"""Texts that are read at a time."""
+"""Texts read at a time."""
 
 
 def load_mteb(name: str, subset: str | None = None, split: str | None = None) -> Task:
@@ -171,7 +171,19 @@ def _load_splits(task: Any, subset: str) -> dict[str, dict[str, Any]]:
 
 
 def read_rows(dataset: Any, metadata: Any, prompt_type: str, source: str) -> Texts:
-    """Return the texts of a corpus ("document") or of queries ("query") as mteb passes them to a model."""
+    """Return the texts of a corpus or of queries as mteb passes them to a model.
+
+    Parameters
+    ----------
+    dataset : datasets.Dataset
+        Rows with ``id`` and the columns of mteb.
+    metadata : mteb.TaskMetadata
+        Metadata of the task.
+    prompt_type : {"document", "query"}
+        Whether the rows are a corpus or queries.
+    source : str
+        Name of the texts, for errors and provenance.
+    """
     loaders = require("mteb._create_dataloaders", "mteb")
     ids = [str(id_) for id_ in dataset["id"]]
     if not ids:

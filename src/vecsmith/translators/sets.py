@@ -24,10 +24,17 @@ def fit_sets(fitted: Translator, source: EmbeddingSet, target: EmbeddingSet) -> 
 
     At most `MAX_PAIRS` pairs are used, drawn with the seed of the translator.
 
+    Parameters
+    ----------
+    fitted : Translator
+        The translator, which is fitted in place.
+    source, target : EmbeddingSet
+        Vectors of the two models.
+
     Raises
     ------
     VecsmithError
-        See `join` and `Translator.fit`.
+        As for `join` and `Translator.fit`.
     """
     pairs = join(source, target)
     rows = sample_rows(len(pairs), MAX_PAIRS, fitted.seed)

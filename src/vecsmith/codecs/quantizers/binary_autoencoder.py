@@ -109,6 +109,22 @@ def descend(X: Floats, A: Floats, bits: Floats, sweeps: int) -> Floats:
 
     The update is b_j ← sign(h_j − Σ_{i≠j} G_ji b_i) with G = AAᵀ and h = Ax. Bits are updated in blocks: one large
     product sums over the bits outside the block, and small products, in the CPU cache, over those inside.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32
+        Centered vectors x.
+    A : ndarray of shape (m, d), float32
+        Directions.
+    bits : ndarray of shape (n, m), float32
+        Initial bits b, −1 or +1.
+    sweeps : int
+        Number of updates of every bit.
+
+    Returns
+    -------
+    ndarray of shape (n, m), float32
+        The improved bits.
     """
     G = A @ A.T
     blocks = [slice(start, start + BLOCK_BITS) for start in range(0, len(A), BLOCK_BITS)]

@@ -68,7 +68,7 @@ def pack(values: Codes, bits: int) -> Codes:
 
 
 def unpack(codes: Codes, bits: int, count: int) -> Codes:
-    """Unpack `count` values of `bits` bits per code, as packed by `pack`."""
+    """Unpack codes (n, bytes) to `count` values of `bits` bits each, (n, count), uint8; the inverse of `pack`."""
     if bits == 4:
         return np.stack([codes & 15, codes >> 4], axis=2).reshape(len(codes), -1)[:, :count]
     stream = np.unpackbits(codes, axis=1, bitorder="little", count=bits * count).reshape(len(codes), count, bits)
