@@ -17,8 +17,6 @@ CANDIDATE_BYTES = 10_000
 """Minimum number of candidates that are scored exactly, times the bytes per sketch: shorter sketches rank less well."""
 CANDIDATES_PER_RESULT = 8
 """Minimum number of candidates per result."""
-EXHAUSTIVE_ROWS = 2048
-"""Number of codes up to which all codes are scored exactly, without sketches."""
 TRAINING_ROWS = 20_000
 """Maximum number of decoded vectors that a sketch is fitted on."""
 
@@ -100,16 +98,28 @@ class SketchIndex:
         places : ndarray of shape (n, k), int64
             Positions of the codes.
         """
-        everything = np.arange(self.ntotal)
-        if self.ntotal <= max(EXHAUSTIVE_ROWS, self.n_candidates(k)):
-            return self.rescore(Q, np.broadcast_to(everything, (len(Q), self.ntotal)), k)
+        if self.ntotal <= len(Q) * self.n_candidates(k):
+            # decoding all codes once costs no more than scoring the candidates of every query
+            return self._search_decoded(Q, k)
         candidates = self._scan.search(self.project(Q), self.n_candidates(k))[1]
-        # a fast scan never returns codes whose rounded score is 0, as all are for a query of zeros
-        complete = candidates[:, -1] >= 0
         scores, places = self.rescore(Q, candidates, k)
-        for row in np.flatnonzero(~complete):
-            scores[row], places[row] = (each[0] for each in self.rescore(Q[row, None], everything[None], k))
+        # a fast scan never returns codes whose rounded score is 0, as all are for a query of zeros
+        incomplete = candidates[:, -1] < 0
+        if incomplete.any():
+            scores[incomplete], places[incomplete] = self._search_decoded(Q[incomplete], k)
         return scores, places
+
+    def _search_decoded(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
+        """Return what `search` returns, from all codes, which are decoded block by block."""
+        best = faiss.ResultHeap(len(Q), k, keep_max=True)
+        for start in range(0, self.ntotal, CODE_BLOCK_ROWS):
+            decoded = self._quantizer.decode(self._codes[start : start + CODE_BLOCK_ROWS])
+            scores, places = faiss.knn(Q, decoded, min(k, len(decoded)), metric=faiss.METRIC_INNER_PRODUCT)
+            if self.ntotal <= CODE_BLOCK_ROWS:
+                return scores, places
+            best.add_result(scores, places + start)
+        best.finalize()
+        return best.D, best.I
 
     def rescore(self, Q: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k candidates of each query by their exact scores, best first.
