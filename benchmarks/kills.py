@@ -28,6 +28,7 @@ import lancedb  # noqa: F401
 import numpy as np
 import usearch.index
 from numpy.typing import NDArray
+from soak import expect
 
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
@@ -68,12 +69,6 @@ def code_set(number: int) -> CodeSet:
     """Return the codes of a step, whose number depends on the step."""
     X = vectors(number, ROWS + number % 7)
     return CodeSet(bits(), bits().encode(X), Rows(len(X), [f"{number}-{row}" for row in range(len(X))]), Provenance())
-
-
-def expect(right: Any, what: str) -> None:
-    """Raise AssertionError unless a condition holds."""
-    if not right:
-        raise AssertionError(what)
 
 
 def refused(action: Callable[[], Any]) -> bool:

@@ -17,7 +17,8 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -135,19 +136,18 @@ def embed(folder: Path, name: str, encoder: str, options: EncoderOptions) -> Non
 def main(data: str, debian: str, minilm: str, out: str) -> None:
     """Write every task."""
     packages = ("sklearn", "torch", "sympy", "pandas", "networkx")
-    tasks: dict[str, Callable[[], Triple]] = {
-        "foldoc": lambda: foldoc(Path(debian)),
-        "wordnet": lambda: wordnet(Path(debian)),
-        "pydocs-3k": lambda: docstrings("pydocs"),
-        "pydocs-packages": lambda: docstrings(f"pydocs:{','.join(packages)}", only=packages),
-        "wordnet-kinds": lambda: wordnet_kinds(Path(debian)),
-        "cranfield-titles": lambda: titles(Path(data) / "cranfield"),
-        "scifact-titles": lambda: titles(Path(data) / "scifact"),
+    tasks = {
+        "foldoc": partial(foldoc, Path(debian)),
+        "wordnet": partial(wordnet, Path(debian)),
+        "pydocs-3k": partial(docstrings, "pydocs"),
+        "pydocs-packages": partial(docstrings, f"pydocs:{','.join(packages)}", only=packages),
+        "wordnet-kinds": partial(wordnet_kinds, Path(debian)),
+        "cranfield-titles": partial(titles, Path(data) / "cranfield"),
+        "scifact-titles": partial(titles, Path(data) / "scifact"),
     }
     for name, make in tasks.items():
         write(Path(out) / name, make())
         embed(Path(out) / name, "wordllama", "static", EncoderOptions())
-    for name in tasks:
         embed(Path(out) / name, "minilm", f"st:{minilm}", EncoderOptions(max_length=TOKENS))
         print(name, flush=True)
 

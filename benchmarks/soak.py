@@ -36,7 +36,8 @@ from vecsmith.index.two_stages import first_stage
 DIMENSIONS, POOL, QUERIES = 64, 3000, 64
 MIN_ROWS, MAX_ROWS = 500, 4000
 """Bounds of the number of rows that are not deleted."""
-SEARCHERS = 2
+SEARCHERS, SECONDS_PER_ROUND = 2, 5
+COUNTS = ("searches", "loads", "changes")
 TOLERANCE = 1e-4
 ALL_LISTS = 1_000_000
 """Number of probes: more than there are lists, so that all documents are scanned."""
@@ -90,71 +91,61 @@ class Version:
         return Version(self.number + 1, codes, decoded, finer, ids, kept[kept], by_id)
 
 
-def same_scores(version: Version, vectors: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the inner products (n,) in double precision, exactly equal for rows with equal codes."""
-    _, first = np.unique(version.group, return_index=True)
-    return (vectors[first].astype(np.float64) @ q.astype(np.float64))[version.group]
+def expect(condition: Any, text: str) -> None:
+    """Raise AssertionError unless a condition holds."""
+    if not condition:
+        raise AssertionError(text)
 
 
-def find_error(world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any) -> str | None:
-    """Return a description of the first error in the result of one query for a version; None if it is correct."""
+def check_result(world: "World", version: Version, q: Any, k: int, allowed: Any, scores: Any, rows: Any) -> None:
+    """Raise AssertionError with the first error in the result of one query for a version."""
     may = version.alive.copy()
     if allowed is not None:
         chosen = np.zeros(len(may), np.bool_)
         chosen[[version.row_of[name] if isinstance(name, str) else name for name in allowed]] = True
         may &= chosen
-    if len(rows) != min(k, may.sum()):
-        return f"{len(rows)} documents rather than {min(k, may.sum())}"
+    expect(len(rows) == min(k, may.sum()), f"{len(rows)} documents rather than {min(k, may.sum())}")
     if not len(rows):
-        return None
-    if rows.min() < 0 or rows.max() >= len(may) or not may[rows].all() or len(set(rows.tolist())) < len(rows):
-        return "rows that may not be found, or twice"
+        return
+    inside = rows.min() >= 0 and rows.max() < len(may) and may[rows].all()
+    expect(inside and len(set(rows.tolist())) == len(rows), "rows that may not be found, or twice")
     if world.scoring == "symmetric" and is_bit_code(world.codec):
-        code = world.codec.encode(q[None])[0]
-        exact = -np.unpackbits(version.codes ^ code, axis=1).sum(axis=1).astype(np.float64)
+        exact = -np.unpackbits(version.codes ^ world.codec.encode(q[None])[0], axis=1).sum(axis=1).astype(np.float64)
         best = np.flatnonzero(may)
         best = best[np.lexsort((version.better[best], -exact[best]))][:k]
-        return None if np.array_equal(rows, best) and np.array_equal(scores, exact[best]) else "another ranking"
+        expect(np.array_equal(rows, best) and np.array_equal(scores, exact[best]), "another ranking")
+        return
     if world.scoring == "symmetric":
         q = world.codec.decode(world.codec.encode(q[None]))[0]
-    exact = same_scores(version, version.decoded, q)
+    # in double precision, and exactly equal for rows with equal codes
+    first = np.unique(version.group, return_index=True)[1]
+    exact = (version.decoded[first].astype(np.float64) @ q.astype(np.float64))[version.group]
+    finer = version.decoded if version.finer is None else version.finer
+    final = finer.astype(np.float64) @ q.astype(np.float64) if world.scoring == "rescored" else exact
+    error = np.abs(scores - final[rows]).max()
+    expect(error <= TOLERANCE and (np.diff(scores) <= 0).all(), f"other scores, by {error:.2g}")
     if world.scoring != "rescored":
-        return find_ranking_error(exact, version.group, version.better, may, k, scores, rows)
-    assert version.finer is not None
-    fine = version.finer.astype(np.float64) @ q.astype(np.float64)
+        missed = np.abs(scores + np.sort(-exact[may])[:k]).max()
+        expect(missed <= TOLERANCE, f"a missing document, better by {missed:.2g}")
+        check_ties(version.group, version.better, may, rows)
+        return
     cut = -np.sort(-exact[may])[min(SHORTLIST, may.sum()) - 1]
-    if (exact[rows] < cut - TOLERANCE).any():
-        return "a document from beyond the shortlist"
-    if not np.allclose(scores, fine[rows], atol=TOLERANCE) or (np.diff(scores) > 0).any():
-        return "other scores"
-    missing = may & (exact > cut + TOLERANCE) & (fine > scores[-1] + TOLERANCE)
+    expect((exact[rows] >= cut - TOLERANCE).all(), "a document from beyond the shortlist")
+    missing = may & (exact > cut + TOLERANCE) & (final > scores[-1] + TOLERANCE)
     missing[rows] = False
-    if missing.any():
-        return "a missing document"
+    expect(not missing.any(), "a missing document")
     # the codes decide which of the equal documents are on the shortlist
-    on_it = np.isin(np.arange(len(may)), rows)
-    equals = np.unique(version.finer, axis=0, return_inverse=True)[1].reshape(-1)
-    return find_tie_error(equals, version.better, on_it, rows)
+    equals = np.unique(finer, axis=0, return_inverse=True)[1].reshape(-1)
+    check_ties(equals, version.better, np.isin(np.arange(len(may)), rows), rows)
 
 
-def find_ranking_error(exact: Any, group: Any, better: Any, may: Any, k: int, scores: Any, rows: Any) -> str | None:
-    """Compare a result with the exact scores, and the order of rows with equal codes."""
-    if not np.allclose(scores, exact[rows], atol=TOLERANCE):
-        return f"other scores, by {np.abs(scores - exact[rows]).max():.2g}"
-    best = -np.sort(-exact[may])[:k]
-    if not np.allclose(scores, best, atol=TOLERANCE) or (np.diff(scores) > 0).any():
-        return f"a missing document, better by {np.abs(scores - best).max():.2g}"
-    return find_tie_error(group, better, may, rows)
-
-
-def find_tie_error(group: Any, better: Any, may: Any, rows: Any) -> str | None:
-    """Return a description of rows of one group that are missing or out of order; None if there are none."""
+def check_ties(group: Any, better: Any, may: Any, rows: Any) -> None:
+    """Raise AssertionError if rows of one group are missing or out of order."""
     for number in np.unique(group[rows]):
         equals = np.flatnonzero(may & (group == number))
         ours = rows[group[rows] == number]
-        if not np.array_equal(ours, equals[np.argsort(better[equals])][: len(ours)]):
-            return f"equal documents {ours} out of order"
-    return None
+        right = np.array_equal(ours, equals[np.argsort(better[equals])][: len(ours)])
+        expect(right, f"equal documents {ours} out of order")
 
 
 class Live:
@@ -164,13 +155,7 @@ class Live:
     """
 
     def __init__(self, index: vecsmith.Index, version: Version) -> None:
-        self.index = index
-        self.versions = [version]
-        self.done = 0
-
-    @property
-    def version(self) -> Version:
-        return self.versions[-1]
+        self.index, self.versions, self.done = index, [version], 0
 
     @contextmanager
     def becoming(self, version: Version) -> Iterator[None]:
@@ -199,7 +184,7 @@ class World:
         self.whole = self.codec if finer == "both" else None
         if self.whole and (first := first_stage(self.whole)):
             self.codec, self.finer = first, self.whole
-        self.stop, self.failure, self.counts = threading.Event(), "", dict.fromkeys(("searches", "loads", "changes"), 0)
+        self.stop, self.failure, self.counts = threading.Event(), "", dict.fromkeys(COUNTS, 0)
         self.counting, self.fresh = threading.Lock(), count()
         self.saved: dict[int, Version] = {}
         self.acknowledged = 0
@@ -224,14 +209,12 @@ class World:
         codes = self.codec.encode(X)
         finer = version.finer
         if finer is not None:
-            added = X.astype(np.float16).astype(np.float32)
-            if self.finer is not None:
-                added = self.finer.decode(self.finer.encode(X))
-            finer = np.concatenate([finer, added])
-        decoded = np.concatenate([version.decoded, self.codec.decode(codes)])
-        codes, ids = np.concatenate([version.codes, codes]), [*version.ids, *ids]
-        alive = np.concatenate([version.alive, np.ones(len(X), np.bool_)])
-        return Version(version.number + 1, codes, decoded, finer, tuple(ids), alive, version.by_id)
+            rounded = X.astype(np.float16).astype(np.float32)
+            finer = np.vstack([finer, self.finer.decode(self.finer.encode(X)) if self.finer else rounded])
+        decoded = np.vstack([version.decoded, self.codec.decode(codes)])
+        alive = np.append(version.alive, np.ones(len(X), np.bool_))
+        codes, all_ids = np.vstack([version.codes, codes]), (*version.ids, *ids)
+        return Version(version.number + 1, codes, decoded, finer, all_ids, alive, version.by_id)
 
     def new_ids(self, number: int) -> list[str]:
         return [f"{next(self.fresh) * 7919 % 100_003}-{next(self.fresh)}" for _ in range(number)]
@@ -241,7 +224,7 @@ class World:
         rng = self.rng
         while not self.stop.is_set():
             live = self.live
-            version, action = live.version, rng.random()
+            version, action = live.versions[-1], rng.random()
             alive = np.flatnonzero(version.alive)
             if action < 0.02:
                 live.index.build_lists(int(rng.integers(1, 50)))
@@ -264,7 +247,7 @@ class World:
 
     def switch(self, live: Live) -> None:
         """Save the index, and replace it by the loaded index or by an index of the same codes with ids."""
-        kept = live.version.compacted(by_id=False)
+        kept = live.versions[-1].compacted(by_id=False)
         self.saved[kept.number] = kept
         live.index.provenance = Provenance(dataset=str(kept.number))
         live.index.save(self.folder)
@@ -307,16 +290,14 @@ class World:
         k, allowed = int(rng.choice([1, 10, 100])), self.filter(rng, version)
         probes = ALL_LISTS if index._snapshot.centroids is not None and rng.random() < 0.5 else None
         scores, rows = index.search(self.Q[chosen], k, allowed, probes)
-        wrong: list[str] = []
+        wrong = []
         for candidate in versions():
-            found = (
-                (query, find_error(self, candidate, self.Q[query], k, allowed, *line))
-                for query, line in zip(chosen, zip(scores, rows, strict=True), strict=True)
-            )
-            problem = next(((query, text) for query, text in found if text), None)
-            if problem is None:
+            try:
+                for query, *line in zip(chosen, scores, rows, strict=True):
+                    check_result(self, candidate, self.Q[query], k, allowed, *line)
                 return
-            wrong.append(f"version {candidate.number}, query {problem[0]} of {len(chosen)}: {problem[1]}")
+            except AssertionError as error:
+                wrong.append(f"version {candidate.number}, query {query} of {len(chosen)}: {error}")
         few = "all" if allowed is None else len(allowed)
         self.fail(f"{'; '.join(wrong)} (k = {k}, {few} allowed)")
 
@@ -349,18 +330,17 @@ class World:
             job.result()
 
 
-def soak(minutes: float, seed: int, seconds: float = 5) -> str:
+def soak(minutes: float, seed: int) -> str:
     """Run rounds for some minutes, and return a description of the first error; empty if there was none."""
-    begin, totals = time.monotonic(), dict.fromkeys(("searches", "loads", "changes"), 0)
+    end, totals = time.monotonic() + 60 * minutes, dict.fromkeys(COUNTS, 0)
     for number in count():
-        if time.monotonic() - begin >= 60 * minutes:
+        if time.monotonic() >= end:
             break
         with tempfile.TemporaryDirectory() as folder:
             world = World(list(KINDS)[number % len(KINDS)], Path(folder) / "index", seed, number)
-            world.run(min(seconds, 60 * minutes))
+            world.run(min(SECONDS_PER_ROUND, 60 * minutes))
         totals = {what: total + world.counts[what] for what, total in totals.items()}
-        at = time.strftime("%M:%S", time.gmtime(time.monotonic() - begin))
-        print(f"{at} round {number}, {world.name}: {world.counts}", flush=True)
+        print(f"round {number}, {world.name}: {world.counts}", flush=True)
         if world.failure:
             return world.failure
     print(f"nothing wrong in {totals}, {minutes} minutes, seed {seed}, vecsmith {vecsmith.__version__}")

@@ -73,10 +73,8 @@ class Method:
         Bytes per vector, all stages together.
     build : callable
         Builds an index and returns a function of queries (n, d) and k that returns rows (n, k).
-    scans : bool
-        Whether a query reads all of these bytes.
-    copies : bool
-        Whether it holds a byte per dimension or more in addition to the documents.
+    scans, copies : bool
+        Whether a query reads all of these bytes; whether the method holds a byte per dimension or more besides them.
     """
 
     name: str
@@ -222,26 +220,23 @@ def load(folder: Path, rows: int) -> tuple[Any, Any]:
     return X, normalize(np.load(folder / "queries.npy")[:QUERIES].astype(np.float32))
 
 
-def seconds_per_query(
-    methods: Mapping[Any, Callable[[Any], Any]], Q: Any, batch: int, rounds: int, seconds: float
-) -> dict[Any, Any]:
+def seconds_per_query(ways: Mapping[Any, Callable[[Any], Any]], Q: Any, batch: int, rounds: int, seconds: float) -> Any:
     """Return the seconds per query of every method in every round; the methods take turns."""
-    found: dict[Any, list[float]] = {name: [] for name in methods}
-    for _ in range(rounds):
-        for name, method in methods.items():
-            method(Q[-batch:])  # its data is in the cache, as in use
-            start, spent, done = time.perf_counter(), 0.0, 0
-            while not done or ((done + 1) * batch <= len(Q) and spent < seconds):
-                method(Q[done * batch :][:batch])
-                done, spent = done + 1, time.perf_counter() - start
-            found[name].append(spent / (done * batch))
-    return {name: np.array(times) for name, times in found.items()}
+    times: dict[Any, list[float]] = {name: [] for name in ways}
+    for name, way in [*ways.items()] * rounds:
+        way(Q[-batch:])  # its data is in the cache, as in use
+        start, spent, done = time.perf_counter(), 0.0, 0
+        while not done or ((done + 1) * batch <= len(Q) and spent < seconds):
+            way(Q[done * batch :][:batch])
+            done, spent = done + 1, time.perf_counter() - start
+        times[name].append(spent / (done * batch))
+    return {name: np.array(each) for name, each in times.items()}
 
 
 def queries_per_second(searches: dict[Any, Search], Q: Any, batch: int) -> dict[Any, float]:
     """Return the median queries per second of every search."""
-    methods = {name: partial(lambda search, q: search(q, K), search) for name, search in searches.items()}
-    times = seconds_per_query(methods, Q, batch, ROUNDS, SECONDS_PER_ROUND)
+    ways = {name: partial(lambda search, q: search(q, K), search) for name, search in searches.items()}
+    times = seconds_per_query(ways, Q, batch, ROUNDS, SECONDS_PER_ROUND)
     return {name: 1 / float(np.median(each)) for name, each in times.items()}
 
 
@@ -347,21 +342,15 @@ def inverted_lists(options: argparse.Namespace) -> str:
 
 def translator_speed(options: argparse.Namespace) -> str:
     """Compare the translation of queries with the bare product of queries and weights."""
-    sides = {
-        name: [
-            normalize(np.load(options.vectors / name / f"{part}.npy").astype(np.float32))
-            for part in ("corpus", "queries")
-        ]
-        for name in ("minilm", "mpnet")
-    }
     rows = []
     for a, b in (("minilm", "mpnet"), ("mpnet", "minilm")):
-        fitted = vecsmith.translator("canonical").fit(sides[a][0][:4000], sides[b][0][:4000])
-        W, Q = fitted.weights_, sides[a][1]  # type: ignore[attr-defined]
+        X, Y = (normalize(np.load(options.vectors / name / "corpus.npy")[:4000].astype(np.float32)) for name in (a, b))
+        Q = normalize(np.load(options.vectors / a / "queries.npy").astype(np.float32))
+        fitted = vecsmith.translator("canonical").fit(X, Y)
+        W = fitted.weights_  # type: ignore[attr-defined]
         for batch in (1, 64):
-            methods: dict[str, Callable[[Any], Any]] = {"transform": fitted.transform, "product": partial(np.dot, b=W)}
-            times = seconds_per_query(methods, Q, batch, 500, 0.001)
-            ours, bare = (1e6 * times[name] for name in methods)
+            ways: dict[str, Callable[[Any], Any]] = {"transform": fitted.transform, "product": partial(np.dot, b=W)}
+            ours, bare = (1e6 * each for each in seconds_per_query(ways, Q, batch, 500, 0.001).values())
             cells = [f"{each.min():.1f} / {np.median(each):.1f}" for each in (ours, bare)]
             ratios = [f"{ours.min() / bare.min():.2f}", f"{np.median(ours) / np.median(bare):.2f}"]
             rows.append([f"{a} → {b}", f"{W.shape[0]} → {W.shape[1]}", str(batch), *cells, *ratios])
@@ -430,10 +419,7 @@ def encode(options: argparse.Namespace) -> str:
 
 
 MEASUREMENTS = {
-    "search": search,
-    "inverted-lists": inverted_lists,
-    "translator-speed": translator_speed,
-    "ten-million": ten_million,
+    each.__name__.replace("_", "-"): each for each in (search, inverted_lists, translator_speed, ten_million)
 }
 
 

@@ -1,4 +1,4 @@
-"""Make the tables of the trellis codes: src/vecsmith/codecs/trellis_tables.safetensors.
+"""Make the tables of the trellis codes: the file `TABLES` of vecsmith.codecs.quantizers.trellis_coding.
 
     python benchmarks/trellis_tables.py
 
@@ -24,21 +24,18 @@ def train(step: Step, seed: int) -> tuple[np.ndarray, float]:
     steps, weights = [step] * (STATE_BITS + LENGTH), np.ones((STATE_BITS + LENGTH) * v, np.float32)
     # the variance that an optimal code of this rate has
     table = (rng.standard_normal((v, STATES)) * np.sqrt(1 - 2 ** (-2 * k / v))).astype(np.float32)
-
-    def coded() -> tuple[np.ndarray, np.ndarray]:
+    for number in range(ROUNDS + 1):
         Z = rng.standard_normal((SEQUENCES, len(weights))).astype(np.float32)
-        states = viterbi(Z, steps, weights, {step: table})
         # the first states are bound to the zeros before the stream
-        return Z.reshape(len(Z), -1, v)[:, STATE_BITS:].reshape(-1, v), states[:, STATE_BITS:].ravel()
-
-    for _ in range(ROUNDS):
-        values, states = coded()
+        states = viterbi(Z, steps, weights, {step: table})[:, STATE_BITS:].ravel()
+        values = Z.reshape(len(Z), -1, v)[:, STATE_BITS:].reshape(-1, v)
+        if number == ROUNDS:
+            break
         counts = np.bincount(states, minlength=STATES)
         for row in range(v):
             sums = np.bincount(states, weights=values[:, row], minlength=STATES)
             # the old entry counts as five values, for states that are seldom used
             table[row] = (sums + 5 * table[row]) / (counts + 5)
-    values, states = coded()
     return table, float(((values - table[:, states].T) ** 2).mean())
 
 
