@@ -103,7 +103,7 @@ class SketchIndex:
             return self._search_decoded(Q, k)
         candidates = self._scan.search(self.project(Q), self.n_candidates(k))[1]
         scores, places = self.rescore(Q, candidates, k)
-        # a fast scan never returns codes whose rounded score is 0, as all are for a query of zeros
+        # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
         if incomplete.any():
             scores[incomplete], places[incomplete] = self._search_decoded(Q[incomplete], k)

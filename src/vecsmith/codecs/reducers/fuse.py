@@ -99,7 +99,7 @@ class Fuse(Reducer):
         if sum(self.widths) != X.shape[1]:
             raise VecsmithError(
                 f"fuse({self.parts}) takes vectors of {sum(self.widths)} dimensions, but these have {X.shape[1]}; "
-                "give them as many as its models have together."
+                "give the vectors of all its models side by side."
             )
 
     @property
