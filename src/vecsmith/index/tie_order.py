@@ -57,6 +57,17 @@ def sort_by_score(
     return scores, rows
 
 
+def best_first(
+    scores: Floats, rows: RowNumbers, rank: RowNumbers | None, k: int
+) -> tuple[Floats, RowNumbers]:
+    """Return the k highest of the scores (n,) of one query and their rows, best first; ties, at the cut too, by rank."""
+    if len(scores) > k:
+        kept = scores >= np.partition(scores, -k)[-k]
+        scores, rows = scores[kept], rows[kept]
+    scores, rows = (sorted_[0] for sorted_ in _sort(scores[None], rows[None], rank))
+    return scores[:k], rows[:k]
+
+
 def _sort(scores: Floats, rows: RowNumbers, rank: RowNumbers | None) -> tuple[Floats, RowNumbers]:
     """Sort documents by falling score, exact ties by rank."""
     places = np.lexsort((rows if rank is None else rank[rows], -scores), axis=1)

@@ -1,0 +1,66 @@
+"""Choose the weight of a convex combination on queries that are not evaluated."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.retrievers import Retriever
+from vecsmith.retrievers.fusion import CANDIDATES, fuse_rankings
+from vecsmith.tasks import Task
+
+WEIGHTS = tuple(np.round(np.linspace(0, 1, 21), 2).tolist())
+"""Weights of the first retriever that are tried."""
+
+
+def validation_split(task: Task, split: str) -> str:
+    """Return the split on which choices are made for an evaluation on `split`: ``dev``, or ``train`` without it.
+
+    Raises
+    ------
+    VecsmithError
+        If the task has neither besides `split`.
+    """
+    chosen = next((name for name in ("dev", "train") if name in task.qrels and name not in split.split("+")), None)
+    if chosen is None:
+        raise VecsmithError(
+            f"{task.name} has no split dev or train besides {split}, on which a weight could be chosen; use the fusion "
+            "rrf, or give a weight, such as convex:0.5."
+        )
+    return chosen
+
+
+def choose_weight(first: Retriever, second: Retriever, task: Task, split: str) -> float:
+    """Return the weight of `WEIGHTS` with the highest mean nDCG@10 on the validation queries; the largest of several.
+
+    Queries that are judged in `split` too are left out.
+
+    Parameters
+    ----------
+    first, second : Retriever
+        Retrievers of the task's corpus.
+    task : Task
+        The task.
+    split : str
+        The split of the evaluation, which is not used.
+
+    Raises
+    ------
+    VecsmithError
+        If there are no validation queries.
+    """
+    validation, evaluated = validation_split(task, split), task.judgements(split)
+    ids = [id_ for id_ in task.queries.ids if id_ not in evaluated and id_ in task.judgements(validation)]
+    if not ids:
+        raise VecsmithError(
+            f"All queries that {validation} of {task.name} judges are judged in {split} too, so no weight can be chosen "
+            "on them; use the fusion rrf, or give a weight, such as convex:0.5."
+        )
+    judged = JudgedQueries(task, validation, ids)
+    text_of = dict(task.queries.rows())
+    texts: Sequence[str] = [text_of[id_] for id_ in ids]
+    rankings = [each.search(texts, CANDIDATES) for each in (first, second)]
+    fused = ((w, fuse_rankings(rankings[0], rankings[1], w, judged.depth, first.tie_rank)) for w in WEIGHTS)
+    quality = {weight: judged.evaluate(*ranking).mean_ndcg_at_10 for weight, ranking in fused}
+    return max(quality, key=lambda weight: (quality[weight], weight))

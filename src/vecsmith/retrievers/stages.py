@@ -1,0 +1,182 @@
+"""Second stages by their specs: the fusion with BM25, and rerankers; each turns a retriever into another."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from vecsmith.errors import VecsmithError, unknown
+from vecsmith.files import cache_folder, fingerprint, remove, replacing_folder
+from vecsmith.index import SHORTLIST
+from vecsmith.index.bm25 import Bm25, LexicalIndex
+from vecsmith.retrievers.base import LexicalRetriever, Retriever
+from vecsmith.retrievers.fusion import Hybrid, check_weight
+from vecsmith.retrievers.reranking import CrossEncoderModel, CrossEncoderScorer, Reranker, VectorScorer
+from vecsmith.retrievers.vector_sources import VectorSource
+from vecsmith.tasks import Texts
+
+
+class Stage(ABC):
+    """What follows the first retriever of a corpus.
+
+    Attributes
+    ----------
+    label : str
+        A short name for tables, such as ``rrf``.
+    """
+
+    label: str
+
+    @property
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """All settings that the scores depend on; JSON-serializable."""
+
+    @abstractmethod
+    def over(self, first: Retriever, corpus: Texts) -> Retriever:
+        """Return the retriever that this stage makes of the first retriever of a corpus."""
+
+
+@dataclass(frozen=True)
+class FusionStage(Stage):
+    """The fusion with BM25 (see `Hybrid`).
+
+    Attributes
+    ----------
+    bm25 : Bm25
+        Parameters of BM25.
+    weight : float, None or "chosen"
+        Weight of the first retriever in the convex combination; None for reciprocal rank fusion; ``"chosen"`` for a
+        weight that `compare` chooses on the ``dev`` or ``train`` queries.
+
+    Raises
+    ------
+    VecsmithError
+        If the weight is not from 0 to 1.
+    """
+
+    bm25: Bm25
+    weight: float | None | Literal["chosen"] = None
+
+    def __post_init__(self) -> None:
+        if self.weight != "chosen":
+            check_weight(self.weight)
+
+    @classmethod
+    def parse(cls, fusion: str, bm25: Bm25) -> "FusionStage":
+        """Return the stage of a fusion by its spec: ``rrf``, ``convex``, or ``convex:W`` with a weight from 0 to 1.
+
+        Raises
+        ------
+        VecsmithError
+            If the fusion is unknown, or the weight is not a number from 0 to 1.
+        """
+        name, colon, weight = fusion.partition(":")
+        if name not in ("rrf", "convex") or (colon and name == "rrf"):
+            raise unknown("fusion", fusion, ["rrf", "convex", "convex:WEIGHT"])
+        if not colon:
+            return cls(bm25, None if name == "rrf" else "chosen")
+        try:
+            return cls(bm25, float(weight))
+        except ValueError as error:
+            raise VecsmithError(f"The weight of {fusion} must be a number from 0 to 1, not {weight!r}.") from error
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """``rrf`` or ``convex``."""
+        return "rrf" if self.weight is None else "convex"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"fusion": self.label, "weight": self.weight, **asdict(self.bm25)}
+
+    def with_weight(self, weight: float) -> "FusionStage":
+        """Return the stage with another weight."""
+        return replace(self, weight=weight)
+
+    def over(self, first: Retriever, corpus: Texts) -> Retriever:
+        if self.weight == "chosen":
+            raise VecsmithError("The weight of the convex combination is not chosen yet; give a number from 0 to 1.")
+        lexical = LexicalRetriever(cached_lexical_index(corpus, self.bm25), first.tie_rank)
+        return Hybrid(first, lexical, self.weight)
+
+
+@dataclass(frozen=True)
+class CrossEncoderStage(Stage):
+    """Reranking by a cross-encoder.
+
+    Attributes
+    ----------
+    model : CrossEncoderModel
+        The model.
+    depth : int
+        Documents per query that are reranked.
+    """
+
+    model: CrossEncoderModel
+    depth: int = SHORTLIST
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """The last part of the model's name."""
+        return f"ce:{self.model.files.name.rstrip('/').rpartition('/')[2]}"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"reranker": self.model.spec, "revision": self.model.files.revision, "depth": self.depth}
+
+    def over(self, first: Retriever, corpus: Texts) -> Retriever:
+        return Reranker(first, CrossEncoderScorer(self.model, corpus.texts), self.depth)
+
+
+@dataclass(frozen=True)
+class VectorStage(Stage):
+    """Reranking by the float vectors of another encoder.
+
+    Attributes
+    ----------
+    label : str
+        Spec of the encoder.
+    source : VectorSource
+        Its vectors.
+    depth : int
+        Documents per query that are reranked.
+    """
+
+    label: str
+    source: VectorSource
+    depth: int = SHORTLIST
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        said = [asdict(self.source.provenance(side)) for side in ("query", "passage")]
+        return {"reranker": self.label, "revision": fingerprint(said), "depth": self.depth}
+
+    def over(self, first: Retriever, corpus: Texts) -> Retriever:
+        documents = self.source.embed(corpus, "passage")
+        return Reranker(first, VectorScorer(documents, self.source.embed_queries), self.depth)
+
+
+def cached_lexical_index(corpus: Texts, bm25: Bm25) -> LexicalIndex:
+    """Return the lexical index of a corpus, memory-mapped, from the cache or built for it.
+
+    Raises
+    ------
+    VecsmithError
+        If no document has a term.
+    """
+    key = fingerprint([corpus.content_hash, asdict(bm25), version("bm25s"), version("PyStemmer")])
+    path = cache_folder() / "lexical" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{key}.lock")):
+        if path.is_dir():
+            try:
+                return LexicalIndex.open(path)
+            except VecsmithError:  # damaged
+                remove(path)
+        with replacing_folder(path) as staging:
+            LexicalIndex.build(corpus.texts, bm25).write(staging)
+        return LexicalIndex.open(path)
