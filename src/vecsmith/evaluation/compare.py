@@ -9,6 +9,7 @@ from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.evaluation.folds import training_set
+from vecsmith.evaluation.metrics import required_depth
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import BASELINE, LineScoring, Measurement, TaskRunner
 from vecsmith.evaluation.significance import paired_p_value
@@ -29,6 +30,7 @@ def compare(
     force: bool = False,
     recenter: bool = False,
     baseline: str | None = None,
+    metrics: Sequence[str] = (),
 ) -> list[Result]:
     """Measure the retrieval quality, storage and speed of codecs.
 
@@ -56,6 +58,9 @@ def compare(
     baseline : str, optional
         Spec of the encoder whose float32 vectors are the baseline of all results. By default, the baseline of a result
         is the float32 vectors of its own encoder.
+    metrics : sequence of str
+        Names of further metrics, as in ir_measures: nDCG@K, R@K, P@K, RR@K, AP@K, Success@K, Judged@K, or nDCG, RR, AP,
+        Rprec and Bpref of the first 1,000 documents. nDCG@10 and R@100 are always measured.
 
     Returns
     -------
@@ -70,7 +75,9 @@ def compare(
         is checked before any text is embedded.
     """
     results: list[Result] = []
-    for group in measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter, baseline):
+    for group in measure(
+        tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter, baseline, metrics
+    ):
         if baseline in (None, group[0].result.encoder):
             reference = group[0]
         results += [compare_with_baseline(measurement, reference) for measurement in group]
@@ -89,6 +96,7 @@ def measure(
     force: bool = False,
     recenter: bool = False,
     baseline: str | None = None,
+    metrics: Sequence[str] = (),
 ) -> list[list[Measurement]]:
     """Return the measurements behind `compare`: a list for every task and encoder, float32 first.
 
@@ -103,6 +111,7 @@ def measure(
     for scoring in scorings:
         if scoring not in (*SCORINGS, "two-stage"):
             raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
+    required_depth(metrics)  # raises an error for an unknown metric
     by_encoder = options_by_encoder(options, [*([baseline] if baseline else []), *encoders])
     lines: dict[str, Sequence[LineScoring]] = {BASELINE: ["exact"]}
     for spec in codecs:
@@ -122,7 +131,7 @@ def measure(
             corpus, queries = embed_task(task, encoder, encoder_options)
             specs = list(lines) if encoder in encoders else [BASELINE]
             training = training_set(fit_on, corpus) if encoder in encoders else None
-            runner = TaskRunner(task, split, encoder, corpus, queries, fit_on, training, seed, recenter)
+            runner = TaskRunner(task, split, encoder, corpus, queries, fit_on, training, seed, recenter, metrics)
             measured.append(
                 [
                     measurement

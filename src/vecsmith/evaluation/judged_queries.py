@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
-from vecsmith.evaluation.metrics import DEPTH, Quality, evaluate
+from vecsmith.evaluation.metrics import Quality, evaluate, required_depth
 from vecsmith.index import Index
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.tasks import Task
@@ -28,6 +28,8 @@ class JudgedQueries:
         Ids of all embedded queries, in the order of their vectors.
     document_ids : sequence of str, optional
         Ids of the documents that are ranked; all documents of the task by default.
+    metrics : sequence of str
+        Names of metrics to compute besides `DEFAULT_METRICS`.
 
     Attributes
     ----------
@@ -41,11 +43,16 @@ class JudgedQueries:
     Raises
     ------
     VecsmithError
-        If the task has no such split.
+        If the task has no such split, or a metric is unknown.
     """
 
     def __init__(
-        self, task: Task, split: str, query_ids: Sequence[str], document_ids: Sequence[str] | None = None
+        self,
+        task: Task,
+        split: str,
+        query_ids: Sequence[str],
+        document_ids: Sequence[str] | None = None,
+        metrics: Sequence[str] = (),
     ) -> None:
         self._judgements = task.judgements(split)
         self._ignore_identical_ids = task.ignore_identical_ids
@@ -53,7 +60,8 @@ class JudgedQueries:
         judged = [row for row, id_ in enumerate(query_ids) if id_ in self._judgements]
         self.rows: RowNumbers = np.array(judged, np.int64)
         self.ids = [query_ids[row] for row in self.rows]
-        self.depth = DEPTH + task.ignore_identical_ids
+        self._metrics = metrics
+        self.depth = required_depth(metrics) + task.ignore_identical_ids
 
     def evaluate(self, scores: Floats, rows: RowNumbers) -> Quality:
         """Return the quality of rankings.
@@ -68,7 +76,9 @@ class JudgedQueries:
         VecsmithError
             If no query is judged.
         """
-        return evaluate(scores, rows, self.ids, self._document_ids, self._judgements, self._ignore_identical_ids)
+        return evaluate(
+            scores, rows, self.ids, self._document_ids, self._judgements, self._ignore_identical_ids, self._metrics
+        )
 
     def search(self, index: Index, Q: Floats) -> Quality:
         """Search an index for the vectors (m, d) of the judged queries and return the quality of the rankings."""
@@ -76,7 +86,7 @@ class JudgedQueries:
 
     def rank(self, scores: Floats) -> Quality:
         """Return the quality of the rankings by scores (m, n) of all documents."""
-        depth = min(DEPTH + 1, scores.shape[1])
+        depth = min(self.depth + 1, scores.shape[1])
         rows = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
         return self.evaluate(np.take_along_axis(scores, rows, axis=1), rows)
 
@@ -96,11 +106,11 @@ class JudgedQueries:
         """
         index = faiss.IndexFlatIP(D.shape[1])
         index.add(np.ascontiguousarray(D))
-        k = shortlist if rescoring else DEPTH + 1
+        k = shortlist if rescoring else self.depth + 1
         scores, rows = index.search(np.ascontiguousarray(Q), min(k, len(D)))
         if rescoring:
             queries, documents = rescoring
             scores = score_shortlist(queries, rows, lambda chosen: documents[chosen])
-            order = np.argsort(-scores, axis=1, kind="stable")[:, : DEPTH + 1]
+            order = np.argsort(-scores, axis=1, kind="stable")[:, : self.depth + 1]
             scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
         return self.evaluate(scores, rows)

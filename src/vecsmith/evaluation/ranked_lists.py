@@ -20,6 +20,11 @@ def jaccard(a: RowNumbers, b: RowNumbers) -> Doubles:
     return np.asarray(shared / (2 * a.shape[1] - shared))
 
 
+def overlap(a: RowNumbers, b: RowNumbers) -> Doubles:
+    """Return the share of the entries in each row of a (m, j) that are also in the same row of b (m, k)."""
+    return np.asarray(_shared(a, b).mean(axis=1))
+
+
 def edit_distance(a: RowNumbers, b: RowNumbers) -> Doubles:
     """Return the edit distance of the lists in each row of a and b (m, k), divided by k.
 
@@ -100,5 +105,5 @@ MEASURES: Mapping[str, Callable[[RowNumbers, RowNumbers], Doubles]] = {
 
 
 def _shared(a: RowNumbers, b: RowNumbers) -> NDArray[np.bool_]:
-    """Return a mask (m, k) of the entries of a that are also in the same row of b."""
+    """Return a mask (m, j) of the entries of a (m, j) that are also in the same row of b (m, k)."""
     return np.asarray((a[:, :, None] == b[:, None, :]).any(axis=2))

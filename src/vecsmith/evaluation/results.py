@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,13 @@ class Result:
         Encoder whose float32 vectors are the baseline. It equals `encoder` by default.
     memory_bytes_per_vector : int
         Bytes per document in memory during a search, without `rescore_bytes_per_vector`; 0 if unknown.
+    metrics : dict of str to float
+        Means over the judged queries of further metrics, by their names in ir_measures.
+    neighbors_kept_at_10 : float
+        Share of the ten nearest documents by the cosine of the float vectors that are among the first ten results, a
+        mean over the judged queries; NaN if unknown.
+    score_correlation : float
+        Pearson's correlation of the scores with these cosines, a mean over the judged queries; NaN if unknown.
     """
 
     task: str
@@ -85,9 +92,12 @@ class Result:
     versions: dict[str, str]
     baseline: str = ""
     memory_bytes_per_vector: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    neighbors_kept_at_10: float = math.nan
+    score_correlation: float = math.nan
 
 
-FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))
+FIELDS: tuple[str, ...] = tuple(each.name for each in fields(Result))
 
 
 def to_json(content: Any, indent: int | None = None) -> str:

@@ -18,7 +18,8 @@ from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.judged_queries import JudgedQueries
-from vecsmith.evaluation.metrics import DEPTH
+from vecsmith.evaluation.metrics import DEFAULT_METRICS
+from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
@@ -68,6 +69,8 @@ class TaskRunner:
         Seed of the codecs and of the halves of the corpus.
     recenter : bool
         Whether to replace the means of the codecs by the means of the vectors that they encode.
+    metrics : sequence of str
+        Names of metrics to compute besides `DEFAULT_METRICS`.
     """
 
     task: Task
@@ -79,6 +82,7 @@ class TaskRunner:
     training: EmbeddingSet | None
     seed: int
     recenter: bool = False
+    metrics: Sequence[str] = ()
 
     def measure(self, spec: str, scorings: Sequence[LineScoring], force: bool = False) -> Iterator[Measurement]:
         """Yield a measurement of a codec for each scoring.
@@ -104,7 +108,7 @@ class TaskRunner:
         """The inputs of a measurement besides codec and scoring, for the key of the cache."""
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
-        names = [self.task.name, self.encoder, self.fit_on, self.recenter]
+        names = [self.task.name, self.encoder, self.fit_on, self.recenter, list(self.metrics)]
         return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, versions(), code_hash()]
 
     @cached_property
@@ -113,7 +117,15 @@ class TaskRunner:
 
     @cached_property
     def _judged(self) -> JudgedQueries:
-        return JudgedQueries(self.task, self.split, self.queries.ids, self.corpus.ids)
+        return JudgedQueries(self.task, self.split, self.queries.ids, self.corpus.ids, self.metrics)
+
+    @cached_property
+    def _judged_vectors(self) -> Floats:
+        return normalize(self.queries.vectors[self._judged.rows])
+
+    @cached_property
+    def _preservation(self) -> SimilarityPreservation:
+        return SimilarityPreservation(self._judged_vectors, self._documents, self.corpus.ids, self.seed)
 
     def _index(self, scoring: LineScoring, parts: Sequence[CodePartition]) -> Index:
         ids, zero_rows = self.corpus.ids, self.corpus.zero_rows
@@ -124,9 +136,9 @@ class TaskRunner:
 
     def _measure(self, spec: str, scoring: LineScoring, encoded: Encoded) -> Measurement:
         index = self._index(scoring, encoded.parts)
-        queries = normalize(self.queries.vectors[self._judged.rows])
+        queries = self._judged_vectors
         # the first search builds the FAISS index, which is not counted as search time
-        index.search(queries[:1], DEPTH)
+        index.search(queries[:1], self._judged.depth)
         start = time.perf_counter()
         scores, rows = index.search(queries, self._judged.depth)
         search_seconds = time.perf_counter() - start
@@ -160,6 +172,9 @@ class TaskRunner:
             queries_per_second=len(queries) / search_seconds,
             seed=self.seed,
             versions=versions(),
+            metrics={name: float(each.mean()) for name, each in quality.values.items() if name not in DEFAULT_METRICS},
+            neighbors_kept_at_10=self._preservation.neighbors_kept(rows),
+            score_correlation=self._preservation.score_correlation(index),
         )
         return Measurement(result, quality.ndcg_at_10.tolist())
 

@@ -26,7 +26,7 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import Encoder, load_encoder
 from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.evaluation.folds import FIT_ON, encode_corpus
-from vecsmith.index import SCORINGS, CodePartition, Index, Scoring
+from vecsmith.index import SCORINGS, CodePartition, Index, Scoring, subset
 from vecsmith.integrations.mteb_task import mteb_task, slug
 from vecsmith.integrations.mteb_vectors import EncoderVectors, PrecomputedVectors
 from vecsmith.tasks.mteb import read_rows
@@ -167,7 +167,7 @@ class CodecModel:
         run: dict[str, dict[str, float]] = {id_: {} for id_ in texts.ids}
         for row, id_ in enumerate(texts.ids):
             if candidates := sorted(set(top_ranked.get(id_, ())), key=self._row_of.__getitem__):
-                index = _subset(self._index, [self._row_of[candidate] for candidate in candidates], candidates)
+                index = subset(self._index, np.array([self._row_of[each] for each in candidates]), candidates)
                 run |= _run([id_], *index.search(vectors[row : row + 1], top_k), candidates)
         return run
 
@@ -252,17 +252,6 @@ def _run(query_ids: Sequence[str], scores: Floats, rows: RowNumbers, ids: Sequen
         query: {ids[row]: score for score, row in zip(query_scores, query_rows, strict=True) if row >= 0}
         for query, query_scores, query_rows in zip(query_ids, scores.tolist(), rows.tolist(), strict=True)
     }
-
-
-def _subset(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
-    """Return an index of the documents in `rows`, which must be ascending."""
-    parts = []
-    for part in index.partitions:
-        inside = np.isin(part.rows, rows)
-        if inside.any():
-            parts.append(CodePartition(part.codec, part.codes[inside], np.searchsorted(rows, part.rows[inside])))
-    originals = None if index.originals is None else index.originals[np.asarray(rows)]
-    return Index.from_partitions(parts, index.scoring, originals, ids)
 
 
 def _weights_hash(codec: Codec) -> str:
