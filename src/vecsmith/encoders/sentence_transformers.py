@@ -83,7 +83,9 @@ class SentenceTransformerEncoder(Encoder):
 
     @cached_property
     def _pooling(self) -> str:
-        folders = [module["path"] for module in self._files.read("modules.json") or [] if module["type"].endswith("Pooling")]
+        folders = [
+            module["path"] for module in self._files.read("modules.json") or [] if module["type"].endswith("Pooling")
+        ]
         config = self._files.read(f"{folders[0]}/config.json") if folders else {}
         modes = [key for key in config if key.startswith("pooling_mode_") and config[key]]
         return str(config.get("pooling_mode") or "+".join(mode.removeprefix("pooling_mode_") for mode in modes))

@@ -1,13 +1,11 @@
 """Choose the weight of a convex combination on queries that are not evaluated."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
-from vecsmith.retrievers import Retriever
-from vecsmith.retrievers.fusion import CANDIDATES, fuse_rankings
+from vecsmith.retrievers import FusionStage, Hybrid, Retriever
+from vecsmith.retrievers.fusion import fuse_rankings
 from vecsmith.tasks import Task
 
 WEIGHTS = tuple(np.round(np.linspace(0, 1, 21), 2).tolist())
@@ -31,19 +29,21 @@ def validation_split(task: Task, split: str) -> str:
     return chosen
 
 
-def choose_weight(first: Retriever, second: Retriever, task: Task, split: str) -> float:
-    """Return the weight of `WEIGHTS` with the highest mean nDCG@10 on the validation queries; the largest of several.
+def choose_weight(stage: FusionStage, first: Retriever, task: Task, split: str) -> FusionStage:
+    """Return a fusion with the weight of `WEIGHTS` that has the highest mean nDCG@10 on the validation queries.
 
-    Queries that are judged in `split` too are left out.
+    Queries that are judged in `split` too are left out. Of several such weights, the largest is chosen.
 
     Parameters
     ----------
-    first, second : Retriever
-        Retrievers of the task's corpus.
+    stage : FusionStage
+        A convex combination.
+    first : Retriever
+        The retriever that is fused with BM25.
     task : Task
         The task.
     split : str
-        The split of the evaluation, which is not used.
+        The split of the evaluation, whose queries are not used.
 
     Raises
     ------
@@ -51,16 +51,17 @@ def choose_weight(first: Retriever, second: Retriever, task: Task, split: str) -
         If there are no validation queries.
     """
     validation, evaluated = validation_split(task, split), task.judgements(split)
-    ids = [id_ for id_ in task.queries.ids if id_ not in evaluated and id_ in task.judgements(validation)]
-    if not ids:
+    judged = JudgedQueries(task, validation, [id_ for id_ in task.queries.ids if id_ not in evaluated])
+    if not judged.ids:
         raise VecsmithError(
-            f"All queries that {validation} of {task.name} judges are judged in {split} too, so no weight can be chosen "
-            "on them; use the fusion rrf, or give a weight, such as convex:0.5."
+            f"All queries that {validation} of {task.name} judges are judged in {split} too, so no weight can be "
+            "chosen on them; use the fusion rrf, or give a weight, such as convex:0.5."
         )
-    judged = JudgedQueries(task, validation, ids)
     text_of = dict(task.queries.rows())
-    texts: Sequence[str] = [text_of[id_] for id_ in ids]
-    rankings = [each.search(texts, CANDIDATES) for each in (first, second)]
-    fused = ((w, fuse_rankings(rankings[0], rankings[1], w, judged.depth, first.tie_rank)) for w in WEIGHTS)
+    texts = [text_of[id_] for id_ in judged.ids]
+    hybrid = stage.with_weight(1.0).over(first, task.corpus)
+    assert isinstance(hybrid, Hybrid)
+    rankings = hybrid.rankings(texts, judged.depth)
+    fused = ((w, fuse_rankings(*rankings, w, judged.depth, first.tie_rank)) for w in WEIGHTS)
     quality = {weight: judged.evaluate(*ranking).mean_ndcg_at_10 for weight, ranking in fused}
-    return max(quality, key=lambda weight: (quality[weight], weight))
+    return stage.with_weight(max(quality, key=lambda weight: (quality[weight], weight)))

@@ -22,7 +22,8 @@ class Result:
     scoring : str
         ``symmetric``, ``asymmetric`` (all whole codes are scored), ``two-stage`` (codes of two quantizers: the codes of
         the first quantizer are scanned, and the whole codes reorder the shortlist) or ``rescored`` (floats reorder the
-        shortlist). ``exact`` for float32, for which all of these are equal.
+        shortlist). ``exact`` for float32, for which all of these are equal. ``lexical`` for BM25. The name of a fusion
+        or a reranker is added, as in ``asymmetric+rrf``.
     fit_on : str
         The training set: ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec without fitted
         parameters, ``what it was fitted on before`` for the folder of a fitted codec.
@@ -35,11 +36,13 @@ class Result:
     rescore_bytes_per_vector : int
         Further bytes stored per document for rescoring.
     amortised_bytes_per_vector : float
-        Sum of `bytes_per_vector`, `rescore_bytes_per_vector` and the document's share of `codec_bytes`.
+        Sum of `bytes_per_vector`, `rescore_bytes_per_vector`, `lexical_bytes_per_vector` and the document's share of
+        `codec_bytes`.
     codec_bytes : int
         Size of one fitted codec.
     compression : float
-        Bytes of the baseline's float32 vector divided by the sum of `bytes_per_vector` and `rescore_bytes_per_vector`.
+        Bytes of the baseline's float32 vector divided by the sum of `bytes_per_vector`, `rescore_bytes_per_vector` and
+        `lexical_bytes_per_vector`.
     ndcg_at_10, recall_at_100 : float
         Means over the judged queries.
     retention : float
@@ -65,6 +68,12 @@ class Result:
         mean over the judged queries; NaN if unknown.
     score_correlation : float
         Pearson's correlation of the scores with these cosines, a mean over the judged queries; NaN if unknown.
+    lexical_bytes_per_vector : int
+        Further bytes stored per document for a lexical index.
+    milliseconds_per_query : float
+        Median time of a search for one query alone, without embedding the query; NaN if unknown.
+    second_stage : dict of str to object
+        Settings of the fusion or the reranker after the first retriever; empty without one.
     """
 
     task: str
@@ -95,6 +104,9 @@ class Result:
     metrics: dict[str, float] = field(default_factory=dict)
     neighbors_kept_at_10: float = math.nan
     score_correlation: float = math.nan
+    lexical_bytes_per_vector: int = 0
+    milliseconds_per_query: float = math.nan
+    second_stage: dict[str, Any] = field(default_factory=dict)
 
 
 FIELDS: tuple[str, ...] = tuple(each.name for each in fields(Result))

@@ -315,7 +315,9 @@ def save_snapshot(
         # the whole codes contain the scanned ones
         codec, codes, finer, blocks = finer, blocks, None, None
     lists = None if snapshot.centroids is None else (snapshot.centroids, snapshot.list_blocks())
-    write_codes(path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, bm25=bm25, force=force)
+    write_codes(
+        path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, bm25=bm25, force=force
+    )
 
 
 def _open_lexical(folder: Path, version: tuple[int, int] | None) -> LexicalIndex:

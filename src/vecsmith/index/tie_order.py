@@ -57,10 +57,8 @@ def sort_by_score(
     return scores, rows
 
 
-def best_first(
-    scores: Floats, rows: RowNumbers, rank: RowNumbers | None, k: int
-) -> tuple[Floats, RowNumbers]:
-    """Return the k highest of the scores (n,) of one query and their rows, best first; ties, at the cut too, by rank."""
+def best_first(scores: Floats, rows: RowNumbers, rank: RowNumbers | None, k: int) -> tuple[Floats, RowNumbers]:
+    """Return the k highest scores (n,) of one query and their rows, best first; ties, at the cut too, by rank."""
     if len(scores) > k:
         kept = scores >= np.partition(scores, -k)[-k]
         scores, rows = scores[kept], rows[kept]

@@ -28,7 +28,7 @@ from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.evaluation.folds import FIT_ON, encode_corpus
 from vecsmith.index import SCORINGS, CodePartition, Index, Scoring, subset
 from vecsmith.integrations.mteb_task import mteb_task, slug
-from vecsmith.integrations.mteb_vectors import EncoderVectors, PrecomputedVectors
+from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")

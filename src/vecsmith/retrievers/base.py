@@ -31,9 +31,7 @@ class Retriever(ABC):
     lexical_bytes_per_document: float = 0.0
     rescore_bytes_per_document: int = 0
 
-    def search(
-        self, queries: Sequence[str], k: int = 10, allowed: RowMask | None = None
-    ) -> tuple[Floats, RowNumbers]:
+    def search(self, queries: Sequence[str], k: int = 10, allowed: RowMask | None = None) -> tuple[Floats, RowNumbers]:
         """Return the best k documents of each query.
 
         Parameters
@@ -101,9 +99,7 @@ class LexicalRetriever(Retriever):
         An index of the same documents, whose deleted documents are not returned.
     """
 
-    def __init__(
-        self, lexical: LexicalIndex, tie_rank: RowNumbers | None = None, index: Index | None = None
-    ) -> None:
+    def __init__(self, lexical: LexicalIndex, tie_rank: RowNumbers | None = None, index: Index | None = None) -> None:
         self.lexical, self.tie_rank, self.index = lexical, tie_rank, index
         self.lexical_bytes_per_document = lexical.bytes_per_document
 

@@ -16,6 +16,9 @@ CANDIDATES = 1000
 RRF_K = 60
 """Constant k of reciprocal rank fusion (Cormack et al. 2009)."""
 
+Ranking = tuple[Floats, RowNumbers]
+"""Scores and rows (m, k), as `Retriever.search` returns them."""
+
 
 class Hybrid(Retriever):
     """The fusion of two retrievers over one corpus.
@@ -38,8 +41,8 @@ class Hybrid(Retriever):
 
     References
     ----------
-    Cormack, Clarke and Büttcher 2009, Reciprocal rank fusion outperforms Condorcet and individual rank learning methods,
-    SIGIR. Bruch, Gai and Ingber 2023, An analysis of fusion functions for hybrid retrieval, TOIS 42.
+    Cormack, Clarke and Büttcher 2009, Reciprocal rank fusion outperforms Condorcet and individual rank learning
+    methods, SIGIR. Bruch, Gai and Ingber 2023, An analysis of fusion functions for hybrid retrieval, TOIS 42.
     """
 
     def __init__(self, first: Retriever, second: Retriever, weight: float | None = None) -> None:
@@ -68,13 +71,18 @@ class Hybrid(Retriever):
             If the index has no lexical index, or the weight is not from 0 to 1.
         """
         if index.lexical is None:
-            raise VecsmithError("The index has no lexical index; write its codes with: vecsmith encode … --lexical bm25")
+            raise VecsmithError(
+                "The index has no lexical index; write its codes with: vecsmith encode … --lexical bm25"
+            )
         return cls(IndexRetriever(index, embed), LexicalRetriever(index.lexical, index.tie_rank, index), weight)
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
+        return fuse_rankings(*self.rankings(queries, k, allowed), self.weight, k, self.tie_rank)
+
+    def rankings(self, queries: Sequence[str], k: int, allowed: RowMask | None = None) -> tuple[Ranking, Ranking]:
+        """Return the scores and rows of the two rankings whose fusion is `search`; the arguments are as there."""
         depth = max(k, CANDIDATES)
-        rankings = [each.search(queries, depth, allowed) for each in (self.first, self.second)]
-        return fuse_rankings(rankings[0], rankings[1], self.weight, k, self.tie_rank)
+        return self.first.search(queries, depth, allowed), self.second.search(queries, depth, allowed)
 
 
 def check_weight(weight: float | None) -> None:
@@ -90,8 +98,8 @@ def check_weight(weight: float | None) -> None:
 
 
 def fuse_rankings(
-    first: tuple[Floats, RowNumbers],
-    second: tuple[Floats, RowNumbers],
+    first: Ranking,
+    second: Ranking,
     weight: float | None,
     k: int,
     tie_rank: RowNumbers | None,
@@ -115,7 +123,7 @@ def fuse_rankings(
         The fused rankings, where k' ≤ k is the length of the longest one; −inf and −1 behind the others.
     """
     weights = (1.0, 1.0) if weight is None else (weight, 1 - weight)
-    parts: list[tuple[Floats, RowNumbers]] = []
+    parts: list[Ranking] = []
     for rankings in zip(*first, *second, strict=True):
         scores_a, rows_a, scores_b, rows_b = rankings
         points = np.concatenate(

@@ -165,7 +165,7 @@ class CrossEncoderModel:
             ) from error
         if model.num_labels != 1:
             raise VecsmithError(
-                f"{self.spec} returns {model.num_labels} scores for a pair of texts; use a cross-encoder with one score."
+                f"{self.spec} returns {model.num_labels} scores per pair of texts; use a cross-encoder with one score."
             )
         return model
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from filelock import FileLock
 
@@ -18,6 +18,8 @@ from vecsmith.retrievers.reranking import CrossEncoderModel, CrossEncoderScorer,
 from vecsmith.retrievers.vector_sources import VectorSource
 from vecsmith.tasks import Texts
 
+BM25_PACKAGES = ("bm25s", "PyStemmer")
+
 
 class Stage(ABC):
     """What follows the first retriever of a corpus.
@@ -26,9 +28,17 @@ class Stage(ABC):
     ----------
     label : str
         A short name for tables, such as ``rrf``.
+    packages : tuple of str
+        Packages whose versions the scores depend on.
     """
 
     label: str
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of `packages`."""
+        return {name: version(name) for name in self.packages}
 
     @property
     @abstractmethod
@@ -48,7 +58,7 @@ class FusionStage(Stage):
     ----------
     bm25 : Bm25
         Parameters of BM25.
-    weight : float, None or "chosen"
+    weight : float, "chosen" or None
         Weight of the first retriever in the convex combination; None for reciprocal rank fusion; ``"chosen"`` for a
         weight that `compare` chooses on the ``dev`` or ``train`` queries.
 
@@ -58,8 +68,9 @@ class FusionStage(Stage):
         If the weight is not from 0 to 1.
     """
 
+    packages = BM25_PACKAGES
     bm25: Bm25
-    weight: float | None | Literal["chosen"] = None
+    weight: float | Literal["chosen"] | None = None
 
     def __post_init__(self) -> None:
         if self.weight != "chosen":
@@ -116,6 +127,7 @@ class CrossEncoderStage(Stage):
         Documents per query that are reranked.
     """
 
+    packages = ("sentence-transformers", "transformers", "torch")
     model: CrossEncoderModel
     depth: int = SHORTLIST
 
@@ -168,7 +180,7 @@ def cached_lexical_index(corpus: Texts, bm25: Bm25) -> LexicalIndex:
     VecsmithError
         If no document has a term.
     """
-    key = fingerprint([corpus.content_hash, asdict(bm25), version("bm25s"), version("PyStemmer")])
+    key = fingerprint([corpus.content_hash, asdict(bm25), [version(name) for name in BM25_PACKAGES]])
     path = cache_folder() / "lexical" / key
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f"{key}.lock")):

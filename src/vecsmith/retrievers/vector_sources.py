@@ -27,7 +27,7 @@ class VectorSource(ABC):
     @property
     @abstractmethod
     def dimensions(self) -> int:
-        """d."""
+        """D."""
 
     def embed_queries(self, queries: Sequence[str]) -> Floats:
         """Return the unit vectors (m, d) of the texts of queries."""
