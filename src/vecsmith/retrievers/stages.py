@@ -30,10 +30,13 @@ class Stage(ABC):
         A short name for tables, such as ``rrf``.
     packages : tuple of str
         Packages whose versions the scores depend on.
+    rescore_bytes_per_document : int
+        Bytes per document of the vectors that rerank.
     """
 
     label: str
     packages: ClassVar[tuple[str, ...]] = ()
+    rescore_bytes_per_document: int = 0
 
     @property
     def versions(self) -> dict[str, str]:
@@ -138,7 +141,7 @@ class CrossEncoderStage(Stage):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        return {"reranker": self.model.spec, "revision": self.model.files.revision, "depth": self.depth}
+        return {"reranker": self.model.spec, "reranker_revision": self.model.files.revision, "depth": self.depth}
 
     def over(self, first: Retriever, corpus: Texts) -> Retriever:
         return Reranker(first, CrossEncoderScorer(self.model, corpus.texts), self.depth)
@@ -163,9 +166,14 @@ class VectorStage(Stage):
     depth: int = SHORTLIST
 
     @property
+    def rescore_bytes_per_document(self) -> int:  # type: ignore[override]
+        """Bytes of a float32 vector."""
+        return 4 * self.source.dimensions
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         said = [asdict(self.source.provenance(side)) for side in ("query", "passage")]
-        return {"reranker": self.label, "revision": fingerprint(said), "depth": self.depth}
+        return {"reranker": self.label, "reranker_revision": fingerprint(said), "depth": self.depth}
 
     def over(self, first: Retriever, corpus: Texts) -> Retriever:
         documents = self.source.embed(corpus, "passage")
