@@ -27,6 +27,16 @@ from vecsmith.cli.app import (
     say,
 )
 from vecsmith.cli.encoders import encoder_options
+from vecsmith.cli.retrievers import (
+    BaselineOption,
+    FusionOption,
+    HybridOption,
+    RerankDepth,
+    RerankOption,
+    chosen_weights,
+    retriever_specs,
+)
+from vecsmith.cli.tables import MetricOption, TableOption, check_table, print_results
 
 
 @app.command(cls=WritingCommand)
@@ -37,20 +47,27 @@ def compare(
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
     split: Split = "test",
     fit_on: FitOn = "cross",
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENCODER", help="Encoder whose float32 vectors are the baseline; default: each encoder's own."
-        ),
-    ] = None,
+    baseline: BaselineOption = [],  # noqa: B006
+    hybrid: HybridOption = None,
+    fusion: FusionOption = [],  # noqa: B006
+    rerank: RerankOption = [],  # noqa: B006
+    rerank_depth: RerankDepth = None,
     recenter: Annotated[
         bool, typer.Option("--recenter", help="Replace the means that the codecs store by the means of the corpus.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed of codecs and of the two halves.")] = 0,
+    metric: MetricOption = [],  # noqa: B006
+    table: TableOption = "codecs",
+    retention: Annotated[
+        bool,
+        typer.Option("--retention", help="With --table tasks: also the share of the baseline's value, in percent."),
+    ] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print the tables in LaTeX (booktabs).")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Output folder for table.md, table.csv and results.jsonl; earlier results are replaced."
+            metavar="DIR",
+            help="Output folder for table.md, results.jsonl and the tables as CSV; earlier results are replaced.",
         ),
     ] = None,
     force: ForceFlag = False,
@@ -70,27 +87,43 @@ def compare(
     vecsmith compare --task pydocs --encoder static --codec int8 --codec binary
     vecsmith compare --task beir/scifact --encoder st:all-MiniLM-L6-v2 --codec pca192,int8 --scoring rescored
     vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
+    vecsmith compare --task beir/scifact --task beir/nfcorpus --codec binary --metric RR@10 --metric AP --table tasks
+    vecsmith compare --task beir/scifact --codec binary --baseline bm25 --hybrid bm25 --rerank ce:ms-marco-MiniLM-L6-v2
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
     from vecsmith.evaluation.compare import compare
     from vecsmith.outputs import check_folder
-    from vecsmith.report import KIND, terminal_table, write_folder
+    from vecsmith.report import KIND, write_folder
     from vecsmith.tasks import load_task
 
+    check_table(table, retention)
     if out is not None:
         check_folder(out, KIND, force)
     tasks = [load_task(spec) for spec in task]
     notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
     say(*notes)
-    measured = [*encoder, *([baseline] if baseline else [])]
+    reference, specs = retriever_specs(baseline, hybrid, fusion, rerank, rerank_depth, trust_remote_code)
+    measured = [*encoder, *([reference] if reference else []), *specs.encoders]
     options = encoder_options(measured, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, remeasure, recenter, baseline)  # type: ignore[arg-type]
-    if as_json:
-        print_json([asdict(result) for result in results])
-    else:
-        console().print(terminal_table(results))
+    results = compare(
+        tasks,
+        encoder,
+        codec,
+        scoring,  # type: ignore[arg-type]
+        split,
+        fit_on,
+        seed,
+        options,
+        remeasure,
+        recenter,
+        reference,
+        metric,
+        specs,
+    )
+    say(*chosen_weights(results))
+    tables = print_results(results, metric, table, retention, latex, as_json)
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force))))
+        say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force, metric, tables, latex))))
 
 
 class _Study(WritingCommand):

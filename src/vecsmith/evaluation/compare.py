@@ -11,7 +11,7 @@ from vecsmith.errors import VecsmithError, unknown
 from vecsmith.evaluation.folds import training_set
 from vecsmith.evaluation.fusion_weight import validation_split
 from vecsmith.evaluation.metrics import required_depth
-from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.results import FIELD_OF_METRIC, Result
 from vecsmith.evaluation.runner import BASELINE, LineScoring, Measurement, TaskRunner
 from vecsmith.evaluation.significance import paired_p_value
 from vecsmith.index import SCORINGS, has_two_quantizers
@@ -63,7 +63,8 @@ def compare(
         is the float32 vectors of its own encoder.
     metrics : sequence of str
         Names of further metrics, as in ir_measures: nDCG@K, R@K, P@K, RR@K, AP@K, Success@K, Judged@K, or nDCG, RR, AP,
-        Rprec and Bpref of the first 1,000 documents. nDCG@10 and R@100 are always measured.
+        Rprec and Bpref of the first 1,000 documents. nDCG@10, R@100 and the similarity preservation (Kept@10 and
+        Correlation) are always measured.
     retrievers : RetrieverSpecs, optional
         BM25, and fusions and rerankers after every codec.
 
@@ -118,6 +119,7 @@ def measure(
     for scoring in scorings:
         if scoring not in (*SCORINGS, "two-stage"):
             raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
+    metrics = [name for name in dict.fromkeys(metrics) if name not in FIELD_OF_METRIC]
     required_depth(metrics)  # raises an error for an unknown metric
     retrievers = retrievers or RetrieverSpecs()
     retrievers.check()

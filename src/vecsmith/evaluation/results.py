@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,20 @@ class Result:
     milliseconds_per_query: float = math.nan
     second_stage: dict[str, Any] = field(default_factory=dict)
 
+    def value(self, metric: str) -> float:
+        """Return the value of a metric by its name, such as ``nDCG@10`` or ``Kept@10``; NaN if it was not measured."""
+        if metric in FIELD_OF_METRIC:
+            return float(getattr(self, FIELD_OF_METRIC[metric]))
+        return self.metrics.get(metric, math.nan)
 
+
+FIELD_OF_METRIC: Mapping[str, str] = {
+    "nDCG@10": "ndcg_at_10",
+    "R@100": "recall_at_100",
+    "Kept@10": "neighbors_kept_at_10",
+    "Correlation": "score_correlation",
+}
+"""Fields of the metrics that every result has. The other metrics are in `Result.metrics`."""
 FIELDS: tuple[str, ...] = tuple(each.name for each in fields(Result))
 
 
