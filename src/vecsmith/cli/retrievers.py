@@ -8,7 +8,10 @@ import typer
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
+    from vecsmith.array_types import Floats
     from vecsmith.evaluation.results import Result
+    from vecsmith.index import Index
+    from vecsmith.retrievers import Hybrid
     from vecsmith.retrievers.specs import RetrieverSpecs
 
 BM25 = "bm25"
@@ -31,6 +34,27 @@ FusionOption = Annotated[
         metavar="FUSION",
         help="With --hybrid: rrf (reciprocal rank fusion, the default); convex, whose weight is chosen on dev or train "
         "queries; or convex:W, where W is the weight of the codec; repeatable.",
+    ),
+]
+SearchHybridOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BM25", help="bm25: fuse the ranking of the codes with BM25; the codes need encode --lexical bm25."
+    ),
+]
+SearchFusionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FUSION",
+        help="With --hybrid: rrf (reciprocal rank fusion, the default), or convex:W with the weight W of the codes.",
+    ),
+]
+LexicalOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BM25",
+        help="Also write a lexical index of the texts for search --hybrid: bm25, or with options as in "
+        "bm25:stopwords=german,stemmer=german.",
     ),
 ]
 RerankOption = Annotated[
@@ -79,10 +103,36 @@ def retriever_specs(
 
 
 def chosen_weights(results: "Sequence[Result]") -> Iterator[str]:
-    """Yield a sentence for each convex combination: the weight of the codec in it."""
+    """Yield a sentence for each convex combination with a chosen weight."""
     for result in results:
-        if result.second_stage.get("fusion") == "convex":
+        if split := result.second_stage.get("chosen_on"):
+            weight = result.second_stage["weight"]
             yield (
                 f"{result.task}, {result.encoder}, {result.codec}, {result.scoring}: the codec has the weight "
-                f"{result.second_stage['weight']:g}, BM25 the rest."
+                f"{weight:g} and BM25 {1 - weight:g}, chosen on {split}."
             )
+
+
+def hybrid_of(index: "Index", Q: "Floats", hybrid: str, fusion: str | None, source: object) -> "Hybrid":
+    """Return the fusion of an index with its lexical index, for queries with vectors Q (m, d).
+
+    Raises
+    ------
+    VecsmithError
+        If the index has no lexical index or one with other parameters, or the fusion is unknown or lacks its weight.
+    """
+    from vecsmith.index.bm25 import Bm25
+    from vecsmith.retrievers import FusionStage, Hybrid
+
+    bm25 = Bm25.parse(hybrid)
+    if index.lexical is None:
+        raise VecsmithError(f"{source} has no lexical index; encode its vectors again with --lexical {hybrid}.")
+    if hybrid != BM25 and bm25 != index.lexical.options:
+        raise VecsmithError(
+            f"{source} has a lexical index of {index.lexical.options.spec}; give --hybrid bm25, or encode the vectors "
+            f"again with --lexical {hybrid}."
+        )
+    weight = FusionStage.parse(fusion or "rrf", bm25).weight
+    if weight == "chosen":
+        raise VecsmithError("--fusion convex needs a weight, such as convex:0.5; compare chooses it on judged queries.")
+    return Hybrid.of(index, lambda queries: Q, weight)

@@ -64,4 +64,4 @@ def choose_weight(stage: FusionStage, first: Retriever, task: Task, split: str) 
     rankings = hybrid.rankings(texts, judged.depth)
     fused = ((w, fuse_rankings(*rankings, w, judged.depth, first.tie_rank)) for w in WEIGHTS)
     quality = {weight: judged.evaluate(*ranking).mean_ndcg_at_10 for weight, ranking in fused}
-    return stage.with_weight(max(quality, key=lambda weight: (quality[weight], weight)))
+    return stage.with_weight(max(quality, key=lambda weight: (quality[weight], weight)), validation)

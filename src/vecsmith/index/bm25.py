@@ -64,14 +64,14 @@ class Bm25:
             raise VecsmithError(f"k1 of BM25 must be a number from 0 on, not {self.k1:g}.")
         if not 0 <= self.b <= 1:
             raise VecsmithError(f"b of BM25 must be from 0 to 1, not {self.b:g}.")
-        stemmers = (*require("Stemmer", "lexical").algorithms(), NONE)
-        for kind, name, known in (
-            ("variant of BM25", self.variant, VARIANTS),
-            ("list of stop words", self.stopwords, STOPWORDS),
-            ("stemmer", self.stemmer, stemmers),
+        if self.variant not in VARIANTS:
+            raise unknown("variant of BM25", self.variant, VARIANTS)
+        for key, name, known in (
+            ("stopwords", self.stopwords, STOPWORDS),
+            ("stemmer", self.stemmer, [*require("Stemmer", "lexical").algorithms(), NONE]),
         ):
             if name not in known:
-                raise unknown(kind, name, known)
+                raise VecsmithError(f"BM25 has no {key} {name!r}; give {key}=none, or one of {', '.join(known)}.")
 
     @classmethod
     def parse(cls, spec: str) -> Self:

@@ -43,9 +43,9 @@ COLUMNS: tuple[Column, ...] = (
 CODEC_WIDTH = 16
 """Minimum width of the codec column, in characters, unless all specs are shorter."""
 LEGEND = (
-    "bytes: per vector, + floats for rescoring, + BM25's index; amortized: with the vector's share of the codec's own bytes; ratio: "
-    "compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test against float32 "
-    "over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second; "
+    "bytes: per vector, + floats for rescoring, + BM25's index; amortized: with the vector's share of the codec's own "
+    "bytes; ratio: compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test "
+    "against float32 over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second; "
     "ms/q: milliseconds of one query alone, without embedding it."
 )
 

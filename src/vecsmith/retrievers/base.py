@@ -60,6 +60,8 @@ class Retriever(ABC):
             raise VecsmithError("The queries must be a list of texts; put the text of a single query in a list.")
         if k < 1:
             raise VecsmithError(f"k must be at least 1, not {k}.")
+        if not queries:
+            return np.empty((0, 0), np.float32), np.empty((0, 0), np.int64)
         return self._search(queries, k, allowed)
 
     @abstractmethod

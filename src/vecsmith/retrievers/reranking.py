@@ -68,6 +68,8 @@ class Reranker(Retriever):
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
         scores, rows = self.first.search(queries, max(k, self.depth), allowed)
+        if not rows.shape[1]:
+            return scores, rows
         candidates = rows[:, : self.depth]
         exact = self.scorer.score(queries, candidates)
         tolerance = np.full(len(queries), self.scorer.tolerance, np.float32)

@@ -64,6 +64,8 @@ class FusionStage(Stage):
     weight : float, "chosen" or None
         Weight of the first retriever in the convex combination; None for reciprocal rank fusion; ``"chosen"`` for a
         weight that `compare` chooses on the ``dev`` or ``train`` queries.
+    chosen_on : str
+        The split on whose queries the weight was chosen; empty for a given weight.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class FusionStage(Stage):
     packages = BM25_PACKAGES
     bm25: Bm25
     weight: float | Literal["chosen"] | None = None
+    chosen_on: str = ""
 
     def __post_init__(self) -> None:
         if self.weight != "chosen":
@@ -100,16 +103,19 @@ class FusionStage(Stage):
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        """``rrf`` or ``convex``."""
-        return "rrf" if self.weight is None else "convex"
+        """``rrf``, ``convex`` with a chosen weight, or ``convex:W`` with a given one."""
+        if self.weight is None:
+            return "rrf"
+        return "convex" if self.weight == "chosen" or self.chosen_on else f"convex:{self.weight:g}"
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        return {"fusion": self.label, "weight": self.weight, **asdict(self.bm25)}
+        fusion = self.label.partition(":")[0]
+        return {"fusion": fusion, "weight": self.weight, "chosen_on": self.chosen_on, **asdict(self.bm25)}
 
-    def with_weight(self, weight: float) -> "FusionStage":
+    def with_weight(self, weight: float, chosen_on: str = "") -> "FusionStage":
         """Return the stage with another weight."""
-        return replace(self, weight=weight)
+        return replace(self, weight=weight, chosen_on=chosen_on)
 
     def over(self, first: Retriever, corpus: Texts) -> Retriever:
         if self.weight == "chosen":
@@ -137,7 +143,7 @@ class CrossEncoderStage(Stage):
     @property
     def label(self) -> str:  # type: ignore[override]
         """The last part of the model's name."""
-        return f"ce:{self.model.files.name.rstrip('/').rpartition('/')[2]}"
+        return self.model.files.name.rstrip("/").rpartition("/")[2]
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -153,7 +159,7 @@ class VectorStage(Stage):
 
     Attributes
     ----------
-    label : str
+    spec : str
         Spec of the encoder.
     source : VectorSource
         Its vectors.
@@ -161,9 +167,14 @@ class VectorStage(Stage):
         Documents per query that are reranked.
     """
 
-    label: str
+    spec: str
     source: VectorSource
     depth: int = SHORTLIST
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        """The last part of the encoder's name."""
+        return self.spec.partition(":")[2].rstrip("/").rpartition("/")[2] or self.spec
 
     @property
     def rescore_bytes_per_document(self) -> int:  # type: ignore[override]
@@ -173,7 +184,7 @@ class VectorStage(Stage):
     @property
     def settings(self) -> Mapping[str, Any]:
         said = [asdict(self.source.provenance(side)) for side in ("query", "passage")]
-        return {"reranker": self.label, "reranker_revision": fingerprint(said), "depth": self.depth}
+        return {"reranker": self.spec, "reranker_revision": fingerprint(said), "depth": self.depth}
 
     def over(self, first: Retriever, corpus: Texts) -> Retriever:
         documents = self.source.embed(corpus, "passage")
