@@ -71,9 +71,7 @@ class Hybrid(Retriever):
             If the index has no lexical index, or the weight is not from 0 to 1.
         """
         if index.lexical is None:
-            raise VecsmithError(
-                "The index has no lexical index; write its codes with: vecsmith encode … --lexical bm25"
-            )
+            raise VecsmithError("The index has no lexical index; encode its vectors again with --lexical bm25.")
         return cls(IndexRetriever(index, embed), LexicalRetriever(index.lexical, index.tie_rank, index), weight)
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
