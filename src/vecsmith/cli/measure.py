@@ -97,12 +97,13 @@ def compare(
     from vecsmith.tasks import load_task
 
     check_table(table, retention)
+    reference, specs = retriever_specs(baseline, hybrid, fusion, rerank, rerank_depth, trust_remote_code)
+    specs.check()
     if out is not None:
         check_folder(out, KIND, force)
     tasks = [load_task(spec) for spec in task]
     notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
     say(*notes)
-    reference, specs = retriever_specs(baseline, hybrid, fusion, rerank, rerank_depth, trust_remote_code)
     measured = [*encoder, *([reference] if reference else []), *specs.encoders]
     options = encoder_options(measured, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     results = compare(
