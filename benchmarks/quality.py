@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import quality_retrievers as retrievers
 import quality_translators as translators
 import quality_vectors as vectors
 from quality_data import ALL, COLLECTIONS, TEST, Data, table
@@ -168,6 +169,7 @@ EXPERIMENTS: dict[str, Callable[[Data], Findings]] = {
     "translators": translators.translators,
     "translators-beside": translators.translators_beside,
     "mixed-index": translators.mixed_index,
+    "hybrid": retrievers.hybrid,
 }
 
 

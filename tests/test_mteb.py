@@ -196,7 +196,7 @@ def test_they_agree_on_scifact(beir: Callable[[str], Path], codec: str, scoring:
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore:Estimating quantization parameters")
 def test_mtebs_compression_wrapper_has_other_ranges_for_queries(beir: Callable[[str], Path]) -> None:
-    """Quantize SciFact to 8 bits with mteb's wrapper, which estimates the range of each dimension anew in every call."""
+    """Quantize SciFact to 8 bits with mteb's wrapper, which estimates the ranges anew in every call."""
     torch = pytest.importorskip("torch")
     task = vecsmith.load_task(str(beir("scifact")))
     corpus, queries = vecsmith.embed_task(task, "vectors:minilm")
