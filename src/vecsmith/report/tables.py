@@ -43,11 +43,15 @@ COLUMNS: tuple[Column, ...] = (
 CODEC_WIDTH = 16
 """Minimum width of the codec column, in characters, unless all specs are shorter."""
 LEGEND = (
-    "bytes: per vector, + floats for rescoring, + BM25's index; amortized: with the vector's share of the codec's own "
-    "bytes; ratio: compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test "
-    "against float32 over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second; "
-    "ms/q: milliseconds of one query alone, without embedding it."
+    "bytes: per vector, + floats for rescoring; amortized: with the vector's share of the codec's own bytes; ratio: "
+    "compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test against float32 "
+    "over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second."
 )
+FURTHER_LEGEND = (
+    "The bytes of vectors that rerank and of BM25's index follow a +. ms/q: milliseconds of a query that is searched "
+    "alone, without embedding it."
+)
+"""Legend of tables with BM25, hybrids or rerankers."""
 
 
 LATENCY: Column = ("ms/q", lambda r: "" if math.isnan(r.milliseconds_per_query) else f"{r.milliseconds_per_query:.1f}")
@@ -117,8 +121,17 @@ def _columns(results: Sequence[Result], metrics: Sequence[str]) -> list[Column]:
     names = [name for name, _ in COLUMNS]
     added = [name for name in dict.fromkeys(metrics) if name not in names]
     place = names.index("R@100") + 1
-    latency = [LATENCY] if any(result.second_stage or result.lexical_bytes_per_vector for result in results) else []
+    latency = [LATENCY] if _has_further(results) else []
     return [*COLUMNS[:place], *((name, _metric_cell(name)) for name in added), *COLUMNS[place:], *latency]
+
+
+def _has_further(results: Sequence[Result]) -> bool:
+    """Return whether there are results of BM25, hybrids or rerankers."""
+    return any(result.second_stage or result.lexical_bytes_per_vector for result in results)
+
+
+def _legend(results: Sequence[Result]) -> str:
+    return f"{LEGEND} {FURTHER_LEGEND}" if _has_further(results) else LEGEND
 
 
 def _metric_cell(name: str) -> Callable[[Result], str]:
@@ -146,7 +159,7 @@ def terminal_table(results: Sequence[Result], metrics: Sequence[str] = ()) -> Re
                 cells[0] = ""
             table.add_row(*cells, style="bold" if _is_baseline(row) else "")
         parts += [Text(heading), table]
-    return Group(*parts, Text(LEGEND, style="dim"))
+    return Group(*parts, Text(_legend(results), style="dim"))
 
 
 def codec_tables(results: Sequence[Result], metrics: Sequence[str] = ()) -> list[Table]:
@@ -169,7 +182,7 @@ def markdown_table(results: Sequence[Result], notes: Iterable[str] = (), metrics
     for table in codec_tables(results, metrics):
         lines += [f"## {table.title}", "", table_markdown(table), ""]
     versions = ", ".join(f"{name} {number}" for name, number in results[0].versions.items())
-    return "\n".join([*lines, LEGEND, "", *(f"{note}\n" for note in notes), f"Measured with {versions}.", ""])
+    return "\n".join([*lines, _legend(results), "", *(f"{note}\n" for note in notes), f"Measured with {versions}.", ""])
 
 
 def csv_table(results: Sequence[Result]) -> str:
