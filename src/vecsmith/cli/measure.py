@@ -114,6 +114,10 @@ def compare(
         say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force, metric, tables, latex))))
 
 
+WIDTH_STUDIES = ("fusion", "matryoshka-versus-autoencoder", "autoencoder-dimensions")
+"""Studies that reduce vectors to several widths."""
+
+
 class _Study(WritingCommand):
     """Lists the studies at the end of the help; they are imported only then, because the import is slow."""
 
@@ -136,11 +140,14 @@ def study(
         list[str], typer.Option(metavar="SPEC", help="translators: measure this translator instead of all; repeatable.")
     ] = [],  # noqa: B006
     width: Annotated[
-        int | None,
+        list[int],
         typer.Option(
-            metavar="N", min=1, help="small-to-large: dimensions of the target space; default: half of the encoder's."
+            metavar="N",
+            min=1,
+            help="fusion, matryoshka-versus-autoencoder, autoencoder-dimensions: width of the reduced vectors; "
+            "repeatable. small-to-large: dimensions of the target space; default: half of the encoder's.",
         ),
-    ] = None,
+    ] = [],  # noqa: B006
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="translators: number of processes; default: one per core.")
     ] = None,
@@ -163,6 +170,7 @@ def study(
 
     \b
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
+    vecsmith study fusion --encoder vectors:l1 --encoder vectors:l2 --width 2048 --width 1024 --width 768 --width 512
     vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
     vecsmith study small-to-large --encoder vectors:s1 --encoder vectors:s2 --encoder vectors:l1+vectors:l2 --width 768
     """
@@ -174,15 +182,21 @@ def study(
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
-    given: dict[str, Any] = {"methods": method, "workers": workers, "width": width}
-    chosen = {parameter: value for parameter, value in given.items() if value}
-    for parameter, option, owner in (
-        ("methods", "--method", "translators"),
-        ("workers", "--workers", "translators"),
-        ("width", "--width", "small-to-large"),
+    chosen: dict[str, Any] = {}
+    for option, parameter, value, owners in (
+        ("--method", "methods", method, ("translators",)),
+        ("--workers", "workers", workers, ("translators",)),
+        ("--width", "widths", width, (*WIDTH_STUDIES, "small-to-large")),
     ):
-        if parameter in chosen and name != owner:
-            raise VecsmithError(f"{option} is for the study {owner}, not for {name}; leave it out.")
+        if value and name not in owners:
+            of = f"the study {owners[0]}" if len(owners) == 1 else f"the studies {', '.join(owners)}"
+            raise VecsmithError(f"{option} is for {of}, not for {name}; leave it out.")
+        if value:
+            chosen[parameter] = value
+    if name == "small-to-large" and width:
+        if len(width) > 1:
+            raise VecsmithError("The study small-to-large has one target space; give --width once.")
+        chosen = {"width": width[0]}
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
