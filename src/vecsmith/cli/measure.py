@@ -27,12 +27,20 @@ from vecsmith.cli.app import (
     say,
 )
 from vecsmith.cli.encoders import encoder_options
-from vecsmith.cli.tables import MetricOption, TableOption, check_table, print_results
+from vecsmith.cli.tables import MetricOption, TableOption, check_table, print_results, tables_of
 
 
 @app.command(cls=WritingCommand)
 def compare(
     task: TaskOption = ["pydocs"],  # noqa: B006
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="With --task mteb: measure all retrieval and reranking tasks in this language, such as deu, one after "
+            "another; with --task mteb:NAME: its subsets in this language.",
+        ),
+    ] = None,
     encoder: EncoderOption = ["static"],  # noqa: B006
     codec: CodecOption = ["int8", "binary"],  # noqa: B006
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
@@ -49,7 +57,7 @@ def compare(
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed of codecs and of the two halves.")] = 0,
     metric: MetricOption = [],  # noqa: B006
-    table: TableOption = "codecs",
+    table: TableOption = None,
     retention: Annotated[
         bool,
         typer.Option("--retention", help="With --table tasks: also the share of the baseline's value, in percent."),
@@ -62,6 +70,17 @@ def compare(
             help="Output folder for table.md, results.jsonl and the tables as CSV; earlier results are replaced.",
         ),
     ] = None,
+    mteb_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Evaluate by mteb too, and write its result files and model-card.md to this folder; results in it are "
+            "not measured again.",
+        ),
+    ] = None,
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="With --mteb-out: also write the rankings, and measure again.")
+    ] = False,
     force: ForceFlag = False,
     remeasure: Annotated[
         bool, typer.Option("--remeasure", help="Measure again instead of using cached results.")
@@ -80,26 +99,23 @@ def compare(
     vecsmith compare --task beir/scifact --encoder st:all-MiniLM-L6-v2 --codec pca192,int8 --scoring rescored
     vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
     vecsmith compare --task beir/scifact --task beir/nfcorpus --codec binary --metric RR@10 --metric AP --table tasks
+    vecsmith compare --task mteb --language deu --encoder st:intfloat/multilingual-e5-small --codec binary --out german
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
-    from vecsmith.evaluation.compare import compare
+    from vecsmith.cli.comparison import Comparison
     from vecsmith.outputs import check_folder
     from vecsmith.report import KIND, write_folder
-    from vecsmith.tasks import load_task
 
-    check_table(table, retention)
+    layout = table or ("codecs" if language is None else "tasks")
+    check_table(layout, retention)
     if out is not None:
         check_folder(out, KIND, force)
-    tasks = [load_task(spec) for spec in task]
-    notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
-    say(*notes)
     measured = [*encoder, *([baseline] if baseline else [])]
     options = encoder_options(measured, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    results = compare(
-        tasks,
+    comparison = Comparison(
         encoder,
         codec,
-        scoring,  # type: ignore[arg-type]
+        scoring,
         split,
         fit_on,
         seed,
@@ -108,10 +124,17 @@ def compare(
         recenter,
         baseline,
         metric,
+        mteb_out,
+        predictions,
     )
-    tables = print_results(results, metric, table, retention, latex, as_json)
+    for results in comparison.run(task, language):
+        tables = tables_of(results, metric, layout, retention)
+        if out is not None:
+            written = write_folder(out, results, comparison.notes, force, metric, tables, latex)
+            force = False  # the folder is now vecsmith's
+    print_results(results, tables, metric, latex, as_json)
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force, metric, tables, latex))))
+        say("Wrote " + ", ".join(map(str, written)))
 
 
 WIDTH_STUDIES = ("fusion", "matryoshka-versus-autoencoder", "autoencoder-dimensions")

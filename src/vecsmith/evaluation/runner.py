@@ -1,6 +1,7 @@
 """Measure codecs on one task that one encoder has embedded."""
 
 import json
+import math
 import os
 import platform
 import time
@@ -140,7 +141,7 @@ class TaskRunner:
         # the first search builds the FAISS index, which is not counted as search time
         index.search(queries[:1], self._judged.depth)
         start = time.perf_counter()
-        scores, rows = index.search(queries, self._judged.depth)
+        scores, rows = self._judged.retrieve(index, queries)
         search_seconds = time.perf_counter() - start
         quality = self._judged.evaluate(scores, rows)
         codec, n_docs = encoded.parts[0].codec, len(self.corpus)
@@ -173,7 +174,7 @@ class TaskRunner:
             seed=self.seed,
             versions=versions(),
             metrics={name: float(each.mean()) for name, each in quality.values.items() if name not in DEFAULT_METRICS},
-            neighbors_kept_at_10=self._preservation.neighbors_kept(rows),
+            neighbors_kept_at_10=math.nan if self.task.candidates else self._preservation.neighbors_kept(rows),
             score_correlation=self._preservation.score_correlation(index),
         )
         return Measurement(result, quality.ndcg_at_10.tolist())
