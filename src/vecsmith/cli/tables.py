@@ -22,11 +22,12 @@ MetricOption = Annotated[
     ),
 ]
 TableOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="LAYOUT",
         help="codecs: a table for each task; tasks: a row for each task and a column for each codec, of the metrics "
-        "that --metric gives or of nDCG@10; metrics: a column for each metric.",
+        "that --metric gives or of nDCG@10; metrics: a column for each metric. Default: codecs, and tasks with "
+        "--language.",
     ),
 ]
 
@@ -48,23 +49,33 @@ def check_table(table: str, with_retention: bool) -> None:
         raise VecsmithError("--retention is for --table tasks; leave it out, or give --table tasks.")
 
 
-def print_results(
-    results: "Sequence[Result]", metrics: Sequence[str], layout: str, with_retention: bool, latex: bool, as_json: bool
-) -> "list[Table]":
-    """Print results in a layout of `TABLES`, as markdown or LaTeX, or as JSON.
+def tables_of(results: "Sequence[Result]", metrics: Sequence[str], layout: str, with_retention: bool) -> "list[Table]":
+    """Return the tables of the layouts ``tasks`` and ``metrics``; none for ``codecs``."""
+    from vecsmith.report import metric_grids, task_grids
 
-    Returns
-    -------
-    list of Table
-        The tables of the layouts ``tasks`` and ``metrics``; none for ``codecs``.
-    """
-    from vecsmith.report import codec_tables, metric_grids, table_latex, table_markdown, task_grids, terminal_table
-
-    tables: list[Table] = []
     if layout == "tasks":
-        tables = task_grids(results, metrics, with_retention)
-    elif layout == "metrics":
-        tables = metric_grids(results)
+        return task_grids(results, metrics, with_retention)
+    return metric_grids(results) if layout == "metrics" else []
+
+
+def print_results(
+    results: "Sequence[Result]", tables: "Sequence[Table]", metrics: Sequence[str], latex: bool, as_json: bool
+) -> None:
+    """Print tables of results as markdown or LaTeX, or the results as JSON.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        The results.
+    tables : sequence of Table
+        The value of `tables_of`; if empty, a table for each task is printed.
+    metrics : sequence of str
+        Further metrics of the tables for each task.
+    latex, as_json : bool
+        The format.
+    """
+    from vecsmith.report import codec_tables, table_latex, table_markdown, terminal_table
+
     if as_json:
         print_json([asdict(result) for result in results])
     elif latex:
@@ -73,4 +84,3 @@ def print_results(
         print("\n\n".join(f"{table.title}\n\n{table_markdown(table)}" for table in tables))
     else:
         console().print(terminal_table(results, metrics))
-    return tables

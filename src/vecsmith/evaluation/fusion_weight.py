@@ -5,7 +5,7 @@ import numpy as np
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.retrievers import FusionStage, Hybrid, Retriever
-from vecsmith.retrievers.fusion import fuse_rankings
+from vecsmith.retrievers.base import Remembered
 from vecsmith.tasks import Task
 
 WEIGHTS = tuple(np.round(np.linspace(0, 1, 21), 2).tolist())
@@ -59,9 +59,12 @@ def choose_weight(stage: FusionStage, first: Retriever, task: Task, split: str) 
         )
     text_of = dict(task.queries.rows())
     texts = [text_of[id_] for id_ in judged.ids]
-    hybrid = stage.with_weight(1.0).over(first, task.corpus)
-    assert isinstance(hybrid, Hybrid)
-    rankings = hybrid.rankings(texts, judged.depth)
-    fused = ((w, fuse_rankings(*rankings, w, judged.depth, first.tie_rank)) for w in WEIGHTS)
-    quality = {weight: judged.evaluate(*ranking).mean_ndcg_at_10 for weight, ranking in fused}
+    remembered, second = Remembered(first), Remembered(stage.lexical(first, task.corpus))
+
+    def quality_of(weight: float) -> float:
+        hybrid = Hybrid(remembered, second, weight)
+        ranking = judged.retrieve(lambda some, k, allowed: hybrid.search(texts[some], k, allowed))
+        return judged.evaluate(*ranking).mean_ndcg_at_10
+
+    quality = {weight: quality_of(weight) for weight in WEIGHTS}
     return stage.with_weight(max(quality, key=lambda weight: (quality[weight], weight)), validation)

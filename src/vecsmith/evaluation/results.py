@@ -65,7 +65,7 @@ class Result:
         Means over the judged queries of further metrics, by their names in ir_measures.
     neighbors_kept_at_10 : float
         Share of the ten nearest documents by the cosine of the float vectors that are among the first ten results, a
-        mean over the judged queries; NaN if unknown.
+        mean over the judged queries; NaN if unknown, and for reranking tasks, which rank only candidates.
     score_correlation : float
         Pearson's correlation of the scores with these cosines, a mean over the judged queries; NaN if unknown.
     lexical_bytes_per_vector : int

@@ -5,7 +5,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.fusion_weight import choose_weight
-from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.judged_queries import JudgedQueries, Search
 from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality
 from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
@@ -38,8 +38,6 @@ LineScoring = Scoring | Literal["exact", "two-stage"]
 for codes of two quantizers: it scans the codes of the first quantizer and reorders the shortlist by the whole codes."""
 
 
-Search = Callable[[slice, int], tuple[Floats, RowNumbers]]
-"""A function that searches for some of the judged queries, and returns k documents per query."""
 LATENCY_QUERIES = 20
 """Number of queries that are searched one at a time for the latency."""
 
@@ -205,7 +203,7 @@ class TaskRunner:
         codec, rescore_bytes = encoded.parts[0].codec, 4 * self.corpus.dimensions if scoring == "rescored" else 0
         if stage is None:
             queries = self._judged_vectors
-            ranked = self._rank(lambda few, k: index.search(queries[few], k))
+            ranked = self._rank(lambda few, k, allowed: index.search(queries[few], k, allowed))
             correlation = self._preservation.score_correlation(index)
         else:
             first = IndexRetriever(index, self._vectors.embed_queries)
@@ -267,20 +265,19 @@ class TaskRunner:
         return stage, stage.over(first, self.task.corpus)
 
     def _search_texts(self, retriever: Retriever) -> Search:
-        return lambda few, k: retriever.search(self._texts[few], k)
+        return lambda few, k, allowed: retriever.search(self._texts[few], k, allowed)
 
     def _rank(self, search: Search) -> Ranked:
         """Search for all judged queries in one batch, and for some of them alone."""
-        everything, depth = slice(None), self._judged.depth
         # the first search builds the FAISS index or loads the model, which is not counted as search time
-        search(slice(1), depth)
+        self._judged.retrieve(search, slice(0, 1))
         start = time.perf_counter()
-        scores, rows = search(everything, depth)
+        scores, rows = self._judged.retrieve(search)
         seconds = time.perf_counter() - start
         alone = []
         for place in range(min(LATENCY_QUERIES, len(self._texts))):
             start = time.perf_counter()
-            search(slice(place, place + 1), depth)
+            self._judged.retrieve(search, slice(place, place + 1))
             alone.append(time.perf_counter() - start)
         return Ranked(self._judged.evaluate(scores, rows), rows, seconds, 1000 * median(alone))
 
@@ -304,7 +301,7 @@ class TaskRunner:
             seed=self.seed,
             versions=versions() if stage is None else {**versions(), **stage.versions},
             metrics={name: float(each.mean()) for name, each in quality.values.items() if name not in DEFAULT_METRICS},
-            neighbors_kept_at_10=self._preservation.neighbors_kept(ranked.rows),
+            neighbors_kept_at_10=math.nan if self.task.candidates else self._preservation.neighbors_kept(ranked.rows),
             second_stage={} if stage is None else dict(stage.settings),
             **values,
         )

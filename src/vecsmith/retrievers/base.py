@@ -112,6 +112,26 @@ class LexicalRetriever(Retriever):
         return self.lexical.search(queries, k, allowed, self.tie_rank)
 
 
+class Remembered(Retriever):
+    """A retriever that keeps its rankings in memory, for several fusions of the same queries.
+
+    Parameters
+    ----------
+    retriever : Retriever
+        The retriever.
+    """
+
+    def __init__(self, retriever: Retriever) -> None:
+        self._retriever, self.tie_rank = retriever, retriever.tie_rank
+        self._rankings: dict[tuple[object, ...], tuple[Floats, RowNumbers]] = {}
+
+    def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
+        key = (tuple(queries), k, None if allowed is None else allowed.tobytes())
+        if key not in self._rankings:
+            self._rankings[key] = self._retriever.search(queries, k, allowed)
+        return self._rankings[key]
+
+
 def rank_of_ids(ids: Sequence[str]) -> RowNumbers:
     """Return the `tie_rank` of documents with these ids: by falling id, as in trec_eval."""
     by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)

@@ -75,12 +75,9 @@ class Hybrid(Retriever):
         return cls(IndexRetriever(index, embed), LexicalRetriever(index.lexical, index.tie_rank, index), weight)
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
-        return fuse_rankings(*self.rankings(queries, k, allowed), self.weight, k, self.tie_rank)
-
-    def rankings(self, queries: Sequence[str], k: int, allowed: RowMask | None = None) -> tuple[Ranking, Ranking]:
-        """Return the scores and rows of the two rankings whose fusion is `search`; the arguments are as there."""
         depth = max(k, CANDIDATES)
-        return self.first.search(queries, depth, allowed), self.second.search(queries, depth, allowed)
+        first, second = (each.search(queries, depth, allowed) for each in (self.first, self.second))
+        return fuse_rankings(first, second, self.weight, k, self.tie_rank)
 
 
 def check_weight(weight: float | None) -> None:

@@ -45,6 +45,11 @@ class RetrieverSpecs:
     depth: int = SHORTLIST
     trust_remote_code: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether only codecs are measured."""
+        return self.bm25 is None and self.hybrid is None and not self.rerankers
+
     def check(self) -> None:
         """Check all specs, and that cross-encoders exist.
 

@@ -120,8 +120,11 @@ class FusionStage(Stage):
     def over(self, first: Retriever, corpus: Texts) -> Retriever:
         if self.weight == "chosen":
             raise VecsmithError("The weight of the convex combination is not chosen yet; give a number from 0 to 1.")
-        lexical = LexicalRetriever(cached_lexical_index(corpus, self.bm25), first.tie_rank)
-        return Hybrid(first, lexical, self.weight)
+        return Hybrid(first, self.lexical(first, corpus), self.weight)
+
+    def lexical(self, first: Retriever, corpus: Texts) -> LexicalRetriever:
+        """Return BM25 over a corpus, with the ties of the first retriever."""
+        return LexicalRetriever(cached_lexical_index(corpus, self.bm25), first.tie_rank)
 
 
 @dataclass(frozen=True)
