@@ -128,6 +128,17 @@ def test_hybrids_agree(task: Task, codec: str, fusion: str) -> None:
     assert_agreement(task, "test", "static", codec, "asymmetric", specs=specs, stage=stage)
 
 
+@pytest.mark.parametrize("fusion", ["rrf", "convex:0.3"])
+def test_hybrids_agree_on_the_candidates_of_a_reranking_task(task: Task, fusion: str) -> None:
+    rng = np.random.default_rng(1)
+    candidates = {
+        id_: [str(each) for each in rng.choice(task.corpus.ids, 60, replace=False)] for id_ in task.queries.ids
+    }
+    specs, stage = RetrieverSpecs(hybrid="bm25", fusions=(fusion,)), FusionStage.parse(fusion, Bm25())
+    reranking = replace(task, candidates=candidates)
+    assert_agreement(reranking, "test", "static", "binary", "asymmetric", specs=specs, stage=stage)
+
+
 def test_reranked_codes_agree(task: Task, cross_encoder: str) -> None:
     specs = RetrieverSpecs(rerankers=(f"ce:{cross_encoder}",), depth=20)
     stage = CrossEncoderStage(CrossEncoderModel(cross_encoder), 20)

@@ -2,18 +2,13 @@
 
 import json
 import math
-import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, NamedTuple
-
-import faiss
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec, is_codec
@@ -24,11 +19,13 @@ from vecsmith.evaluation.judged_queries import JudgedQueries, Search
 from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality
 from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.versions import code_hash, package_versions, versions
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.retrievers import FusionStage, IndexRetriever, LexicalRetriever, Retriever, Stage
 from vecsmith.retrievers.base import rank_of_ids
+from vecsmith.retrievers.stages import BM25_PACKAGES
 from vecsmith.retrievers.vector_sources import PrecomputedVectors
 from vecsmith.tasks import Task
 
@@ -128,7 +125,7 @@ class TaskRunner:
         for scoring in scorings:
             indexes: list[Index] = []
             for stage in (None, *stages):
-                path = self._path([spec, weights, scoring, *([] if stage is None else [stage.settings])])
+                path = self._path([spec, weights, scoring], stage)
                 measurement = None if force else _read_cached(path)
                 if measurement is None:
                     if not encoded:
@@ -142,16 +139,17 @@ class TaskRunner:
     def measure_lexical(self, bm25: Bm25, force: bool = False, stages: Sequence[Stage] = ()) -> Iterator[Measurement]:
         """Yield a measurement of BM25, followed by one for each stage after it; from the cache, as `measure` does."""
         for stage in (None, *stages):
-            path = self._path([bm25.spec, *([] if stage is None else [stage.settings])])
+            path = self._path([bm25.spec, package_versions(BM25_PACKAGES)], stage)
             measurement = None if force else _read_cached(path)
             if measurement is None:
                 measurement = self._measure_lexical(bm25, stage)
                 write_text(path, json.dumps(asdict(measurement)))
             yield measurement
 
-    def _path(self, line: Sequence[object]) -> Path:
+    def _path(self, line: Sequence[object], stage: Stage | None) -> Path:
         """Return the path of a measurement in the cache, by everything that it depends on besides `_key`."""
-        return cache_folder() / "results" / f"{fingerprint([self._key, *line])}.json"
+        after = [] if stage is None else [stage.settings, package_versions(stage.packages)]
+        return cache_folder() / "results" / f"{fingerprint([self._key, *line, *after])}.json"
 
     def _encode(self, spec: str) -> Encoded:
         recenter = self.recenter and spec != BASELINE
@@ -245,6 +243,7 @@ class TaskRunner:
         return self._measurement(
             self._rank(self._search_texts(retriever)),
             stage,
+            packages=BM25_PACKAGES,
             codec=bm25.spec,
             scoring="lexical",
             fit_on="nothing",
@@ -281,9 +280,11 @@ class TaskRunner:
             alone.append(time.perf_counter() - start)
         return Ranked(self._judged.evaluate(scores, rows), rows, seconds, 1000 * median(alone))
 
-    def _measurement(self, ranked: Ranked, stage: Stage | None, scoring: str, **values: Any) -> Measurement:
+    def _measurement(
+        self, ranked: Ranked, stage: Stage | None, scoring: str, packages: Sequence[str] = (), **values: Any
+    ) -> Measurement:
         """Return the measurement of a ranking; `values` are the fields of the result that depend on the retriever."""
-        quality = ranked.quality
+        quality, further = ranked.quality, [*packages, *(() if stage is None else stage.packages)]
         result = Result(
             task=self.task.name,
             split=self.split,
@@ -299,7 +300,7 @@ class TaskRunner:
             queries_per_second=len(self._texts) / ranked.seconds,
             milliseconds_per_query=ranked.milliseconds_per_query,
             seed=self.seed,
-            versions=versions() if stage is None else {**versions(), **stage.versions},
+            versions={**versions(), **package_versions(further)},
             metrics={name: float(each.mean()) for name, each in quality.values.items() if name not in DEFAULT_METRICS},
             neighbors_kept_at_10=math.nan if self.task.candidates else self._preservation.neighbors_kept(ranked.rows),
             second_stage={} if stage is None else dict(stage.settings),
@@ -312,20 +313,6 @@ class TaskRunner:
             return "nothing"
         fit_on = "what it was fitted on before" if is_codec(spec) else self.fit_on
         return f"{fit_on}, re-centered" if self.recenter else fit_on
-
-
-@cache
-def code_hash() -> str:
-    """Return a hash of this package's source code, which may change without a new version number."""
-    package = Path(__file__).parents[1]
-    return fingerprint({str(path.relative_to(package)): sha256_of(path) for path in sorted(package.rglob("*.py"))})
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that a measurement depends on, and the number of threads."""
-    packages = {name: version(name) for name in ("vecsmith", "numpy", "faiss-cpu", "pytrec-eval-terrier")}
-    threads = f"{faiss.omp_get_max_threads()} of {os.cpu_count()}"
-    return {**packages, "python": platform.python_version(), "threads": threads}
 
 
 def _read_cached(path: Path) -> Measurement | None:

@@ -14,7 +14,7 @@ from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.evaluation import geometry
 from vecsmith.evaluation.folds import Fold, folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
-from vecsmith.evaluation.runner import code_hash, versions
+from vecsmith.evaluation.versions import code_hash, versions
 from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.index import Index
 from vecsmith.tasks import Task, load_task

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from vecsmith.evaluation.runner import versions
+from vecsmith.evaluation.versions import versions
 from vecsmith.report.findings import Findings, Page, Table
 
 LATEX = {

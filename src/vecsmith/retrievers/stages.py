@@ -39,11 +39,6 @@ class Stage(ABC):
     rescore_bytes_per_document: int = 0
 
     @property
-    def versions(self) -> dict[str, str]:
-        """Versions of `packages`."""
-        return {name: version(name) for name in self.packages}
-
-    @property
     @abstractmethod
     def settings(self) -> Mapping[str, Any]:
         """All settings that the scores depend on; JSON-serializable."""
