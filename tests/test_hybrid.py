@@ -1,5 +1,6 @@
 """Hybrids and rerankers: their formulas, in `compare`, in an index with a lexical index, and on the command line."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import vecsmith
@@ -21,7 +23,7 @@ from vecsmith.evaluation.compare import compare
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.index import CodeSet, Index
 from vecsmith.index.bm25 import Bm25
-from vecsmith.report import markdown_table
+from vecsmith.report import markdown_table, terminal_table
 from vecsmith.retrievers import CrossEncoderScorer, CrossEncoderStage, FusionStage, Hybrid, Reranker, Retriever
 from vecsmith.retrievers.reranking import CrossEncoderModel
 from vecsmith.retrievers.specs import RetrieverSpecs
@@ -150,6 +152,13 @@ def test_every_line_has_its_hybrid_and_its_reranker_beside_it(task: Task, cross_
     assert "| ms/q |" in page
     assert f"| {spec} | lexical | 0+{bm25.lexical_bytes_per_vector} |" in page
     assert "| ms/q |" not in markdown_table([binary])
+    plain = [each for each in results if each.second_stage.get("reranker") is None]
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(terminal_table(plain))
+    printed = console.export_text()
+    assert "ms/q" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+    assert f"{hybrid.ndcg_at_10:.4f}" in printed
 
 
 def test_the_hybrid_of_compare_is_the_hybrid_of_its_parts(task: Task) -> None:

@@ -144,8 +144,13 @@ def metric_text(name: str, value: float) -> str:
 
 
 def terminal_table(results: Sequence[Result], metrics: Sequence[str] = ()) -> RenderableType:
-    """Return the results as rich tables that fit 100 columns, unless there are columns of further metrics."""
+    """Return the results as rich tables that fit 100 columns, unless there are columns of further metrics.
+
+    Tables with BM25, hybrids or rerankers have the latency in place of the times to fit and to encode.
+    """
     columns = _columns(results, metrics)
+    if _has_further(results):
+        columns = [(name, cell) for name, cell in columns if name not in ("fit s", "enc/s")]
     parts: list[RenderableType] = []
     for heading, rows in sections(results):
         table = RichTable(box=box.SIMPLE_HEAD, padding=0)
