@@ -1,5 +1,6 @@
 """Inverted lists (IVF): each document belongs to its nearest centroid, and a search scans the nearest few lists."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
+from vecsmith.codecs.scan import DecodedIndex, refined_fast_scan, search_decoded
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index.shortlist import score_shortlist
@@ -52,6 +54,11 @@ class InvertedLists(DropsCache):
         """Return the numbers (n, probes) of the lists nearest to vectors (n, d), nearest first."""
         return np.asarray(self._centroid_index.search(np.ascontiguousarray(Q), probes)[1])
 
+    def by_list(self) -> tuple[RowNumbers, RowNumbers]:
+        """Return the documents (n,) sorted by list, and where each list starts and the last one ends (n_lists + 1,)."""
+        places = np.argsort(self.numbers, kind="stable")
+        return places, np.searchsorted(self.numbers, np.arange(len(self.centroids) + 1), sorter=places)
+
     @cached_property
     def _centroid_index(self) -> Any:
         index = faiss.IndexFlatIP(self.centroids.shape[1])
@@ -85,8 +92,7 @@ class InvertedIndex:
         # a view of FAISS's memory, valid as long as `flat` lives
         self._codes = faiss.rev_swig_ptr(self._exact.codes.data(), size[0] * size[1]).reshape(size)
         index = empty_inverted_index(flat, len(lists.centroids))
-        places = np.argsort(lists.numbers, kind="stable")
-        ends = np.searchsorted(lists.numbers, np.arange(len(lists.centroids) + 1), sorter=places)
+        places, ends = lists.by_list()
         for number, (start, stop) in enumerate(pairwise(ends.tolist())):
             members = places[start:stop]
             codes = self._codes[members]
@@ -122,46 +128,131 @@ class InvertedIndex:
         places : ndarray of shape (n, k), int64
             Positions among the codes; −1 where the lists hold fewer than k documents.
         """
+        if not self._is_fast_scan:
+            scores, places = self.candidates(Q, projected, k, probes, allowed)
+            return np.where(places >= 0, scores, -np.inf), places
+        n_candidates = min(refine * k, len(self._codes))
+        places = self.candidates(Q, projected, n_candidates, probes, allowed)[1]
+        scores = score_shortlist(projected, places, lambda places: self._exact.sa_decode(self._codes[places]))
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(scores, best, axis=1), np.take_along_axis(places, best, axis=1)
+
+    def candidates(
+        self, Q: Floats, projected: Floats, count: int, probes: int, allowed: RowMask | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return `count` documents per query, as `search`, with the rounded scores of a fast scan."""
         probes = min(probes, len(self._lists.centroids))
-        n_candidates = min(refine * k, len(self._codes)) if self._is_fast_scan else k
         numbers = self._lists.nearest(Q, probes)
-        scores, places = np.empty((len(Q), n_candidates), np.float32), np.empty((len(Q), n_candidates), np.int64)
+        scores, places = np.empty((len(Q), count), np.float32), np.empty((len(Q), count), np.int64)
         parameters = faiss.IVFSearchParameters(  # type: ignore[call-arg]  # FAISS wraps it at import
             nprobe=probes, sel=None if allowed is None else _selector(allowed)
         )
         # FAISS's Python wrapper of this method takes no parameters
-        queries, coarse_scores = np.ascontiguousarray(projected), np.zeros(numbers.shape, np.float32)
+        coarse_scores = np.zeros(numbers.shape, np.float32)
         pointers = [faiss.swig_ptr(array) for array in (numbers, coarse_scores, scores, places)]
-        self._index.search_preassigned_c(len(Q), faiss.swig_ptr(queries), n_candidates, *pointers, False, parameters)
-        if not self._is_fast_scan:
-            return np.where(places >= 0, scores, -np.inf), places
-        self._complete(queries, numbers, places, allowed)
-        scores = score_shortlist(queries, places, lambda places: self._exact.sa_decode(self._codes[places]))
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, axis=1), np.take_along_axis(places, best, axis=1)
+        self._index.search_preassigned_c(len(Q), faiss.swig_ptr(projected), count, *pointers, False, parameters)
+        if self._is_fast_scan:
+            self._complete(projected, numbers, places, allowed)
+        return scores, places
 
     def _complete(self, queries: Floats, numbers: RowNumbers, places: RowNumbers, allowed: RowMask | None) -> None:
         """Replace incomplete candidates (n, candidates) in `places` by those of an exact scan of the same lists.
 
         A fast scan never returns documents whose rounded score is 0, as all scores are for a query of zeros.
         """
-        incomplete = np.flatnonzero((places < 0).any(axis=1))
-        if not len(incomplete):
-            return
-        lists = self._lists.numbers
-        sizes = np.bincount(lists if allowed is None else lists[allowed], minlength=len(self._lists.centroids))
-        available, returned = sizes[numbers[incomplete]].sum(axis=1), (places[incomplete] >= 0).sum(axis=1)
-        for query in incomplete[available > returned]:
-            inside = np.isin(lists, numbers[query])
-            members = np.flatnonzero(inside if allowed is None else inside & allowed)
-            products = np.concatenate(
-                [
-                    self._exact.sa_decode(self._codes[members[start : start + CODE_BLOCK_ROWS]]) @ queries[query]
-                    for start in range(0, len(members), CODE_BLOCK_ROWS)
-                ]
-            )
-            best = members[np.argsort(-products, kind="stable")[: places.shape[1]]]
-            places[query, : len(best)] = best
+        for query in np.flatnonzero((places < 0).any(axis=1)):
+            members = _allowed_members(map(self._members, numbers[query].tolist()), allowed)
+            found = min(len(members), places.shape[1])
+            if found > np.count_nonzero(places[query] >= 0):
+                places[query, :found] = search_decoded(
+                    self._exact.sa_decode, self._codes, queries[query, None], found, members
+                )[1]
+
+    def _members(self, number: int) -> RowNumbers:
+        """Return the positions (m,) of the documents of a list."""
+        lists = self._index.invlists
+        return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)))
+
+
+class DecodedLists:
+    """Inverted lists of codes that are decoded as they are searched; see `DecodedIndex`.
+
+    Parameters
+    ----------
+    flat : DecodedIndex
+        The codes.
+    lists : InvertedLists
+        The lists of these codes.
+    """
+
+    def __init__(self, flat: DecodedIndex, lists: InvertedLists) -> None:
+        self._flat, self._lists = flat, lists
+        self._places, self._ends = lists.by_list()
+
+    def search(
+        self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowMask | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return the best documents of the nearest lists, as `InvertedIndex.search`."""
+        scores, places = np.full((len(Q), k), -np.inf, np.float32), np.full((len(Q), k), -1, np.int64)
+        for query, numbers in enumerate(self._lists.nearest(Q, min(probes, len(self._lists.centroids)))):
+            members = _allowed_members((self._places[slice(*self._ends[n : n + 2])] for n in numbers), allowed)
+            if found := min(len(members), k):
+                best = self._flat.search_at(projected[query, None], members, found)
+                scores[query, :found], places[query, :found] = best
+        return scores, places
+
+
+class SketchLists:
+    """Inverted lists of sketches, which find candidates; the exact scores follow from the codes. See `SketchIndex`.
+
+    Parameters
+    ----------
+    flat : SketchIndex
+        The codes.
+    sketches : faiss.IndexPQ
+        Their sketches.
+    lists : InvertedLists
+        The lists of these codes.
+    """
+
+    def __init__(self, flat: Any, sketches: Any, lists: InvertedLists) -> None:
+        self._flat, self._inverted = flat, InvertedIndex(refined_fast_scan(sketches), lists)
+
+    def search(
+        self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowMask | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return the best documents of the nearest lists, as `InvertedIndex.search`."""
+        count = self._flat.n_candidates(k)
+        candidates = self._inverted.candidates(Q, self._flat.project(projected), count, probes, allowed)[1]
+        exact: tuple[Floats, RowNumbers] = self._flat.rescore(projected, candidates, k)
+        return exact
+
+
+def inverted_index(flat: Any, lists: InvertedLists) -> InvertedIndex | DecodedLists | SketchLists:
+    """Return the inverted lists of the codes in a flat index.
+
+    Parameters
+    ----------
+    flat : faiss.Index or DecodedIndex
+        The result of `Quantizer.index` for codes (n, bytes_per_vector).
+    lists : InvertedLists
+        The lists of these n documents.
+
+    Raises
+    ------
+    VecsmithError
+        If FAISS has no inverted lists for such codes.
+    """
+    if not isinstance(flat, DecodedIndex):
+        return InvertedIndex(flat, lists)
+    sketches = flat.product_index()
+    return DecodedLists(flat, lists) if sketches is None else SketchLists(flat, sketches, lists)
+
+
+def check_lists(flat: Any) -> None:
+    """Check that there are inverted lists for the codes in a flat index, as `inverted_index`."""
+    if not isinstance(flat, DecodedIndex):
+        empty_inverted_index(flat, 1)
 
 
 def learn_centroids(X: Floats, n_lists: int, seed: int) -> Floats:
@@ -229,6 +320,12 @@ def _fast_scan(lists: Any) -> Any:
     # the fast scan points at the coarse quantizer of the original lists, which must stay alive
     index.orig_invlists, index.referenced_objects = None, lists.referenced_objects
     return index
+
+
+def _allowed_members(lists: Iterable[RowNumbers], allowed: RowMask | None) -> RowNumbers:
+    """Return the members (m,) of several lists that a mask allows, in the order of the documents."""
+    members = np.sort(np.concatenate(list(lists)))
+    return members if allowed is None else members[allowed[members]]
 
 
 def _selector(allowed: RowMask) -> Any:

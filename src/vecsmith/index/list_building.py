@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.errors import VecsmithError
-from vecsmith.index.inverted_lists import InvertedLists, empty_inverted_index, learn_centroids
+from vecsmith.index.inverted_lists import InvertedLists, check_lists, learn_centroids
 from vecsmith.index.snapshot import Snapshot
 
 LISTS_PER_ROOT = 1
@@ -41,9 +40,7 @@ def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
             f"n_lists must be from 1 to {snapshot.count}, the number of documents in the index, not {n_lists}."
         )
     for partition in snapshot.partitions:
-        index = partition.codec.quantizer.index(partition.codes[:1])
-        if not isinstance(index, SketchIndex):
-            empty_inverted_index(index, n_lists)
+        check_lists(partition.codec.quantizer.index(partition.codes[:1]))
     rng, samples = np.random.default_rng(seed), []
     for partition in snapshot.partitions:
         allowed, count = partition.allowed(snapshot.alive)

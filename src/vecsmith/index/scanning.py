@@ -13,9 +13,15 @@ from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
 from vecsmith.codecs.quantizers.bits import signs
-from vecsmith.codecs.quantizers.sketch import SketchIndex
-from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes, refined_fast_scan
-from vecsmith.index.inverted_lists import InvertedIndex, InvertedLists, flat_codes_of
+from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes
+from vecsmith.index.inverted_lists import (
+    DecodedLists,
+    InvertedIndex,
+    InvertedLists,
+    SketchLists,
+    flat_codes_of,
+    inverted_index,
+)
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
 from vecsmith.index.scoring import ScanScoring, is_bit_code
 
@@ -151,11 +157,6 @@ class CodePartition(DropsCache):
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, shift, offset = self._project(Q)
-        index = self._flat_index
-        if isinstance(index, SketchIndex) and search_lists:
-            candidates = search_lists(Q, index.project(projected), index.n_candidates(k), 1)[1]
-            scores, places = index.rescore(projected, candidates, k)
-            return scores + (shift + offset)[:, None], places
         factors = self._score_factors
         if factors is None:
             scores, places = (
@@ -219,12 +220,9 @@ class CodePartition(DropsCache):
         return projection(project, self.codec.input_dimensions)
 
     @cached_property
-    def _inverted_index(self) -> InvertedIndex:
+    def _inverted_index(self) -> InvertedIndex | DecodedLists | SketchLists:
         assert self.lists is not None
-        index = self._flat_index
-        return InvertedIndex(
-            refined_fast_scan(index.product_index()) if isinstance(index, SketchIndex) else index, self.lists
-        )
+        return inverted_index(self._flat_index, self.lists)
 
     @cached_property
     def _flat_index(self) -> Any:
