@@ -55,6 +55,9 @@ class DecodedIndex:
         Dimensions of the decoded vectors and of the queries.
     """
 
+    sketched = False
+    """Whether short sketches of the codes find candidates, so that not all codes are decoded; see `SketchIndex`."""
+
     def __init__(self, decode: Callable[[Codes], Floats], codes: Codes, d: int) -> None:
         self._decode, self._codes = decode, codes
         self.d, self.ntotal = d, len(codes)
@@ -66,10 +69,6 @@ class DecodedIndex:
     def search_at(self, Q: Floats, places: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k of the codes at `places` (m,) for each query, as `search_decoded`."""
         return search_decoded(self._decode, self._codes, Q, k, places)
-
-    def product_index(self) -> Any:
-        """Return a FAISS ``IndexPQ`` of sketches that find candidates, or None if there are no sketches."""
-        return None
 
 
 def search_decoded(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from vecsmith.errors import VecsmithError
-from vecsmith.index.inverted_lists import InvertedLists, check_lists, learn_centroids
+from vecsmith.index.inverted_lists import InvertedLists, learn_centroids
+from vecsmith.index.list_search import check_lists
 from vecsmith.index.snapshot import Snapshot
 
 LISTS_PER_ROOT = 1
@@ -42,9 +43,9 @@ def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
     for partition in snapshot.partitions:
         check_lists(partition.codec.quantizer.index(partition.codes[:1]))
     rng, samples = np.random.default_rng(seed), []
-    for partition in snapshot.partitions:
-        allowed, count = partition.allowed(snapshot.alive)
-        places = np.arange(count) if allowed is None else np.flatnonzero(allowed)
+    for partition, alive in zip(snapshot.partitions, snapshot.alive_filters, strict=True):
+        places = np.arange(len(partition.codes)) if alive is None else alive.rows
+        count = len(places)
         size = min(count, -(-VECTORS_PER_LIST * n_lists * count // snapshot.count))
         chosen = np.sort(rng.choice(places, size, replace=False))
         samples.append(partition.codec.decode(partition.codes[chosen]))

@@ -50,6 +50,8 @@ class SketchIndex(DecodedIndex):
         Bytes per sketch.
     """
 
+    sketched = True
+
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
         super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
         self._quantizer, self._size = quantizer, size
