@@ -53,7 +53,7 @@ class InvertedIndex:
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
     ) -> tuple[Floats, RowNumbers]:
-        """Return the best documents of the nearest lists, best first.
+        """Return exact scores of the best documents of the nearest lists, in no particular order.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class InvertedIndex:
         projected : ndarray of shape (n, e), float32
             The same queries in the space of the codes.
         k : int
-            Documents per query.
+            Results per query.
         refine : int
             Candidates per result of a fast scan that are scored exactly.
         probes : int
@@ -72,19 +72,16 @@ class InvertedIndex:
 
         Returns
         -------
-        scores : ndarray of shape (n, k), float32
-            Scores; −inf where the lists hold fewer than k documents.
-        places : ndarray of shape (n, k), int64
-            Positions among the codes; −1 where the lists hold fewer than k documents.
+        scores : ndarray of shape (n, c), float32
+            Scores of at least k documents; −inf where the lists hold fewer.
+        places : ndarray of shape (n, c), int64
+            Positions among the codes; −1 where the lists hold fewer documents.
         """
         if not self._is_fast_scan:
             scores, places = self.candidates(Q, projected, k, probes, allowed)
             return np.where(places >= 0, scores, -np.inf), places
-        n_candidates = min(refine * k, len(self._codes))
-        places = self.candidates(Q, projected, n_candidates, probes, allowed)[1]
-        scores = score_shortlist(projected, places, lambda places: self._exact.sa_decode(self._codes[places]))
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(scores, best, axis=1), np.take_along_axis(places, best, axis=1)
+        places = self.candidates(Q, projected, min(refine * k, len(self._codes)), probes, allowed)[1]
+        return score_shortlist(projected, places, lambda places: self._exact.sa_decode(self._codes[places])), places
 
     def candidates(
         self, Q: Floats, projected: Floats, count: int, probes: int, allowed: RowFilter | None
@@ -141,7 +138,7 @@ class DecodedLists:
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
     ) -> tuple[Floats, RowNumbers]:
-        """Return the best documents of the nearest lists, as `InvertedIndex.search`."""
+        """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
         scores, places = np.full((len(Q), k), -np.inf, np.float32), np.full((len(Q), k), -1, np.int64)
         for query, numbers in enumerate(self._lists.nearest(Q, min(probes, len(self._lists.centroids)))):
             members = _allowed_members((self._places[slice(*self._ends[n : n + 2])] for n in numbers), allowed)
@@ -168,7 +165,7 @@ class SketchLists:
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
     ) -> tuple[Floats, RowNumbers]:
-        """Return the best documents of the nearest lists, as `InvertedIndex.search`."""
+        """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
         count = self._flat.n_candidates(k)
         candidates = self._inverted.candidates(Q, self._flat.project(projected), count, probes, allowed)[1]
         exact: tuple[Floats, RowNumbers] = self._flat.rescore(projected, candidates, k)
@@ -244,6 +241,6 @@ def _fast_scan(lists: Any) -> Any:
 
 
 def _allowed_members(lists: Iterable[RowNumbers], allowed: RowFilter | None) -> RowNumbers:
-    """Return the members (m,) of several lists that a filter allows, in the order of the documents."""
-    members = np.sort(np.concatenate(list(lists)))
+    """Return the members (m,) of several lists that a filter allows."""
+    members = np.concatenate(list(lists))
     return members if allowed is None else members[allowed.contains(members)]

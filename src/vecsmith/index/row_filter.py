@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vecsmith.array_types import RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 
-ROWS_PER_ALLOWED = 256
+ROWS_PER_ALLOWED = 1000
 """A filter that allows at most one of so many rows stores their numbers, so that its cost does not grow with the rows.
 
 FAISS looks up a number in a set about ten times as slowly as in a bitmap.

@@ -19,6 +19,7 @@ from vecsmith.index.list_search import DecodedLists, InvertedIndex, SketchLists,
 from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
 from vecsmith.index.scoring import ScanScoring, is_bit_code
+from vecsmith.index.shortlist import best_candidates
 
 SearchLists = Callable[[Floats, Floats, int, int], tuple[Floats, RowNumbers]]
 """`InvertedIndex.search` of queries, projected queries, k and the candidates per result that are scored exactly."""
@@ -141,16 +142,13 @@ class CodePartition(DropsCache):
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, shift, offset = self._project(Q)
-        factors = self._score_factors
+        search, factors = search_lists or self._scan_all, self._score_factors
         if factors is None:
-            scores, places = (
-                search_lists(Q, projected, k, REFINE_FACTOR) if search_lists else self._scan_all(projected, k)
-            )
-            return scores[:, :k] + (shift + offset)[:, None], places[:, :k]
+            scores, places = search(Q, projected, k, REFINE_FACTOR)
+            scores, places = best_candidates(scores, places, k)
+            return scores + (shift + offset)[:, None], places
         n_candidates = min(self._candidates_per_result * (k + EXTRA_RESULTS), len(self.codes))
-        scores, places = (
-            search_lists(Q, projected, n_candidates, 1) if search_lists else self._scan_all(projected, n_candidates, 1)
-        )
+        scores, places = search(Q, projected, n_candidates, 1)
         scores, places = rank_by_scaled_score(scores, places, shift, factors, k)
         return scores + offset[:, None], places
 
@@ -161,10 +159,13 @@ class CodePartition(DropsCache):
             return -distances.astype(np.float32), places
         # the inner product of two sign vectors is the number of bits minus twice the Hamming distance
         products, places = search_lists(self.codec.decode(codes), signs(codes), k, REFINE_FACTOR)
+        products, places = best_candidates(products, places, k)
         return (products - 8 * codes.shape[1]) / 2, places
 
-    def _scan_all(self, projected: Floats, k: int, refine: int = REFINE_FACTOR) -> tuple[Floats, RowNumbers]:
+    def _scan_all(self, Q: Floats, projected: Floats, k: int, refine: int) -> tuple[Floats, RowNumbers]:
         """Return the scores and positions of the best documents: k, or `refine` · k candidates of a fast scan.
+
+        `Q` is not used; the parameters are those of `InvertedIndex.search`.
 
         FAISS's fast scan rounds scores to integers from 0 and never returns a document whose sum is 0, as all sums are
         for a query of zeros. Queries with such empty places are scored exactly instead.
