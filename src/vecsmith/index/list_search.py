@@ -1,6 +1,7 @@
 """Search of inverted lists: a query scans the documents of the lists nearest to it."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -90,14 +91,14 @@ class InvertedIndex:
         probes = min(probes, len(self._lists.centroids))
         numbers = self._lists.nearest(Q, probes)
         scores, places = np.empty((len(Q), count), np.float32), np.empty((len(Q), count), np.int64)
-        parameters = faiss.IVFSearchParameters(  # type: ignore[call-arg]  # FAISS wraps it at import
-            nprobe=probes, sel=None if allowed is None else allowed.selector
-        )
+        parameters = _parameters(probes)
+        if allowed is not None:
+            parameters = faiss.IVFSearchParameters(nprobe=probes, sel=allowed.selector)  # type: ignore[call-arg]
         # FAISS's Python wrapper of this method takes no parameters
         projected, coarse_scores = np.ascontiguousarray(projected), np.zeros(numbers.shape, np.float32)
         pointers = [faiss.swig_ptr(array) for array in (numbers, coarse_scores, scores, places)]
         self._index.search_preassigned_c(len(Q), faiss.swig_ptr(projected), count, *pointers, False, parameters)
-        if self._is_fast_scan:
+        if self._is_fast_scan and (places[:, -1] < 0).any():
             self._complete(projected, numbers, places, allowed)
         return scores, places
 
@@ -106,7 +107,7 @@ class InvertedIndex:
 
         A fast scan never returns documents whose rounded score is 0, as all scores are for a query of zeros.
         """
-        for query in np.flatnonzero((places < 0).any(axis=1)):
+        for query in np.flatnonzero(places[:, -1] < 0):
             members = _allowed_members(map(self._members, numbers[query].tolist()), allowed)
             found = min(len(members), places.shape[1])
             if found > np.count_nonzero(places[query] >= 0):
@@ -244,3 +245,9 @@ def _allowed_members(lists: Iterable[RowNumbers], allowed: RowFilter | None) -> 
     """Return the members (m,) of several lists that a filter allows."""
     members = np.concatenate(list(lists))
     return members if allowed is None else members[allowed.contains(members)]
+
+
+@lru_cache
+def _parameters(probes: int) -> Any:
+    """Return FAISS's search parameters without a filter; making them takes as long as scanning a list."""
+    return faiss.IVFSearchParameters(nprobe=probes)  # type: ignore[call-arg]  # FAISS wraps it at import

@@ -29,13 +29,13 @@ def score_shortlist(queries: Floats, rows: RowNumbers, vectors_of: Callable[[Row
     ndarray of shape (n, s), float32
         Scores; −inf at empty places.
     """
-    scores = np.full(rows.shape, -np.inf, np.float32)
+    scores = np.empty(rows.shape, np.float32)
     step = max(1, BLOCK_FLOATS // (rows.shape[1] * queries.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         vectors = vectors_of(np.maximum(block, 0).ravel()).reshape(*block.shape, -1)
-        products = np.einsum("nsd,nd->ns", vectors, queries[start : start + step])
-        scores[start : start + step] = np.where(block >= 0, products, -np.inf)
+        np.einsum("nsd,nd->ns", vectors, queries[start : start + step], out=scores[start : start + step])
+    scores[rows < 0] = -np.inf
     return scores
 
 
