@@ -19,12 +19,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
+from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.errors import VecsmithError
 
 Blocks = Callable[[], Iterable[Floats]]
@@ -167,7 +167,7 @@ class Quantizer(Stage):
 
     @property
     def scanned(self) -> bool:
-        """Whether `index` searches the codes; otherwise it holds the decoded vectors."""
+        """Whether `index` searches the codes without decoding all of them."""
         return type(self).index is not Quantizer.index
 
     @property
@@ -178,7 +178,7 @@ class Quantizer(Stage):
     @property
     def memory_bytes_per_vector(self) -> int:
         """Bytes per vector in memory during search."""
-        return self.bytes_per_vector if self.scanned else 4 * self.input_dimensions_
+        return self.bytes_per_vector
 
     @abstractmethod
     def encode(self, X: Floats) -> Codes:
@@ -193,13 +193,12 @@ class Quantizer(Stage):
         return Q, np.zeros(len(Q), np.float32)
 
     def index(self, codes: Codes) -> Any:
-        """Return a FAISS inner-product index of `codes`, to be searched with projected queries.
+        """Return an inner-product index of `codes`, to be searched with projected queries.
 
-        This default holds the decoded vectors. Quantizers whose codes FAISS can scan override it.
+        This default is a `DecodedIndex`, whose searches decode all codes. Quantizers whose codes FAISS can scan return
+        a FAISS index.
         """
-        flat = faiss.IndexFlatIP(self.input_dimensions_)
-        flat.add(self.decode(codes))
-        return flat
+        return DecodedIndex(self.decode, codes, self.input_dimensions_)
 
     def score_factors(self, codes: Codes) -> Floats | None:
         """Return the factors (n,) by which the scores of `index` must be multiplied, or None if all are 1."""

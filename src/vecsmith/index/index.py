@@ -232,12 +232,12 @@ class Index:
         codec.check_dimensions(unit)
         Q = unit[:]
         refuse_infinite(Q, np.arange(len(Q)), "queries")
-        mask, count = snapshot.allowed_rows(allowed)
+        filters, count = snapshot.filters(allowed)
         n_candidates = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
         if not n_candidates or not len(Q):
             return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
         scan_scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
-        scores, rows = rank(snapshot, Q, n_candidates, scan_scoring, mask, probes)
+        scores, rows = rank(snapshot, Q, n_candidates, scan_scoring, filters, probes)
         if self.scoring == "rescored":
             scores, rows = rescore(snapshot, Q, scores, rows)
         return scores[:, :k], rows[:, :k]

@@ -18,6 +18,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import read_coordinates, stored_array
 from vecsmith.index.concatenated_rows import ConcatenatedRows
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
+from vecsmith.index.row_filter import MaskFilter, RowFilter, row_filter
 from vecsmith.index.scanning import CodePartition
 from vecsmith.index.segment import Segment
 
@@ -65,11 +66,13 @@ class Snapshot(DropsCache):
         """Number of rows that are not deleted."""
         return self.total if self.deleted is None else self.total - int(np.count_nonzero(self.deleted))
 
+    def rank_of(self, rows: RowNumbers) -> RowNumbers:
+        """Return the position of each row number among rows with equal scores."""
+        return self._rank_by_id[rows] if self.ties_by_id else rows
+
     @cached_property
-    def rank(self) -> RowNumbers | None:
-        """Position (n,) of each row among rows with equal scores; None where it is the row number."""
-        if not self.ties_by_id:
-            return None
+    def _rank_by_id(self) -> RowNumbers:
+        """Position (n,) of each row in the falling order of ids."""
         ids = [id_ for segment in self.segments for id_ in segment.rows.each("id")]
         by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
         return np.argsort(np.fromiter(by_id, np.int64))
@@ -128,15 +131,26 @@ class Snapshot(DropsCache):
         number = bisect_right(self.starts, row) - 1
         return self.segments[number], row - self.starts[number]
 
-    def allowed_rows(self, allowed: Iterable[Any] | NDArray[Any] | None) -> tuple[RowMask | None, int]:
-        """Return the mask (n,) of the rows that a search may return, None for all rows, and their number."""
+    def filters(self, allowed: Iterable[Any] | NDArray[Any] | None) -> tuple[list[RowFilter | None], int]:
+        """Return the filter of each partition for the rows that a search may return, and the number of these rows.
+
+        A filter is None where all documents of the partition are allowed. Parameters and errors are those of `rows_of`.
+        """
         if allowed is None:
-            return self.alive, self.count
-        mask = np.zeros(self.total, np.bool_)
-        mask[self.rows_of(allowed)] = True
+            return self.alive_filters, self.count
+        rows = self.rows_of(allowed)
         if self.deleted is not None:
-            mask &= ~self.deleted
-        return mask, int(np.count_nonzero(mask))
+            rows = rows[~self.deleted[rows]]
+        chosen = row_filter(rows, self.total)
+        return [chosen.within(partition.rows) for partition in self.partitions], chosen.count
+
+    @cached_property
+    def alive_filters(self) -> list[RowFilter | None]:
+        """Filter of each partition for the documents that are not deleted; None where none is deleted."""
+        if self.alive is None:
+            return [None] * len(self.partitions)
+        alive = MaskFilter(self.alive)
+        return [alive.within(partition.rows) for partition in self.partitions]
 
     def rows_of(self, documents: Iterable[Any] | NDArray[Any]) -> RowNumbers:
         """Return the row numbers (m,) of documents given as ids (m,), row numbers (m,) or a mask (n,).

@@ -9,6 +9,7 @@ import numpy as np
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
+from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import sample_rows
 from vecsmith.progress import track
@@ -33,7 +34,7 @@ class ScoredQuantizer(Protocol):
         """Return the inner products (n,) of a query (d,) with the decoded vectors."""
 
 
-class SketchIndex:
+class SketchIndex(DecodedIndex):
     """An index that holds codes and a sketch of each code, and no floats.
 
     A sketch is a `Hybrid` code of the decoded vector. FAISS's 4-bit fast scan ranks the sketches, and the best
@@ -49,9 +50,11 @@ class SketchIndex:
         Bytes per sketch.
     """
 
+    sketched = True
+
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
-        self._quantizer, self._codes, self._size = quantizer, codes, size
-        self.d, self.ntotal = quantizer.input_dimensions_, len(codes)
+        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
+        self._quantizer, self._size = quantizer, size
 
     @cached_property
     def _sketch(self) -> Hybrid:
@@ -100,26 +103,14 @@ class SketchIndex:
         """
         if self.ntotal <= len(Q) * self.n_candidates(k):
             # decoding all codes once costs no more than scoring the candidates of every query
-            return self._search_decoded(Q, k)
+            return super().search(Q, k)
         candidates = self._scan.search(self.project(Q), self.n_candidates(k))[1]
         scores, places = self.rescore(Q, candidates, k)
         # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
         if incomplete.any():
-            scores[incomplete], places[incomplete] = self._search_decoded(Q[incomplete], k)
+            scores[incomplete], places[incomplete] = super().search(Q[incomplete], k)
         return scores, places
-
-    def _search_decoded(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
-        """Return what `search` returns, from all codes, which are decoded block by block."""
-        best = faiss.ResultHeap(len(Q), k, keep_max=True)
-        for start in range(0, self.ntotal, CODE_BLOCK_ROWS):
-            decoded = self._quantizer.decode(self._codes[start : start + CODE_BLOCK_ROWS])
-            scores, places = faiss.knn(Q, decoded, min(k, len(decoded)), metric=faiss.METRIC_INNER_PRODUCT)
-            if self.ntotal <= CODE_BLOCK_ROWS:
-                return scores, places
-            best.add_result(scores, places + start)
-        best.finalize()
-        return best.D, best.I
 
     def rescore(self, Q: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k candidates of each query by their exact scores, best first.
