@@ -168,8 +168,8 @@ class SketchLists:
     ) -> tuple[Floats, RowNumbers]:
         """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
         count = self._flat.n_candidates(k)
-        candidates = self._inverted.candidates(Q, self._flat.project(projected), count, probes, allowed)[1]
-        exact: tuple[Floats, RowNumbers] = self._flat.rescore(projected, candidates, k)
+        estimates, candidates = self._inverted.candidates(Q, self._flat.project(projected), count, probes, allowed)
+        exact: tuple[Floats, RowNumbers] = self._flat.rescore(projected, estimates, candidates, k)
         return exact
 
 

@@ -99,7 +99,7 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
         return groups, np.arange(len(groups)) - np.searchsorted(groups, groups), shifts
 
     def groups(self, X: Floats) -> Codes:
-        Z = (X - self.mean_) @ self.components_.T
+        Z = np.asarray((X - self.mean_) @ self.components_.T, dtype=np.float32)
         result = np.zeros((len(X), self.n_groups), np.uint8)
         for start in range(0, len(X), CACHE_BLOCK_ROWS):
             block = slice(start, start + CACHE_BLOCK_ROWS)

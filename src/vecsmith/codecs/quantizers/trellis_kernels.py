@@ -14,6 +14,9 @@ from vecsmith.array_types import Codes, Floats
 
 STATE_BITS = 8
 STATES = 256
+BLOCK_CODES = 64
+"""Codes that are scored at a time, so that a table stays in the CPU cache."""
+SMALLEST = np.finfo(np.float32).tiny
 
 compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nnan", "nsz"})
 
@@ -135,3 +138,81 @@ def _interleave(array: Floats, result: Floats) -> None:
     for o in range(half):
         result[2 * o] = low[o]
         result[2 * o + 1] = high[o]
+
+
+@compiled
+def reproduce(codes: Codes, ends: NDArray[np.int64], values: NDArray[np.int64], rows: Floats, result: Floats) -> None:
+    """Write the values of bit streams to `result`.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, bytes), uint8
+        Bit streams.
+    ends, values : ndarray of shape (steps,), int64
+        Number of bits up to the end of each step, and number of values of each step.
+    rows : ndarray of shape (d, S), float32
+        Value of each component at each state, whose bits are in reverse order, as in the bytes of the stream.
+    result : ndarray of shape (n, d), float32
+        Result.
+    """
+    for row in range(len(codes)):
+        first = 0
+        for step in range(len(ends)):
+            state = _reversed_state(codes[row], ends[step])
+            for value in range(first, first + values[step]):
+                result[row, value] = rows[value, state]
+            first += values[step]
+
+
+@compiled
+def _reversed_state(code: Codes, end: int) -> int:
+    """Return the last eight bits of a stream that ends at bit `end`, in the order of the stream."""
+    byte, shift = end >> 3, end & 7
+    before = np.int64(code[byte - 1]) if byte > 0 else 0
+    after = np.int64(code[byte]) if shift > 0 else 0
+    return int((before >> shift | after << (8 - shift)) & 255)
+
+
+@compiled
+def scores(
+    codes: Codes,
+    ends: NDArray[np.int64],
+    values: NDArray[np.int64],
+    rows: Floats,
+    q: Floats,
+    along: Floats,
+    score: float,
+    norm: float,
+    result: Floats,
+) -> None:
+    """Write (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩) to `result`, where v are the values of bit streams.
+
+    Parameters
+    ----------
+    codes, ends, values, rows
+        As in `reproduce`.
+    q, along : ndarray of shape (d,), float32
+        The query, and the mean of the vectors, along the components.
+    score, norm : float
+        Score and squared norm of the mean.
+    result : ndarray of shape (n,), float32
+        Result.
+    """
+    block_scores, block_norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
+    states = np.empty(BLOCK_CODES, np.int64)
+    for start in range(0, len(codes), BLOCK_CODES):
+        block = codes[start : start + BLOCK_CODES]
+        block_scores[:], block_norms[:] = score, norm
+        first = 0
+        for step in range(len(ends)):
+            for row in range(len(block)):
+                states[row] = _reversed_state(block[row], ends[step])
+            for value in range(first, first + values[step]):
+                table, weight, twice = rows[value], q[value], 2 * along[value]
+                for row in range(len(block)):
+                    x = table[states[row]]
+                    block_scores[row] += weight * x
+                    block_norms[row] += (twice + x) * x
+            first += values[step]
+        for row in range(len(block)):
+            result[start + row] = block_scores[row] / np.sqrt(max(block_norms[row], SMALLEST))
