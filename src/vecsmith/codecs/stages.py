@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import Registry
 
 Blocks = Callable[[], Iterable[Floats]]
 """Function that returns a new iterator over all vectors in blocks (rows, d), at every call."""
@@ -35,7 +36,7 @@ CODE_BLOCK_ROWS = 16_384
 CACHE_BLOCK_ROWS = 1024
 """Vectors that a quantizer processes at a time so that intermediate results fit in the CPU cache."""
 
-STAGES: dict[str, type["Stage"]] = {}
+STAGES: Registry[type["Stage"]] = Registry("vecsmith.codecs")
 """All stage classes that a spec can name, by their `usage`."""
 
 
