@@ -29,6 +29,7 @@ from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
 from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import Registry
 from vecsmith.progress import track
 
 Blocks = Callable[[], Iterable[Floats]]
@@ -39,7 +40,7 @@ CODE_BLOCK_ROWS = 16_384
 CACHE_BLOCK_ROWS = 1024
 """Vectors that a quantizer processes at a time so that intermediate results fit in the CPU cache."""
 
-STAGES: dict[str, type["Stage"]] = {}
+STAGES: Registry[type["Stage"]] = Registry("vecsmith.codecs")
 """All stage classes that a spec can name, by their `usage`."""
 
 
