@@ -66,16 +66,18 @@ class Snapshot(DropsCache):
         """Number of rows that are not deleted."""
         return self.total if self.deleted is None else self.total - int(np.count_nonzero(self.deleted))
 
-    def rank_of(self, rows: RowNumbers) -> RowNumbers:
-        """Return the position of each row number among rows with equal scores."""
-        return self._rank_by_id[rows] if self.ties_by_id else rows
-
     @cached_property
-    def _rank_by_id(self) -> RowNumbers:
-        """Position (n,) of each row in the falling order of ids."""
+    def rank(self) -> RowNumbers | None:
+        """Position (n,) of each row among rows with equal scores; None where it is the row number."""
+        if not self.ties_by_id:
+            return None
         ids = [id_ for segment in self.segments for id_ in segment.rows.each("id")]
         by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
         return np.argsort(np.fromiter(by_id, np.int64))
+
+    def rank_of(self, rows: RowNumbers) -> RowNumbers:
+        """Return the position of each row number among rows with equal scores; the first call sorts all ids."""
+        return rows if self.rank is None else self.rank[rows]
 
     @property
     def centroids(self) -> Floats | None:
