@@ -51,8 +51,10 @@ class InvertedLists(DropsCache):
 
     def by_list(self) -> tuple[RowNumbers, RowNumbers]:
         """Return the documents (n,) sorted by list, and where each list starts and the last one ends (n_lists + 1,)."""
-        places = np.argsort(self.numbers, kind="stable")
-        return places, np.searchsorted(self.numbers, np.arange(len(self.centroids) + 1), sorter=places)
+        # NumPy sorts 16-bit integers by radix, several times as fast as others
+        numbers = self.numbers.astype(np.min_scalar_type(len(self.centroids)))
+        sizes = np.bincount(numbers, minlength=len(self.centroids))
+        return np.argsort(numbers, kind="stable"), np.concatenate([[0], np.cumsum(sizes)])
 
     @cached_property
     def _centroid_index(self) -> Any:

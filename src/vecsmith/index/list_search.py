@@ -45,7 +45,7 @@ class InvertedIndex:
         places, ends = lists.by_list()
         for number, (start, stop) in enumerate(pairwise(ends.tolist())):
             members = places[start:stop]
-            codes = self._codes[members]
+            codes = self._codes.take(members, axis=0)
             index.invlists.add_entries(number, len(members), faiss.swig_ptr(members), faiss.swig_ptr(codes))
         index.ntotal = len(places)
         self._is_fast_scan = isinstance(flat, faiss.IndexRefine)
@@ -82,7 +82,9 @@ class InvertedIndex:
             scores, places = self.candidates(Q, projected, k, probes, allowed)
             return np.where(places >= 0, scores, -np.inf), places
         places = self.candidates(Q, projected, min(refine * k, len(self._codes)), probes, allowed)[1]
-        return score_shortlist(projected, places, lambda places: self._exact.sa_decode(self._codes[places])), places
+        return score_shortlist(
+            projected, places, lambda places: self._exact.sa_decode(self._codes.take(places, axis=0))
+        ), places
 
     def candidates(
         self, Q: Floats, projected: Floats, count: int, probes: int, allowed: RowFilter | None
