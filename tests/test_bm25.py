@@ -16,7 +16,7 @@ import vecsmith
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.index.bm25 import Bm25, LexicalIndex
-from vecsmith.retrievers.base import rank_of_ids
+from vecsmith.retrievers.base import rank_by_id
 from vecsmith.retrievers.stages import cached_lexical_index
 from vecsmith.tasks import Texts
 
@@ -80,7 +80,7 @@ def test_other_languages(language: str, documents: list[str], query: str, found:
 def test_ties_break_by_falling_id_at_the_cut_too() -> None:
     texts = ["same words here"] * 9 + ["other"]
     ids = ["d4", "d9", "d2", "d7", "d1", "d8", "d3", "d6", "d5", "d0"]
-    scores, rows = LexicalIndex.build(texts, Bm25()).search(["words"], 4, tie_rank=rank_of_ids(ids))
+    scores, rows = LexicalIndex.build(texts, Bm25()).search(["words"], 4, rank_of=rank_by_id(ids))
     assert [ids[row] for row in rows[0]] == ["d9", "d8", "d7", "d6"]
     assert len(set(scores[0].tolist())) == 1
 
@@ -178,7 +178,7 @@ def test_the_published_figure_of_scifact(beir: Callable[[str], Path]) -> None:
     queries = [task.queries.texts[row] for row in judged.rows]
     for stemmer, expected in (("english", 0.6863), ("porter", 0.6869)):
         index = LexicalIndex.build(task.corpus.texts, Bm25(stemmer=stemmer))
-        scores, rows = index.search(queries, judged.depth, tie_rank=rank_of_ids(task.corpus.ids))
+        scores, rows = index.search(queries, judged.depth, rank_of=rank_by_id(task.corpus.ids))
         assert judged.evaluate(scores, rows).mean_ndcg_at_10 == pytest.approx(expected, abs=5e-5)
         assert expected == pytest.approx(0.687, abs=1e-3)
 

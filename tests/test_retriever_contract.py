@@ -22,7 +22,7 @@ from vecsmith.retrievers import (
     Retriever,
     VectorScorer,
 )
-from vecsmith.retrievers.base import rank_of_ids
+from vecsmith.retrievers.base import rank_by_id
 from vecsmith.retrievers.reranking import CrossEncoderModel
 from vecsmith.tasks import Task, Texts
 
@@ -53,7 +53,7 @@ def dense(spec: str = "float32", scoring: Any = "asymmetric") -> IndexRetriever:
 
 
 def lexical(**options: Any) -> LexicalRetriever:
-    return LexicalRetriever(LexicalIndex.build(DOCUMENTS, Bm25(**options)), rank_of_ids(IDS))
+    return LexicalRetriever(LexicalIndex.build(DOCUMENTS, Bm25(**options)), rank_by_id(IDS))
 
 
 def by_vectors(first: Retriever, depth: int = 30) -> Reranker:

@@ -24,7 +24,7 @@ from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.retrievers import FusionStage, IndexRetriever, LexicalRetriever, Retriever, Stage
-from vecsmith.retrievers.base import rank_of_ids
+from vecsmith.retrievers.base import rank_by_id
 from vecsmith.retrievers.stages import BM25_PACKAGES
 from vecsmith.retrievers.vector_sources import PrecomputedVectors
 from vecsmith.tasks import Task
@@ -236,7 +236,7 @@ class TaskRunner:
         start = time.perf_counter()
         lexical = LexicalIndex.build(self.task.corpus.texts, bm25)
         seconds = time.perf_counter() - start
-        retriever: Retriever = LexicalRetriever(lexical, rank_of_ids(self.corpus.ids))
+        retriever: Retriever = LexicalRetriever(lexical, rank_by_id(self.corpus.ids))
         if stage is not None:
             stage, retriever = self._over(stage, retriever)
         rescore_bytes, lexical_bytes = retriever.rescore_bytes_per_document, retriever.lexical_bytes_per_document
@@ -311,7 +311,7 @@ class TaskRunner:
     def _fit_on(self, spec: str, codec: Codec) -> str:
         if not codec.requires_fit:
             return "nothing"
-        fit_on = "what it was fitted on before" if is_codec(spec) else self.fit_on
+        fit_on = "saved codec" if is_codec(spec) else self.fit_on
         return f"{fit_on}, re-centered" if self.recenter else fit_on
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from vecsmith.array_types import Floats, RowMask, RowNumbers
 from vecsmith.errors import VecsmithError, VecsmithWarning, require, unknown
-from vecsmith.index.tie_order import best_first
+from vecsmith.index.tie_order import RankOf, best_first
 
 VARIANTS = ("lucene", "robertson", "atire", "bm25l", "bm25+")
 """Variants of the formula (Kamphuis et al. 2020)."""
@@ -165,7 +165,7 @@ class LexicalIndex:
         return float(sum(self._scorer.scores[name].nbytes for name in ("data", "indices", "indptr")) / len(self))
 
     def search(
-        self, queries: Sequence[str], k: int, allowed: RowMask | None = None, tie_rank: RowNumbers | None = None
+        self, queries: Sequence[str], k: int, allowed: RowMask | None = None, rank_of: RankOf = np.asarray
     ) -> tuple[Floats, RowNumbers]:
         """Return the best k documents of each query that share a term with it.
 
@@ -177,8 +177,8 @@ class LexicalIndex:
             Documents per query.
         allowed : ndarray of shape (n,), bool, optional
             Mask of the documents that may be returned.
-        tie_rank : ndarray of shape (n,), int64, optional
-            Position of each document among documents with equal scores; the row number by default.
+        rank_of : callable
+            Returns the position of each row number among documents with equal scores; the row number by default.
 
         Returns
         -------
@@ -199,7 +199,7 @@ class LexicalIndex:
             found = np.flatnonzero(matching)
             if len(found):
                 values = self._scorer.get_scores_from_ids(known)[found]
-                best, which = best_first(values, found, tie_rank, k)
+                best, which = best_first(values, found, rank_of, k)
                 scores[place, : len(best)], rows[place, : len(best)] = best, which
         if without_terms:
             warnings.warn(

@@ -255,7 +255,7 @@ def model_card(model: CodecModel, results: Any) -> str:
     costs = f"{model.fit_on} | {size} | {ratio}"
     scoring = f"{model.scoring}+{stage.label}" if stage else model.scoring
     lines = [
-        "| task | split | subset | codec | scoring | fit on | bytes per vector | smaller than float32 | nDCG@10 |",
+        "| task | split | subset | codec | scoring | fit on | bytes per vector | compression | nDCG@10 |",
         "|---|---|---|---|---|---|---:|---:|---:|",
     ]
     for result in results.task_results:

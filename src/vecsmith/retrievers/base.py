@@ -9,6 +9,7 @@ from vecsmith.array_types import Floats, RowMask, RowNumbers
 from vecsmith.errors import VecsmithError
 from vecsmith.index import Index
 from vecsmith.index.bm25 import LexicalIndex
+from vecsmith.index.tie_order import RankOf
 
 Embed = Callable[[Sequence[str]], Floats]
 """A function that returns the vectors (m, d) of the texts of m queries."""
@@ -19,15 +20,15 @@ class Retriever(ABC):
 
     Attributes
     ----------
-    tie_rank : ndarray of shape (n,), int64, or None
-        Position of each document among documents with equal scores; the row number if None.
+    rank_of : callable
+        Returns the position of each row number among documents with equal scores; the row number by default.
     lexical_bytes_per_document : float
         Bytes per document of lexical indexes.
     rescore_bytes_per_document : int
         Bytes per document of the vectors that reorder candidates.
     """
 
-    tie_rank: RowNumbers | None = None
+    rank_of: RankOf = staticmethod(np.asarray)
     lexical_bytes_per_document: float = 0.0
     rescore_bytes_per_document: int = 0
 
@@ -82,7 +83,7 @@ class IndexRetriever(Retriever):
 
     def __init__(self, index: Index, embed: Embed) -> None:
         self.index, self.embed = index, embed
-        self.tie_rank = index.tie_rank
+        self.rank_of = index.rank_of
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
         return self.index.search(self.embed(queries), k, allowed)
@@ -95,21 +96,21 @@ class LexicalRetriever(Retriever):
     ----------
     lexical : LexicalIndex
         The lexical index.
-    tie_rank : ndarray of shape (n,), int64, optional
+    rank_of : callable
         See `Retriever`.
     index : Index, optional
         An index of the same documents, whose deleted documents are not returned.
     """
 
-    def __init__(self, lexical: LexicalIndex, tie_rank: RowNumbers | None = None, index: Index | None = None) -> None:
-        self.lexical, self.tie_rank, self.index = lexical, tie_rank, index
+    def __init__(self, lexical: LexicalIndex, rank_of: RankOf = np.asarray, index: Index | None = None) -> None:
+        self.lexical, self.rank_of, self.index = lexical, rank_of, index
         self.lexical_bytes_per_document = lexical.bytes_per_document
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
         alive = self.index.alive if self.index else None
         if alive is not None:
             allowed = alive if allowed is None else allowed & alive
-        return self.lexical.search(queries, k, allowed, self.tie_rank)
+        return self.lexical.search(queries, k, allowed, self.rank_of)
 
 
 class Remembered(Retriever):
@@ -122,7 +123,7 @@ class Remembered(Retriever):
     """
 
     def __init__(self, retriever: Retriever) -> None:
-        self._retriever, self.tie_rank = retriever, retriever.tie_rank
+        self._retriever, self.rank_of = retriever, retriever.rank_of
         self._rankings: dict[tuple[object, ...], tuple[Floats, RowNumbers]] = {}
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
@@ -132,7 +133,7 @@ class Remembered(Retriever):
         return self._rankings[key]
 
 
-def rank_of_ids(ids: Sequence[str]) -> RowNumbers:
-    """Return the `tie_rank` of documents with these ids: by falling id, as in trec_eval."""
+def rank_by_id(ids: Sequence[str]) -> RankOf:
+    """Return the `rank_of` of documents with these ids: by falling id, as in trec_eval."""
     by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
-    return np.asarray(np.argsort(np.fromiter(by_id, np.int64)))
+    return np.argsort(np.fromiter(by_id, np.int64)).__getitem__

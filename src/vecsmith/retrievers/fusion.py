@@ -8,7 +8,7 @@ import numpy as np
 from vecsmith.array_types import Doubles, Floats, RowMask, RowNumbers
 from vecsmith.errors import VecsmithError
 from vecsmith.index import Index
-from vecsmith.index.tie_order import best_first
+from vecsmith.index.tie_order import RankOf, best_first
 from vecsmith.retrievers.base import Embed, IndexRetriever, LexicalRetriever, Retriever
 
 CANDIDATES = 1000
@@ -48,7 +48,7 @@ class Hybrid(Retriever):
     def __init__(self, first: Retriever, second: Retriever, weight: float | None = None) -> None:
         check_weight(weight)
         self.first, self.second, self.weight = first, second, weight
-        self.tie_rank = first.tie_rank
+        self.rank_of = first.rank_of
         self.lexical_bytes_per_document = first.lexical_bytes_per_document + second.lexical_bytes_per_document
         self.rescore_bytes_per_document = first.rescore_bytes_per_document + second.rescore_bytes_per_document
 
@@ -72,12 +72,12 @@ class Hybrid(Retriever):
         """
         if index.lexical is None:
             raise VecsmithError("The index has no lexical index; encode its vectors again with --lexical bm25.")
-        return cls(IndexRetriever(index, embed), LexicalRetriever(index.lexical, index.tie_rank, index), weight)
+        return cls(IndexRetriever(index, embed), LexicalRetriever(index.lexical, index.rank_of, index), weight)
 
     def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
         depth = max(k, CANDIDATES)
         first, second = (each.search(queries, depth, allowed) for each in (self.first, self.second))
-        return fuse_rankings(first, second, self.weight, k, self.tie_rank)
+        return fuse_rankings(first, second, self.weight, k, self.rank_of)
 
 
 def check_weight(weight: float | None) -> None:
@@ -97,7 +97,7 @@ def fuse_rankings(
     second: Ranking,
     weight: float | None,
     k: int,
-    tie_rank: RowNumbers | None,
+    rank_of: RankOf,
 ) -> tuple[Floats, RowNumbers]:
     """Return the best k documents of each query by fused score.
 
@@ -109,8 +109,8 @@ def fuse_rankings(
         Weight of the first ranking in the convex combination; None for reciprocal rank fusion.
     k : int
         Documents per query.
-    tie_rank : ndarray of shape (n,), int64, or None
-        Position of each document among documents with equal scores.
+    rank_of : callable
+        Returns the position of each row number among documents with equal scores.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def fuse_rankings(
         )
         rows, places = np.unique(np.concatenate([rows_a[rows_a >= 0], rows_b[rows_b >= 0]]), return_inverse=True)
         fused = np.bincount(places, points, len(rows)).astype(np.float32)
-        parts.append(best_first(fused, rows, tie_rank, k))
+        parts.append(best_first(fused, rows, rank_of, k))
     width = max((len(rows) for _, rows in parts), default=0)
     scores, rows = np.full((len(parts), width), -np.inf, np.float32), np.full((len(parts), width), -1, np.int64)
     for place, (best, which) in enumerate(parts):

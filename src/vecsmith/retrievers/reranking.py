@@ -62,7 +62,7 @@ class Reranker(Retriever):
         if depth < 1:
             raise VecsmithError(f"The number of documents that are reranked must be at least 1, not {depth}.")
         self.first, self.scorer, self.depth = first, scorer, depth
-        self.tie_rank = first.tie_rank
+        self.rank_of = first.rank_of
         self.lexical_bytes_per_document = first.lexical_bytes_per_document
         self.rescore_bytes_per_document = first.rescore_bytes_per_document + scorer.bytes_per_document
 
@@ -74,7 +74,7 @@ class Reranker(Retriever):
         exact = self.scorer.score(queries, candidates)
         tolerance = np.full(len(queries), self.scorer.tolerance, np.float32)
         with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
-            exact, candidates = sort_by_score(exact, candidates, self.tie_rank, tolerance, self.scorer.content_of)
+            exact, candidates = sort_by_score(exact, candidates, self.rank_of, tolerance, self.scorer.content_of)
             shifted = scores[:, self.depth :] - scores[:, :1] + exact[:, -1:]
         rest = np.where(rows[:, self.depth :] >= 0, shifted, -np.inf)
         scores, rows = np.hstack([exact, rest]), np.hstack([candidates, rows[:, self.depth :]])

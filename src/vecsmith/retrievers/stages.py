@@ -119,7 +119,7 @@ class FusionStage(Stage):
 
     def lexical(self, first: Retriever, corpus: Texts) -> LexicalRetriever:
         """Return BM25 over a corpus, with the ties of the first retriever."""
-        return LexicalRetriever(cached_lexical_index(corpus, self.bm25), first.tie_rank)
+        return LexicalRetriever(cached_lexical_index(corpus, self.bm25), first.rank_of)
 
 
 @dataclass(frozen=True)
