@@ -407,7 +407,7 @@ def test_a_fitted_codec_is_measured_as_it_is(folder: Path, tmp_path: Path) -> No
     [moved] = encode_corpus(path, X, recenter=True).parts
     assert np.array_equal(moved.codes, fitted.recentered(X).encode(X))
     [_, line] = compare([str(folder)], ["vectors:toy"], [path])
-    assert (line.codec, line.fit_on, line.bytes_per_vector) == (path, "what it was fitted on before", 4)
+    assert (line.codec, line.fit_on, line.bytes_per_vector) == (path, "saved codec", 4)
     # another codec in the same folder is another measurement
     vecsmith.codec("trellis2B").fit(X).save(path)
     assert compare([str(folder)], ["vectors:toy"], [path])[1].bytes_per_vector == 2
