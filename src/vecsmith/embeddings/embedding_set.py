@@ -174,7 +174,7 @@ class EmbeddingSet:
         digest = hashlib.sha256(self._ids_fingerprint().encode())
         digest.update(f"{self.dimensions} {self.shards.dtype}".encode())
         for start in range(0, len(self), BLOCK_ROWS):
-            digest.update(np.ascontiguousarray(self.stored(start, start + BLOCK_ROWS)).data)
+            digest.update(np.ascontiguousarray(self.shards.read(slice(start, start + BLOCK_ROWS))).data)
         return digest.hexdigest()
 
     def _ids_fingerprint(self) -> str:

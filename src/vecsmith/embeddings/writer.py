@@ -25,7 +25,7 @@ FORMAT_VERSION = 1
 KIND = "embedding set"
 MARKER = "unfinished"
 ZERO_ROWS = "zero_rows.npy"
-SHARD_ROWS = 2048
+SHARD_ROWS = 8192
 """Rows per shard but the last; an interrupted run loses at most one shard."""
 
 

@@ -103,7 +103,7 @@ def _find_side(folder: Path, side: str) -> Path:
 def _read_side(path: Path, texts: Texts) -> EmbeddingSet:
     ids: Sequence[str]
     if path.is_dir():
-        stored = EmbeddingSet.open(path)
+        stored = EmbeddingSet.open(path, verify=True)
         shards, ids, provenance = stored.shards, stored.ids, stored.provenance
     else:
         vectors, ids_in_file, _ = read_vectors(path)
