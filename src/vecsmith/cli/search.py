@@ -70,7 +70,8 @@ def search(
     fitted = load_translator(translator) if translator else None
     if queries is not None and are_vectors:
         embedded = EmbeddingSet.open(queries)
-        names, Q = embedded.ids, embedded.unit[:]
+        names: Sequence[str] = embedded.ids
+        Q = embedded.unit[:]
         if hybrid is not None and embedded.texts is None:
             raise VecsmithError(f"{queries} has vectors without texts, which BM25 needs; give texts, or omit --hybrid.")
         texts = embedded.texts or names

@@ -1,19 +1,19 @@
 """Folders of codes: the codes, their codec, and everything else that a search needs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+import faiss
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
-from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
+from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows, StringColumn
 from vecsmith.errors import VecsmithError
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.index.coded_vectors import CodedVectors, Originals
@@ -21,7 +21,7 @@ from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scoring import Scoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, is_first_stage_of
-from vecsmith.manifests import read_manifest, write_manifest
+from vecsmith.manifests import manifest_version, read_manifest, write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 
@@ -75,13 +75,13 @@ class CodeSet:
         return len(self.codes)
 
     @property
-    def ids(self) -> list[str]:
-        """All ids."""
+    def ids(self) -> StringColumn:
+        """All ids: a sequence of str, read on access."""
         return self.rows.ids
 
     @property
-    def texts(self) -> list[str] | None:
-        """All texts; None if there are no texts."""
+    def texts(self) -> StringColumn | None:
+        """All texts, a sequence of str like the ids; None if there are no texts."""
         return self.rows.texts
 
     @classmethod
@@ -112,9 +112,10 @@ class CodeSet:
             texts for a lexical index.
         """
         X = embedded.unit
-        starts = range(0, len(X), CODE_BLOCK_ROWS)
+        size = CODE_BLOCK_ROWS * faiss.omp_get_max_threads()  # one block for each thread of `Codec.encode`
+        starts = range(0, len(X), size)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + CODE_BLOCK_ROWS]) for start in tracked)
+        blocks = (codec.encode(X[start : start + size]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -130,15 +131,17 @@ class CodeSet:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path, trusting: bool = False) -> Self:
+    def open(cls, path: str | Path, verify: bool = False) -> Self:
         """Open a folder written by `encode` or `Index.save`; codes, ids and texts stay on disk.
+
+        Only the manifest, the codec, and the headers of the other files are read, which takes milliseconds.
 
         Parameters
         ----------
         path : str or Path
             The folder.
-        trusting : bool
-            Skip the check of all file hashes, which reads every file and takes seconds for gigabytes.
+        verify : bool
+            Check the hash of every file, which reads them all and takes seconds for gigabytes.
 
         Raises
         ------
@@ -146,21 +149,21 @@ class CodeSet:
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
         folder = Path(path)
-        before = _version(folder)
+        before = manifest_version(folder)
         try:
-            opened = cls._open(folder, trusting)
+            opened = cls._open(folder, verify)
         except VecsmithError:
-            if _version(folder) == before:
+            if manifest_version(folder) == before:
                 raise
         else:
-            if _version(folder) == before:
+            if manifest_version(folder) == before:
                 return opened
         # another process replaced the folder while its files were being opened
-        return cls.open(path, trusting)
+        return cls.open(path, verify)
 
     @classmethod
-    def _open(cls, folder: Path, trusting: bool) -> Self:
-        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, trusting)
+    def _open(cls, folder: Path, verify: bool) -> Self:
+        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, verify)
         try:
             codec, rows = load_codec(folder / "codec"), StoredRows(folder / "rows.parquet")
             codes = open_npy(folder / "codes.npy")
@@ -177,7 +180,7 @@ class CodeSet:
             scoring = manifest.get("scoring", "asymmetric")
             zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
             provenance = Provenance(**manifest["provenance"])
-            lexical = partial(_open_lexical, folder, _version(folder)) if manifest.get(LEXICAL) else None
+            lexical = partial(_open_lexical, folder, manifest_version(folder)) if manifest.get(LEXICAL) else None
             return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows, lexical)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
@@ -230,24 +233,19 @@ def write_codes(
     Raises
     ------
     VecsmithError
-        If `path` holds something else, the number of codes, originals or list numbers is not that of `rows`, or there
-        are no texts for a lexical index.
+        If `path` holds something else, an id is missing or occurs twice, the number of codes, originals or list numbers
+        is not that of `rows`, or there are no texts for a lexical index.
     """
     if bm25 is not None and not rows.has_texts:
         raise VecsmithError("The vectors have no texts for a lexical index; embed a file of texts, or omit --lexical.")
     names, count = list(FILES), len(rows)
+    rows.check(str(path))
     with output_folder(Path(path), KIND, force) as staging:
-        write_npy(staging / "codes.npy", count, blocks)
-        codes = open_npy(staging / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
-        quantizer, width = scanned.quantizer, scanned.bytes_per_vector
-        computed = (
-            quantizer.score_factors(codes[start : start + CODE_BLOCK_ROWS, :width])
-            for start in range(0, count, CODE_BLOCK_ROWS)
-        )
-        factors = (block for block in computed if block is not None)
-        if (first := next(factors, None)) is not None:
-            write_npy(staging / "scales.npy", count, chain([first], factors))
+        factors: list[Floats] = []
+        write_npy(staging / "codes.npy", count, _with_score_factors(blocks, scanned, factors))
+        if factors:
+            write_npy(staging / "scales.npy", count, factors)
             names.append("scales.npy")
         if originals is not None:
             write_npy(staging / "originals.npy", count, originals)
@@ -271,6 +269,15 @@ def write_codes(
         if bm25 is not None:
             content[LEXICAL] = bm25.spec
         write_manifest(staging / "manifest.json", KIND, FORMAT_VERSION, content, names)
+
+
+def _with_score_factors(blocks: Iterable[Codes], scanned: Codec, factors: list[Floats]) -> Iterator[Codes]:
+    """Yield blocks of codes, and append the score factors of their scanned bytes, if they have any, to a list."""
+    for block in blocks:
+        computed = scanned.quantizer.score_factors(block[:, : scanned.bytes_per_vector])
+        if computed is not None:
+            factors.append(computed)
+        yield block
 
 
 def save_snapshot(
@@ -323,15 +330,6 @@ def save_snapshot(
 def _open_lexical(folder: Path, version: tuple[int, int] | None) -> LexicalIndex:
     """Open the lexical index of a folder whose manifest had this version when its codes were opened."""
     lexical = LexicalIndex.open(folder / LEXICAL)
-    if _version(folder) != version:
+    if manifest_version(folder) != version:
         raise VecsmithError(f"{folder} was replaced after its codes were opened; open it again.")
     return lexical
-
-
-def _version(folder: Path) -> tuple[int, int] | None:
-    """Return the inode and modification time of a folder's manifest, which change when the folder is replaced."""
-    try:
-        manifest = (folder / "manifest.json").stat()
-    except OSError:
-        return None
-    return manifest.st_ino, manifest.st_mtime_ns
