@@ -112,7 +112,11 @@ def study(
     fit_on: FitOn = "cross",
     seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Random seed; repeatable.")] = [0, 1, 2],  # noqa: B006
     method: Annotated[
-        list[str], typer.Option(metavar="SPEC", help="translators: measure this translator instead of all; repeatable.")
+        list[str],
+        typer.Option(
+            metavar="SPEC",
+            help="translators, binary-training: measure this translator or codec instead of all; repeatable.",
+        ),
     ] = [],  # noqa: B006
     width: Annotated[
         int | None,
@@ -155,13 +159,14 @@ def study(
         raise unknown("study", name, STUDIES)
     given: dict[str, Any] = {"methods": method, "workers": workers, "width": width}
     chosen = {parameter: value for parameter, value in given.items() if value}
-    for parameter, option, owner in (
-        ("methods", "--method", "translators"),
-        ("workers", "--workers", "translators"),
-        ("width", "--width", "small-to-large"),
+    for parameter, option, owners in (
+        ("methods", "--method", ("translators", "binary-training")),
+        ("workers", "--workers", ("translators",)),
+        ("width", "--width", ("small-to-large",)),
     ):
-        if parameter in chosen and name != owner:
-            raise VecsmithError(f"{option} is for the study {owner}, not for {name}; leave it out.")
+        if parameter in chosen and name not in owners:
+            owner = f"the study {owners[0]}" if len(owners) == 1 else f"the studies {' and '.join(owners)}"
+            raise VecsmithError(f"{option} is for {owner}, not for {name}; leave it out.")
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)

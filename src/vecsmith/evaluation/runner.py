@@ -13,16 +13,18 @@ from typing import Literal
 
 import faiss
 
-from vecsmith.array_types import Floats
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.evaluation.folds import Encoded, encode_corpus
+from vecsmith.evaluation.judged_pairs import judged_pairs
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.metrics import DEPTH
 from vecsmith.evaluation.results import Result
 from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.tasks import Task
+from vecsmith.training import JudgedPairs
 
 BASELINE = "float32"
 LineScoring = Scoring | Literal["exact", "two-stage"]
@@ -68,6 +70,8 @@ class TaskRunner:
         Seed of the codecs and of the halves of the corpus.
     recenter : bool
         Whether to replace the means of the codecs by the means of the vectors that they encode.
+    pairs_split : str
+        The split whose judged pairs train codecs with a contrastive loss; empty for pseudo-queries.
     """
 
     task: Task
@@ -79,6 +83,7 @@ class TaskRunner:
     training: EmbeddingSet | None
     seed: int
     recenter: bool = False
+    pairs_split: str = ""
 
     def measure(self, spec: str, scorings: Sequence[LineScoring], force: bool = False) -> Iterator[Measurement]:
         """Yield a measurement of a codec for each scoring.
@@ -93,7 +98,14 @@ class TaskRunner:
             if measurement is None:
                 recenter = self.recenter and spec != BASELINE
                 encoded = encoded or encode_corpus(
-                    spec, self._documents, self.fit_on, self.seed, self.training, recenter, self.corpus.blocks
+                    spec,
+                    self._documents,
+                    self.fit_on,
+                    self.seed,
+                    self.training,
+                    recenter,
+                    self.corpus.blocks,
+                    self._pairs if self.pairs_split else None,
                 )
                 measurement = self._measure(spec, scoring, encoded)
                 write_text(path, json.dumps(asdict(measurement)))
@@ -104,12 +116,15 @@ class TaskRunner:
         """The inputs of a measurement besides codec and scoring, for the key of the cache."""
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
-        names = [self.task.name, self.encoder, self.fit_on, self.recenter]
+        names = [self.task.name, self.encoder, self.fit_on, self.recenter, self.pairs_split]
         return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, versions(), code_hash()]
 
     @cached_property
     def _documents(self) -> Floats:
         return normalize(self.corpus.vectors)
+
+    def _pairs(self, rows: RowNumbers) -> JudgedPairs:
+        return judged_pairs(self.task, self.pairs_split, self.queries, self.corpus, rows)
 
     @cached_property
     def _judged(self) -> JudgedQueries:
