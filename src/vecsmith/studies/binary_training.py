@@ -7,6 +7,7 @@ from statistics import fmean
 
 import numpy as np
 
+from vecsmith.array_types import Doubles
 from vecsmith.codecs import Codec
 from vecsmith.codecs.options import LOSSES
 from vecsmith.errors import VecsmithError
@@ -69,7 +70,7 @@ def binary_training(config: StudyConfig, methods: Sequence[str] = ()) -> Finding
     for search, variants in zip(searches, specs, strict=True):
         retention = search.on_dev(variants)
         chosen = max(retention, key=lambda spec: retention[spec])
-        lines, measured = search.on_test(chosen, retention)
+        lines, measured = search.on_test([search.method, chosen])
         names = [search.task.name, search.encoder]
         rows["chosen"] += [[*names, *line] for line in lines]
         rows["options"] += [[*names, search.method, *line] for line in _option_means(retention)]
@@ -134,10 +135,12 @@ class Search:
     @property
     def specs(self) -> Iterator[str]:
         """Canonical specs of all combinations of options."""
-        head, _, fixed = self.method.removesuffix(")").partition("(")
+        *reducers, quantizer = (stage.spec for stage in Codec(self.method).stages)
+        head, _, fixed = quantizer.removesuffix(")").partition("(")
         for values in product(*GRID.values()):
             searched = [f"{name}={value}" for name, value in zip(GRID, values, strict=True)]
-            yield Codec(f"{head}({','.join([*searched, *([fixed] if fixed else [])])})").spec
+            options = ",".join([*searched, *filter(None, [fixed])])
+            yield Codec(",".join([*reducers, f"{head}({options})"])).spec
 
     def on_dev(self, specs: Sequence[str]) -> dict[str, float]:
         """Return the retention on dev for each spec, with the first seed."""
@@ -148,24 +151,24 @@ class Search:
             for spec in track(specs, f"{self.task.name}, {self.encoder}: {self.method}", len(specs))
         }
 
-    def on_test(self, chosen: str, retention: dict[str, float]) -> tuple[list[list[str]], list[Result]]:
-        """Return a row for the default and one for the chosen options, and the results on the reported split."""
-        split = self.task.present(self.config.split)
-        seeds = self.config.seeds
+    def on_test(self, specs: Sequence[str]) -> tuple[list[list[str]], list[Result]]:
+        """Return a row for each spec, compared with the first, and the results on the reported split of all seeds."""
+        split, seeds = self.task.present(self.config.split), self.config.seeds
         baselines = [self._measure(BASELINE, split, seed) for seed in seeds]
-        lines, results, default = [], [compare_with_baseline(each, each) for each in baselines], None
-        for spec in (Codec(self.method).spec, chosen):
+        results = [compare_with_baseline(each, each) for each in baselines]
+        rows: list[list[str]] = []
+        by_query: list[Doubles] = []
+        for spec in specs:
             measured = [self._measure(spec, split, seed) for seed in seeds]
+            by_query.append(np.mean([each.ndcg_at_10 for each in measured], axis=0))
+            p_value = f"{paired_p_value(by_query[-1], by_query[0]):.3f}" if rows else ""
             compared = [compare_with_baseline(*each) for each in zip(measured, baselines, strict=True)]
-            by_query = np.mean([each.ndcg_at_10 for each in measured], axis=0)
-            default = by_query if default is None else default
-            on_dev = f"{retention[spec]:.1%}" if spec in retention else ""
-            p_value = "" if spec not in retention else f"{paired_p_value(by_query, default):.3f}"
             ndcg = f"{fmean(each.ndcg_at_10 for each in compared):.4f}"
             kept = mean_and_spread([each.retention for each in compared])
-            lines.append([spec, str(compared[0].bytes_per_vector), on_dev, ndcg, kept, p_value])
+            on_dev = f"{self.on_dev([spec])[spec]:.1%}"
+            rows.append([spec, str(compared[0].bytes_per_vector), on_dev, ndcg, kept, p_value])
             results += compared
-        return lines, results
+        return rows, results
 
     def _measure(self, spec: str, split: str, seed: int) -> Measurement:
         corpus, queries = self.config.embed(self.task, self.encoder)
