@@ -238,12 +238,12 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     shown = CliRunner().invoke(app, ["study", "--help"], terminal_width=100).output
     assert all(f"\n  {name} " in shown for name in STUDIES)
     for option, value, owner in (
-        ("--method", "canonical", "translators"),
-        ("--workers", "2", "translators"),
-        ("--width", "8", "small-to-large"),
+        ("--method", "canonical", "the studies translators and binary-training"),
+        ("--workers", "2", "the study translators"),
+        ("--width", "8", "the study small-to-large"),
     ):
         refused = CliRunner().invoke(app, ["study", "quantization", option, value])
-        assert f"{option} is for the study {owner}, not for quantization" in str(refused.exception)
+        assert f"{option} is for {owner}, not for quantization" in str(refused.exception)
     encoders = ["--encoder", "vectors:a", "--encoder", "vectors:b"]
     wrong = CliRunner().invoke(app, ["study", "translators", "--task", task, *encoders, "--method", "liner"])
     assert "did you mean 'linear" in str(wrong.exception)
