@@ -18,6 +18,7 @@ from vecsmith.cli.app import (
     print_json,
     say,
 )
+from vecsmith.cli.retrievers import LexicalOption
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -201,21 +202,27 @@ def encode(
     reduced: Annotated[
         bool, typer.Option("--reduced", help="Write the reduced vectors, before the quantizer, as an embedding set.")
     ] = False,
+    lexical: LexicalOption = None,
     force: ForceFlag = False,
 ) -> None:
     """Encode vectors with a fitted codec for search; or reduce them for a database, a translator or another codec.
 
     \b
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
+    vecsmith encode my-codec --vectors my-embedding-set --lexical bm25 --out my-codes
     vecsmith encode my-pca256 --reduced --vectors corpus.npy --out corpus-256
     """
     from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.embeddings.writer import KIND as SET
     from vecsmith.index import CodeSet
+    from vecsmith.index.bm25 import Bm25
     from vecsmith.index.code_set import KIND
     from vecsmith.outputs import check_folder
 
+    if reduced and lexical:
+        raise VecsmithError("--reduced writes vectors, which have no lexical index; leave out --lexical.")
+    bm25 = Bm25.parse(lexical) if lexical else None
     check_folder(out, SET if reduced else KIND, force)
     fitted = load_codec(codec)
     fitted.check_several(len(vectors))
@@ -225,7 +232,7 @@ def encode(
     if reduced:
         say(f"Wrote {reduce_set(fitted, embedded, out, force)!r} to {out}")
         return
-    encoded = CodeSet.encode(fitted, embedded, out, force)
+    encoded = CodeSet.encode(fitted, embedded, out, force, bm25)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
 
 

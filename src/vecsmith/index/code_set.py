@@ -1,7 +1,8 @@
 """Folders of codes: the codes, their codec, and everything else that a search needs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows, StringColumn
 from vecsmith.errors import VecsmithError
+from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scoring import Scoring
@@ -25,6 +27,8 @@ from vecsmith.progress import track
 
 FORMAT_VERSION = 1
 KIND = "codes"
+LEXICAL = "lexical"
+"""Folder of the lexical index, and the manifest's entry with its parameters."""
 FILES = ["codes.npy", "rows.parquet", "codec/config.json", "codec/weights.safetensors"]
 
 
@@ -52,6 +56,8 @@ class CodeSet:
         Inverted lists of the documents.
     zero_rows : ndarray of shape (m,), int64, or None
         Row numbers of all-zero vectors, which a search never returns.
+    open_lexical : callable or None
+        Opens the memory-mapped lexical index of the texts; None if there is none.
     """
 
     codec: Codec
@@ -63,6 +69,7 @@ class CodeSet:
     originals: Originals | None = None
     lists: InvertedLists | None = None
     zero_rows: RowNumbers | None = None
+    open_lexical: Callable[[], LexicalIndex] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -78,7 +85,9 @@ class CodeSet:
         return self.rows.texts
 
     @classmethod
-    def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> Self:
+    def encode(
+        cls, codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False, bm25: Bm25 | None = None
+    ) -> Self:
         """Encode the unit vectors of an embedding set, block by block, into a folder that is written atomically.
 
         The scoring is ``rescored`` for a codec of two quantizers, and ``asymmetric`` otherwise.
@@ -93,11 +102,14 @@ class CodeSet:
             The folder; codes in it are replaced.
         force : bool
             Replace any other content of the folder too.
+        bm25 : Bm25, optional
+            Also write a lexical index of the texts, with these parameters.
 
         Raises
         ------
         VecsmithError
-            If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
+            If the codec is not fitted on vectors of these dimensions, `path` holds something else, or there are no
+            texts for a lexical index.
         """
         X = embedded.unit
         size = CODE_BLOCK_ROWS * faiss.omp_get_max_threads()  # one block for each thread of `Codec.encode`
@@ -113,6 +125,7 @@ class CodeSet:
             embedded.provenance,
             scoring,
             zero_rows=embedded.zero_rows,
+            bm25=bm25,
             force=force,
         )
         return cls.open(path)
@@ -167,7 +180,8 @@ class CodeSet:
             scoring = manifest.get("scoring", "asymmetric")
             zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
             provenance = Provenance(**manifest["provenance"])
-            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows)
+            lexical = partial(_open_lexical, folder, manifest_version(folder)) if manifest.get(LEXICAL) else None
+            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows, lexical)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 
@@ -183,6 +197,7 @@ def write_codes(
     finer: Codec | None = None,
     lists: tuple[Floats, Iterable[ListNumbers]] | None = None,
     zero_rows: RowNumbers | None = None,
+    bm25: Bm25 | None = None,
     force: bool = False,
 ) -> None:
     """Write a folder for `CodeSet.open` atomically.
@@ -210,15 +225,19 @@ def write_codes(
         Centroids of the inverted lists, and blocks of list numbers.
     zero_rows : ndarray of shape (m,), int64, optional
         Row numbers of all-zero vectors.
+    bm25 : Bm25, optional
+        Also write a lexical index of the texts, with these parameters.
     force : bool
         Replace any other content of the folder too.
 
     Raises
     ------
     VecsmithError
-        If `path` holds something else, an id is missing or occurs twice, or the number of codes, originals or list
-        numbers is not that of `rows`.
+        If `path` holds something else, an id is missing or occurs twice, the number of codes, originals or list numbers
+        is not that of `rows`, or there are no texts for a lexical index.
     """
+    if bm25 is not None and not rows.has_texts:
+        raise VecsmithError("The vectors have no texts for a lexical index; embed a file of texts, or omit --lexical.")
     names, count = list(FILES), len(rows)
     rows.check(str(path))
     with output_folder(Path(path), KIND, force) as staging:
@@ -241,9 +260,14 @@ def write_codes(
         if zero_rows is not None and len(zero_rows):
             write_npy(staging / "zero_rows.npy", len(zero_rows), [zero_rows])
             names.append("zero_rows.npy")
+        if bm25 is not None:
+            written = LexicalIndex.build(rows.texts or [], bm25).write(staging / LEXICAL)
+            names += [f"{LEXICAL}/{name}" for name in written]
         rows.write(staging / "rows.parquet")
         codec.write(staging / "codec")
-        content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
+        content: dict[str, Any] = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
+        if bm25 is not None:
+            content[LEXICAL] = bm25.spec
         write_manifest(staging / "manifest.json", KIND, FORMAT_VERSION, content, names)
 
 
@@ -257,7 +281,13 @@ def _with_score_factors(blocks: Iterable[Codes], scanned: Codec, factors: list[F
 
 
 def save_snapshot(
-    path: str | Path, codec: Codec, snapshot: Snapshot, scoring: Scoring, provenance: Provenance, force: bool = False
+    path: str | Path,
+    codec: Codec,
+    snapshot: Snapshot,
+    scoring: Scoring,
+    provenance: Provenance,
+    bm25: Bm25 | None = None,
+    force: bool = False,
 ) -> None:
     """Write the documents of a snapshot that are not deleted to a folder for `CodeSet.open`, atomically.
 
@@ -273,6 +303,8 @@ def save_snapshot(
         Scoring of the index; originals are written for ``rescored`` alone.
     provenance : Provenance
         Provenance of the vectors.
+    bm25 : Bm25, optional
+        Also write a lexical index of the texts, with these parameters.
     force : bool
         Replace any other content of the folder too.
 
@@ -290,4 +322,14 @@ def save_snapshot(
         # the whole codes contain the scanned ones
         codec, codes, finer, blocks = finer, blocks, None, None
     lists = None if snapshot.centroids is None else (snapshot.centroids, snapshot.list_blocks())
-    write_codes(path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, force=force)
+    write_codes(
+        path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, bm25=bm25, force=force
+    )
+
+
+def _open_lexical(folder: Path, version: tuple[int, int] | None) -> LexicalIndex:
+    """Open the lexical index of a folder whose manifest had this version when its codes were opened."""
+    lexical = LexicalIndex.open(folder / LEXICAL)
+    if manifest_version(folder) != version:
+        raise VecsmithError(f"{folder} was replaced after its codes were opened; open it again.")
+    return lexical
