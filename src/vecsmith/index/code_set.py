@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import faiss
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
@@ -99,9 +100,10 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), CODE_BLOCK_ROWS)
+        size = CODE_BLOCK_ROWS * faiss.omp_get_max_threads()  # one block for each thread of `Codec.encode`
+        starts = range(0, len(X), size)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + CODE_BLOCK_ROWS]) for start in tracked)
+        blocks = (codec.encode(X[start : start + size]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
