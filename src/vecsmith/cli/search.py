@@ -64,7 +64,8 @@ def search(
     fitted = load_translator(translator) if translator else None
     if queries is not None and are_vectors:
         embedded = EmbeddingSet.open(queries)
-        names, Q = embedded.ids, embedded.unit[:]
+        names: Sequence[str] = embedded.ids
+        Q = embedded.unit[:]
     else:
         if queries is not None:
             read = read_texts(queries, text_column)

@@ -1,25 +1,25 @@
 """Folders of codes: the codes, their codec, and everything else that a search needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
+import faiss
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
-from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
+from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows, StringColumn
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scoring import Scoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, is_first_stage_of
-from vecsmith.manifests import read_manifest, write_manifest
+from vecsmith.manifests import manifest_version, read_manifest, write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 
@@ -68,13 +68,13 @@ class CodeSet:
         return len(self.codes)
 
     @property
-    def ids(self) -> list[str]:
-        """All ids."""
+    def ids(self) -> StringColumn:
+        """All ids: a sequence of str, read on access."""
         return self.rows.ids
 
     @property
-    def texts(self) -> list[str] | None:
-        """All texts; None if there are no texts."""
+    def texts(self) -> StringColumn | None:
+        """All texts, a sequence of str like the ids; None if there are no texts."""
         return self.rows.texts
 
     @classmethod
@@ -100,9 +100,10 @@ class CodeSet:
             If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
         """
         X = embedded.unit
-        starts = range(0, len(X), CODE_BLOCK_ROWS)
+        size = CODE_BLOCK_ROWS * faiss.omp_get_max_threads()  # one block for each thread of `Codec.encode`
+        starts = range(0, len(X), size)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + CODE_BLOCK_ROWS]) for start in tracked)
+        blocks = (codec.encode(X[start : start + size]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -117,15 +118,17 @@ class CodeSet:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path, trusting: bool = False) -> Self:
+    def open(cls, path: str | Path, verify: bool = False) -> Self:
         """Open a folder written by `encode` or `Index.save`; codes, ids and texts stay on disk.
+
+        Only the manifest, the codec, and the headers of the other files are read, which takes milliseconds.
 
         Parameters
         ----------
         path : str or Path
             The folder.
-        trusting : bool
-            Skip the check of all file hashes, which reads every file and takes seconds for gigabytes.
+        verify : bool
+            Check the hash of every file, which reads them all and takes seconds for gigabytes.
 
         Raises
         ------
@@ -133,21 +136,21 @@ class CodeSet:
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
         folder = Path(path)
-        before = _version(folder)
+        before = manifest_version(folder)
         try:
-            opened = cls._open(folder, trusting)
+            opened = cls._open(folder, verify)
         except VecsmithError:
-            if _version(folder) == before:
+            if manifest_version(folder) == before:
                 raise
         else:
-            if _version(folder) == before:
+            if manifest_version(folder) == before:
                 return opened
         # another process replaced the folder while its files were being opened
-        return cls.open(path, trusting)
+        return cls.open(path, verify)
 
     @classmethod
-    def _open(cls, folder: Path, trusting: bool) -> Self:
-        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, trusting)
+    def _open(cls, folder: Path, verify: bool) -> Self:
+        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, verify)
         try:
             codec, rows = load_codec(folder / "codec"), StoredRows(folder / "rows.parquet")
             codes = open_npy(folder / "codes.npy")
@@ -213,21 +216,17 @@ def write_codes(
     Raises
     ------
     VecsmithError
-        If `path` holds something else, or the number of codes, originals or list numbers is not that of `rows`.
+        If `path` holds something else, an id is missing or occurs twice, or the number of codes, originals or list
+        numbers is not that of `rows`.
     """
     names, count = list(FILES), len(rows)
+    rows.check(str(path))
     with output_folder(Path(path), KIND, force) as staging:
-        write_npy(staging / "codes.npy", count, blocks)
-        codes = open_npy(staging / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
-        quantizer, width = scanned.quantizer, scanned.bytes_per_vector
-        computed = (
-            quantizer.score_factors(codes[start : start + CODE_BLOCK_ROWS, :width])
-            for start in range(0, count, CODE_BLOCK_ROWS)
-        )
-        factors = (block for block in computed if block is not None)
-        if (first := next(factors, None)) is not None:
-            write_npy(staging / "scales.npy", count, chain([first], factors))
+        factors: list[Floats] = []
+        write_npy(staging / "codes.npy", count, _with_score_factors(blocks, scanned, factors))
+        if factors:
+            write_npy(staging / "scales.npy", count, factors)
             names.append("scales.npy")
         if originals is not None:
             write_npy(staging / "originals.npy", count, originals)
@@ -246,6 +245,15 @@ def write_codes(
         codec.write(staging / "codec")
         content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
         write_manifest(staging / "manifest.json", KIND, FORMAT_VERSION, content, names)
+
+
+def _with_score_factors(blocks: Iterable[Codes], scanned: Codec, factors: list[Floats]) -> Iterator[Codes]:
+    """Yield blocks of codes, and append the score factors of their scanned bytes, if they have any, to a list."""
+    for block in blocks:
+        computed = scanned.quantizer.score_factors(block[:, : scanned.bytes_per_vector])
+        if computed is not None:
+            factors.append(computed)
+        yield block
 
 
 def save_snapshot(
@@ -283,12 +291,3 @@ def save_snapshot(
         codec, codes, finer, blocks = finer, blocks, None, None
     lists = None if snapshot.centroids is None else (snapshot.centroids, snapshot.list_blocks())
     write_codes(path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, force=force)
-
-
-def _version(folder: Path) -> tuple[int, int] | None:
-    """Return the inode and modification time of a folder's manifest, which change when the folder is replaced."""
-    try:
-        manifest = (folder / "manifest.json").stat()
-    except OSError:
-        return None
-    return manifest.st_ino, manifest.st_mtime_ns

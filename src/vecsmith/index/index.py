@@ -138,7 +138,7 @@ class Index:
         VecsmithError
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
-        stored = CodeSet.open(path, trusting=mmap)
+        stored = CodeSet.open(path, verify=not mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
         partition = CodePartition(stored.codec, codes, range(len(codes)), stored.score_factors, stored.lists)
         index = cls.from_partitions([partition], stored.scoring, stored.originals, zero_rows=stored.zero_rows)
