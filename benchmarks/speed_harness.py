@@ -17,6 +17,7 @@ from vecsmith.embeddings import normalize
 Search = Callable[[Any, int], Any]
 """A function of queries (n, d) and k that returns row numbers (n, k), best first."""
 FIT_ROWS, BLOCK_ROWS = 100_000, 50_000
+FUSED = "fuse(minilm,static):fit,trellis48B"
 NOISE = 0.5
 """Norm of the noise that is added to a unit vector."""
 K, QUERIES, ROUNDS, SECONDS_PER_ROUND = 10, 256, 5, 0.3

@@ -9,8 +9,7 @@ from typing import Any
 import faiss
 import numpy as np
 import usearch.index
-from sentence_transformers.util.quantization import semantic_search_faiss, semantic_search_usearch
-from speed_harness import FIT_ROWS, QUERIES, Search, artificial, blocks_of, unit_vectors
+from speed_harness import FIT_ROWS, FUSED, QUERIES, Search, artificial, blocks_of, unit_vectors
 
 import vecsmith
 from vecsmith.codecs.scan import attach_codes
@@ -18,7 +17,6 @@ from vecsmith.index import CodedVectors
 from vecsmith.stores.faiss import linear_projection
 
 Blocks = Callable[[], Iterator[Any]]
-FUSED = "fuse(minilm,static):fit,trellis48B"
 
 
 @dataclass(frozen=True)
@@ -139,9 +137,21 @@ def kernel(X: Any) -> Engine:
 
 def other_methods(X: Any, graphs: bool, threads: int) -> Iterator[Method]:
     """Yield the methods of other packages that the tests install too, an exact float scan first."""
+    from sentence_transformers.util.quantization import semantic_search_faiss, semantic_search_usearch
+
     d = X.shape[1]
     yield Method("FAISS IndexFlatIP", 4 * d, lambda: flat_floats(X), in_place=4 * d)
-    for factory in ("SQ8", "SQ4", "SQtq2", "EDEN", "EDEN2", "RaBitQfs", "RaBitQfs2", "PQ{0}x4fs", "OPQ{0}_{1},PQ{0}x4fs"):
+    for factory in (
+        "SQ8",
+        "SQ4",
+        "SQtq2",
+        "EDEN",
+        "EDEN2",
+        "RaBitQfs",
+        "RaBitQfs2",
+        "PQ{0}x4fs",
+        "OPQ{0}_{1},PQ{0}x4fs",
+    ):
         name = factory.format(d // 4, d)
         size = faiss.index_factory(d, name, faiss.METRIC_INNER_PRODUCT).sa_code_size()
         yield Method(f"FAISS {name}", size, partial(from_factory, X, name), copies=size >= d)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from speed_harness import QUERIES, K, artificial, page, private_memory, unit_vectors
-from speed_methods import FUSED
+from speed_harness import FUSED, QUERIES, K, artificial, page, private_memory, unit_vectors
 
 import vecsmith
 from vecsmith.advise.inspection import inspect
@@ -66,8 +65,8 @@ def set_steps(folder: Path) -> Steps:
     yield "fit a translator", None
     translate_set(fitted, old, folder / "translated")
     yield "translate", folder / "translated"
-    sample = EmbeddingSet(new.stored(0, PAIRS), new.rows.ids[:PAIRS], provenance=new.provenance)
-    yield "take a sample", None
+    sample = EmbeddingSet(new.stored(0, PAIRS), [str(row) for row in range(min(PAIRS, len(new)))])
+    yield f"read {len(sample):,} vectors", None
     apply(old, sample, folder / "migrated")
     yield "migrate apply", folder / "migrated"
 
@@ -91,7 +90,7 @@ def ten_million(options: argparse.Namespace) -> str:
             for name, steps in works.items():
                 if re.search(options.only, name):
                     for step, *figures in measured_steps(partial(steps, folder)):
-                        print(f"{rows:,} rows, {name}, {step}: {figures}", flush=True)
+                        print(f"{rows:,} rows, {name}, {step}: {figures[0]:.3g} s", flush=True)
                         measured.setdefault((name, step), []).append((figures[0], figures[1], figures[2]))
     lines = []
     for (name, step), rounds in measured.items():
