@@ -131,7 +131,7 @@ def test_table_shows_the_largest_first() -> None:
     assert [row[:3] for row in table.rows] == [["large", "8", "16"], ["small", "4", "8"]]
     assert table.rows[0][4] == "90.0% – 100.0%"
     assert "very large set" in table.title and "43 judged" in trade_off([], 43).title
-    assert table.rows[0][-1] == "holds floats"
+    assert table.rows[0][-1] == "decodes codes"
 
 
 def test_too_few_vectors_and_wrong_wishes_are_refused(vectors: Vectors) -> None:

@@ -75,7 +75,7 @@ def test_fusion_is_measured_against_the_first_model(task: Path) -> None:
     assert [plot.name for plot in findings.plots] == ["fusion", "checkpoints"]
 
 
-def test_fusion_needs_two(task: Path) -> None:
+def test_fusion_needs_two_encoders(task: Path) -> None:
     with pytest.raises(VecsmithError, match="two or more"):
         run("fusion", task, "large")
 
@@ -92,7 +92,7 @@ def test_widths_of_an_autoencoder(task: Path) -> None:
     assert set(findings.plots[0].lines) == {f"vectors:large, {m}" for m in ("cut", "pca", "autoencoder", "trained")}
 
 
-def test_cuts_go_as_far_as_the_vectors(task: Path) -> None:
+def test_cut_widths_end_at_the_dimensions(task: Path) -> None:
     wide = task / "vectors" / "wide"
     wide.mkdir()
     for side in ("corpus", "queries"):
@@ -103,7 +103,7 @@ def test_cuts_go_as_far_as_the_vectors(task: Path) -> None:
     assert all(cell.endswith("%") for cell in findings.tables[0].rows[0][3:])
 
 
-def test_small_models_take_the_place_of_a_large_one(task: Path) -> None:
+def test_small_models_replace_a_large_one(task: Path) -> None:
     findings = run("small-to-large", task, "small", "blind", "large")
     lines = column(findings, 0, "line")
     assert lines[:3] == ["small, side by side", "large", "large, autoencoder8"]
@@ -167,7 +167,7 @@ def test_plots_are_pages_of_their_own(tmp_path: Path) -> None:
     assert "What it shows" in written[-1].read_text()
 
 
-def test_without_plotly_there_are_tables_and_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_plotly_tables_and_a_message_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
     found = Findings([], plots=[CURVE])
     assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]

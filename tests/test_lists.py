@@ -1,5 +1,6 @@
 """Inverted lists against exact oracles and FAISS's own."""
 
+import tracemalloc
 from pathlib import Path
 
 import faiss
@@ -12,9 +13,22 @@ from oracles import asymmetric_scores
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodedVectors, CodePartition
+from vecsmith.index.inverted_lists import InvertedLists
 
 Vectors = NDArray[np.float32]
-SPECS = ["binary", "pca13,median", "itq4B", "hybrid8B", "levels3", "additive3B", "trellis6B", "int8", "int4", "float16"]
+SPECS = [
+    "binary",
+    "pca13,median",
+    "itq4B",
+    "hybrid8B",
+    "levels3",
+    "additive3B",
+    "trellis6B",
+    "hybrid4B+trellis4B",
+    "int8",
+    "int4",
+    "float16",
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +69,7 @@ def test_all_lists_give_the_exact_answer(spec: str, scoring: str, documents: Vec
 
 
 @pytest.mark.parametrize("share", [0.02, 0.4, 1.0])
-@pytest.mark.parametrize("spec", ["median", "hybrid8B", "int8", "trellis6B"])
+@pytest.mark.parametrize("spec", ["median", "hybrid8B", "int8", "trellis6B", "hybrid4B+trellis4B"])
 def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, documents: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(documents)
     index, Q = listed(codec, documents), normalize(documents[:30] + documents[30:60])
@@ -68,6 +82,48 @@ def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, docu
         assert np.array_equal(rows < 0, scores == -np.inf)
         for line, found in zip(expected, rows, strict=True):
             assert np.isfinite(line[found[found >= 0]]).all()
+
+
+@pytest.mark.parametrize("scoring", ["symmetric", "asymmetric"])
+@pytest.mark.parametrize("spec", ["thresholds(steps=3)", "grouped3B(steps=3)"])
+def test_bits_that_faiss_does_not_scan_are_probed_too(spec: str, scoring: str, documents: Vectors) -> None:
+    pytest.importorskip("torch")
+    codec = vecsmith.codec(spec).fit(documents[:1000])
+    index = vecsmith.Index(codec, codec.encode(documents), scoring)  # type: ignore[arg-type]
+    index.build_lists(20)
+    scores, rows = index.search(documents[:20], 30)
+    probed_scores, probed_rows = index.search(documents[:20], 30, probes=20)
+    np.testing.assert_allclose(probed_scores, scores, atol=1e-5)
+    assert np.array_equal(probed_rows, rows)
+
+
+@pytest.mark.parametrize("spec", ["hybrid8B", "trellis6B", "hybrid4B+trellis4B", "int8"])
+def test_memory_of_a_search_does_not_grow_with_the_number_of_documents(spec: str, documents: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(documents)
+    small, large = (peaks_of_searches(codec, documents, n) for n in (30_000, 300_000))
+    # a bitmap of 300,000 documents, the smallest array of all documents, has 37,500 bytes
+    assert np.subtract(large, small).max() < 10_000
+
+
+def peaks_of_searches(codec: vecsmith.Codec, documents: Vectors, n: int) -> list[int]:
+    """Return the peak memory of a search of 16 lists of about 100 documents: of all, of a few, and after deletions."""
+    rng = np.random.default_rng(0)
+    codes = codec.encode(documents)[rng.integers(len(documents), size=n)]
+    lists = InvertedLists(normalize(rng.standard_normal((n // 100, 40))), rng.permutation(n).astype(np.int32) // 100)
+    factors = codec.quantizer.score_factors(codes)
+    index = vecsmith.Index.from_partitions([CodePartition(codec, codes, range(n), factors, lists)])
+
+    def peak(allowed: NDArray[np.int64] | None = None) -> int:
+        index.search(documents[:1], 10, allowed, probes=16)  # builds what later searches use
+        tracemalloc.start()
+        index.search(documents[1:2], 10, allowed, probes=16)
+        memory = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return memory
+
+    peaks = [peak(), peak(rng.choice(n, n // 1000, replace=False))]
+    index.delete(rng.choice(n, n // 10, replace=False))
+    return [*peaks, peak()]
 
 
 def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> None:

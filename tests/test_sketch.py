@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 @pytest.fixture
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Score 200 candidates of a query alone, so that even the few vectors of a test are searched through sketches."""
-    monkeypatch.setattr(sketch, "CANDIDATE_BYTES", 3200)
+    monkeypatch.setattr(sketch, "CANDIDATES_PER_QUERY", 40)
 
 
 def exhaustive(index: vecsmith.Index, codec: vecsmith.Codec, codes: NDArray[np.uint8], Q: Vectors, k: int) -> float:

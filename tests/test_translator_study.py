@@ -29,7 +29,7 @@ from vecsmith.translators import translator
 Vectors = NDArray[np.float32]
 
 
-def test_no_text_is_translated_by_what_has_seen_it(vectors: Vectors) -> None:
+def test_no_text_is_translated_by_a_translator_fitted_on_it(vectors: Vectors) -> None:
     five = folds(600, FOLDS, 2, train_rows=100)
     translated, fitted = cross_translate("linear", vectors, vectors[:, ::-1], 2, five)
     assert sorted(np.concatenate([fold.rows for fold in five]).tolist()) == list(range(600))
@@ -44,7 +44,7 @@ def test_no_text_is_translated_by_what_has_seen_it(vectors: Vectors) -> None:
     assert cross_translate("linear", vectors, vectors, 2)[1][0].pairs_ == 480
 
 
-def test_what_is_not_translated_is_no_number(vectors: Vectors) -> None:
+def test_untranslated_rows_are_nan(vectors: Vectors) -> None:
     two = folds(600, FOLDS, 2)[:2]
     translated, _ = cross_translate("linear", vectors, vectors, 2, two)
     missing = np.isnan(translated).all(axis=1)
@@ -87,7 +87,7 @@ def test_an_experiment_is_run_once(task: str, cache: Path) -> None:
     assert run(experiment) == found
 
 
-def test_of_one_fold_documents_are_not_searched(task: str) -> None:
+def test_a_single_fold_measures_no_translated_documents(task: str) -> None:
     whole = Experiment(task, "test", "vectors:a", "vectors:b", "linear", 0)
     outcome, part = run(whole), run(replace(whole, folds=1))
     assert set(outcome.figures) - set(part.figures) == {"documents", "both"}
@@ -123,7 +123,7 @@ processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2)
     assert killed.returncode == -9
 
 
-def test_examples_are_what_queries_fetch(task: str) -> None:
+def test_examples_are_search_results(task: str) -> None:
     [drawn, kernels], page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
     assert len(page.tables) == EXAMPLE_QUERIES
     for table in page.tables:
@@ -187,7 +187,7 @@ def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("documents", [1, 2])
-def test_a_map_of_hardly_any_documents(documents: int, tmp_path: Path) -> None:
+def test_a_map_of_few_documents_is_drawn(documents: int, tmp_path: Path) -> None:
     few = np.random.default_rng(0).standard_normal((documents, 8)).astype(np.float32)
     drawn = Map("map", "Documents", {"true": few, "translated": few + 0.1}, ["a text"] * documents)
     [path] = [each for each in write_study(tmp_path / "study", Findings([], maps=[drawn])) if each.suffix == ".html"]
@@ -208,7 +208,7 @@ def test_kernels_are_drawn_side_by_side_in_the_same_colors(tmp_path: Path) -> No
     assert "&lt;second&gt;" in written[-2].read_text().replace("\\u0026", "&").replace("\\u003c", "<")
 
 
-def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_are_written_without_plotly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
     findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
     assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
@@ -218,7 +218,7 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
     assert "plotly is missing" in str(plots.left_out(findings))
 
 
-def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plans_are_compared_with_the_measured_retention(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("vecsmith.studies.migration"), "PAIRS", (240,))
     counts, plans = migration(StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0])).tables
     assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [

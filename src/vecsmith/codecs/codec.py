@@ -16,7 +16,7 @@ from vecsmith.codecs.recentering import recentered_stages
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.spec import canonical, parse
-from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, Reducer
+from vecsmith.codecs.stages import Quantizer, Reducer, for_each_block
 from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks
 from vecsmith.errors import VecsmithError
 from vecsmith.fitted_files import write_fitted
@@ -278,6 +278,9 @@ class Codec(Chain, Estimator):
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:
     """Fill `result` with the values of `function` for blocks of `rows` and the number of the block's first row."""
-    for start in range(0, len(rows), CODE_BLOCK_ROWS):
-        result[start : start + CODE_BLOCK_ROWS] = function(rows[start : start + CODE_BLOCK_ROWS], start)
+
+    def fill(block: slice) -> None:
+        result[block] = function(rows[block], block.start)
+
+    for_each_block(fill, len(rows))
     return result

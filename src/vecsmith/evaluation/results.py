@@ -25,7 +25,7 @@ class Result:
         shortlist). ``exact`` for float32, for which all of these are equal.
     fit_on : str
         The training set: ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec without fitted
-        parameters, ``what it was fitted on before`` for the folder of a fitted codec.
+        parameters, ``saved codec`` for the folder of a fitted codec.
     n_docs, n_queries : int
         Number of documents and of judged queries.
     dimensions : int

@@ -166,7 +166,7 @@ class TaskRunner:
     def _fit_on(self, spec: str, codec: Codec) -> str:
         if not codec.requires_fit:
             return "nothing"
-        fit_on = "what it was fitted on before" if is_codec(spec) else self.fit_on
+        fit_on = "saved codec" if is_codec(spec) else self.fit_on
         return f"{fit_on}, re-centered" if self.recenter else fit_on
 
 

@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs import Codec
-from vecsmith.codecs.checks import refuse_infinite
 from vecsmith.embeddings import MultiModelVectors, Provenance, Rows, VectorsLike
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index.code_set import CodeSet, save_snapshot
 from vecsmith.index.coded_vectors import Originals, as_originals
 from vecsmith.index.list_building import build_lists
-from vecsmith.index.ranking import rank
-from vecsmith.index.rescoring import rescore
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import SCORINGS, ScanScoring, Scoring
-from vecsmith.index.segment import Segment, checked_rows, find_zero_rows
-from vecsmith.index.shortlist import SHORTLIST
+from vecsmith.index.scoring import SCORINGS, Scoring
+from vecsmith.index.search import search
+from vecsmith.index.segment import Segment, find_zero_rows
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, split_stages
 
@@ -219,28 +216,7 @@ class Index:
             If `k` or `probes` is not positive, the queries are not finite floats of the codec's dimensions, an id is
             unknown, or there are no lists to probe.
         """
-        k, probes = as_integer(k), None if probes is None else as_integer(probes)
-        snapshot = self._snapshot
-        if k < 1:
-            raise VecsmithError(f"k must be at least 1, not {k}.")
-        if probes is not None and probes < 1:
-            raise VecsmithError(f"probes must be at least 1, not {probes}.")
-        if probes is not None and snapshot.centroids is None:
-            raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
-        codec = snapshot.partitions[0].codec
-        unit = codec.unit(Q, "the queries")
-        codec.check_dimensions(unit)
-        Q = unit[:]
-        refuse_infinite(Q, np.arange(len(Q)), "queries")
-        mask, count = snapshot.allowed_rows(allowed)
-        n_candidates = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
-        if not n_candidates or not len(Q):
-            return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
-        scan_scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
-        scores, rows = rank(snapshot, Q, n_candidates, scan_scoring, mask, probes)
-        if self.scoring == "rescored":
-            scores, rows = rescore(snapshot, Q, scores, rows)
-        return scores[:, :k], rows[:, :k]
+        return search(self._snapshot, Q, k, self.scoring, allowed, probes)
 
     def recall(self, Q: VectorsLike, k: int = 10, probes: int = 16) -> float:
         """Return the recall of a search with `probes` lists: its share of the best k documents of queries (n, d).
@@ -296,16 +272,7 @@ class Index:
         X = codec.unit(X)
         codes, originals, zero_rows = codec.encode(X), as_originals(X, self.originals), find_zero_rows(X)
         with self._lock:
-            snapshot = self._snapshot
-            start, stop = snapshot.total, snapshot.total + len(codes)
-            if ids is None and snapshot.ties_by_id:
-                raise VecsmithError("The documents of the index have ids; give one for each that is added.")
-            rows = checked_rows(len(codes), [str(row) for row in range(start, stop)] if ids is None else ids)
-            if not len(rows):
-                return
-            partition = snapshot.partitions[0].with_codes(codes, range(start, stop))
-            snapshot = snapshot.with_segment(Segment((partition,), rows, originals))
-            self._snapshot = snapshot.without_rows(start + zero_rows) if len(zero_rows) else snapshot
+            self._snapshot = self._snapshot.with_codes(codes, ids, originals, zero_rows)
 
     def delete(self, ids: Iterable[Any] | NDArray[Any]) -> None:
         """Delete documents, given as ids, row numbers or a mask; the other documents keep their row numbers.

@@ -233,7 +233,7 @@ def model_card(model: CodecModel, results: Any) -> str:
     size = f"{stored}+{rescore_bytes}" if rescore_bytes else f"{stored}"
     costs = f"{model.fit_on} | {size} | {float_bytes / (stored + rescore_bytes):.1f}×"
     lines = [
-        "| task | split | subset | codec | scoring | fit on | bytes per vector | smaller than float32 | nDCG@10 |",
+        "| task | split | subset | codec | scoring | fit on | bytes per vector | compression | nDCG@10 |",
         "|---|---|---|---|---|---|---:|---:|---:|",
     ]
     for result in results.task_results:

@@ -32,7 +32,7 @@ def trade_off(predictions: Sequence[Prediction], queries: int | None = None) -> 
             f"{each.low:.1%} – {each.high:.1%}",
             f"{each.fit_seconds:.1f}",
             f"{each.encode_vectors_per_second:,.0f}",
-            "scans codes" if each.scanned else "holds floats",
+            "scans codes" if each.scanned else "decodes codes",
         ]
         for each in sorted(predictions, key=lambda prediction: (-prediction.bytes_per_vector, -prediction.retention))
     ]

@@ -63,7 +63,7 @@ def scanning_index(codes: CodeSet) -> Any:
 
     The index projects queries by an ``IndexPreTransform``. Its scores lack the part that is the same for all documents
     of a query. FAISS cannot divide by a norm that depends on the code, as codes of unit length need, and cannot scan
-    codes that are searched decoded, such as those of a trellis. For these the index contains the decoded vectors in
+    the codes of some quantizers, such as those of a trellis. For these the index contains the decoded vectors in
     half precision too, 2 d bytes each.
     """
     quantizer = codes.codec.quantizer

@@ -1,0 +1,255 @@
+"""Search of inverted lists: a query scans the documents of the lists nearest to it."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import faiss
+import numpy as np
+
+from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.codecs.scan import DecodedIndex, refined_fast_scan, search_decoded
+from vecsmith.errors import VecsmithError
+from vecsmith.index.inverted_lists import InvertedLists
+from vecsmith.index.row_filter import RowFilter
+from vecsmith.index.shortlist import score_shortlist
+
+
+class InvertedIndex:
+    """FAISS inverted lists of the codes in a flat FAISS index.
+
+    Lists are selected in the input space of the codec, by float queries and centroids, and scanned in the space of the
+    codes, by projected queries; FAISS calls this a preassigned search. A fast scan of 4-bit groups rounds scores to 8
+    bits, so its candidates are scored exactly afterwards.
+
+    Parameters
+    ----------
+    flat : faiss.Index
+        The result of `Quantizer.index` for codes (n, bytes_per_vector).
+    lists : InvertedLists
+        The lists of these n documents.
+
+    Raises
+    ------
+    VecsmithError
+        If FAISS has no inverted lists for such codes.
+    """
+
+    def __init__(self, flat: Any, lists: InvertedLists) -> None:
+        self._lists, self._flat, self._exact = lists, flat, flat_codes_of(flat)
+        size = self._exact.ntotal, self._exact.code_size
+        # a view of FAISS's memory, valid as long as `flat` lives
+        self._codes = faiss.rev_swig_ptr(self._exact.codes.data(), size[0] * size[1]).reshape(size)
+        index = empty_inverted_index(flat, len(lists.centroids))
+        places, ends = lists.by_list()
+        for number, (start, stop) in enumerate(pairwise(ends.tolist())):
+            members = places[start:stop]
+            codes = self._codes.take(members, axis=0)
+            index.invlists.add_entries(number, len(members), faiss.swig_ptr(members), faiss.swig_ptr(codes))
+        index.ntotal = len(places)
+        self._is_fast_scan = isinstance(flat, faiss.IndexRefine)
+        self._index = _fast_scan(index) if self._is_fast_scan else index
+
+    def search(
+        self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return exact scores of the best documents of the nearest lists, in no particular order.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d), float32
+            Queries, which select the lists.
+        projected : ndarray of shape (n, e), float32
+            The same queries in the space of the codes.
+        k : int
+            Results per query.
+        refine : int
+            Candidates per result of a fast scan that are scored exactly.
+        probes : int
+            Number of lists per query.
+        allowed : RowFilter or None
+            Filter of the positions of the documents that may be returned; None allows all.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, c), float32
+            Scores of at least k documents; −inf where the lists hold fewer.
+        places : ndarray of shape (n, c), int64
+            Positions among the codes; −1 where the lists hold fewer documents.
+        """
+        if not self._is_fast_scan:
+            scores, places = self.candidates(Q, projected, k, probes, allowed)
+            return np.where(places >= 0, scores, -np.inf), places
+        places = self.candidates(Q, projected, min(refine * k, len(self._codes)), probes, allowed)[1]
+        return score_shortlist(
+            projected, places, lambda places: self._exact.sa_decode(self._codes.take(places, axis=0))
+        ), places
+
+    def candidates(
+        self, Q: Floats, projected: Floats, count: int, probes: int, allowed: RowFilter | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return `count` documents per query, as `search`, with the rounded scores of a fast scan."""
+        probes = min(probes, len(self._lists.centroids))
+        numbers = self._lists.nearest(Q, probes)
+        scores, places = np.empty((len(Q), count), np.float32), np.empty((len(Q), count), np.int64)
+        parameters = _parameters(probes)
+        if allowed is not None:
+            parameters = faiss.IVFSearchParameters(nprobe=probes, sel=allowed.selector)  # type: ignore[call-arg]
+        # FAISS's Python wrapper of this method takes no parameters
+        projected, coarse_scores = np.ascontiguousarray(projected), np.zeros(numbers.shape, np.float32)
+        pointers = [faiss.swig_ptr(array) for array in (numbers, coarse_scores, scores, places)]
+        self._index.search_preassigned_c(len(Q), faiss.swig_ptr(projected), count, *pointers, False, parameters)
+        if self._is_fast_scan and (places[:, -1] < 0).any():
+            self._complete(projected, numbers, places, allowed)
+        return scores, places
+
+    def _complete(self, queries: Floats, numbers: RowNumbers, places: RowNumbers, allowed: RowFilter | None) -> None:
+        """Replace incomplete candidates (n, candidates) in `places` by those of an exact scan of the same lists.
+
+        A fast scan never returns documents whose rounded score is 0, as all scores are for a query of zeros.
+        """
+        for query in np.flatnonzero(places[:, -1] < 0):
+            members = _allowed_members(map(self._members, numbers[query].tolist()), allowed)
+            found = min(len(members), places.shape[1])
+            if found > np.count_nonzero(places[query] >= 0):
+                places[query, :found] = search_decoded(
+                    self._exact.sa_decode, self._codes, queries[query, None], found, members
+                )[1]
+
+    def _members(self, number: int) -> RowNumbers:
+        """Return the positions (m,) of the documents of a list."""
+        lists = self._index.invlists
+        return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)))
+
+
+class DecodedLists:
+    """Inverted lists of codes that are decoded as they are searched; see `DecodedIndex`.
+
+    Parameters
+    ----------
+    flat : DecodedIndex
+        The codes.
+    lists : InvertedLists
+        The lists of these codes.
+    """
+
+    def __init__(self, flat: DecodedIndex, lists: InvertedLists) -> None:
+        self._flat, self._lists = flat, lists
+        self._places, self._ends = lists.by_list()
+
+    def search(
+        self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
+        scores, places = np.full((len(Q), k), -np.inf, np.float32), np.full((len(Q), k), -1, np.int64)
+        for query, numbers in enumerate(self._lists.nearest(Q, min(probes, len(self._lists.centroids)))):
+            members = _allowed_members((self._places[slice(*self._ends[n : n + 2])] for n in numbers), allowed)
+            if found := min(len(members), k):
+                best = self._flat.search_at(projected[query, None], members, found)
+                scores[query, :found], places[query, :found] = best
+        return scores, places
+
+
+class SketchLists:
+    """Inverted lists of sketches, which find candidates; the exact scores follow from the codes. See `SketchIndex`.
+
+    Parameters
+    ----------
+    flat : SketchIndex
+        The codes and their sketches.
+    lists : InvertedLists
+        The lists of these codes.
+    """
+
+    def __init__(self, flat: Any, lists: InvertedLists) -> None:
+        self._flat, self._inverted = flat, InvertedIndex(refined_fast_scan(flat.product_index()), lists)
+
+    def search(
+        self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
+    ) -> tuple[Floats, RowNumbers]:
+        """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
+        count = self._flat.n_candidates(k)
+        estimates, candidates = self._inverted.candidates(Q, self._flat.project(projected), count, probes, allowed)
+        exact: tuple[Floats, RowNumbers] = self._flat.rescore(projected, estimates, candidates, k)
+        return exact
+
+
+def inverted_index(flat: Any, lists: InvertedLists) -> InvertedIndex | DecodedLists | SketchLists:
+    """Return the inverted lists of the codes in a flat index.
+
+    Parameters
+    ----------
+    flat : faiss.Index or DecodedIndex
+        The result of `Quantizer.index` for codes (n, bytes_per_vector).
+    lists : InvertedLists
+        The lists of these n documents.
+
+    Raises
+    ------
+    VecsmithError
+        If FAISS has no inverted lists for such codes.
+    """
+    if not isinstance(flat, DecodedIndex):
+        return InvertedIndex(flat, lists)
+    return SketchLists(flat, lists) if flat.sketched else DecodedLists(flat, lists)
+
+
+def check_lists(flat: Any) -> None:
+    """Check that there are inverted lists for the codes in a flat index, as `inverted_index`."""
+    if not isinstance(flat, DecodedIndex):
+        empty_inverted_index(flat, 1)
+
+
+def empty_inverted_index(flat: Any, n_lists: int) -> Any:
+    """Return an empty FAISS index of `n_lists` inverted lists for the same kind of codes as a flat FAISS index.
+
+    Raises
+    ------
+    VecsmithError
+        If FAISS has no inverted lists for such codes.
+    """
+    exact = flat_codes_of(flat)
+    # FAISS requires a coarse quantizer of the scan's dimensions; preassigned searches do not use it
+    arguments = faiss.IndexFlatIP(exact.d), exact.d, n_lists
+    index: Any
+    if isinstance(flat, faiss.IndexRefine) and isinstance(exact, faiss.IndexPQ):
+        index = faiss.IndexIVFPQ(*arguments, exact.pq.M, exact.pq.nbits, faiss.METRIC_INNER_PRODUCT)
+        index.pq = exact.pq
+    elif isinstance(exact, faiss.IndexScalarQuantizer):
+        index = faiss.IndexIVFScalarQuantizer(*arguments, exact.sq.qtype, faiss.METRIC_INNER_PRODUCT, False)
+        index.sq = exact.sq
+    elif isinstance(exact, faiss.IndexFlat):
+        index = faiss.IndexIVFFlat(*arguments, faiss.METRIC_INNER_PRODUCT)
+    else:
+        raise VecsmithError(
+            f"There are no inverted lists for codes that FAISS scans by {type(exact).__name__}, as codecs of the form "
+            "faiss:FACTORY do; encode with another codec, or choose a FACTORY with inverted lists, such as IVF."
+        )
+    index.by_residual, index.is_trained = False, True
+    return index
+
+
+def flat_codes_of(flat: Any) -> Any:
+    """Return the FAISS index that stores the codes: the refinement of a fast scan, or else the flat index itself."""
+    return faiss.downcast_index(flat.refine_index) if isinstance(flat, faiss.IndexRefine) else flat
+
+
+def _fast_scan(lists: Any) -> Any:
+    """Return the inverted lists of 4-bit codes in the layout of FAISS's fast scan, and release the original lists."""
+    index: Any = faiss.IndexIVFPQFastScan(lists)
+    # the fast scan points at the coarse quantizer of the original lists, which must stay alive
+    index.orig_invlists, index.referenced_objects = None, lists.referenced_objects
+    return index
+
+
+def _allowed_members(lists: Iterable[RowNumbers], allowed: RowFilter | None) -> RowNumbers:
+    """Return the members (m,) of several lists that a filter allows."""
+    members = np.concatenate(list(lists))
+    return members if allowed is None else members[allowed.contains(members)]
+
+
+@lru_cache
+def _parameters(probes: int) -> Any:
+    """Return FAISS's search parameters without a filter; making them takes as long as scanning a list."""
+    return faiss.IVFSearchParameters(nprobe=probes)  # type: ignore[call-arg]  # FAISS wraps it at import
