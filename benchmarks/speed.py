@@ -19,6 +19,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -39,7 +40,7 @@ from speed_harness import (
     recall,
     seconds_per_query,
 )
-from speed_methods import other_methods, searcher, vecsmith_methods
+from speed_methods import Engine, Method, other_methods, searcher, vecsmith_methods
 from speed_rivals import rivals
 from speed_ten_million import ten_million
 from threadpoolctl import threadpool_limits
@@ -48,7 +49,7 @@ import vecsmith
 from vecsmith.embeddings import normalize
 from vecsmith.index.list_building import VECTORS_PER_LIST
 
-MAX_COPIED_ROWS = 2_000_000
+MAX_COPIED_ROWS, WARM_ROWS = 2_000_000, 20_000
 PROBES = (1, 4, 16, 64, 256)
 
 
@@ -57,19 +58,20 @@ def search_methods(options: argparse.Namespace) -> str:
     os.environ["RAYON_NUM_THREADS"] = str(options.threads)
     X, Q = load(options.vectors, (options.rows or [1_000_000])[0])
     flat, *others = [
-        *other_methods(X, options.graphs, options.threads),
-        *vecsmith_methods(X, options.vectors),
-        *rivals(X, options.threads),
+        *other_methods(X.shape[1], options.graphs, options.threads),
+        *vecsmith_methods(X.shape[1], options.vectors),
+        *rivals(X.shape[1], options.threads),
     ]
     others = [each for each in others if re.search(options.only, each.name)]
     chosen = [flat, *(each for each in others if not each.copies or len(X) <= MAX_COPIED_ROWS)]
     faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
     searches, engines, memory = {}, {}, {}
     for method in chosen:
+        # libraries are loaded and functions compiled before memory is measured
+        built(method, X[:WARM_ROWS], Q)
         before, start = private_memory(), time.perf_counter()
-        engine = engines[method.name] = method.build()
-        search, queries = searches[method.name] = engine.search, Q if engine.queries is None else engine.queries
-        search(queries[:1], K)
+        engine = engines[method.name] = built(method, X, Q)
+        searches[method.name] = engine.search, Q if engine.queries is None else engine.queries
         memory[method.name] = (private_memory() - before) / len(X) + method.in_place
         print(f"{method.name} is built, in {time.perf_counter() - start:.0f} s", flush=True)
     with threadpool_limits(options.threads):
@@ -100,6 +102,13 @@ def search_methods(options: argparse.Namespace) -> str:
     )
     columns = ["", "times IndexFlatIP, 1", "64", "recall@10", "agreement", "bytes", "in memory"]
     return page("search", text, [*columns, "queries/s, 1", "queries/s, 64", "of memory's"], rows)
+
+
+def built(method: Method, X: Any, Q: Any) -> Engine:
+    """Build an index of documents (n, d), and search it once."""
+    engine = method.build(X)
+    engine.search((Q if engine.queries is None else engine.queries)[:1], K)
+    return engine
 
 
 def inverted_lists(options: argparse.Namespace) -> str:

@@ -50,7 +50,7 @@ class Method:
     size : int
         Bytes per vector in a file, all stages, factors and ids included.
     build : callable
-        Builds the index.
+        Builds the index of documents (n, d).
     scans, copies : bool
         Whether a query reads all of these bytes; whether building needs a copy of the vectors or more.
     in_place : int
@@ -59,7 +59,7 @@ class Method:
 
     name: str
     size: int
-    build: Callable[[], Engine]
+    build: Callable[[Any], Engine]
     scans: bool = True
     copies: bool = False
     in_place: int = 0
@@ -70,23 +70,22 @@ def searcher(index: Any, transform: Callable[[Any], Any] = np.asarray, **options
     return lambda Q, k: index.search(transform(Q), k, **options)[1]
 
 
-def vecsmith_methods(X: Any, folder: Path) -> Iterator[Method]:
-    """Yield the methods of vecsmith over documents X (n, d), made from the vectors in a folder."""
-    d = X.shape[1]
+def vecsmith_methods(d: int, folder: Path) -> Iterator[Method]:
+    """Yield the methods of vecsmith for vectors of d dimensions, made from those in a folder."""
     for size in (24, 48, 96):
-        yield Method(f"vecsmith trellis{size}B", size, partial(scan, X, f"trellis{size}B"), scans=False)
+        yield Method(f"vecsmith trellis{size}B", size, partial(scan, spec=f"trellis{size}B"), scans=False)
     if (folder.parent / "wordllama").is_dir():
-        yield Method(f"vecsmith {FUSED}", 48, partial(fused, X, folder), scans=False)
+        yield Method(f"vecsmith {FUSED}", 48, partial(fused, folder=folder), scans=False)
     else:
         print(f"{FUSED} is left out: there is no folder {folder.parent / 'wordllama'}.", flush=True)
     for spec, size in (("median", d // 8), ("hybrid48B", 48), ("hybrid96B", 96)):
-        yield Method(f"vecsmith {spec}", size, partial(scan, X, spec))
+        yield Method(f"vecsmith {spec}", size, partial(scan, spec=spec))
     for a, b in ((12, 36), (16, 32), (48, 48)):
-        build = partial(scan, X, f"hybrid{a}B+trellis{b}B", "rescored")
+        build = partial(scan, spec=f"hybrid{a}B+trellis{b}B", scoring="rescored")
         yield Method(f"vecsmith hybrid{a}B+trellis{b}B", a + b, build, scans=False)
-    rescored = partial(scan, X, "median", "rescored", "int8")
+    rescored = partial(scan, spec="median", scoring="rescored", finer="int8")
     yield Method("vecsmith median, 100 rescored by int8", d // 8 + d, rescored, scans=False, copies=True)
-    yield Method("FAISS's kernel for vecsmith median", d // 8, partial(kernel, X))
+    yield Method("FAISS's kernel for vecsmith median", d // 8, kernel)
 
 
 def scan(X: Any, spec: str, scoring: Any = "asymmetric", finer: str | None = None) -> Engine:
@@ -135,12 +134,11 @@ def kernel(X: Any) -> Engine:
     return Engine(searcher(faiss.IndexPreTransform(transform, codec.quantizer.index(codes))))
 
 
-def other_methods(X: Any, graphs: bool, threads: int) -> Iterator[Method]:
-    """Yield the methods of other packages that the tests install too, an exact float scan first."""
+def other_methods(d: int, graphs: bool, threads: int) -> Iterator[Method]:
+    """Yield the methods of packages that the tests install too, for vectors of d dimensions; an exact scan first."""
     from sentence_transformers.util.quantization import semantic_search_faiss, semantic_search_usearch
 
-    d = X.shape[1]
-    yield Method("FAISS IndexFlatIP", 4 * d, lambda: flat_floats(X), in_place=4 * d)
+    yield Method("FAISS IndexFlatIP", 4 * d, flat_floats, in_place=4 * d)
     for factory in (
         "SQ8",
         "SQ4",
@@ -154,16 +152,16 @@ def other_methods(X: Any, graphs: bool, threads: int) -> Iterator[Method]:
     ):
         name = factory.format(d // 4, d)
         size = faiss.index_factory(d, name, faiss.METRIC_INNER_PRODUCT).sa_code_size()
-        yield Method(f"FAISS {name}", size, partial(from_factory, X, name), copies=size >= d)
-    yield Method("FAISS IndexBinaryFlat", d // 8, lambda: Engine(searcher(flat_signs(X), signs)))
-    yield Method("usearch b1, exact", d // 8, lambda: usearch_exact(X, threads))
+        yield Method(f"FAISS {name}", size, partial(from_factory, factory=name), copies=size >= d)
+    yield Method("FAISS IndexBinaryFlat", d // 8, lambda X: Engine(searcher(flat_signs(X), signs)))
+    yield Method("usearch b1, exact", d // 8, partial(usearch_exact, threads=threads))
     for search, build in ((semantic_search_faiss, flat_signs), (semantic_search_usearch, sparse_graph)):
         name = f"sentence-transformers {search.__name__}, ubinary, rescored"
-        yield Method(name, d // 8, partial(sentence_transformers_search, X, search, build))
-    yield Method("NumPy", 4 * d, lambda: Engine(partial(numpy_search, X)), copies=True, in_place=4 * d)
+        yield Method(name, d // 8, partial(sentence_transformers_search, search=search, build=build))
+    yield Method("NumPy", 4 * d, lambda X: Engine(partial(numpy_search, X)), copies=True, in_place=4 * d)
     if graphs:
-        yield Method("FAISS HNSW32", 4 * d + 8 * 32, lambda: from_factory(X, "HNSW32"), scans=False, copies=True)
-        yield Method("usearch b1, graph", d // 8 + 64, lambda: usearch_graph(X, threads), scans=False)
+        yield Method("FAISS HNSW32", 4 * d + 8 * 32, partial(from_factory, factory="HNSW32"), scans=False, copies=True)
+        yield Method("usearch b1, graph", d // 8 + 64, partial(usearch_graph, threads=threads), scans=False)
 
 
 def flat_floats(X: Any) -> Engine:

@@ -20,25 +20,24 @@ CLUSTERS = 16
 """Clusters of rabitqlib, whose codes are of differences from centroids; all are scanned."""
 
 
-def rivals(X: Any, threads: int) -> Iterator[Method]:
-    """Yield the methods of the packages that run here, over documents X (n, d), and say which do not."""
-    d = X.shape[1]
-    lines: list[tuple[str, str, int, Callable[[], Engine]]] = []
-    build: Callable[[], Engine]
+def rivals(d: int, threads: int) -> Iterator[Method]:
+    """Yield the methods of the packages that run here, for vectors of d dimensions, and say which do not."""
+    lines: list[tuple[str, str, int, Callable[[Any], Engine]]] = []
+    build: Callable[[Any], Engine]
     for bits in (2, 4):
         # with a scale per vector
-        lines.append(("turbovec", f"turbovec {bits} bits", bits * d // 8 + 4, partial(turbovec_scan, X, bits)))
+        lines.append(("turbovec", f"turbovec {bits} bits", bits * d // 8 + 4, partial(turbovec_scan, bits=bits)))
     for bits in (1, 2, 4):
         # with 16 bytes of factors and row number, and 8 bytes more for several bits
-        size, build = bits * d // 8 + 16 + 8 * (bits > 1), partial(rabitqlib_scan, X, bits, threads)
+        size, build = bits * d // 8 + 16 + 8 * (bits > 1), partial(rabitqlib_scan, bits=bits, threads=threads)
         lines.append(("rabitqlib", f"rabitqlib {bits} bits", size, build))
     for group in (4, 2):
         # a byte for each group of dimensions
-        name, build = f"ScaNN AH, {group} dimensions a code", partial(scann_scan, X, group, threads)
+        name, build = f"ScaNN AH, {group} dimensions a code", partial(scann_scan, group=group, threads=threads)
         lines.append(("scann", name, d // group, build))
     for primary, residual in ((4, 4), (8, 0)):
         # with a scale and an offset in float16
-        build = partial(svs_scan, X, primary, residual, threads)
+        build = partial(svs_scan, primary=primary, residual=residual, threads=threads)
         lines.append(("svs", f"SVS LVQ{primary}x{residual}", (primary + residual) * d // 8 + 4, build))
     for package, name, size, build in lines:
         if not find_spec(package):
