@@ -12,7 +12,8 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import product
+from importlib.metadata import version
+from itertools import groupby, product
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import vecsmith
-from vecsmith import EmbeddingSet, VecsmithError
+from vecsmith import EmbeddingSet, Result, VecsmithError
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import measure
 from vecsmith.evaluation.folds import folds
@@ -30,6 +31,8 @@ from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.index import CodeSet
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
+from vecsmith.retrievers import RetrieverSpecs
+from vecsmith.retrievers.stages import BM25_PACKAGES
 from vecsmith.stores import export_codes
 from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
@@ -39,6 +42,7 @@ COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
 ALL, TEST = "train+test", "test"
 """Splits: all judgements where an experiment chooses nothing on queries."""
 PYDOCS_MINILM = "vectors:{data}/pydocs-minilm/corpus,{data}/pydocs-minilm/queries"
+HYBRID_CODECS = ("int8", "trellis96B", "trellis48B", "binary", "trellis24B", "trellis12B")
 load = cache(vecsmith.load_task)
 
 
@@ -228,11 +232,43 @@ def store_bytes(options: Options) -> Findings:
     return table(title, ["codec", "bytes of a code", *STORES], [*rows, last])
 
 
+def hybrid(options: Options) -> Findings:
+    """Compare codecs of minilm alone and fused with BM25, on the test queries."""
+    columns, cells = ["codec", "bytes"], dict[str, list[str]]()
+    for task in options.tasks():
+        fusions = [fusion for fusion in ("rrf", "convex") if fusion == "rrf" or "train" in task.qrels]
+        specs = RetrieverSpecs("bm25", "bm25", fusions)
+        results = vecsmith.compare(
+            [task], ["vectors:minilm"], HYBRID_CODECS, split=TEST, seed=options.seed[0], retrievers=specs
+        )
+        lexical_bytes = max(result.lexical_bytes_per_vector for result in results)
+        columns += [f"{task.name} (BM25: {lexical_bytes} bytes)", *(f"+ {fusion}" for fusion in fusions)]
+        for name, lines in groupby(results, key=lambda result: result.codec):
+            by_fusion = {line.scoring.partition("+")[2]: line for line in lines}
+            row = cells.setdefault(name, [name, str(by_fusion[""].bytes_per_vector or "")])
+            row += [_hybrid_cell(by_fusion.get(fusion)) for fusion in ("", *fusions)]
+    packages = ", ".join(f"{name} {version(name)}" for name in BM25_PACKAGES)
+    title = (
+        "nDCG@10 of the test queries with minilm, float queries, cross-fitted. Columns of a task: codes alone; + rrf, "
+        "+ convex: fused with BM25, in brackets the weight of the codes, chosen on the train queries. BM25's bytes are "
+        f"per document ({packages})"
+    )
+    return table(title, columns, [*cells.values()])
+
+
+def _hybrid_cell(result: Result | None) -> str:
+    if result is None:
+        return ""
+    weight = f" ({result.second_stage['weight']:g})" if result.second_stage.get("chosen_on") else ""
+    return f"{result.ndcg_at_10:.4f}{weight}"
+
+
 EXPERIMENTS: dict[str, Callable[[Options], Findings]] = {
     **{name: partial(compare, comparisons=rows) for name, rows in COMPARISONS.items()},
     "quantizers": quantizers,
     "translators": translators,
     "store-bytes": store_bytes,
+    "hybrid": hybrid,
 }
 
 

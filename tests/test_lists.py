@@ -126,6 +126,33 @@ def peaks_of_searches(codec: vecsmith.Codec, documents: Vectors, n: int) -> list
     return [*peaks, peak()]
 
 
+@pytest.mark.parametrize("spec", ["binary", "hybrid8B", "trellis6B"])
+def test_a_query_of_zeros_finds_documents_of_the_nearest_lists(spec: str, documents: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(documents)
+    index, Q = listed(codec, documents), np.vstack([np.zeros((1, 40)), documents[:1]]).astype("float32")
+    scores, rows = index.search(Q, 10, probes=2)
+    assert (rows >= 0).all()
+    assert np.take_along_axis(nearest_lists(index, Q[1:], 2), rows[1:], axis=1).all()
+    np.testing.assert_allclose(scores[0], 0, atol=1e-6)
+
+
+def test_opening_an_index_allocates_nothing_that_grows_with_its_rows(documents: Vectors, tmp_path: Path) -> None:
+    codec, peaks = vecsmith.codec("hybrid8B").fit(documents), []
+    for n in (4000, 200_000):
+        index = vecsmith.Index(codec, codec.encode(documents)[np.arange(n) % 4000])
+        centroids = normalize(documents[:50])
+        lists = InvertedLists(centroids, np.arange(n, dtype=np.int32) % 50)
+        index = vecsmith.Index.from_partitions([index.partitions[0].with_lists(lists)])
+        index.save(tmp_path / str(n))
+        vecsmith.Index.load(tmp_path / str(n))  # imports what opening needs
+        tracemalloc.start()
+        loaded = vecsmith.Index.load(tmp_path / str(n))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(loaded) == n
+    assert peaks[1] - peaks[0] < 20_000
+
+
 def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> None:
     codec = vecsmith.codec("float32").fit(documents)
     index = listed(codec, documents, 30)

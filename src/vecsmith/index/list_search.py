@@ -8,20 +8,102 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.array_types import Floats, RowNumbers
-from vecsmith.codecs.scan import DecodedIndex, refined_fast_scan, search_decoded
+from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.scan import DecodedIndex, search_decoded
 from vecsmith.errors import VecsmithError
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.shortlist import score_shortlist
 
 
-class InvertedIndex:
-    """FAISS inverted lists of the codes in a flat FAISS index.
+class ListScan:
+    """FAISS inverted lists, whose scan returns candidates.
 
     Lists are selected in the input space of the codec, by float queries and centroids, and scanned in the space of the
     codes, by projected queries; FAISS calls this a preassigned search. A fast scan of 4-bit groups rounds scores to 8
-    bits, so its candidates are scored exactly afterwards.
+    bits.
+
+    Parameters
+    ----------
+    exact : faiss.Index
+        The FAISS index that stores the codes (n, bytes); it is only read here.
+    lists : InvertedLists
+        The lists of these n documents.
+    is_fast_scan : bool
+        Whether the lists are scanned by FAISS's 4-bit fast scan.
+
+    Raises
+    ------
+    VecsmithError
+        If FAISS has no inverted lists for such codes.
+    """
+
+    def __init__(self, exact: Any, lists: InvertedLists, is_fast_scan: bool) -> None:
+        self._lists, self._is_fast_scan = lists, is_fast_scan
+        index, codes = empty_inverted_index(exact, len(lists.centroids), is_fast_scan), codes_in(exact)
+        places, ends = lists.by_list()
+        for number, (start, stop) in enumerate(pairwise(ends.tolist())):
+            members = places[start:stop]
+            listed = codes.take(members, axis=0)
+            index.invlists.add_entries(number, len(members), faiss.swig_ptr(members), faiss.swig_ptr(listed))
+        index.ntotal = len(places)
+        self._index = _fast_scan(index) if is_fast_scan else index
+
+    def candidates(
+        self, Q: Floats, projected: Floats, count: int, probes: int, allowed: RowFilter | None
+    ) -> tuple[Floats, RowNumbers, dict[int, RowNumbers]]:
+        """Scan the nearest lists.
+
+        Parameters
+        ----------
+        Q : ndarray of shape (n, d), float32
+            Queries, which select the lists.
+        projected : ndarray of shape (n, e), float32
+            The same queries in the space of the codes.
+        count : int
+            Candidates per query.
+        probes : int
+            Number of lists per query.
+        allowed : RowFilter or None
+            Filter of the positions of the documents that may be returned; None allows all.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, count), float32
+            Scores, best first, which a fast scan rounds.
+        places : ndarray of shape (n, count), int64
+            Positions among the codes; −1 at empty places.
+        incomplete : dict of int to ndarray of shape (m,), int64
+            Queries with too few candidates, and all documents of their lists. A fast scan never returns documents whose
+            rounded score is 0, as all scores are for a query of zeros.
+        """
+        probes = min(probes, len(self._lists.centroids))
+        numbers = self._lists.nearest(Q, probes)
+        scores, places = np.empty((len(Q), count), np.float32), np.empty((len(Q), count), np.int64)
+        parameters = _parameters(probes)
+        if allowed is not None:
+            parameters = faiss.IVFSearchParameters(nprobe=probes, sel=allowed.selector)  # type: ignore[call-arg]
+        # FAISS's Python wrapper of this method takes no parameters
+        projected, coarse_scores = np.ascontiguousarray(projected), np.zeros(numbers.shape, np.float32)
+        pointers = [faiss.swig_ptr(array) for array in (numbers, coarse_scores, scores, places)]
+        self._index.search_preassigned_c(len(Q), faiss.swig_ptr(projected), count, *pointers, False, parameters)
+        incomplete = {}
+        if self._is_fast_scan and (places[:, -1] < 0).any():
+            for query in np.flatnonzero(places[:, -1] < 0).tolist():
+                members = _allowed_members(map(self._members, numbers[query].tolist()), allowed)
+                if min(len(members), count) > np.count_nonzero(places[query] >= 0):
+                    incomplete[query] = members
+        return scores, places, incomplete
+
+    def _members(self, number: int) -> RowNumbers:
+        """Return the positions (m,) of the documents of a list."""
+        lists = self._index.invlists
+        # FAISS returns floats for an empty list
+        return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)), np.int64)
+
+
+class InvertedIndex:
+    """Inverted lists of the codes in a flat FAISS index; the candidates of a fast scan are scored exactly.
 
     Parameters
     ----------
@@ -37,19 +119,10 @@ class InvertedIndex:
     """
 
     def __init__(self, flat: Any, lists: InvertedLists) -> None:
-        self._lists, self._flat, self._exact = lists, flat, flat_codes_of(flat)
-        size = self._exact.ntotal, self._exact.code_size
-        # a view of FAISS's memory, valid as long as `flat` lives
-        self._codes = faiss.rev_swig_ptr(self._exact.codes.data(), size[0] * size[1]).reshape(size)
-        index = empty_inverted_index(flat, len(lists.centroids))
-        places, ends = lists.by_list()
-        for number, (start, stop) in enumerate(pairwise(ends.tolist())):
-            members = places[start:stop]
-            codes = self._codes.take(members, axis=0)
-            index.invlists.add_entries(number, len(members), faiss.swig_ptr(members), faiss.swig_ptr(codes))
-        index.ntotal = len(places)
-        self._is_fast_scan = isinstance(flat, faiss.IndexRefine)
-        self._index = _fast_scan(index) if self._is_fast_scan else index
+        # the codes are a view of memory that belongs to `flat`
+        self._flat, self._exact = flat, flat_codes_of(flat)
+        self._codes, self._is_fast_scan = codes_in(self._exact), isinstance(flat, faiss.IndexRefine)
+        self._scan = ListScan(self._exact, lists, self._is_fast_scan)
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
@@ -79,49 +152,18 @@ class InvertedIndex:
             Positions among the codes; −1 where the lists hold fewer documents.
         """
         if not self._is_fast_scan:
-            scores, places = self.candidates(Q, projected, k, probes, allowed)
+            scores, places, _ = self._scan.candidates(Q, projected, k, probes, allowed)
             return np.where(places >= 0, scores, -np.inf), places
-        places = self.candidates(Q, projected, min(refine * k, len(self._codes)), probes, allowed)[1]
-        return score_shortlist(
-            projected, places, lambda places: self._exact.sa_decode(self._codes.take(places, axis=0))
-        ), places
+        count = min(refine * k, len(self._codes))
+        _, places, incomplete = self._scan.candidates(Q, projected, count, probes, allowed)
+        for query, members in incomplete.items():
+            found = min(len(members), count)
+            exact = search_decoded(self._exact.sa_decode, self._codes, projected[query, None], found, members)
+            places[query, :found] = exact[1]
+        return score_shortlist(projected, places, self._decode_at), places
 
-    def candidates(
-        self, Q: Floats, projected: Floats, count: int, probes: int, allowed: RowFilter | None
-    ) -> tuple[Floats, RowNumbers]:
-        """Return `count` documents per query, as `search`, with the rounded scores of a fast scan."""
-        probes = min(probes, len(self._lists.centroids))
-        numbers = self._lists.nearest(Q, probes)
-        scores, places = np.empty((len(Q), count), np.float32), np.empty((len(Q), count), np.int64)
-        parameters = _parameters(probes)
-        if allowed is not None:
-            parameters = faiss.IVFSearchParameters(nprobe=probes, sel=allowed.selector)  # type: ignore[call-arg]
-        # FAISS's Python wrapper of this method takes no parameters
-        projected, coarse_scores = np.ascontiguousarray(projected), np.zeros(numbers.shape, np.float32)
-        pointers = [faiss.swig_ptr(array) for array in (numbers, coarse_scores, scores, places)]
-        self._index.search_preassigned_c(len(Q), faiss.swig_ptr(projected), count, *pointers, False, parameters)
-        if self._is_fast_scan and (places[:, -1] < 0).any():
-            self._complete(projected, numbers, places, allowed)
-        return scores, places
-
-    def _complete(self, queries: Floats, numbers: RowNumbers, places: RowNumbers, allowed: RowFilter | None) -> None:
-        """Replace incomplete candidates (n, candidates) in `places` by those of an exact scan of the same lists.
-
-        A fast scan never returns documents whose rounded score is 0, as all scores are for a query of zeros.
-        """
-        for query in np.flatnonzero(places[:, -1] < 0):
-            members = _allowed_members(map(self._members, numbers[query].tolist()), allowed)
-            found = min(len(members), places.shape[1])
-            if found > np.count_nonzero(places[query] >= 0):
-                places[query, :found] = search_decoded(
-                    self._exact.sa_decode, self._codes, queries[query, None], found, members
-                )[1]
-
-    def _members(self, number: int) -> RowNumbers:
-        """Return the positions (m,) of the documents of a list."""
-        lists = self._index.invlists
-        # FAISS returns floats for an empty list
-        return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)), np.int64)
+    def _decode_at(self, places: RowNumbers) -> Floats:
+        return np.asarray(self._exact.sa_decode(self._codes.take(places, axis=0)))
 
 
 class DecodedLists:
@@ -164,16 +206,20 @@ class SketchLists:
     """
 
     def __init__(self, flat: Any, lists: InvertedLists) -> None:
-        self._flat, self._inverted = flat, InvertedIndex(refined_fast_scan(flat.product_index()), lists)
+        self._flat, self._scan = flat, ListScan(flat.product_index(), lists, is_fast_scan=True)
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
     ) -> tuple[Floats, RowNumbers]:
         """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
-        count = self._flat.n_candidates(k)
-        estimates, candidates = self._inverted.candidates(Q, self._flat.project(projected), count, probes, allowed)
-        exact: tuple[Floats, RowNumbers] = self._flat.rescore(projected, estimates, candidates, k)
-        return exact
+        sketched, count = self._flat.project(projected), self._flat.n_candidates(k)
+        estimates, candidates, incomplete = self._scan.candidates(Q, sketched, count, probes, allowed)
+        scores, places = self._flat.rescore(projected, estimates, candidates, k)
+        for query, members in incomplete.items():
+            found = min(len(members), k)
+            exact = self._flat.search_at(projected[query, None], members, found)
+            scores[query, :found], places[query, :found] = exact
+        return scores, places
 
 
 def inverted_index(flat: Any, lists: InvertedLists) -> InvertedIndex | DecodedLists | SketchLists:
@@ -199,22 +245,21 @@ def inverted_index(flat: Any, lists: InvertedLists) -> InvertedIndex | DecodedLi
 def check_lists(flat: Any) -> None:
     """Check that there are inverted lists for the codes in a flat index, as `inverted_index`."""
     if not isinstance(flat, DecodedIndex):
-        empty_inverted_index(flat, 1)
+        empty_inverted_index(flat_codes_of(flat), 1, isinstance(flat, faiss.IndexRefine))
 
 
-def empty_inverted_index(flat: Any, n_lists: int) -> Any:
-    """Return an empty FAISS index of `n_lists` inverted lists for the same kind of codes as a flat FAISS index.
+def empty_inverted_index(exact: Any, n_lists: int, is_fast_scan: bool) -> Any:
+    """Return an empty FAISS index of `n_lists` inverted lists for the same kind of codes as the FAISS index `exact`.
 
     Raises
     ------
     VecsmithError
         If FAISS has no inverted lists for such codes.
     """
-    exact = flat_codes_of(flat)
     # FAISS requires a coarse quantizer of the scan's dimensions; preassigned searches do not use it
     arguments = faiss.IndexFlatIP(exact.d), exact.d, n_lists
     index: Any
-    if isinstance(flat, faiss.IndexRefine) and isinstance(exact, faiss.IndexPQ):
+    if is_fast_scan:
         index = faiss.IndexIVFPQ(*arguments, exact.pq.M, exact.pq.nbits, faiss.METRIC_INNER_PRODUCT)
         index.pq = exact.pq
     elif isinstance(exact, faiss.IndexScalarQuantizer):
@@ -234,6 +279,12 @@ def empty_inverted_index(flat: Any, n_lists: int) -> Any:
 def flat_codes_of(flat: Any) -> Any:
     """Return the FAISS index that stores the codes: the refinement of a fast scan, or else the flat index itself."""
     return faiss.downcast_index(flat.refine_index) if isinstance(flat, faiss.IndexRefine) else flat
+
+
+def codes_in(exact: Any) -> Codes:
+    """Return the codes (n, bytes) that a FAISS index stores, as a view that is valid as long as the index lives."""
+    size = exact.ntotal, exact.code_size
+    return np.asarray(faiss.rev_swig_ptr(exact.codes.data(), size[0] * size[1]).reshape(size))
 
 
 def _fast_scan(lists: Any) -> Any:

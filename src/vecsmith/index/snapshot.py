@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
-from vecsmith.embeddings import Rows
+from vecsmith.embeddings import ConcatenatedRows, Rows
 from vecsmith.errors import VecsmithError
 from vecsmith.index.coded_vectors import Originals, read_coordinates, stored_array
-from vecsmith.index.concatenated_rows import ConcatenatedRows
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.row_filter import MaskFilter, RowFilter, row_filter
 from vecsmith.index.scanning import CodePartition
@@ -71,7 +70,7 @@ class Snapshot(DropsCache):
         """Position (n,) of each row among rows with equal scores; None where it is the row number."""
         if not self.ties_by_id:
             return None
-        ids = [id_ for segment in self.segments for id_ in segment.rows.each("id")]
+        ids = [id_ for segment in self.segments for id_ in segment.rows.ids]
         by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
         return np.argsort(np.fromiter(by_id, np.int64))
 
@@ -232,7 +231,7 @@ class Snapshot(DropsCache):
         VecsmithError
             If the segment has an id of a row that is not deleted.
         """
-        for id_ in segment.rows.each("id"):
+        for id_ in segment.rows.ids:
             row = self.find(id_)
             if row is not None and (self.deleted is None or not self.deleted[row]):
                 raise VecsmithError(f"The id {id_!r} is in the index already; delete it first.")

@@ -8,6 +8,8 @@ import numpy as np
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs.stages import inner
 
+RankOf = Callable[[RowNumbers], RowNumbers]
+"""A function that returns the position of each row number among documents with equal scores."""
 ROUNDING = 1e-6
 """Maximum difference, relative to the length of the query, of one document's scores computed in different batches."""
 
@@ -20,7 +22,7 @@ def rounding_tolerance(Q: Floats) -> Floats:
 def sort_by_score(
     scores: Floats,
     rows: RowNumbers,
-    rank_of: Callable[[RowNumbers], RowNumbers],
+    rank_of: RankOf,
     tolerance: Floats,
     content_of: Callable[[int], object],
 ) -> tuple[Floats, RowNumbers]:
@@ -61,7 +63,16 @@ def sort_by_score(
     return scores, rows
 
 
-def _sort(scores: Floats, rows: RowNumbers, rank_of: Callable[[RowNumbers], RowNumbers]) -> tuple[Floats, RowNumbers]:
+def best_first(scores: Floats, rows: RowNumbers, rank_of: RankOf, k: int) -> tuple[Floats, RowNumbers]:
+    """Return the k highest scores (n,) of one query and their rows, best first; ties, at the cut too, by rank."""
+    if len(scores) > k:
+        kept = scores >= np.partition(scores, -k)[-k]
+        scores, rows = scores[kept], rows[kept]
+    scores, rows = (sorted_[0] for sorted_ in _sort(scores[None], rows[None], rank_of))
+    return scores[:k], rows[:k]
+
+
+def _sort(scores: Floats, rows: RowNumbers, rank_of: RankOf) -> tuple[Floats, RowNumbers]:
     """Sort documents by falling score, exact ties by rank."""
     places = np.lexsort((rank_of(rows), -scores), axis=1)
     return np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)

@@ -13,6 +13,7 @@ Communications 38(1). Tseng et al. 2024, QTIP, https://arxiv.org/abs/2406.11235,
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -94,10 +95,9 @@ def viterbi(
 def kernels() -> ModuleType | None:
     """Return the compiled loops of `vecsmith.codecs.quantizers.trellis_kernels`, or None if numba is not installed."""
     try:
-        from vecsmith.codecs.quantizers import trellis_kernels
-    except ImportError:
+        return import_module(f"{__package__}.trellis_kernels")
+    except (ImportError, RuntimeError):  # no numba, or no folder where it may store compiled loops
         return None
-    return trellis_kernels
 
 
 def _cost_factors(steps: Sequence[Step], weights: Floats, values: dict[Step, Floats]) -> Iterator[Floats]:

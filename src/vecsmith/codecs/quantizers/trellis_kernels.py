@@ -3,22 +3,31 @@
 They give the same codes as the NumPy loops of `vecsmith.codecs.quantizers.trellis_coding`. A compiled loop keeps the
 costs of one vector in the CPU cache, where NumPy passes over arrays of many vectors.
 
-numba compiles a loop when it is first called, and stores the result beside this file or in the user's cache.
+numba compiles a loop when it is first called, and stores the result beside this file or in the user's cache. The
+number of states is a constant here, so that the compiler unrolls the loops.
 """
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats
+from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
-STATE_BITS = 8
-STATES = 256
 BLOCK_CODES = 64
 """Codes that are scored at a time, so that a table stays in the CPU cache."""
 SMALLEST = np.finfo(np.float32).tiny
 
-compiled = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nnan", "nsz"})
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function; fused multiply-add is allowed, as in the matrix products of the NumPy loops."""
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "nsz"}}
+    return cast("Function", njit(**options)(function))
 
 
 @compiled
