@@ -135,8 +135,11 @@ def test_tables_of_the_command_line(folders: list[str], tmp_path: Path) -> None:
         (["--metric", "P"], "The metric P needs a cutoff"),
     ],
 )
-def test_bad_options_are_refused_before_any_work(options: list[str], message: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["compare", "--out", str(tmp_path / "out"), *options])
+def test_bad_options_are_refused_before_any_work(
+    options: list[str], message: str, folders: list[str], tmp_path: Path
+) -> None:
+    task = ["--task", folders[0], "--encoder", "vectors:toy"]
+    done = CliRunner().invoke(app, ["compare", *task, "--out", str(tmp_path / "out"), *options])
     assert isinstance(done.exception, VecsmithError)
     assert message in str(done.exception)
     assert not (tmp_path / "out").exists()

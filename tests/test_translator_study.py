@@ -293,11 +293,11 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     shown = CliRunner().invoke(app, ["study", "--help"], terminal_width=100).output
     assert all(f"\n  {name} " in shown for name in STUDIES)
     for option, value, owner in (
-        ("--method", "canonical", "translators"),
-        ("--workers", "2", "translators"),
+        ("--method", "canonical", "the studies translators, binary-training"),
+        ("--workers", "2", "the study translators"),
     ):
         refused = CliRunner().invoke(app, ["study", "quantization", option, value])
-        assert f"{option} is for the study {owner}, not for quantization" in str(refused.exception)
+        assert f"{option} is for {owner}, not for quantization" in str(refused.exception)
     refused = CliRunner().invoke(app, ["study", "quantization", "--width", "8"])
     assert "autoencoder-dimensions, small-to-large, not for quantization; leave it out" in str(refused.exception)
     refused = CliRunner().invoke(app, ["study", "small-to-large", "--width", "8", "--width", "4"])

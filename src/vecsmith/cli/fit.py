@@ -52,14 +52,16 @@ def fit(
     task: Annotated[
         str | None,
         typer.Option(
-            metavar="TASK", help="Fit on the documents of this task; auto and fuse are also judged by its queries."
+            metavar="TASK",
+            help="Fit on the documents of this task; auto, fuse and loss=contrastive also use its queries.",
         ),
     ] = None,
     encoder: Annotated[
         str, typer.Option(metavar="ENCODER", help="Encoder of the documents and queries of --task.")
     ] = "static",
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split of --task whose judgements auto and fuse use.")
+        str,
+        typer.Option(metavar="SPLIT", help="Split of --task whose judgements auto, fuse and loss=contrastive use."),
     ] = "dev",
     size: Annotated[
         int | None,
@@ -102,6 +104,7 @@ def fit(
     vecsmith fit auto --min-retention 0.95 --queries 200 --vectors corpus.npy --out my-codec
     vecsmith fit auto --bytes 48 --for pgvector --vectors corpus.npy --out my-codec
     vecsmith fit auto --min-retention 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
+    vecsmith fit "thresholds(loss=contrastive)" --task beir/scifact --encoder vectors:minilm --split train --out code
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
     from vecsmith.advise.choice import choose
@@ -113,6 +116,7 @@ def fit(
     from vecsmith.codecs.reducers.trained import Trained
     from vecsmith.embeddings import Columns
     from vecsmith.encoders import embed_task
+    from vecsmith.evaluation.judged_pairs import judged_pairs, training_rows
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
     from vecsmith.report.advice import trade_off
@@ -124,7 +128,7 @@ def fit(
     judged = None
     if task is not None and not vectors:
         judged = ValidationTask(load_task(task), encoder, split)
-        embedded = embed_task(judged.task, encoder)[0]
+        embedded, query_vectors = embed_task(judged.task, encoder)
     elif vectors and task is None:
         embedded = _open(vectors, Columns(column))
     else:
@@ -139,7 +143,11 @@ def fit(
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = weights_on_queries(judged, seed)
     judges = _open(validation, Columns(column)).unit if validation else None
-    codec.fit(embedded.unit, validation=judges).save(out, force)
+    pairs = None
+    if judged and codec.uses_pairs:
+        rows = training_rows(judged.task, split, embedded, seed)
+        pairs = judged_pairs(judged.task, split, query_vectors, embedded, rows)
+    codec.fit(embedded.unit, validation=judges, pairs=pairs).save(out, force)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
         say(f"{spec} is not trained, so --validation was not used; a preset trains, such as autoencoder96:mlp1.")
     if as_json:

@@ -173,7 +173,11 @@ def study(
     fit_on: FitOn = "cross",
     seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Random seed; repeatable.")] = [0, 1, 2],  # noqa: B006
     method: Annotated[
-        list[str], typer.Option(metavar="SPEC", help="translators: measure this translator instead of all; repeatable.")
+        list[str],
+        typer.Option(
+            metavar="SPEC",
+            help="translators, binary-training: measure this translator or codec instead of all; repeatable.",
+        ),
     ] = [],  # noqa: B006
     width: Annotated[
         list[int],
@@ -220,7 +224,7 @@ def study(
         raise unknown("study", name, STUDIES)
     chosen: dict[str, Any] = {}
     for option, parameter, value, owners in (
-        ("--method", "methods", method, ("translators",)),
+        ("--method", "methods", method, ("translators", "binary-training")),
         ("--workers", "workers", workers, ("translators",)),
         ("--width", "widths", width, (*WIDTH_STUDIES, "small-to-large")),
     ):

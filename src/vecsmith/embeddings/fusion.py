@@ -175,7 +175,13 @@ class ConcatenatedVectors:
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> Floats:
         """Return the rows of a slice or of row numbers (m,), without reading other rows."""
-        return np.hstack([block[rows] for block in self._blocks])
+        count = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
+        result, start = np.empty((count, self.shape[1]), np.float32), 0
+        for block in self._blocks:
+            width = block.unit.shape[1]
+            result[:, start : start + width] = block[rows]
+            start += width
+        return result
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.float32, copy=False)

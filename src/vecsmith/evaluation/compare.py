@@ -147,7 +147,9 @@ def measure(
             corpus, queries = embed_task(task, encoder, encoder_options)
             specs = list(lines) if encoder in encoders else [BASELINE]
             training = training_set(fit_on, corpus) if encoder in encoders else None
-            runner = TaskRunner(task, split, encoder, corpus, queries, fit_on, training, seed, recenter, metrics)
+            runner = TaskRunner(
+                task, split, encoder, corpus, queries, fit_on, training, seed, recenter, metrics=metrics
+            )
             stages = [*retrievers.fusion_stages, *rerankers] if encoder in encoders else []
             group: list[Measurement] = []
             for spec in track(specs, f"{task.name}, {encoder}", len(specs)):

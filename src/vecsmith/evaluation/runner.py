@@ -15,6 +15,7 @@ from vecsmith.codecs import Codec, is_codec
 from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.fusion_weight import choose_weight
+from vecsmith.evaluation.judged_pairs import judged_pairs
 from vecsmith.evaluation.judged_queries import JudgedQueries, Search
 from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality
 from vecsmith.evaluation.preservation import SimilarityPreservation
@@ -28,6 +29,7 @@ from vecsmith.retrievers.base import rank_by_id
 from vecsmith.retrievers.stages import BM25_PACKAGES
 from vecsmith.retrievers.vector_sources import PrecomputedVectors
 from vecsmith.tasks import Task
+from vecsmith.training import JudgedPairs
 
 BASELINE = "float32"
 LineScoring = Scoring | Literal["exact", "two-stage"]
@@ -98,6 +100,8 @@ class TaskRunner:
         Seed of the codecs and of the halves of the corpus.
     recenter : bool
         Whether to replace the means of the codecs by the means of the vectors that they encode.
+    pairs_split : str
+        The split whose judged pairs train codecs with a contrastive loss; empty for pseudo-queries.
     metrics : sequence of str
         Names of metrics to compute besides `DEFAULT_METRICS`.
     """
@@ -111,6 +115,7 @@ class TaskRunner:
     training: EmbeddingSet | None
     seed: int
     recenter: bool = False
+    pairs_split: str = ""
     metrics: Sequence[str] = ()
 
     def measure(
@@ -153,19 +158,25 @@ class TaskRunner:
 
     def _encode(self, spec: str) -> Encoded:
         recenter = self.recenter and spec != BASELINE
-        return encode_corpus(spec, self._documents, self.fit_on, self.seed, self.training, recenter, self.corpus.blocks)
+        pairs = self._pairs if self.pairs_split else None
+        return encode_corpus(
+            spec, self._documents, self.fit_on, self.seed, self.training, recenter, self.corpus.blocks, pairs
+        )
 
     @cached_property
     def _key(self) -> list[object]:
         """The inputs of a measurement besides codec and scoring, for the key of the cache."""
         fit_on = self.training.fingerprint if self.training else self.fit_on
         sets = [self.corpus.fingerprint, self.queries.fingerprint]
-        names = [self.task.name, self.encoder, self.fit_on, self.recenter, list(self.metrics)]
+        names = [self.task.name, self.encoder, self.fit_on, self.recenter, self.pairs_split, list(self.metrics)]
         return [names, self.task.fingerprint, self.split, sets, fit_on, self.seed, versions(), code_hash()]
 
     @cached_property
     def _documents(self) -> Floats:
         return normalize(self.corpus.vectors)
+
+    def _pairs(self, rows: RowNumbers) -> JudgedPairs:
+        return judged_pairs(self.task, self.pairs_split, self.queries, self.corpus, rows)
 
     @cached_property
     def _judged(self) -> JudgedQueries:

@@ -28,8 +28,8 @@ class Training:
 
     Attributes
     ----------
-    loss : {"similarity", "mse", "cosine"}
-        A listwise loss of the ranking, the squared reconstruction error, or one minus the cosine.
+    loss : {"listwise", "mse", "cosine"}
+        The listwise loss of the ranking, the squared reconstruction error, or one minus the cosine.
     steps : int
         Maximum number of steps. With 0, the initial parameters are returned.
     epochs : int or None
@@ -50,7 +50,7 @@ class Training:
         Initial learning rate of the logarithm of the inverse temperature.
     """
 
-    loss: Literal["similarity", "mse", "cosine"] = "similarity"
+    loss: Literal["listwise", "mse", "cosine"] = "listwise"
     steps: int = 200
     epochs: int | None = EPOCHS
     batch: int = 2048
