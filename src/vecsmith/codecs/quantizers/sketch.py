@@ -1,5 +1,6 @@
 """Search of codes that FAISS cannot scan: a fast scan of short sketches, then exact scores of the candidates."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,11 +14,11 @@ from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
-MAX_CANDIDATES = 4096
+MAX_CANDIDATES = 2048
 """Maximum number of candidates of a query, if few results are requested."""
 CANDIDATES_PER_RESULT = 8
 """Minimum number of candidates per result."""
-FIRST_CANDIDATES = 128
+FIRST_CANDIDATES = 256
 """Number of candidates that are scored before a search checks for the first time whether it may stop."""
 DEVIATIONS = 3.5
 """Standard deviations by which the sketch of a document is expected to underrate it at most."""
@@ -41,8 +42,8 @@ class ScoredQuantizer(Protocol):
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, e) in that basis."""
 
-    def scores(self, q: Floats, codes: Codes) -> Floats:
-        """Return the inner products (n,) of a query (d,) with the decoded vectors."""
+    def scorer(self, q: Floats) -> Callable[[Codes], Floats]:
+        """Return a function from codes to the inner products (n,) of a query (d,) with the decoded vectors."""
 
 
 class SketchIndex(DecodedIndex):
@@ -66,7 +67,7 @@ class SketchIndex(DecodedIndex):
     sketched = True
 
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
-        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
+        super().__init__(quantizer.decode, np.asarray(codes), quantizer.input_dimensions_)
         self._quantizer, self._size = quantizer, size
 
     @cached_property
@@ -162,15 +163,12 @@ class SketchIndex(DecodedIndex):
 
         `estimates` (c,) are the scores of their sketches.
         """
-        exact, stop = np.empty(0, np.float32), max(FIRST_CANDIDATES, 2 * k)
-        while True:
-            start = len(exact)
-            codes = self._codes[candidates[start:stop]]
-            exact = np.append(exact, self._quantizer.scores(q, codes))
-            if stop >= len(candidates):
-                return exact
-            errors = exact - estimates[:stop]
-            expected = estimates[stop] + errors[start:].mean() + DEVIATIONS * errors.std()
+        score, stop = self._quantizer.scorer(q), max(FIRST_CANDIDATES, 2 * k)
+        exact = score(self._codes[candidates[:stop]])
+        while len(exact) < len(candidates):
+            errors = exact - estimates[: len(exact)]
+            expected = estimates[len(exact)] + errors[len(exact) // 2 :].mean() + DEVIATIONS * errors.std()
             if expected < np.partition(exact, -k)[-k]:
-                return exact
-            stop += stop // 2
+                break
+            exact = np.append(exact, score(self._codes[candidates[len(exact) : 2 * len(exact)]]))
+        return exact

@@ -1,5 +1,6 @@
 """Trellis-coded quantization of principal components: the best quality per byte, searched through sketches."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import ClassVar
 
@@ -143,25 +144,33 @@ class Trellis(ComponentQuantizer):
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
         return SketchIndex(self, codes, self.sketch_bytes)
 
-    def scores(self, q: Floats, codes: Codes) -> Floats:
-        """Return the inner products (n,) of a query (d,) with the decoded codes, as sums of table entries.
+    def scorer(self, q: Floats) -> Callable[[Codes], Floats]:
+        """Return a function that scores codes (n, bytes_per_vector) for a query (d,), without decoding them.
 
-        The value of a component follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the
-        steps of one entry per state.
+        Its values (n,) are the inner products of the query with the decoded codes. A value follows from
+        the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the steps of one table entry per state.
         """
+        weights, along_mean, norm_of_mean = self.components_ @ q, q @ self.mean_, self.mean_ @ self.mean_
         compiled = kernels()
         if compiled is not None:
-            result = np.empty(len(codes), np.float32)
-            along, mean = self._basis[1][:-1], np.float32(self.mean_ @ self.mean_)
-            weights = self.components_ @ q
-            compiled.scores(np.array(codes), *self._compiled_tables, weights, along, q @ self.mean_, mean, result)
-            return result
+            along, loop = self._basis[1][:-1], compiled.scores
+
+            def score_compiled(codes: Codes) -> Floats:
+                result = np.empty(len(codes), np.float32)
+                loop(np.array(codes), *self._compiled_tables, weights, along, along_mean, norm_of_mean, result)
+                return result
+
+            return score_compiled
         values, squares, first = self._tables
-        entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
-        products = np.add.reduceat((self.components_ @ q)[:, None] * values, first, axis=0)
-        norms = self.mean_ @ self.mean_ + squares.take(entries).sum(axis=1)
-        scores = q @ self.mean_ + products.take(entries).sum(axis=1)
-        return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
+        products = np.add.reduceat(weights[:, None] * values, first, axis=0)
+
+        def score(codes: Codes) -> Floats:
+            entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
+            norms = norm_of_mean + squares.take(entries).sum(axis=1)
+            scores = along_mean + products.take(entries).sum(axis=1)
+            return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
+
+        return score
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -207,18 +207,24 @@ def scores(
     result : ndarray of shape (n,), float32
         Result.
     """
+    n_bytes = codes.shape[1]
     block_scores, block_norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
-    states = np.empty(BLOCK_CODES, np.int64)
+    states = np.empty(BLOCK_CODES, np.int32)
+    columns = np.zeros((n_bytes + 2, BLOCK_CODES), np.int32)  # a byte of zeros before and after each stream
     for start in range(0, len(codes), BLOCK_CODES):
         block = codes[start : start + BLOCK_CODES]
+        for row in range(len(block)):
+            for byte in range(n_bytes):
+                columns[1 + byte, row] = block[row, byte]
         block_scores[:], block_norms[:] = score, norm
         first = 0
         for step in range(len(ends)):
-            for row in range(len(block)):
-                states[row] = _reversed_state(block[row], ends[step])
+            before, after, shift = columns[ends[step] >> 3], columns[(ends[step] >> 3) + 1], ends[step] & 7
+            for row in range(BLOCK_CODES):
+                states[row] = (before[row] >> shift | after[row] << (8 - shift)) & 255
             for value in range(first, first + values[step]):
                 table, weight, twice = rows[value], q[value], 2 * along[value]
-                for row in range(len(block)):
+                for row in range(BLOCK_CODES):
                     x = table[states[row]]
                     block_scores[row] += weight * x
                     block_norms[row] += (twice + x) * x
