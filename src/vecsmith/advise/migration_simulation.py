@@ -9,7 +9,7 @@ from typing import Self
 import faiss
 import numpy as np
 
-from vecsmith.advise.prediction import MAX_PSEUDO_QUERIES, without_own
+from vecsmith.advise.pseudo_queries import MAX_PSEUDO_QUERIES, without_own
 from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
