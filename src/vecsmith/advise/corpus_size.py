@@ -20,6 +20,8 @@ MIN_DOCUMENTS = round(4 * NDCG_DEPTH / SHARES[0])
 """Minimum number of documents, so that the smallest share has 40."""
 RESAMPLES = 200
 """Bootstrap samples of the queries."""
+LEAST_RETENTION = 1e-6
+"""Lower bound of a retention, whose logarithm is taken."""
 LEAST_VARIANCE = 1e-6
 """Lower bound of the variance of an exponent."""
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9}
@@ -47,7 +49,9 @@ class Forecast:
 
 @dataclass(frozen=True)
 class LossGrowth:
-    """Growth of a loss with the number n of documents: the loss is proportional to n to the power of `exponent`.
+    """Growth of a loss with the number n of documents: −log(retention) is proportional to n to the power of `exponent`.
+
+    A small loss is proportional to the same power of n; a large loss stays below 1.
 
     Attributes
     ----------
@@ -74,10 +78,12 @@ class LossGrowth:
         """
         ratio = log(documents / known.documents)
         factor, spread = exp(self.exponent * ratio), Z * self.error * ratio
-        loss = (1 - known.retention) * factor
-        below = hypot((known.retention - known.low) * factor, max(loss, 0) * (exp(spread) - 1))
-        above = hypot((known.high - known.retention) * factor, max(loss, 0) * (1 - exp(-spread)))
-        return Forecast(documents, max(1 - loss, 0), max(1 - loss - below, 0), max(1 - loss + above, 0))
+        low, loss, high = (-log(max(share, LEAST_RETENTION)) for share in (known.low, known.retention, known.high))
+        # a codec that retains more than float32 on some queries does not gain from other documents
+        grown = loss * factor if loss > 0 else loss
+        more = hypot((low - loss) * factor, max(grown, 0) * (exp(spread) - 1))
+        less = hypot((loss - high) * factor, max(grown, 0) * (1 - exp(-spread)))
+        return Forecast(documents, exp(-grown), exp(-grown - more), exp(-grown + less))
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,8 @@ CALIBRATED_GROWTH = GrowthCalibration(intercept=0.22, slope=0.3, error=0.09)
 def fit_exponents(losses: Sequence[Doubles], seed: int = 0) -> tuple[Doubles, Doubles]:
     """Fit the exponents with which the losses of several codecs grow, and the variances of their sampling errors.
 
-    The exponent of a codec is the slope of the logarithm of its loss over that of the number of documents. Its sampling
-    error comes from a bootstrap over the queries. The exponents are then shrunk toward their mean, as in a
+    The exponent of a codec is the slope of log(−log(retention)) over the logarithm of the number of documents. Its
+    sampling error comes from a bootstrap over the queries. The exponents are then shrunk toward their mean, as in a
     random-effects meta-analysis (DerSimonian and Laird, 1986).
 
     Parameters
@@ -133,10 +139,11 @@ def fit_exponents(losses: Sequence[Doubles], seed: int = 0) -> tuple[Doubles, Do
 
 
 def _slopes(losses: Doubles) -> Doubles:
-    """Return the slopes (m,) of the logarithm of losses (m, n_shares) over that of `SHARES`, by least squares."""
+    """Return the exponents (m,) of losses (m, n_shares), by least squares."""
     x = np.log(SHARES)
     x -= x.mean()
-    return np.asarray(np.log(np.maximum(losses, LEAST_LOSS / 100)) @ x / (x @ x))
+    retentions = np.clip(1 - losses, LEAST_RETENTION, 1 - LEAST_LOSS / 100)
+    return np.asarray(np.log(-np.log(retentions)) @ x / (x @ x))
 
 
 def shrink(exponents: Doubles, variances: Doubles) -> tuple[Doubles, Doubles]:

@@ -10,7 +10,6 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.index import Index, Scoring
-from vecsmith.index.shortlist import score_shortlist
 
 MAX_DOCUMENTS = 50_000
 """Maximum vectors that candidates are fitted and tested on."""
@@ -50,6 +49,7 @@ class PseudoQueries:
             raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * NDCG_DEPTH}.")
         self._rows = nonzero[sample_rows(len(nonzero), MAX_PSEUDO_QUERIES, rng)]
         self._depth = min(depth, len(self.documents) - 1)
+        self._float_scores = self.documents[self._rows] @ self.documents.T
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def losses(self, encoded: Encoded, scoring: Scoring = "asymmetric", shares: Sequence[float] = (1.0,)) -> Doubles:
@@ -75,7 +75,7 @@ class PseudoQueries:
         """Return the float scores (n_queries, depth) of the documents ranked by codes, without the query itself."""
         X, rows = self.documents, self._rows
         _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], self._depth + 1)
-        return score_shortlist(X[rows], without_own(ranked, rows), lambda chosen: X[chosen])
+        return np.take_along_axis(self._float_scores, without_own(ranked, rows), axis=1)
 
 
 def without_own(ranked: RowNumbers, queries: RowNumbers) -> RowNumbers:
