@@ -16,7 +16,7 @@ from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH
-from vecsmith.evaluation.folds import Encoded, encode_corpus
+from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.evaluation.runner import Measurement
 from vecsmith.index import Scoring
 from vecsmith.progress import track
@@ -118,9 +118,9 @@ def predict(
     for spec in track(specs, "Trying codecs", len(specs)):
         encoded = encode_corpus(spec, X, seed=seed)
         losses.append(pseudo_queries.losses(encoded, scoring, shares))
-        loss = predicted_loss(losses[-1][-1], encoded)
-        low, high = CALIBRATED.bounds(max(loss, 0), queries or inf)
         codec = encoded.parts[0].codec
+        loss = predicted_loss(losses[-1][-1], codec)
+        low, high = CALIBRATED.bounds(max(loss, 0), queries or inf)
         predictions.append(
             Prediction(
                 spec,
@@ -138,14 +138,14 @@ def predict(
     return with_growth(predictions, losses, len(X), len(vectors), corpus_size, seed) if grows else predictions
 
 
-def predicted_loss(losses: Doubles, encoded: Encoded) -> float:
+def predicted_loss(losses: Doubles, codec: Codec) -> float:
     """Return the predicted loss of a codec for the losses (n_queries,) of pseudo-queries.
 
     The loss of a codec with reducers is multiplied by `REDUCER_FACTOR`, because queries have a larger share of their
     length than documents in the directions that a reducer removes.
     """
     loss = float(losses.mean())
-    return min(loss * REDUCER_FACTOR, 1) if encoded.parts[0].codec.reducers else loss
+    return min(loss * REDUCER_FACTOR, 1) if codec.reducers else loss
 
 
 def stores_of(codec: Codec) -> tuple[str, ...]:

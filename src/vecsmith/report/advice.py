@@ -57,7 +57,7 @@ def migration_plan(plan: Plan) -> Findings:
             option.name,
             f"{option.re_embedded:.0%}",
             f"{option.retention:.1%}",
-            f"{max(option.interval[0], 0):.1%} – {min(option.interval[1], 1):.1%}",
+            f"{max(option.interval[0], 0):.1%} – {option.interval[1]:.1%}",
         ]
         for option in plan.options
     ]
