@@ -8,7 +8,6 @@ interrupted step must be there completely, or absent, or rejected by a `Vecsmith
 The first fault ends the run with status 1 and names the seed, scenario and kill.
 """
 
-import argparse
 import multiprocessing
 import shutil
 import sys
@@ -26,49 +25,42 @@ import chromadb.config  # noqa: F401 - so that no child has to
 import faiss
 import lancedb  # noqa: F401
 import numpy as np
-import usearch.index
-from numpy.typing import NDArray
+import typer
+import usearch.index  # noqa: F401
 from soak import expect
 
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
-from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, writer
-from vecsmith.index import CodeSet
+from vecsmith.array_types import Floats
+from vecsmith.embeddings import EmbeddingWriter, Provenance, Rows, normalize, writer
+from vecsmith.index import CodeSet, Scoring
 from vecsmith.stores import export_codes, store_named
 
 LONGEST, SLOWER = 0.2, 2
 """Maximum seconds of work before a child is killed, and the factor for databases."""
 PATIENCE = 120
 """Maximum seconds for a child to check the folder."""
-DIMENSIONS, ROWS, ADDED, TABLES = 32, 300, 20, 8
+DIMENSIONS, ROWS, TABLES = 32, 300, 8
+ADDITIONS = 4
+"""Additions to an index before a new one is started."""
 SHARDS, SHARD_ROWS = 4, 64
-MAX_ROWS = 1500
-"""Rows of an index before a new one is started."""
-Floats = NDArray[np.float32]
 
 
 def vectors(number: int, rows: int = ROWS) -> Floats:
-    """Return the vectors of a step, which differ from step to step."""
-    X = np.random.default_rng(number).standard_normal((rows, DIMENSIONS)).astype(np.float32)
-    return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True))
+    """Return the unit vectors of a step, which differ from step to step."""
+    return normalize(np.random.default_rng(number).standard_normal((rows, DIMENSIONS)).astype(np.float32))
 
 
 @cache
-def codec() -> vecsmith.Codec:
-    """Return the codec of the indexes."""
-    return vecsmith.codec("hybrid8B").fit(vectors(0))
-
-
-@cache
-def bits() -> vecsmith.Codec:
-    """Return the codec of the exported codes."""
-    return vecsmith.codec("binary").fit(vectors(0))
+def codec(spec: str) -> vecsmith.Codec:
+    """Return a fitted codec."""
+    return vecsmith.codec(spec).fit(vectors(0))
 
 
 def code_set(number: int) -> CodeSet:
     """Return the codes of a step, whose number depends on the step."""
-    X = vectors(number, ROWS + number % 7)
-    return CodeSet(bits(), bits().encode(X), Rows(len(X), [f"{number}-{row}" for row in range(len(X))]), Provenance())
+    X, bits = vectors(number, ROWS + number % 7), codec("binary")
+    return CodeSet(bits, bits.encode(X), Rows(len(X), [f"{number}-{row}" for row in range(len(X))]), Provenance())
 
 
 def refused(action: Callable[[], Any]) -> bool:
@@ -82,20 +74,20 @@ def refused(action: Callable[[], Any]) -> bool:
 
 
 class Save:
-    """Save an index over the existing one: a new one of other length, or the existing one with rows added and deleted.
+    """Save an index over the existing one: the existing one with rows added and deleted, or a new one of other length.
 
-    Each addition deletes the last row of the addition before. A new index is started after `MAX_ROWS` rows.
+    Each addition deletes the last row of the addition before.
     """
 
-    def __init__(self, add: bool) -> None:
-        self.add = add
+    def __init__(self, spec: str, scoring: Scoring) -> None:
+        self.spec, self.scoring = spec, scoring
 
     def content(self, number: int) -> tuple[list[str], Floats]:
         """Return the ids and vectors of the index after a step."""
-        first = number - number % (MAX_ROWS // ADDED) if self.add else number
-        sizes = {step: ADDED - (step < number) if self.add else ROWS + step % 7 for step in range(first, number + 1)}
-        blocks = [vectors(step, ADDED if self.add else rows)[:rows] for step, rows in sizes.items()]
-        return [f"{step}-{row}" for step, rows in sizes.items() for row in range(rows)], np.concatenate(blocks)
+        first = number - number % (ADDITIONS + 1)
+        sizes = {step: ROWS + step % 7 - (step < number) for step in range(first, number + 1)}
+        ids = [f"{step}-{row}" for step, rows in sizes.items() for row in range(rows)]
+        return ids, np.concatenate([vectors(step, ROWS + step % 7)[:rows] for step, rows in sizes.items()])
 
     def found(self, folder: Path, acknowledged: int) -> int:
         if not (folder / "index").exists():
@@ -103,20 +95,24 @@ class Save:
         index = vecsmith.Index.load(folder / "index", mmap=False)
         number = int(index.rows.ids[-1].split("-")[0])
         ids, X = self.content(number)
-        expect(index.rows.ids == ids and len(cast(Any, index.originals)) == len(X), f"step {number} has other rows")
+        originals = len(X) if self.scoring != "rescored" else len(cast(Any, index.originals))
+        expect(index.rows.ids == ids and originals == len(X), f"step {number} has other rows")
         codes = np.concatenate([part.codes for part in index.partitions])
-        expect(np.array_equal(codes, codec().encode(X)), f"step {number} has other codes")
+        expect(np.array_equal(codes, codec(self.spec).encode(X)), f"step {number} has other codes")
         expect((index.search(X, 1)[1][:, 0] == range(len(X))).all(), f"step {number} finds other rows")
+        # trellis codes are searched through sketches for a single query, and decoded for a batch
+        expect(index.search(X[-1:], 1)[1][0, 0] == len(X) - 1, f"step {number} does not find its last row")
         return number
 
     def step(self, folder: Path, number: int) -> None:
-        if self.add and number % (MAX_ROWS // ADDED) and (folder / "index").exists():
+        if number % (ADDITIONS + 1) and (folder / "index").exists():
             index = vecsmith.Index.load(folder / "index")
-            index.add(vectors(number, ADDED), [f"{number}-{row}" for row in range(ADDED)])
-            index.delete([f"{number - 1}-{ADDED - 1}"])
+            X = vectors(number, ROWS + number % 7)
+            index.add(X, [f"{number}-{row}" for row in range(len(X))])
+            index.delete([f"{number - 1}-{ROWS + (number - 1) % 7 - 1}"])
         else:
             ids, X = self.content(number)
-            index = vecsmith.Index(codec(), codec().encode(X), "rescored", X, ids)
+            index = vecsmith.Index(codec(self.spec), X, self.scoring, ids=ids)
         index.save(folder / "index")
 
 
@@ -155,73 +151,48 @@ class Write:
 
 
 class Export:
-    """Export to a file of a store, over the previous file."""
+    """Export decoded vectors to a store: to a file over the previous one, or to further tables of a database."""
 
     def __init__(self, store: str) -> None:
-        self.store = store
-
-    def found(self, folder: Path, acknowledged: int) -> int:
-        where = folder / "exported"
-        if not where.exists():
-            return 0
-        found = self.read(str(where))
-        for number in (acknowledged, acknowledged + 1):
-            if np.array_equal(found, code_set(number).codes):
-                return number
-        raise AssertionError(f"neither step {acknowledged} nor the next one is in the file")
-
-    def read(self, where: str) -> Any:
-        if self.store == "npy":
-            return np.load(where)
-        if self.store == "faiss":
-            whole: Any = faiss.read_index(where)
-            rescored: Any = faiss.downcast_index(whole.index)
-            exact: Any = faiss.downcast_index(rescored.refine_index)
-            return faiss.vector_to_array(exact.codes).reshape(whole.ntotal, -1)
-        graph = usearch.index.Index.restore(where)
-        return graph.get(np.arange(len(graph)))
-
-    def step(self, folder: Path, number: int) -> None:
-        export_codes(code_set(number), self.store, str(folder / "exported"))
-
-
-class Tables:
-    """Export to further tables of an embedded database."""
-
-    def __init__(self, store: str) -> None:
-        self.store = store
+        self.store, self.is_file = store, store_named(store).location == "file"
 
     def where(self, folder: Path, number: int) -> str:
-        return str(folder / f"database-{number // TABLES}")
+        return str(folder / ("exported.npy" if self.is_file else f"database-{number // TABLES}"))
 
-    def whole(self, folder: Path, number: int) -> bool:
-        codes, store = code_set(number), store_named(self.store)
-        if refused(lambda: store.read(self.where(folder, number), f"step-{number}")):
+    def holds(self, folder: Path, number: int) -> bool:
+        """Return whether the store holds a step; a table is rejected, or it is complete."""
+        where, codes = self.where(folder, number), code_set(number)
+        if refused(lambda: store_named(self.store).read(where, f"step-{number}")):
             return False
-        collection = store.read(self.where(folder, number), f"step-{number}")
+        collection = store_named(self.store).read(where, f"step-{number}")
+        X, decoded = np.concatenate(list(collection.blocks)), codes.codec.decode(codes.codes)
+        if self.is_file:
+            return len(X) == len(decoded) and np.allclose(X, decoded, atol=1e-3)
         expect(sorted(collection.ids) == sorted(codes.ids), f"step {number} has {len(collection.ids)} rows")
-        found = dict(zip(collection.ids, np.concatenate(list(collection.blocks)), strict=True))
-        decoded = codes.codec.decode(codes.codes)
-        expect(np.allclose([found[id_] for id_ in codes.ids], decoded, atol=1e-5), f"step {number} has other vectors")
+        row_of = {id_: row for row, id_ in enumerate(collection.ids)}
+        found = X[[row_of[id_] for id_ in codes.ids]]
+        expect(np.allclose(found, decoded, atol=1e-3), f"step {number} has other vectors")
         return True
 
     def found(self, folder: Path, acknowledged: int) -> int:
-        for number in range(acknowledged - acknowledged % TABLES, acknowledged + 1):
-            expect(number == 0 or self.whole(folder, number), f"step {number} is lost")
+        if self.holds(folder, acknowledged + 1):
+            return acknowledged + 1
+        first = acknowledged if self.is_file else acknowledged - acknowledged % TABLES
+        for number in range(max(first, 1), acknowledged + 1):
+            expect(self.holds(folder, number), f"step {number} is lost")
         for old in range(acknowledged // TABLES - 1):
             shutil.rmtree(folder / f"database-{old}", ignore_errors=True)
-        return acknowledged + self.whole(folder, acknowledged + 1)
+        return acknowledged
 
     def step(self, folder: Path, number: int) -> None:
         export_codes(code_set(number), self.store, self.where(folder, number), f"step-{number}", decoded=True)
 
 
 SCENARIOS: dict[str, Any] = {
-    "Index.save": Save(add=False),
-    "Index.add and save": Save(add=True),
+    "Index.save": Save("hybrid8B", "rescored"),
+    "Index.save of trellis codes": Save("trellis8B", "asymmetric"),
     "EmbeddingWriter": Write(),
-    **{f"export to {store}": Export(store) for store in ("faiss", "npy", "usearch")},
-    **{f"export to {store}": Tables(store) for store in ("lancedb", "chroma")},
+    **{f"export to {store}": Export(store) for store in ("faiss", "npy", "usearch", "lancedb", "chroma")},
 }
 
 
@@ -268,36 +239,31 @@ def look(name: str, folder: Path, acknowledged: int, seconds: float) -> int:
     return int(messages[-1])
 
 
-def kills(number: int, seed: int) -> str:
-    """Kill processes, and return a description of the first fault; empty if there was none."""
+def kills(kills: int = 1000, seed: int = 0) -> None:
+    """Kill processes that write, and check what they leave on disk; exit with the first fault."""
     rng = np.random.default_rng(seed)
     warnings.filterwarnings("ignore", "lancedb fork support")
     faiss.omp_set_num_threads(1)  # no child has the threads of its parent
     acknowledged, names = dict.fromkeys(SCENARIOS, 0), list(SCENARIOS)
-    codec(), bits()
+    codec("hybrid8B"), codec("trellis8B"), codec("binary")
     with tempfile.TemporaryDirectory() as temporary:
         # each scenario is checked once more after its last kill
-        for kill in range(number + len(names)):
+        for kill in range(kills + len(names)):
             name = names[kill % len(names)]
             folder = Path(temporary) / name
             folder.mkdir(exist_ok=True)
-            longest = LONGEST * (SLOWER if isinstance(SCENARIOS[name], Tables) else 1)
+            longest = LONGEST * (SLOWER if name in ("export to lancedb", "export to chroma") else 1)
             try:
                 acknowledged[name] = look(name, folder, acknowledged[name], rng.uniform(0, longest))
             except AssertionError as fault:
-                return f"seed {seed}, kill {kill}, {name}: {fault}"
+                sys.exit(f"seed {seed}, kill {kill}, {name}: {fault}")
             if kill % 100 == 99:
                 print(f"{kill + 1} kills", flush=True)
         for name, steps in acknowledged.items():
             left = len(list((Path(temporary) / name).glob(".*")))
             print(f"{name}: {steps} steps, {left} temporary files and folders left")
-    print(f"nothing lost in {number} kills, seed {seed}, vecsmith {vecsmith.__version__}")
-    return ""
+    print(f"nothing lost in {kills} kills, seed {seed}, vecsmith {vecsmith.__version__}")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args()
-    sys.exit(kills(chosen.kills, chosen.seed) or None)
+    typer.run(kills)

@@ -30,7 +30,7 @@ from vecsmith.advise.corpus_size import (
 from vecsmith.advise.prediction import predicted_loss
 from vecsmith.advise.pseudo_queries import MAX_DOCUMENTS, PseudoQueries
 from vecsmith.advise.retention_interval import CALIBRATED, LEAST_LOSS, POWER, RetentionInterval, Z
-from vecsmith.array_types import Doubles
+from vecsmith.array_types import Doubles, RowNumbers
 from vecsmith.codecs import Codec
 from vecsmith.encoders import embed_task
 from vecsmith.evaluation.folds import Encoded, encode_corpus
@@ -70,7 +70,7 @@ class Trial(NamedTuple):
     @property
     def is_precise(self) -> bool:
         """Whether the measured loss is four times its standard error."""
-        return min(1 - self.retention, self.loss) > max(4 * self.spread / self.queries**0.5, 0.01)
+        return bool(min(1 - self.retention, self.loss) > max(4 * self.spread / self.queries**0.5, 0.01))
 
 
 class Constants(NamedTuple):
@@ -114,7 +114,7 @@ def measure(path: Path, folder: Path, encoder: str) -> None:
             [gains.get(id_, 0) for id_ in ranking if id_ != itself][:DEPTH]
             for gains, ranking, itself in zip(relevant, names, own, strict=True)
         ]
-        return thinned_gains(np.array(found, float)) / ideal
+        return np.asarray(thinned_gains(np.array(found, float)) / ideal)
 
     known, order = [], np.random.default_rng(1).permutation(len(X))
     found: dict[str, Any] = {"documents": len(X), "float32": ndcg(encode_corpus("float32", X), "asymmetric")}
@@ -139,7 +139,7 @@ def thinned_gains(gains: Doubles) -> Doubles:
     Relevant documents are kept, and the others with the probability of each of `SHARES`.
     """
     relevant, depth = gains > 0, np.arange(10)
-    above = np.cumsum(relevant, axis=1) - relevant
+    above: RowNumbers = np.cumsum(relevant, axis=1) - relevant
     others, sums = np.arange(gains.shape[1]) - above, []
     for share in SHARES:
         kept = binom.pmf(depth, np.arange(gains.shape[1])[:, None], share)

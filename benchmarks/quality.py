@@ -1,4 +1,4 @@
-"""Run experiments on retrieval quality, and write their tables.
+"""Run experiments on retrieval quality and storage, and write their tables.
 
     python benchmarks/quality.py DATA NAME … [--task COLLECTION …] [--seed N …] [--out FOLDER]
 
@@ -9,51 +9,69 @@ Measurements of codecs are cached, so an interrupted run resumes.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
+from functools import cache, partial
+from importlib.metadata import version
+from itertools import groupby, product
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
-import quality_translators as translators
-import quality_vectors as vectors
-from quality_data import ALL, COLLECTIONS, TEST, Data, table
 
-from vecsmith.codecs.quantizers import trellis as trellis_module
-from vecsmith.codecs.quantizers import unit_length
-from vecsmith.embeddings import normalize
+import vecsmith
+from vecsmith import EmbeddingSet, Result, VecsmithError
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import measure
+from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.translation import FOLDS, cross_translate
+from vecsmith.index import CodeSet
 from vecsmith.report import findings_markdown
-from vecsmith.report.findings import Findings
+from vecsmith.report.findings import Findings, Table
+from vecsmith.retrievers import RetrieverSpecs
+from vecsmith.retrievers.stages import BM25_PACKAGES
+from vecsmith.stores import export_codes
 from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
+from vecsmith.tasks import Task
 
-UNSHRINK_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TRELLIS_BYTES = (96, 48, 24, 12)
+COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
+ALL, TEST = "train+test", "test"
+"""Splits: all judgements where an experiment chooses nothing on queries."""
 PYDOCS_MINILM = "vectors:{data}/pydocs-minilm/corpus,{data}/pydocs-minilm/queries"
+HYBRID_CODECS = ("int8", "trellis96B", "trellis48B", "binary", "trellis24B", "trellis12B")
+load = cache(vecsmith.load_task)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a run: the folder of the collections, the collections to use, seeds, and a PostgreSQL server."""
+
+    data: Path
+    task: Sequence[str]
+    seed: Sequence[int]
+    postgres: str | None
+
+    def tasks(self, names: Sequence[str] = COLLECTIONS) -> list[Task]:
+        """Return the named tasks; a built-in task is always used."""
+        chosen = [name for name in names if name in self.task or name not in COLLECTIONS]
+        return [load(str(self.data / name) if name in COLLECTIONS else name) for name in chosen]
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Findings:
+    """Return findings of one table, in which floats are shares that are printed in percent."""
+    text = [[f"{cell:.1%}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    return Findings([Table("table", title, list(columns), text)])
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Codecs of one encoder; ``{data}`` in a spec is the folder of the collections.
+    """Codecs of one encoder, compared with the float32 vectors of a baseline encoder.
 
-    Attributes
-    ----------
-    encoder : str
-        Spec of the encoder.
-    codecs : sequence of str
-        Specs of the codecs.
-    baseline : str
-        Encoder whose float32 vectors are the baseline.
-    tasks : sequence of str
-        Names of the tasks.
-    split : str
-        Split of the judgements, or several joined by ``+``.
+    In a spec, ``{data}`` stands for the folder of the collections.
     """
 
     encoder: str
@@ -62,55 +80,45 @@ class Comparison:
     tasks: Sequence[str] = COLLECTIONS
     split: str = ALL
 
-    def rows(self, data: Data, force: bool = False) -> list[list[Any]]:
+    def rows(self, options: Options) -> list[list[Any]]:
         """Return a row per codec and scoring: names, bytes, retention per task, their mean, and the p-value.
 
         Retention is a mean over the seeds. The p-value is of a paired test over the queries, with the first seed.
         """
-        encoder, baseline = (spec.format(data=data.folder) for spec in (self.encoder, self.baseline))
+        encoder, baseline = (spec.format(data=options.data) for spec in (self.encoder, self.baseline))
         lines: dict[tuple[str, ...], dict[str, list[tuple[float, Any]]]] = {}
-        for task, seed in product(data.tasks(*self.tasks), data.seeds):
-            options: dict[str, Any] = {"split": task.present(self.split), "seed": seed, "baseline": baseline}
-            groups = measure([task], [encoder], self.codecs, force=force, **options)
+        for task, seed in product(options.tasks(self.tasks), options.seed):
+            split = task.present(self.split)
+            groups = measure([task], [encoder], self.codecs, split=split, seed=seed, baseline=baseline)
             reference = groups[0][0].ndcg_at_10
             for each in groups[-1][1:]:
                 key: tuple[str, ...] = (each.result.codec, each.result.scoring, str(each.result.bytes_per_vector))
                 ratio, gains = fmean(each.ndcg_at_10) / fmean(reference), np.subtract(each.ndcg_at_10, reference)
                 lines.setdefault(key, {}).setdefault(task.name, []).append((ratio, gains))
-        rows: list[list[Any]] = []
+        name, rows = self.encoder.replace("vectors:", "").replace("{data}/", ""), []
         for key, by_task in lines.items():
-            shares = [fmean(ratio for ratio, _ in found) for found in by_task.values()]
-            p_value = stratified_p_value([found[0][1] for found in by_task.values()])
-            name = self.encoder.replace("vectors:", "").replace("{data}/", "")
+            shares = [fmean(ratio for ratio, _ in seeds) for seeds in by_task.values()]
+            p_value = stratified_p_value([seeds[0][1] for seeds in by_task.values()])
             rows.append([name, *key, *shares, fmean(shares), f"{p_value:.4f}"])
         return rows
 
 
-def compare(data: Data, comparisons: Sequence[Comparison]) -> Findings:
+def compare(options: Options, comparisons: Sequence[Comparison]) -> Findings:
     """Return the table of comparisons of the same tasks."""
-    rows = [row for each in comparisons for row in each.rows(data)]
-    tasks = [task.name for task in data.tasks(*comparisons[0].tasks)]
-    return table(TITLE, ["encoder", "codec", "scoring", "bytes", *tasks, "mean", "p"], rows)
+    rows = [row for each in comparisons for row in each.rows(options)]
+    tasks = [task.name for task in options.tasks(comparisons[0].tasks)]
+    title = "nDCG@10 over that of the baseline's float32 vectors, float queries, cross-fitted; p: paired over queries"
+    return table(title, ["encoder", "codec", "scoring", "bytes", *tasks, "mean", "p"], rows)
 
 
-def ready(models: Sequence[str]) -> str:
-    """Return the spec of ready vectors of one or several models."""
-    return "+".join(f"vectors:{model}" for model in models)
-
-
-def fusions(models: Sequence[str]) -> Comparison:
+def fusions(first: str, *others: str) -> Comparison:
     """Return the comparison of concatenated models, without and with weights, with the first model."""
-    first, *others = models
-    equal, weighted = f"fuse({','.join(models)})", f"fuse({first},{','.join(f'{name}:0.7' for name in others)})"
-    codecs = [equal, weighted, f"{equal}:fit", f"{equal}:fit,pca384"]
-    return Comparison(ready(models), codecs, ready([first]))
+    equal, weighted = f"fuse({','.join([first, *others])})", f"fuse({first},{','.join(f'{o}:0.7' for o in others)})"
+    encoder = "+".join(f"vectors:{model}" for model in (first, *others))
+    return Comparison(encoder, [equal, weighted, f"{equal}:fit", f"{equal}:fit,pca384"], f"vectors:{first}")
 
 
-TITLE = (
-    "nDCG@10 over that of the first model's float32 vectors, float queries, cross-fitted; p: paired over the queries"
-)
-PAIRS = tuple(pair.split() for pair in ("minilm wordllama", "minilm potion", "mpnet wordllama", "mpnet potion"))
-MODEL_SETS = (*PAIRS, ("minilm", "mpnet"), ("minilm", "wordllama", "potion"))
+MODEL_SETS = ("minilm wordllama", "minilm potion", "mpnet wordllama", "mpnet potion", "minilm mpnet")
 FITTED, HELD_OUT = "fuse(minilm,wordllama):fit", "fuse(minilm,static):fit"
 FUSION_CODES = [
     *("fuse(minilm,wordllama:0.7),binary", "fuse(minilm,wordllama:0.7),thresholds", f"{FITTED},thresholds"),
@@ -123,8 +131,8 @@ PYDOCS_FUSED = [
     *(f"{HELD_OUT},trellis{size}B" for size in (80, 64, 48, 40, 32, 24)),
 ]
 COMPARISONS = {
-    "fusion-pairs": [fusions(models) for models in MODEL_SETS],
-    "fusion-codes": [Comparison(ready(PAIRS[0]), FUSION_CODES, "vectors:minilm")],
+    "fusion-pairs": [fusions(*models.split()) for models in (*MODEL_SETS, "minilm wordllama potion")],
+    "fusion-codes": [Comparison("vectors:minilm+vectors:wordllama", FUSION_CODES, "vectors:minilm")],
     # no constant was chosen on pydocs
     "held-out": [
         Comparison(PYDOCS_MINILM, PYDOCS_CODES, PYDOCS_MINILM, ["pydocs"], TEST),
@@ -133,41 +141,134 @@ COMPARISONS = {
 }
 
 
-def quantizers(data: Data) -> Findings:
+def quantizers(options: Options) -> Findings:
     """Run the study of quantizers, on all questions of HotpotQA-2k and the test queries of other tasks."""
     measured = []
-    for task in data.tasks():
-        split = ALL if task.name == COLLECTIONS[0] else TEST
-        measured += measurements(
-            StudyConfig([str(data.folder / task.name)], ["vectors:minilm"], split, seeds=data.seeds)
-        )
+    for name in options.task:
+        split = ALL if name == COLLECTIONS[0] else TEST
+        measured += measurements(StudyConfig([str(options.data / name)], ["vectors:minilm"], split, seeds=options.seed))
     return findings(measured)
 
 
-def trellis(data: Data) -> Findings:
-    """Measure the trellis code with and without normalization, for powers of the correction of shrinkage."""
-    rows = []
-    codes = Comparison("vectors:minilm", [f"trellis{size}B" for size in TRELLIS_BYTES], "vectors:minilm")
-    for normalized, power in product((False, True), UNSHRINK_POWERS):
-        unit = normalize if normalized else partial(np.asarray, dtype=np.float32)
-        with patch.object(trellis_module, "UNSHRINKING_POWER", power), patch.object(unit_length, "normalize", unit):
-            # the key of the cache does not contain the patches
-            found = codes.rows(data, force=True)
-        rows += [["normalized" if normalized else "raw", f"{power:g}", *row[1:-1]] for row in found]
-    columns = ["decoded vector", "p", "codec", "scoring", "bytes", *(task.name for task in data.tasks()), "mean"]
-    return table("Retention of nDCG@10, cross-fitted, float queries", columns, rows)
+STATIC, OTHER_TEXT = ("potion", "wordllama"), "hotpotqa-2k"
+SWITCHES = [("minilm", "mpnet"), ("mpnet", "minilm"), *(way for s in STATIC for way in (("minilm", s), (s, "minilm")))]
+OTHER_PAIRS = (1000, 4000, 19_000)
+OWN_PAIRS = {OTHER_TEXT: (4000,), "scifact": (1000, 4000), "cranfield": (500, 1000)}
+"""Numbers of pairs from other text, and from the searched corpus."""
 
 
-EXPERIMENTS: dict[str, Callable[[Data], Findings]] = {
+def pairs(task: str, models: Sequence[str]) -> Iterator[tuple[bool, int]]:
+    """Yield the kinds and numbers of pairs: those of other text are True, those of the corpus are False."""
+    with_static = not {*STATIC}.isdisjoint(models)
+    if task != OTHER_TEXT:
+        yield from ((True, n) for n in (OTHER_PAIRS[-1:] if with_static else OTHER_PAIRS))
+    if not with_static:
+        yield from ((False, n) for n in OWN_PAIRS[task])
+
+
+def translators(options: Options) -> Findings:
+    """Measure translators that are fitted on pairs of other text, or cross-fitted on pairs of the corpus."""
+    rows, seed, other = [], options.seed[0], load(str(options.data / OTHER_TEXT))
+    order = np.random.default_rng(seed).permutation(len(other.corpus))
+    for models, task in product(SWITCHES, options.tasks(list(OWN_PAIRS))):
+        X, Y = (vecsmith.embed_task(other, f"vectors:{model}")[0].unit[:] for model in models)
+        (source, queries), (target, own) = (vecsmith.embed_task(task, f"vectors:{model}") for model in models)
+        judged = JudgedQueries(task, task.present(TEST), queries.ids)
+        A, B, P, Q = source.unit[:], target.unit[:], queries.unit[judged.rows], own.unit[judged.rows]
+        baseline = judged.search_exactly(Q, B).mean_ndcg_at_10
+        for (is_other, n), method in product(pairs(task.name, models), ("procrustes", "linear", "canonical")):
+            if is_other:
+                fitted = vecsmith.translator(method, seed).fit(X[order[:n]], Y[order[:n]])
+                translated = fitted.transform(A)
+            else:
+                translated, (fitted, *_) = cross_translate(method, A, B, seed, folds(len(A), FOLDS, seed, n))
+            P_translated = fitted.transform(P)
+            sides = [(P_translated, B), (Q, translated), (P_translated, translated)]
+            names = [f"{n:,} of {OTHER_TEXT if is_other else 'its own'}", task.name, " → ".join(models), method]
+            rows.append([*names, *(judged.search_exactly(*side).mean_ndcg_at_10 / baseline for side in sides)])
+    columns = ["pairs", "task", "models", "translator", "queries", "documents", "both"]
+    return table("Retention with queries or documents translated", columns, rows)
+
+
+SPECS = (
+    *("float32", "float16", "int8", "int4", "levels4", "levels3", "binary", "median", "thresholds", "grouped24B"),
+    *("itq48B", "neural48B", "binary-autoencoder48B", "hybrid48B", "additive48B", "trellis48B"),
+    *("hybrid16B+trellis32B", "pca96,int4", "pca192", "faiss:PQ96x4"),
+)
+"""One codec of every quantizer, and two with a reducer."""
+STORES = ("npy", "faiss", "usearch", "lancedb", "pgvector", "chroma")
+FIT_ROWS = 2000
+
+
+def store_bytes(options: Options) -> Findings:
+    """Measure the bytes per vector that `vecsmith export` writes, without texts; in PostgreSQL, replace a table."""
+    embedded = EmbeddingSet.open(options.data / options.task[0] / "vectors/minilm/corpus.npy")
+
+    def size(codes: CodeSet, store: str, folder: Path, decoded: bool = False) -> str:
+        postgres = store == "pgvector"
+        if postgres and not options.postgres:
+            return "not measured"
+        where = options.postgres if postgres and options.postgres else str(folder / f"{store}{decoded}.npy")
+        try:
+            exported = export_codes(codes, store, where, "vecsmith_store_bytes", decoded, force=postgres)
+        except VecsmithError as error:
+            if "--decoded" not in str(error):
+                raise
+            return "–"
+        return "unknown" if exported.bytes_per_vector is None else f"{exported.bytes_per_vector:,.0f}"
+
+    rows: list[list[Any]] = []
+    last: list[str] = []
+    for spec in SPECS:
+        # the bytes do not depend on the training set
+        codec = vecsmith.codec(spec).fit(embedded.unit[: min(FIT_ROWS, len(embedded))])
+        with TemporaryDirectory() as folder:
+            codes = CodeSet.encode(codec, embedded, Path(folder) / "codes")
+            # Chroma always gets decoded vectors, so that one measurement serves all codecs
+            last = last or ["any, with `--decoded`", "", *(size(codes, store, Path(folder), True) for store in STORES)]
+            sizes = [size(codes, store, Path(folder)) for store in STORES[:-1]]
+            rows.append([f"`{spec}`", codec.bytes_per_vector, *sizes, last[-1]])
+    title = f"Size of the file, folder or table over {len(embedded):,} vectors; –: the store does not accept the codes"
+    return table(title, ["codec", "bytes of a code", *STORES], [*rows, last])
+
+
+def hybrid(options: Options) -> Findings:
+    """Compare codecs of minilm alone and fused with BM25, on the test queries."""
+    columns, cells = ["codec", "bytes"], dict[str, list[str]]()
+    for task in options.tasks():
+        fusions = [fusion for fusion in ("rrf", "convex") if fusion == "rrf" or "train" in task.qrels]
+        specs = RetrieverSpecs("bm25", "bm25", fusions)
+        results = vecsmith.compare(
+            [task], ["vectors:minilm"], HYBRID_CODECS, split=TEST, seed=options.seed[0], retrievers=specs
+        )
+        lexical_bytes = max(result.lexical_bytes_per_vector for result in results)
+        columns += [f"{task.name} (BM25: {lexical_bytes} bytes)", *(f"+ {fusion}" for fusion in fusions)]
+        for name, lines in groupby(results, key=lambda result: result.codec):
+            by_fusion = {line.scoring.partition("+")[2]: line for line in lines}
+            row = cells.setdefault(name, [name, str(by_fusion[""].bytes_per_vector or "")])
+            row += [_hybrid_cell(by_fusion.get(fusion)) for fusion in ("", *fusions)]
+    packages = ", ".join(f"{name} {version(name)}" for name in BM25_PACKAGES)
+    title = (
+        "nDCG@10 of the test queries with minilm, float queries, cross-fitted. Columns of a task: codes alone; + rrf, "
+        "+ convex: fused with BM25, in brackets the weight of the codes, chosen on the train queries. BM25's bytes are "
+        f"per document ({packages})"
+    )
+    return table(title, columns, [*cells.values()])
+
+
+def _hybrid_cell(result: Result | None) -> str:
+    if result is None:
+        return ""
+    weight = f" ({result.second_stage['weight']:g})" if result.second_stage.get("chosen_on") else ""
+    return f"{result.ndcg_at_10:.4f}{weight}"
+
+
+EXPERIMENTS: dict[str, Callable[[Options], Findings]] = {
     **{name: partial(compare, comparisons=rows) for name, rows in COMPARISONS.items()},
     "quantizers": quantizers,
-    "trellis": trellis,
-    "pca": vectors.pca,
-    "component-weights": vectors.component_weights,
-    "inspection": vectors.inspection,
-    "translators": translators.translators,
-    "translators-beside": translators.translators_beside,
-    "mixed-index": translators.mixed_index,
+    "translators": translators,
+    "store-bytes": store_bytes,
+    "hybrid": hybrid,
 }
 
 
@@ -179,13 +280,14 @@ def main() -> None:
     parser.add_argument("--task", action="append", choices=COLLECTIONS, help="use only these collections")
     parser.add_argument("--seed", type=int, action="append", help="0 by default")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    options = parser.parse_args()
-    data = Data(options.data.resolve(), options.task or COLLECTIONS, options.seed or [0])
-    for name in options.names:
-        tables = findings_markdown(EXPERIMENTS[name](data)).partition("\n")[2].strip().replace(f"{data.folder}/", "")
-        seeds = ", ".join(map(str, data.seeds))
-        page = f"# {name}\n\nMade by `benchmarks/quality.py DATA {name}`, seed {seeds}.\n\n{tables}\n"
-        (options.out / f"{name}.md").write_text(page, encoding="utf-8")
+    parser.add_argument("--postgres", help="connection string of a PostgreSQL server with pgvector, for store-bytes")
+    given = parser.parse_args()
+    options = Options(given.data.resolve(), given.task or COLLECTIONS, given.seed or [0], given.postgres)
+    for name in given.names:
+        tables = findings_markdown(EXPERIMENTS[name](options)).partition("\n")[2].replace(f"{options.data}/", "")
+        seeds = ", ".join(map(str, options.seed))
+        page = f"# {name}\n\nMade by `benchmarks/quality.py DATA {name}`, seed {seeds}.\n\n{tables.strip()}\n"
+        (given.out / f"{name}.md").write_text(page, encoding="utf-8")
         print(page, flush=True)
 
 

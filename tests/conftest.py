@@ -68,3 +68,47 @@ def postgres() -> Iterator[str]:
     yield f"host={folder} user=postgres dbname=postgres"
     subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)
     shutil.rmtree(folder)
+
+
+WORDS = ["map", "tree", "stone", "river", "engine", "paper", "signal", "garden", "metal", "window", "silver", "cloud"]
+
+
+@pytest.fixture(scope="session")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Train a small BERT to say which part of a query's words a text has, and return its folder."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("sentence_transformers")
+    folder = tmp_path_factory.mktemp("cross-encoder") / "overlap"
+    folder.mkdir()
+    vocabulary = folder.parent / "vocab.txt"
+    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
+    tokenizer = transformers.BertTokenizerFast(vocab=str(vocabulary), model_max_length=32)
+    config = transformers.BertConfig(
+        vocab_size=len(WORDS) + 5,
+        hidden_size=32,
+        num_hidden_layers=1,
+        # with BERT's own range, so small a model learns nothing in so few steps
+        initializer_range=0.3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=32,
+        num_labels=1,
+        hidden_dropout_prob=0,
+        attention_probs_dropout_prob=0,
+    )
+    torch.manual_seed(0)
+    model = transformers.BertForSequenceClassification(config)
+    optimizer, rng = torch.optim.Adam(model.parameters(), 3e-3), np.random.default_rng(0)
+    for _ in range(200):
+        queries, texts = rng.choice(WORDS, (64, 3)), rng.choice(WORDS, (64, 5))
+        shares = [np.isin(query, text).mean() for query, text in zip(queries, texts, strict=True)]
+        features = tokenizer([*map(" ".join, queries)], [*map(" ".join, texts)], return_tensors="pt")
+        logits = model(**features).logits[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor(shares, dtype=torch.float32))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)

@@ -1,4 +1,4 @@
-"""Auto-encoders: what they promise beyond the contract."""
+"""Autoencoders: what they promise beyond the contract."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress

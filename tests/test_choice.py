@@ -134,7 +134,7 @@ def test_table_shows_the_largest_first() -> None:
     assert table.rows[0][4] == "90.0% – 100.0%"
     assert "very large set" in table.title and "43 judged" in trade_off([], 5000, 43).title
     assert table.columns[3] == "at 5,000 documents"
-    assert table.rows[0][-2:] == ["holds floats", "faiss"]
+    assert table.rows[0][-2:] == ["decodes codes", "faiss"]
 
 
 def test_too_few_vectors_and_wrong_wishes_are_refused(vectors: Vectors) -> None:

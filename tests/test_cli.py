@@ -281,7 +281,9 @@ def test_a_damaged_set_ends_with_one_sentence(task: Path, tmp_path: Path) -> Non
     shard = out / "corpus" / "vectors-00000.npy"
     shard.write_bytes(shard.read_bytes()[:-4] + b"oops")
     assert "hash" in refused("compare", "--task", task, "--encoder", f"vectors:{out}")
-    assert "hash" in refused("info", out / "corpus")
+    assert "rows" in run("info", out / "corpus").stdout
+    assert "hash" in refused("info", out / "corpus", "--verify")
+    assert "are intact" in run("info", out / "queries", "--verify").stderr
 
 
 def test_an_output_folder_that_holds_something_else(task: Path, tmp_path: Path) -> None:

@@ -23,13 +23,16 @@ from vecsmith.codecs import STAGES
 from vecsmith.errors import VecsmithError
 from vecsmith.index.two_stages import first_stage
 
-# every stage by itself, chains, and dimensions that do not fill bytes
+# every stage by itself, chains, dimensions that do not fill bytes, and other ways to train
 SPECS = [
     *(stage.example for stage in STAGES.values()),
     "pca13,binary",
     "truncate13,int4",
     "truncate30,pca11,median",
     "pca20,faiss:PQ5x4",
+    "thresholds(steps=20,starts=2,loss=similarity)",
+    "grouped3B(steps=20,rule=sum)",
+    "neural4B(steps=20,starts=2,loss=contrastive)",
 ]
 
 Vectors = NDArray[np.float32]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import vecsmith
 from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.codecs import codec as codec_module
-from vecsmith.embeddings import Provenance, rows, writer
+from vecsmith.embeddings import Provenance, Rows, strings, writer
 from vecsmith.index import CodeSet, code_set
 
 Vectors = NDArray[np.float32]
@@ -20,7 +20,7 @@ Vectors = NDArray[np.float32]
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "SHARD_ROWS", 100)
     monkeypatch.setattr(code_set, "CODE_BLOCK_ROWS", 64)
-    monkeypatch.setattr(rows, "ROW_GROUP_ROWS", 70)
+    monkeypatch.setattr(strings, "STRING_BLOCK_ROWS", 70)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_damaged_codes_are_refused(name: str, embedded: EmbeddingSet, tmp_path: 
     data[len(data) // 2] ^= 1
     (tmp_path / "codes" / name).write_bytes(data)
     with pytest.raises(VecsmithError, match="is damaged"):
-        CodeSet.open(tmp_path / "codes")
+        CodeSet.open(tmp_path / "codes", verify=True)
 
 
 def test_an_index_is_loaded_without_reading_its_codes_unless_asked(embedded: EmbeddingSet, tmp_path: Path) -> None:
@@ -107,6 +107,28 @@ def test_broken_ids_of_an_index_are_told_when_they_are_read(embedded: EmbeddingS
     index = vecsmith.Index.load(tmp_path / "codes")
     with pytest.raises(VecsmithError, match=r"rows\.parquet is broken"):
         index.rows[0]
+
+
+def test_opening_reads_neither_codes_nor_rows(embedded: EmbeddingSet, tmp_path: Path) -> None:
+    folder = tmp_path / "codes"
+    CodeSet.encode(vecsmith.codec("hybrid5B").fit(embedded.unit), embedded, folder)
+    rows, codes = (folder / "rows.parquet").read_bytes(), (folder / "codes.npy").read_bytes()
+    footer = len(rows) - int.from_bytes(rows[-8:-4], "little") - 8
+    (folder / "rows.parquet").write_bytes(b"\x7f" * footer + rows[footer:])
+    (folder / "codes.npy").write_bytes(codes[:128] + b"\x7f" * (len(codes) - 128))
+    assert len(CodeSet.open(folder)) == len(vecsmith.Index.load(folder)) == len(embedded)
+    with pytest.raises(VecsmithError, match="is damaged"):
+        CodeSet.open(folder, verify=True)
+
+
+def test_codes_of_rows_with_one_id_twice_are_not_written(vectors: Vectors, tmp_path: Path) -> None:
+    codec = vecsmith.codec("binary").fit(vectors)
+    ids = [f"d{row}" for row in range(len(vectors) - 1)]
+    with pytest.raises(VecsmithError, match="codes has the id 'd3' twice, again at row"):
+        code_set.write_codes(
+            tmp_path / "codes", codec, [codec.encode(vectors)], Rows(len(vectors), [*ids, "d3"]), Provenance()
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_folder_is_refused(embedded: EmbeddingSet, tmp_path: Path) -> None:

@@ -132,8 +132,8 @@ def test_more_documents_than_are_tried_are_accounted_for(documents: Vectors, mon
 
 def test_the_future_decides_the_choice(documents: Vectors) -> None:
     unit = EmbeddingSet(documents).unit
-    today, tried = choose(unit, None, 0.7, target="storage")
-    later, _ = choose(unit, None, 0.7, target="storage", corpus_size=10**6)
+    today, tried = choose(unit, None, 0.7, target="faiss")
+    later, _ = choose(unit, None, 0.7, target="faiss", corpus_size=10**6)
     assert later.bytes_per_vector > today.bytes_per_vector
     assert later.future is not None and later.future.low >= 0.7
     assert {"pgvector", "usearch", "lancedb"} <= set(predict(["binary"], documents)[0].stores)
@@ -163,16 +163,26 @@ def test_corpora_that_shrink_and_too_few_documents_are_refused(documents: Vector
 
 def test_fit_auto_shows_both_sizes(documents: Vectors, tmp_path: Path) -> None:
     np.save(tmp_path / "corpus.npy", documents)
-    command = ["fit", "auto", "--bytes", "6", "--vectors", str(tmp_path / "corpus.npy"), "--out", str(tmp_path / "c")]
+    command = [
+        "fit",
+        "auto",
+        "--bytes",
+        "6",
+        "--for",
+        "faiss",
+        "--vectors",
+        str(tmp_path / "corpus.npy"),
+        "--out",
+        str(tmp_path / "c"),
+    ]
     shown = CliRunner().invoke(app, [*command, "--corpus-size", "1M"], env={"COLUMNS": "300"})
     assert shown.exit_code == 0, shown.output
     assert "at 900 documents" in shown.stdout and "at 1,000,000 documents" in shown.stdout
     told = json.loads(CliRunner().invoke(app, [*command, "--corpus-size", "1e6", "--json"]).stdout)
     futures = {each["codec"]: each["future"] for each in told["tried"]}
     assert all(each["documents"] == 10**6 for each in futures.values())
-    scanned = {each["codec"]: each["future"]["retention"] for each in told["tried"] if each["scanned"]}
-    assert told["codec"] == max(scanned, key=lambda codec: scanned[codec])
-    python = vecsmith.auto(documents, bytes=6, corpus_size=10**6)
+    assert told["codec"] == max(futures, key=lambda codec: futures[codec]["retention"])
+    python = vecsmith.auto(documents, bytes=6, target="faiss", corpus_size=10**6)
     assert python.spec == told["codec"]
 
 

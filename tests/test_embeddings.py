@@ -1,6 +1,9 @@
 """Embedding sets on disk, and reading vectors from others' files."""
 
 import json
+import subprocess
+import sys
+import textwrap
 from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
@@ -10,23 +13,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vecsmith import files as files_module
 from vecsmith.embeddings import (
+    ConcatenatedRows,
     EmbeddingSet,
     EmbeddingWriter,
     Provenance,
     Rows,
     content_hash,
+    join,
     normalize,
+    rows_of,
     write_set,
     writer,
 )
-from vecsmith.embeddings import rows as rows_module
+from vecsmith.embeddings import strings as strings_module
+from vecsmith.embeddings.strings import RowNumberStrings, StringColumn
 from vecsmith.embeddings.vector_files import Columns, chosen_columns, read_vectors
 from vecsmith.errors import VecsmithError, VecsmithWarning
-from vecsmith.index.concatenated_rows import ConcatenatedRows
 from vecsmith.manifests import write_manifest
 
 ROWS = 20
+join_module = sys.modules[rows_of.__module__]
 PROVENANCE = Provenance(
     encoder="st:some/model", revision="abc", prompt="p: ", pooling="mean", max_length=64, dataset="d"
 )
@@ -193,11 +201,10 @@ def test_unit_vectors_are_read_by_slices_and_by_rows_across_shards(X, tmp_path, 
 
 
 def test_ids_and_texts_on_disk_are_read_when_they_are_asked_for(X, ids, tmp_path, monkeypatch):
-    monkeypatch.setattr(rows_module, "ROW_GROUP_ROWS", 8)
+    monkeypatch.setattr(strings_module, "STRING_BLOCK_ROWS", 8)
     EmbeddingSet(X, ids, [f"text {id_}" for id_ in ids]).save(tmp_path / "set")
     opened = EmbeddingSet.open(tmp_path / "set")
     assert pq.ParquetFile(tmp_path / "set" / "rows.parquet").num_row_groups == 3
-    assert not {"ids", "texts"} & set(vars(opened.rows))
     assert opened.rows[13] == ("d13", "text d13")
     assert opened.ids == ids
     assert opened.texts == [f"text {id_}" for id_ in ids]
@@ -207,7 +214,7 @@ def test_ids_and_texts_on_disk_are_read_when_they_are_asked_for(X, ids, tmp_path
 @pytest.mark.parametrize("kind", ["in memory", "stored", "several, some left out"])
 @pytest.mark.parametrize("with_texts", [True, False])
 def test_rows_are_a_sequence(X, ids, tmp_path, monkeypatch, kind, with_texts):
-    monkeypatch.setattr(rows_module, "ROW_GROUP_ROWS", 8)
+    monkeypatch.setattr(strings_module, "STRING_BLOCK_ROWS", 8)
     texts = [f"text {id_}" for id_ in ids] if with_texts else None
     expected = list(zip(ids, texts or [None] * ROWS, strict=True))
     rows: Rows = Rows(ROWS, ids, texts)
@@ -247,22 +254,122 @@ def test_wrong_ids_on_disk_are_refused(X, ids, message, tmp_path):
     content = {"provenance": manifest["provenance"]}
     write_manifest(tmp_path / "set" / "manifest.json", writer.KIND, 1, content, sorted(manifest["files"]))
     with pytest.raises(VecsmithError, match=message):
-        EmbeddingSet.open(tmp_path / "set")
+        EmbeddingSet.open(tmp_path / "set", verify=True)
+
+
+@pytest.fixture(name="early")
+def folder_of_an_early_version(saved):
+    """A set as the first versions wrote it: the manifest has no shape, and no zero rows are listed."""
+    manifest = json.loads((saved / "manifest.json").read_text())
+    content = {"rows": ROWS, "provenance": {**manifest["provenance"], "normalised": False}}
+    write_manifest(saved / "manifest.json", writer.KIND, 1, content, sorted(manifest["files"]))
+    return saved
+
+
+def test_sets_of_early_versions_are_opened(early, X, ids):
+    opened = EmbeddingSet.open(early)
+    assert np.array_equal(opened.vectors, X) and opened.ids == ids and not len(opened.zero_rows)
+    assert [len(shard) for shard in opened.shards] == [8, 8, 4]
+    shard = np.array(opened.shards[1])
+    shard[5] = 0
+    np.save(early / "vectors-00001.npy", shard)
+    with pytest.warns(VecsmithWarning, match="one all-zero vector, in row 13"):
+        assert EmbeddingSet.open(early).zero_rows.tolist() == [13]
+
+
+def test_opening_reads_neither_vectors_nor_rows(saved, X, ids):
+    files = contents(saved)
+    for name in ("vectors-00000.npy", "vectors-00001.npy", "vectors-00002.npy"):
+        (saved / name).write_bytes(b"")
+    footer = int.from_bytes(files["rows.parquet"][-8:-4], "little") + 8
+    (saved / "rows.parquet").write_bytes(
+        b"\x7f" * (len(files["rows.parquet"]) - footer) + files["rows.parquet"][-footer:]
+    )
+    opened = EmbeddingSet.open(saved)
+    assert (len(opened), opened.dimensions, opened.provenance.dtype) == (ROWS, 6, "float32")
+    assert repr(opened) == "EmbeddingSet(20 × 6 float32, st:some/model)"
+    with pytest.raises(VecsmithError, match=r"vectors-00000\.npy is damaged"):
+        opened.unit[3:5]
+    with pytest.raises(VecsmithError, match=r"rows\.parquet is broken"):
+        opened.ids[0]
+    (saved / "vectors-00001.npy").write_bytes(files["vectors-00001.npy"])
+    assert np.array_equal(opened.stored(9, 12), X[9:12]), "only the shard that contains the rows is opened"
+
+
+def test_a_folder_replaced_while_it_is_read_is_noticed(saved, X, ids):
+    opened = EmbeddingSet.open(saved)
+    assert np.array_equal(opened.stored(0, 3), X[:3])
+    EmbeddingSet(2 * X, ids).save(saved, force=True)
+    assert np.array_equal(opened.stored(3, 5), X[3:5]) and opened.ids == ids
+    with pytest.raises(VecsmithError, match="was replaced while its vectors were read; open it again"):
+        opened.stored(9, 12)
+
+
+def test_more_shards_than_files_may_be_open_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "SHARD_ROWS", 2)
+    monkeypatch.setattr(files_module.os, "fsync", lambda descriptor: None)
+    X = np.random.default_rng(0).standard_normal((2_000, 2)).astype(np.float32)
+    EmbeddingSet(X).save(tmp_path / "set")
+    script = """
+        import resource, sys, numpy as np
+        from vecsmith.embeddings import EmbeddingSet, fuse
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+        opened = EmbeddingSet.open(sys.argv[1])
+        rows = np.random.default_rng(0).permutation(len(opened))[:300]
+        expected = np.random.default_rng(0).standard_normal((2_000, 2)).astype(np.float32)
+        assert len(opened.shards) == 1_000
+        assert np.array_equal(opened.vectors, expected) and np.array_equal(opened.shards.read(rows), expected[rows])
+        assert fuse([opened, opened]).unit[5:900].shape == (895, 4)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "set")], check=True)
+
+
+@pytest.mark.parametrize(
+    "ids", [["a", "b", "a"], ["a", "", "c"], ["a", None, "c"], ["a", 2, "c"], ["a", "\ud800", "c"]]
+)
+def test_wrong_ids_are_refused_before_anything_is_written(X, ids, tmp_path):
+    with pytest.raises(VecsmithError, match=r"set has (no id|the id .*) (twice, again at|for|in) row [12]"):
+        write_set(tmp_path / "set", ids, None, PROVENANCE, lambda rows: X[rows], "writing")
+    assert not (tmp_path / "set").exists()
+
+
+def test_ids_are_a_sequence_of_str_held_in_arrow(saved, ids, monkeypatch):
+    opened = EmbeddingSet.open(saved).ids
+    assert isinstance(opened, StringColumn) and isinstance(opened.arrow(3, 9), pa.ChunkedArray)
+    assert opened == ids and ids == opened and opened == tuple(ids) and opened != ids[::-1] and opened != ids[1:]
+    assert opened != [1] * ROWS and opened != "d0"
+    assert (opened[np.int64(-1)], opened[2:4], [*opened], "d7" in opened) == ("d19", ["d2", "d3"], ids, True)
+    with pytest.raises(IndexError):
+        opened[ROWS]
+    assert list(RowNumberStrings(3)) == ["0", "1", "2"] and RowNumberStrings(3)[-1] == "2"
+
+
+@pytest.mark.parametrize("hashed", [3, 1000])
+def test_rows_are_found_by_id(hashed, monkeypatch):
+    monkeypatch.setattr(join_module, "HASHED_IDS", hashed)
+    monkeypatch.setattr(strings_module, "STRING_BLOCK_ROWS", 4)
+    ids = [f"d{row}" for row in range(20)]
+    some = ["d3", "other", "d19", "d0", "d11"]
+    assert rows_of(some, ids).tolist() == [3, -1, 19, 0, 11]
+    assert rows_of(ids, some).tolist() == [some.index(id_) if id_ in some else -1 for id_ in ids]
+    assert rows_of(ids, ids[::-1]).tolist() == list(range(20))[::-1]
+    assert rows_of([], ids).tolist() == [] and rows_of(["x"], ["y"]).tolist() == [-1]
+
+
+def test_sets_with_different_texts_are_not_joined(X, ids):
+    texts = [f"text {id_}" for id_ in ids]
+    one = EmbeddingSet(X, ids, texts)
+    assert len(join(one, EmbeddingSet(X[::-1], ids[::-1], texts[::-1]))) == ROWS
+    with pytest.raises(VecsmithError, match="different texts for the id 'd4'"):
+        join(one, EmbeddingSet(X[::-1], ids[::-1], [*texts[:4], "else", *texts[5:]][::-1]))
+    assert join(one, EmbeddingSet(X[3:6], ids[3:6])).source.tolist() == [3, 4, 5]
 
 
 def test_ids_of_one_hash_are_still_different(X, monkeypatch):
-    monkeypatch.setattr(rows_module, "hash", lambda id_: 0, raising=False)
+    monkeypatch.setattr(strings_module, "hash", lambda id_: 0, raising=False)
     assert EmbeddingSet(X[:3], ["a", "b", "c"]).ids == ["a", "b", "c"]
     with pytest.raises(VecsmithError, match="the id 'a' twice, again at row 2"):
         EmbeddingSet(X[:3], ["a", "b", "a"])
-
-
-def test_there_are_never_more_shards_than_files_may_be_open(X, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "MAX_SHARDS", 2)
-    EmbeddingSet(X).save(tmp_path / "set")
-    opened = EmbeddingSet.open(tmp_path / "set")
-    assert [len(shard) for shard in opened.shards] == [10, 10]
-    assert np.array_equal(opened.vectors, X)
 
 
 @pytest.mark.parametrize("name", ["vectors-00001.npy", "rows.parquet", "manifest.json"])
@@ -271,15 +378,15 @@ def test_a_changed_file_is_refused(saved, name):
     data[len(data) // 2] ^= 1
     (saved / name).write_bytes(data)
     with pytest.raises(VecsmithError, match="damaged"):
-        EmbeddingSet.open(saved)
+        EmbeddingSet.open(saved, verify=True)
 
 
 @pytest.mark.parametrize("name", ["vectors-00001.npy", "rows.parquet", "manifest.json"])
 def test_a_missing_or_truncated_file_is_refused(saved, name):
     data = (saved / name).read_bytes()
     (saved / name).write_bytes(data[:-20])
-    with pytest.raises(VecsmithError, match="damaged"):
-        EmbeddingSet.open(saved)
+    with pytest.raises(VecsmithError, match=rf"{name} is (damaged|broken)"):
+        np.asarray(EmbeddingSet.open(saved).vectors)
     (saved / name).unlink()
     with pytest.raises(VecsmithError, match=r"is missing|there is no manifest\.json"):
         EmbeddingSet.open(saved)
@@ -383,7 +490,7 @@ def test_mutated_sets_are_refused_or_intact(saved):
         name = sorted(files)[rng.integers(len(files))]
         (saved / name).write_bytes(mutated(files[name], rng))
         try:
-            found = EmbeddingSet.open(saved)
+            found = EmbeddingSet.open(saved, verify=True)
             assert (found.fingerprint, found.texts, found.provenance) == (
                 intact.fingerprint,
                 intact.texts,
@@ -405,7 +512,8 @@ def test_mutated_sets_with_a_valid_manifest_never_fail_otherwise(saved):
         rest = {"provenance": content["provenance"]}
         write_manifest(saved / "manifest.json", writer.KIND, 1, rest, sorted(content["files"]))
         try:
-            EmbeddingSet.open(saved)
+            opened = EmbeddingSet.open(saved)
+            assert len(opened.unit[:]) == len(list(opened.rows)) == ROWS
         except VecsmithError as error:
             assert str(saved) in str(error)
         (saved / name).write_bytes(files[name])

@@ -13,6 +13,7 @@ import vecsmith
 from vecsmith.codecs import STAGES, Quantizer, Stage
 from vecsmith.embeddings import Provenance
 from vecsmith.index import CodedVectors, CodeSet
+from vecsmith.index.bm25 import Bm25
 from vecsmith.translators.base import TRANSLATORS
 
 Vectors = NDArray[np.float32]
@@ -105,7 +106,7 @@ def test_files_of_codes_and_sets(vectors: Vectors, tmp_path: Path) -> None:
     index = vecsmith.Index(codec, codec.encode(vectors), "rescored", CodedVectors(finer, finer.encode(vectors)))
     index.build_lists(4)
     index.save(tmp_path / "index")
-    CodeSet.encode(codec, embedded, tmp_path / "codes")
+    CodeSet.encode(codec, embedded, tmp_path / "codes", bm25=Bm25())
     listed = {name.rstrip("/") for names, *_ in rows("Codes", "file") for name in quoted(names)}
     written = {path.name for folder in ("index", "codes") for path in (tmp_path / folder).iterdir()}
     assert written == listed

@@ -1,6 +1,7 @@
 """Studies of fused and reduced vectors, and their plots."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import measure
 from vecsmith.report import plots, write_study
 from vecsmith.report.findings import Findings, Plot
-from vecsmith.studies import STUDIES, StudyConfig, small_to_large
-from vecsmith.studies.autoencoder_dimensions import widths
+from vecsmith.studies import STUDIES, StudyConfig, autoencoder_dimensions, fusion, matryoshka, small_to_large
+from vecsmith.studies.autoencoder_dimensions import default_widths
 from vecsmith.tasks import load_task
 
 
@@ -58,41 +59,60 @@ def column(findings: Findings, table: int, name: str) -> list[str]:
     return [row[found.columns.index(name)] for row in found.rows]
 
 
+def figures(cell: str) -> tuple[float, float]:
+    """Return nDCG@10 and the retention of a cell such as ``0.6451 (98.2% ±0.3)``."""
+    parsed = re.fullmatch(r"(0\.\d{4}|1\.0000) \((\d+\.\d)%(?: ±\d+\.\d)?\)", cell)
+    assert parsed, cell
+    return float(parsed[1]), float(parsed[2]) / 100
+
+
 def test_fusion_is_measured_against_the_first_model(task: Path) -> None:
     findings = run("fusion", task, "large", "small")
     codecs, means = column(findings, 0, "codec"), column(findings, 0, "mean")
     assert codecs[:3] == ["float32", "float32", "float32"]
-    assert means[0] == "100.0%"
+    assert means[0].endswith("(100.0%)")
     assert {"fuse(m1,m2:0.7)", "fuse(m1,m2):fit", "fuse(m1,m2),autoencoder24", "fuse(m1,m2):fit,pca6"} <= set(codecs)
-    share = float(means[2].rstrip("%")) / 100
+    ndcg, share = figures(means[2])
     alone, joined = (
         next(r.ndcg_at_10 for r in findings.results if r.encoder == encoder and r.codec == "float32")
         for encoder in ("vectors:large", "vectors:large+vectors:small")
     )
     assert share == pytest.approx(joined / alone, abs=1e-3)
+    assert ndcg == pytest.approx(joined, abs=1e-4)
     losses = [float(loss) for loss in column(findings, 1, "loss")]
     assert len(losses) > 4
     assert [plot.name for plot in findings.plots] == ["fusion", "checkpoints"]
 
 
-def test_fusion_needs_two(task: Path) -> None:
+def test_fusion_needs_two_encoders(task: Path) -> None:
     with pytest.raises(VecsmithError, match="two or more"):
         run("fusion", task, "large")
 
 
 def test_widths_of_an_autoencoder(task: Path) -> None:
-    assert widths(384) == [384, 336, 288, 192, 144, 96]
-    findings = run("autoencoder-dimensions", task, "large")
-    assert column(findings, 0, "width") == ["16", "14", "12", "8", "6", "4"]
-    assert column(findings, 0, "cut")[0] == "100.0%"
-    assert all(
-        float(best) <= float(start)
-        for start, best in zip(column(findings, 1, "start"), column(findings, 1, "best"), strict=True)
-    )
+    assert default_widths(384) == [384, 336, 288, 192, 144, 96]
+    findings = autoencoder_dimensions(StudyConfig([str(task)], ["vectors:large"], seeds=[0]), widths=[6, 16])
+    assert column(findings, 0, "width") == ["16", "6"]
+    assert figures(column(findings, 0, "cut")[0])[1] == 1
+    losses = findings.tables[1]
+    assert losses.columns[-3:] == ["nDCG@10", "retention", "loss"]
+    assert len(losses.rows) == 2 * 2 * 4
+    reference = next(result.ndcg_at_10 for result in findings.results if result.codec == "float32")
+    for start in range(0, len(losses.rows), 4):
+        training = losses.rows[start : start + 4]
+        assert [row[4] for row in training] == ["start", "lowest loss", "peak", "last"]
+        ndcgs, values = ([float(row[place]) for row in training] for place in (6, 8))
+        assert ndcgs[2] == max(ndcgs)
+        assert values[1] == min(values)
+        numbers = [int(row[5]) for row in training]
+        assert numbers[0] == 0
+        assert numbers[3] == max(numbers) > 0
+        for row in training:
+            assert float(row[7].rstrip("%")) / 100 == pytest.approx(float(row[6]) / reference, abs=2e-3)
     assert set(findings.plots[0].lines) == {f"vectors:large, {m}" for m in ("cut", "pca", "autoencoder", "trained")}
 
 
-def test_cuts_go_as_far_as_the_vectors(task: Path) -> None:
+def test_cut_widths_end_at_the_dimensions(task: Path) -> None:
     wide = task / "vectors" / "wide"
     wide.mkdir()
     for side in ("corpus", "queries"):
@@ -100,10 +120,22 @@ def test_cuts_go_as_far_as_the_vectors(task: Path) -> None:
         np.save(wide / f"{side}.npy", np.hstack([narrow, narrow[:, ::-1], narrow]))
     findings = STUDIES["matryoshka-versus-autoencoder"](StudyConfig([str(task)], ["vectors:wide"], seeds=[0]))
     assert column(findings, 0, "width") == ["32"]
-    assert all(cell.endswith("%") for cell in findings.tables[0].rows[0][3:])
+    assert all(figures(cell) for cell in findings.tables[0].rows[0][3:])
 
 
-def test_small_models_take_the_place_of_a_large_one(task: Path) -> None:
+def test_widths_are_chosen(task: Path) -> None:
+    config = StudyConfig([str(task)], ["vectors:large", "vectors:small"], seeds=[0])
+    findings = fusion(config, widths=[5, 12])
+    reduced = [spec for spec in column(findings, 0, "codec") if spec.startswith("fuse(m1,m2),")]
+    assert reduced == ["fuse(m1,m2),autoencoder12", "fuse(m1,m2),autoencoder5"]
+    one = StudyConfig([str(task)], ["vectors:large"], seeds=[0])
+    assert column(matryoshka(one, widths=[3, 7]), 0, "width") == ["7", "3"]
+    for study, configured in ((fusion, config), (matryoshka, one), (autoencoder_dimensions, one)):
+        with pytest.raises(VecsmithError, match="dimensions have no width 25"):
+            study(configured, widths=[4, 25])
+
+
+def test_small_models_replace_a_large_one(task: Path) -> None:
     findings = run("small-to-large", task, "small", "blind", "large")
     lines = column(findings, 0, "line")
     assert lines[:3] == ["small, side by side", "large", "large, autoencoder8"]
@@ -125,12 +157,13 @@ def test_several_large_models_are_one_target_of_a_given_width(task: Path) -> Non
     lines, kept = column(findings, 0, "line"), column(findings, 0, "toy")
     assert lines[:3] == ["small, side by side", "large", "large, autoencoder10"]
     title = findings.tables[0].title
-    assert f"nDCG@10 divided by that of {large}+{other} (large): {small}+{blind} (small)" in title
+    assert f"nDCG@10, and divided by that of {large}+{other} (large): {small}+{blind} (small)" in title
     assert "auto-encoded to 10 of 26 dimensions" in title
     [[alone], [fused]] = (
         measure([str(task)], [encoders], [])[0] for encoders in (f"{small}+{blind}", f"{large}+{other}")
     )
-    assert kept[0] == f"{alone.result.ndcg_at_10 / fused.result.ndcg_at_10:.1%}"
+    share = alone.result.ndcg_at_10 / fused.result.ndcg_at_10
+    assert kept[0] == f"{alone.result.ndcg_at_10:.4f} ({share:.1%})"
     with pytest.raises(VecsmithError, match="choose from 1 to 26 dimensions"):
         small_to_large(StudyConfig([str(task)], [small, f"{large}+{other}"], seeds=[0]), width=27)
 
@@ -167,7 +200,7 @@ def test_plots_are_pages_of_their_own(tmp_path: Path) -> None:
     assert "What it shows" in written[-1].read_text()
 
 
-def test_without_plotly_there_are_tables_and_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_plotly_tables_and_a_message_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None)
     found = Findings([], plots=[CURVE])
     assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]

@@ -1,12 +1,18 @@
 """How close two spaces are: every measure against an oracle, or by hand."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from vecsmith.cli import app
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.errors import VecsmithError
+from vecsmith.errors import VecsmithError, VecsmithWarning
 from vecsmith.evaluation import geometry, ranked_lists
+from vecsmith.evaluation.set_comparison import compare_sets
 
 Vectors = NDArray[np.float32]
 Ranks = NDArray[np.int64]
@@ -113,6 +119,18 @@ def test_kendall_of_permutations_is_scipys() -> None:
     np.testing.assert_allclose(ranked_lists.kendall_tau(a, b), expected)
 
 
+def test_rank_similarity_by_hand() -> None:
+    a = lists([1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4])
+    b = lists([1, 2, 3, 4], [2, 1, 3, 5], [5, 6, 7, 8], [9, 8, 7, 1])
+    # 1 and 2 are swapped at the sum of ranks 3, and 3 is at rank 3 in both; three entries are shared
+    second = (2 / (2 * 3) + 2 / (2 * 3) + 2 / 6) / (1 + 1 / 2 + 1 / 3)
+    np.testing.assert_allclose(ranked_lists.rank_similarity(a, b), [1, second, 0, 2 / (4 * 5)])
+
+
+def test_overlap_is_the_share_of_the_first_list() -> None:
+    np.testing.assert_allclose(ranked_lists.overlap(lists([1, 2], [3, 4]), lists([2, 5, 1], [5, 6, 3])), [1, 1 / 2])
+
+
 def test_neighborhoods_of_a_rotation_are_the_same_and_of_noise_are_not(vectors: Vectors, other: Vectors) -> None:
     same = geometry.neighborhoods(vectors, vectors[:, ::-1], ks=(5, 20))
     assert set(same) == {(name, k) for name in ranked_lists.MEASURES for k in (5, 20)}
@@ -120,7 +138,7 @@ def test_neighborhoods_of_a_rotation_are_the_same_and_of_noise_are_not(vectors: 
         assert found.mean == pytest.approx(0 if name == "edit_distance" else 1, abs=1e-3)
     near = geometry.neighborhoods(vectors, other, ks=(5,))
     far = geometry.neighborhoods(vectors, other[::-1], ks=(5,))
-    for name in ("jaccard", "rbo", "kendall_tau"):
+    for name in ("jaccard", "rbo", "kendall_tau", "rank_similarity"):
         assert far[name, 5].high < near[name, 5].low < near[name, 5].mean < near[name, 5].high < 1
     assert near["edit_distance", 5].high < far["edit_distance", 5].low
     with pytest.raises(VecsmithError, match="from 1 to 599"):
@@ -149,3 +167,49 @@ def test_what_cannot_be_compared_is_refused(vectors: Vectors, other: Vectors) ->
             measure(vectors[:1], vectors[:1])
         with pytest.raises(VecsmithError, match="arrays"):
             measure(vectors[0], vectors[0])
+
+
+def test_two_sets_are_joined_by_id_and_compared(vectors: Vectors, other: Vectors) -> None:
+    ids = [f"t{row}" for row in range(600)]
+    order = np.random.default_rng(0).permutation(600)[:500]
+    a, b = EmbeddingSet(vectors, ids), EmbeddingSet(other[order], [ids[row] for row in order])
+    found = compare_sets(a, b, ks=(5, 10))
+    assert (found.texts, found.only_first, found.only_second) == (500, 100, 0)
+    rows = np.sort(order)
+    X, Y = a.unit[rows], EmbeddingSet(other).unit[rows]
+    assert found.paired == {"mse": geometry.mse(X, Y), "cosine": geometry.cosine(X, Y)}
+    assert found.kernels == {"linear_cka": geometry.linear_cka(X, Y), "rbf_cka": geometry.rbf_cka(X, Y)}
+    assert found.neighborhoods == geometry.neighborhoods(X, Y, (5, 10))
+    assert not compare_sets(a, EmbeddingSet(other[:, :20], ids)).paired
+
+
+def test_texts_with_a_zero_vector_are_not_compared(vectors: Vectors, other: Vectors) -> None:
+    broken = other.copy()
+    broken[[3, 5]] = 0
+    with pytest.warns(VecsmithWarning, match="2 all-zero vectors"):
+        second = EmbeddingSet(broken)
+    kept = np.setdiff1d(np.arange(600), [3, 5])
+    found = compare_sets(EmbeddingSet(vectors), second)
+    assert (found.texts, found.paired["cosine"].n) == (598, 598)
+    assert found.kernels["linear_cka"] == geometry.linear_cka(EmbeddingSet(vectors).unit[kept], second.unit[kept])
+
+
+def test_geometry_on_the_command_line(vectors: Vectors, other: Vectors, tmp_path: Path) -> None:
+    a, b = str(tmp_path / "a.npy"), str(tmp_path / "b.npy")
+    np.save(a, vectors)
+    np.save(b, other[:590])
+    done = CliRunner().invoke(app, ["geometry", a, b, "-k", "5", "-k", "20"])
+    assert done.exit_code == 0
+    assert "10 rows" in done.stderr
+    expected = compare_sets(EmbeddingSet.open(a), EmbeddingSet.open(b), (5, 20))
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines if line and line[0] in ranked_lists.MEASURES] == 2 * list(ranked_lists.MEASURES)
+    assert ["jaccard", "20", f"{expected.neighborhoods['jaccard', 20].mean:.3f}"] in [line[:3] for line in lines]
+    told = json.loads(CliRunner().invoke(app, ["geometry", a, b, "--json"]).stdout)
+    assert told["texts"] == 590
+    assert told["neighborhoods"]["10"].keys() == ranked_lists.MEASURES.keys()
+    assert told["kernels"]["linear_cka"] == pytest.approx(expected.kernels["linear_cka"])
+    for options, message in ((["-k", "600"], "from 1 to 589"), (["-k", "0"], "from 1 to 589")):
+        failed = CliRunner().invoke(app, ["geometry", a, b, *options])
+        assert message in str(failed.exception)
+        assert isinstance(failed.exception, VecsmithError)

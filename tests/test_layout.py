@@ -18,6 +18,7 @@ FOLDERS = [
     "translators",
     "index",
     "stores",
+    "retrievers",
     "evaluation",
     "advise",
     "tune",

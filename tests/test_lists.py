@@ -1,5 +1,6 @@
 """Inverted lists against exact oracles and FAISS's own."""
 
+import tracemalloc
 from pathlib import Path
 
 import faiss
@@ -12,9 +13,22 @@ from oracles import asymmetric_scores
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodedVectors, CodePartition
+from vecsmith.index.inverted_lists import InvertedLists
 
 Vectors = NDArray[np.float32]
-SPECS = ["binary", "pca13,median", "itq4B", "hybrid8B", "levels3", "additive3B", "trellis6B", "int8", "int4", "float16"]
+SPECS = [
+    "binary",
+    "pca13,median",
+    "itq4B",
+    "hybrid8B",
+    "levels3",
+    "additive3B",
+    "trellis6B",
+    "hybrid4B+trellis4B",
+    "int8",
+    "int4",
+    "float16",
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +69,7 @@ def test_all_lists_give_the_exact_answer(spec: str, scoring: str, documents: Vec
 
 
 @pytest.mark.parametrize("share", [0.02, 0.4, 1.0])
-@pytest.mark.parametrize("spec", ["median", "hybrid8B", "int8", "trellis6B"])
+@pytest.mark.parametrize("spec", ["median", "hybrid8B", "int8", "trellis6B", "hybrid4B+trellis4B"])
 def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, documents: Vectors) -> None:
     codec = vecsmith.codec(spec).fit(documents)
     index, Q = listed(codec, documents), normalize(documents[:30] + documents[30:60])
@@ -68,6 +82,75 @@ def test_probes_find_the_best_of_the_nearest_lists(spec: str, share: float, docu
         assert np.array_equal(rows < 0, scores == -np.inf)
         for line, found in zip(expected, rows, strict=True):
             assert np.isfinite(line[found[found >= 0]]).all()
+
+
+@pytest.mark.parametrize("scoring", ["symmetric", "asymmetric"])
+@pytest.mark.parametrize("spec", ["thresholds(steps=3)", "grouped3B(steps=3)"])
+def test_bits_that_faiss_does_not_scan_are_probed_too(spec: str, scoring: str, documents: Vectors) -> None:
+    pytest.importorskip("torch")
+    codec = vecsmith.codec(spec).fit(documents[:1000])
+    index = vecsmith.Index(codec, codec.encode(documents), scoring)  # type: ignore[arg-type]
+    index.build_lists(20)
+    scores, rows = index.search(documents[:20], 30)
+    probed_scores, probed_rows = index.search(documents[:20], 30, probes=20)
+    np.testing.assert_allclose(probed_scores, scores, atol=1e-5)
+    assert np.array_equal(probed_rows, rows)
+
+
+@pytest.mark.parametrize("spec", ["hybrid8B", "trellis6B", "hybrid4B+trellis4B", "int8"])
+def test_memory_of_a_search_does_not_grow_with_the_number_of_documents(spec: str, documents: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(documents)
+    small, large = (peaks_of_searches(codec, documents, n) for n in (30_000, 300_000))
+    # a bitmap of 300,000 documents, the smallest array of all documents, has 37,500 bytes
+    assert np.subtract(large, small).max() < 10_000
+
+
+def peaks_of_searches(codec: vecsmith.Codec, documents: Vectors, n: int) -> list[int]:
+    """Return the peak memory of a search of 16 lists of about 100 documents: of all, of a few, and after deletions."""
+    rng = np.random.default_rng(0)
+    codes = codec.encode(documents)[rng.integers(len(documents), size=n)]
+    lists = InvertedLists(normalize(rng.standard_normal((n // 100, 40))), rng.permutation(n).astype(np.int32) // 100)
+    factors = codec.quantizer.score_factors(codes)
+    index = vecsmith.Index.from_partitions([CodePartition(codec, codes, range(n), factors, lists)])
+
+    def peak(allowed: NDArray[np.int64] | None = None) -> int:
+        index.search(documents[:1], 10, allowed, probes=16)  # builds what later searches use
+        tracemalloc.start()
+        index.search(documents[1:2], 10, allowed, probes=16)
+        memory = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return memory
+
+    peaks = [peak(), peak(rng.choice(n, n // 1000, replace=False))]
+    index.delete(rng.choice(n, n // 10, replace=False))
+    return [*peaks, peak()]
+
+
+@pytest.mark.parametrize("spec", ["binary", "hybrid8B", "trellis6B"])
+def test_a_query_of_zeros_finds_documents_of_the_nearest_lists(spec: str, documents: Vectors) -> None:
+    codec = vecsmith.codec(spec).fit(documents)
+    index, Q = listed(codec, documents), np.vstack([np.zeros((1, 40)), documents[:1]]).astype("float32")
+    scores, rows = index.search(Q, 10, probes=2)
+    assert (rows >= 0).all()
+    assert np.take_along_axis(nearest_lists(index, Q[1:], 2), rows[1:], axis=1).all()
+    np.testing.assert_allclose(scores[0], 0, atol=1e-6)
+
+
+def test_opening_an_index_allocates_nothing_that_grows_with_its_rows(documents: Vectors, tmp_path: Path) -> None:
+    codec, peaks = vecsmith.codec("hybrid8B").fit(documents), []
+    for n in (4000, 200_000):
+        index = vecsmith.Index(codec, codec.encode(documents)[np.arange(n) % 4000])
+        centroids = normalize(documents[:50])
+        lists = InvertedLists(centroids, np.arange(n, dtype=np.int32) % 50)
+        index = vecsmith.Index.from_partitions([index.partitions[0].with_lists(lists)])
+        index.save(tmp_path / str(n))
+        vecsmith.Index.load(tmp_path / str(n))  # imports what opening needs
+        tracemalloc.start()
+        loaded = vecsmith.Index.load(tmp_path / str(n))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(loaded) == n
+    assert peaks[1] - peaks[0] < 20_000
 
 
 def test_faiss_with_the_same_centroids_finds_the_same(documents: Vectors) -> None:
@@ -175,6 +258,17 @@ def test_fewer_documents_in_the_lists_than_asked_for(documents: Vectors) -> None
         assert nothing[1].shape == (9, 1)
         assert np.isin(nothing[1], [-1, 299]).all()
         assert (nothing[1] == -1).any()
+
+
+def test_empty_lists_are_probed_with_a_filter(documents: Vectors) -> None:
+    copies = np.repeat(documents[:5], 60, axis=0)
+    codec = vecsmith.codec("hybrid8B").fit(documents)
+    index = vecsmith.Index(codec, codec.encode(copies))
+    index.build_lists(20)
+    allowed = np.arange(300) % 30 == 0
+    # no rounded score of a query of zeros is above 0, so the fast scan finds nothing
+    for Q in (documents[:9], np.zeros_like(documents[:9])):
+        assert (np.sort(index.search(Q, 10, allowed, probes=20)[1]) == np.flatnonzero(allowed)).all()
 
 
 def test_ties_break_as_in_the_exact_search(documents: Vectors) -> None:

@@ -13,16 +13,22 @@ import numpy as np
 import pytest
 
 import vecsmith
+from conftest import WORDS
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders import Encoder
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.index import Index
+from vecsmith.index.bm25 import Bm25
+from vecsmith.retrievers import CrossEncoderStage, FusionStage, Stage, VectorStage
+from vecsmith.retrievers.reranking import CrossEncoderModel
+from vecsmith.retrievers.specs import RetrieverSpecs
+from vecsmith.retrievers.vector_sources import EncoderVectors
 from vecsmith.tasks import Task, Texts
 
 mteb = pytest.importorskip("mteb")
 
 from vecsmith.integrations.mteb import CodecModel, evaluate, model_card, mteb_task  # noqa: E402
-
-WORDS = ["map", "tree", "stone", "river", "engine", "paper", "signal", "garden", "metal", "window", "silver", "cloud"]
 
 
 @pytest.fixture
@@ -73,11 +79,21 @@ def per_query(model: CodecModel, task: Any) -> tuple[dict[str, float], float]:
     return found, result.task_results[0].main_score
 
 
-def assert_agreement(task: Task, split: str, encoder: str, codec: str, scoring: Any, ready: bool = False) -> None:
-    compared = vecsmith.compare([task], [encoder], [codec], [scoring], split)[-1]
+def assert_agreement(
+    task: Task,
+    split: str,
+    encoder: str,
+    codec: str,
+    scoring: Any,
+    ready: bool = False,
+    specs: RetrieverSpecs | None = None,
+    stage: Stage | None = None,
+) -> None:
+    compared = vecsmith.compare([task], [encoder], [codec], [scoring], split, retrievers=specs)[-1]
     assert compared.codec == codec
+    assert stage is None or compared.scoring.endswith(f"+{stage.label}")
     source = vecsmith.embed_task(task, encoder) if ready else encoder
-    found, main_score = per_query(CodecModel(source, codec, scoring), mteb_task(task, split))
+    found, main_score = per_query(CodecModel(source, codec, scoring, stage=stage), mteb_task(task, split))
     assert len(found) == compared.n_queries
     assert fmean(found.values()) == pytest.approx(compared.ndcg_at_10, abs=1e-6)
     assert main_score == pytest.approx(compared.ndcg_at_10, abs=5.1e-6)
@@ -104,6 +120,69 @@ def test_mteb_and_compare_agree(task: Task, codec: str, scoring: str) -> None:
     assert_agreement(task, "test", "static", codec, scoring)
 
 
+@pytest.mark.parametrize("codec", ["float32", "binary", "pca32,int8"])
+@pytest.mark.parametrize("fusion", ["rrf", "convex:0.3"])
+def test_hybrids_agree(task: Task, codec: str, fusion: str) -> None:
+    specs = RetrieverSpecs(hybrid="bm25:k1=1.2", fusions=(fusion,))
+    stage = FusionStage.parse(fusion, Bm25(k1=1.2))
+    assert_agreement(task, "test", "static", codec, "asymmetric", specs=specs, stage=stage)
+
+
+@pytest.mark.parametrize("fusion", ["rrf", "convex:0.3"])
+def test_hybrids_agree_on_the_candidates_of_a_reranking_task(task: Task, fusion: str) -> None:
+    rng = np.random.default_rng(1)
+    candidates = {
+        id_: [str(each) for each in rng.choice(task.corpus.ids, 60, replace=False)] for id_ in task.queries.ids
+    }
+    specs, stage = RetrieverSpecs(hybrid="bm25", fusions=(fusion,)), FusionStage.parse(fusion, Bm25())
+    reranking = replace(task, candidates=candidates)
+    assert_agreement(reranking, "test", "static", "binary", "asymmetric", specs=specs, stage=stage)
+
+
+def test_reranked_codes_agree(task: Task, cross_encoder: str) -> None:
+    specs = RetrieverSpecs(rerankers=(f"ce:{cross_encoder}",), depth=20)
+    stage = CrossEncoderStage(CrossEncoderModel(cross_encoder), 20)
+    assert_agreement(task, "test", "static", "binary", "asymmetric", specs=specs, stage=stage)
+
+
+def test_codes_reranked_by_vectors_agree(task: Task) -> None:
+    stage = VectorStage("static", EncoderVectors(vecsmith.load_encoder("static")), 20)
+    specs = RetrieverSpecs(rerankers=("static",), depth=20)
+    assert_agreement(task, "test", "static", "pca4", "asymmetric", specs=specs, stage=stage)
+
+
+def test_stages_change_the_name_and_rerank_only_candidates(task: Task, cross_encoder: str, tmp_path: Path) -> None:
+    model = CrossEncoderModel(cross_encoder)
+    stages: list[Stage | None] = [
+        None,
+        *(FusionStage(Bm25(k1=k1), weight) for k1 in (1.2, 1.5) for weight in (None, 0.3, 0.5)),
+        *(CrossEncoderStage(model, depth) for depth in (20, 100)),
+        VectorStage("static", EncoderVectors(vecsmith.load_encoder("static"))),
+    ]
+    models = [CodecModel("static", "binary", stage=stage) for stage in stages]
+    cache = mteb.ResultCache(tmp_path)
+    assert len({cache.get_task_result_path("task", each.mteb_model_meta) for each in models}) == len(models)
+    local = mteb_task(task)
+    local.load_data()
+    data = local.dataset["default"]["test"]
+    candidates = {"q0": task.corpus.ids[5:105], "q1": ["d7"], "q2": []}
+    for each in models:
+        each.index(data["corpus"], task_metadata=local.metadata)
+        run = each.search(data["queries"], task_metadata=local.metadata, top_k=9, top_ranked=candidates)
+        assert len(run["q0"]) == 9
+        assert run["q0"].keys() <= set(candidates["q0"])
+        assert run["q1"].keys() == {"d7"}
+        assert run["q2"] == run["q3"] == {}
+    with pytest.raises(VecsmithError, match="mteb has no validation queries to choose a weight on"):
+        CodecModel("static", "binary", stage=FusionStage(Bm25(), "chosen"))
+
+
+def test_the_card_of_a_hybrid_names_bm25(task: Task, tmp_path: Path) -> None:
+    model = CodecModel("static", "binary", stage=FusionStage(Bm25()))
+    card = model_card(model, evaluate(model, mteb_task(task), tmp_path))
+    assert "| binary | asymmetric+rrf | nothing | 32 and BM25 |  |" in card
+
+
 def test_they_agree_on_joined_splits_and_where_a_query_is_a_document(task: Task) -> None:
     task = replace(
         task,
@@ -123,6 +202,45 @@ def test_they_agree_on_joined_splits_and_where_a_query_is_a_document(task: Task)
 )
 def test_they_agree_on_scifact(beir: Callable[[str], Path], codec: str, scoring: str) -> None:
     assert_agreement(vecsmith.load_task(str(beir("scifact"))), "test", "static", codec, scoring)
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore:Estimating quantization parameters")
+def test_mtebs_compression_wrapper_has_other_ranges_for_queries(beir: Callable[[str], Path]) -> None:
+    """Quantize SciFact to 8 bits with mteb's wrapper, which estimates the ranges anew in every call."""
+    torch = pytest.importorskip("torch")
+    task = vecsmith.load_task(str(beir("scifact")))
+    corpus, queries = vecsmith.embed_task(task, "vectors:minilm")
+    judged = JudgedQueries(task, "test", queries.ids)
+    D, Q = corpus.unit[:], queries.unit[judged.rows]
+
+    class Ready:
+        mteb_model_meta = mteb.models.ModelMeta.create_empty()
+
+        def encode(self, inputs: Any, **kwargs: Any) -> Any:
+            return inputs
+
+    wrapper = mteb.models.CompressionWrapper(Ready(), mteb.types.OutputDType.UINT8)
+
+    def wrapped(X: np.ndarray) -> np.ndarray:
+        return np.asarray(wrapper.encode(torch.tensor(X), task_metadata=None, hf_split="test", hf_subset="default"))
+
+    # the codes of a query depend on the other queries, and a query alone has no range
+    codes = wrapped(Q)
+    assert (wrapped(Q[:100]) != codes[:100]).mean() > 0.5
+    assert np.isnan(wrapped(Q[:1])).all()
+    codec = vecsmith.codec("int8").fit(D)
+    np.testing.assert_array_equal(codec.encode(Q)[:1], codec.encode(Q[:1]))
+    # so equal vectors have other codes as queries than as documents: level 128 stands for other numbers
+    as_documents = np.asarray(wrapper._get_min_max_per_dim(torch.tensor(D))[0])
+    as_queries = np.asarray(wrapper._get_min_max_per_dim(torch.tensor(Q))[0])
+    assert np.abs(as_documents - as_queries).mean() > 0.01
+    theirs = judged.rank(codes @ wrapped(D).T).mean_ndcg_at_10
+    ours = judged.search(Index(codec, codec.encode(D), "symmetric", ids=corpus.ids), Q).mean_ndcg_at_10
+    floats = judged.rank(Q @ D.T).mean_ndcg_at_10
+    assert floats == pytest.approx(0.6451, abs=5e-4)
+    assert ours == pytest.approx(floats, abs=2e-3)
+    assert theirs < floats - 0.02
 
 
 @pytest.mark.data

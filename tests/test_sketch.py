@@ -19,7 +19,7 @@ Vectors = NDArray[np.float32]
 @pytest.fixture
 def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Score 200 candidates of a query alone, so that even the few vectors of a test are searched through sketches."""
-    monkeypatch.setattr(sketch, "CANDIDATE_BYTES", 3200)
+    monkeypatch.setattr(sketch, "CANDIDATES_PER_QUERY", 40)
 
 
 def exhaustive(index: vecsmith.Index, codec: vecsmith.Codec, codes: NDArray[np.uint8], Q: Vectors, k: int) -> float:
@@ -77,7 +77,7 @@ def test_an_index_holds_codes_and_sketches_only() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("spec", "least"), [("trellis48B", 0.99), ("trellis96B", 0.99), ("trellis24B", 0.985)])
+@pytest.mark.parametrize(("spec", "least"), [("trellis48B", 0.99), ("trellis96B", 0.99), ("trellis24B", 0.99)])
 def test_sketches_of_real_vectors(spec: str, least: float, beir: Callable[[str], Path]) -> None:
     corpus, queries = vecsmith.embed_task(load_task(str(beir("hotpotqa-2k"))), "vectors:minilm")
     codec = vecsmith.codec(spec).fit(corpus)

@@ -63,8 +63,8 @@ def rows_twice(snapshot: Snapshot, Q: Any, scores: Any, rows: Any) -> Any:
     return scores, np.repeat(rows[:, :1], rows.shape[1], axis=1)
 
 
-def unordered_ties(scores: Any, rows: Any, rank: Any, tolerance: Any, content_of: Any) -> Any:
-    return sort_by_score(scores, rows, np.arange(1_000_000)[::-1], tolerance, content_of)
+def unordered_ties(scores: Any, rows: Any, rank_of: Any, tolerance: Any, content_of: Any) -> Any:
+    return sort_by_score(scores, rows, np.negative, tolerance, content_of)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def unordered_ties(scores: Any, rows: Any, rank: Any, tolerance: Any, content_of
             late_deletes,
             r"rows that may not be found|documents rather than|has other ids",
         ),
-        ("binary, rescored by float16", "vecsmith.index.index", "rescore", rows_twice, "or twice"),
-        ("binary, symmetric", "vecsmith.index.ranking", "sort_by_score", unordered_ties, "another ranking"),
+        ("binary, rescored by float32", "vecsmith.index.search", "rescore", rows_twice, "or twice"),
+        ("binary, symmetric", "vecsmith.index.ranking", "sort_by_score", unordered_ties, "out of order"),
         ("hybrid16B", "vecsmith.index.ranking", "sort_by_score", unordered_ties, "out of order"),
     ],
 )
@@ -103,11 +103,11 @@ def test_equal_documents_tie_however_their_scores_are_rounded() -> None:
     scores = np.array([[0.5, 0.3, 0.3 + 6e-8, 0.3 - 6e-8, 0.1]], np.float32)
     rows = np.array([[9, 4, 7, 2, 3]])
     contents = {9: "a", 4: "b", 7: "c", 2: "b", 3: "d"}
-    ordered, found = sort_by_score(scores, rows, None, np.array([1e-6], np.float32), contents.__getitem__)
+    ordered, found = sort_by_score(scores, rows, np.positive, np.array([1e-6], np.float32), contents.__getitem__)
     assert found.tolist() == [[9, 7, 2, 4, 3]]
     assert ordered[0, 2] == ordered[0, 3]
     # without a tolerance for rounding, the scores are what they are
-    _, exact = sort_by_score(scores, rows, None, np.zeros(1, np.float32), contents.__getitem__)
+    _, exact = sort_by_score(scores, rows, np.positive, np.zeros(1, np.float32), contents.__getitem__)
     assert exact.tolist() == [[9, 7, 4, 2, 3]]
 
 
@@ -141,7 +141,7 @@ def test_what_was_acknowledged_survives_kills() -> None:
     assert "nothing lost in 40 kills" in printed.stdout
 
 
-@pytest.mark.parametrize("scenario", ["Index.save", "Index.add and save", "export to npy", "export to faiss"])
+@pytest.mark.parametrize("scenario", ["Index.save", "export to npy", "export to faiss"])
 def test_what_is_half_written_or_lost_is_noticed(scenario: str, kills: ModuleType, tmp_path: Path) -> None:
     steps = kills.SCENARIOS[scenario]
     assert steps.found(tmp_path, 0) == 0
@@ -152,7 +152,7 @@ def test_what_is_half_written_or_lost_is_noticed(scenario: str, kills: ModuleTyp
     for file in files:
         data = file.read_bytes()
         file.write_bytes(data[: 2 * len(data) // 3])
-        with pytest.raises((VecsmithError, ValueError, RuntimeError)):
+        with pytest.raises((VecsmithError, AssertionError)):
             steps.found(tmp_path, 2)
         file.write_bytes(data)
 
@@ -173,14 +173,14 @@ def test_a_set_without_its_manifest_is_refused(
 def test_a_table_that_was_broken_off_is_refused_and_replaced(kills: ModuleType, tmp_path: Path) -> None:
     steps = kills.SCENARIOS["export to lancedb"]
     steps.step(tmp_path, 1)
-    assert steps.whole(tmp_path, 1)
+    assert steps.holds(tmp_path, 1)
     (versions,) = tmp_path.rglob("_versions")
     shutil.rmtree(versions)
-    assert not steps.whole(tmp_path, 1)
+    assert not steps.holds(tmp_path, 1)
     with pytest.raises(VecsmithError, match="no table 'step-1', but none"):
         store_named("lancedb").read(steps.where(tmp_path, 1), "step-1")
     steps.step(tmp_path, 1)
-    assert steps.whole(tmp_path, 1)
+    assert steps.holds(tmp_path, 1)
 
 
 def test_a_collection_that_was_broken_off_is_refused_and_replaced(kills: ModuleType, tmp_path: Path) -> None:
@@ -189,11 +189,11 @@ def test_a_collection_that_was_broken_off_is_refused_and_replaced(kills: ModuleT
         "step-1-unfinished", metadata=dict(METADATA), embedding_function=None
     )
     left.add(ids=["x"], embeddings=np.ones((1, 3)))
-    assert not steps.whole(tmp_path, 1)
+    assert not steps.holds(tmp_path, 1)
     with pytest.raises(VecsmithError, match="no collection 'step-1', but none"):
         store_named("chroma").read(steps.where(tmp_path, 1), "step-1")
     steps.step(tmp_path, 1)
-    assert steps.whole(tmp_path, 1)
+    assert steps.holds(tmp_path, 1)
     with pytest.raises(VecsmithError, match="has a collection 'step-1' already"):
         steps.step(tmp_path, 1)
 

@@ -37,8 +37,8 @@ def test_summary_has_means_and_spreads_over_seeds(results: list[Result]) -> None
     table = summary(results)
     assert table.columns == ["encoder", "codec", "scoring", "bytes", "one", "two", "mean"]
     assert table.rows == [
-        ["static", "int8", "asymmetric", "8", "99.0%", "", ""],
-        ["static", "binary", "asymmetric", "1", "85.0% ±5.0", "60.0%", "72.5%"],
+        ["static", "int8", "asymmetric", "8", "0.4000 (99.0%)", "", ""],
+        ["static", "binary", "asymmetric", "1", "0.4000 (85.0% ±5.0)", "0.4000 (60.0%)", "0.4000 (72.5%)"],
     ]
 
 

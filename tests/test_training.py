@@ -12,7 +12,17 @@ from vecsmith.errors import VecsmithError
 
 torch = pytest.importorskip("torch")
 
-from vecsmith.training import hard_sign, listwise, split, straight_through, train_codes  # noqa: E402
+from vecsmith.training import (  # noqa: E402
+    JudgedPairs,
+    contrastive,
+    hard_sign,
+    listwise,
+    similarity_preservation,
+    split,
+    straight_through,
+    train_codes,
+)
+from vecsmith.training.batches import judged_batch  # noqa: E402
 
 Vectors = NDArray[np.float32]
 
@@ -28,6 +38,56 @@ def test_listwise_loss_is_the_divergence_without_the_own_document() -> None:
         expected.append((p * np.log(p / q)).sum())
     assert float(listwise(scores, targets)) == pytest.approx(np.mean(expected))
     assert float(listwise(targets, targets)) == pytest.approx(0)
+
+
+def test_similarity_preservation_is_the_mean_square_without_the_own_document() -> None:
+    rng = np.random.default_rng(0)
+    scores, targets = (rng.standard_normal((4, 6)) for _ in range(2))
+    others = ~np.eye(4, 6, dtype=bool)
+    expected = ((scores - targets)[others] ** 2).mean()
+    assert float(similarity_preservation(torch.tensor(scores), torch.tensor(targets))) == pytest.approx(expected)
+
+
+def test_contrastive_loss_leaves_other_relevant_documents_out() -> None:
+    rng = np.random.default_rng(0)
+    scores, relevant = rng.standard_normal((3, 5)), np.eye(3, 5, dtype=bool)
+    relevant[0, 4] = relevant[2, 1] = True
+    expected = []
+    for row in range(3):
+        negatives = np.exp(scores[row][~relevant[row]]).sum()
+        expected.append(-np.log(np.exp(scores[row, row]) / (np.exp(scores[row, row]) + negatives)))
+    loss = contrastive(torch.tensor(scores), torch.tensor(relevant))
+    assert float(loss) == pytest.approx(np.mean(expected))
+
+
+def pairs_of(vectors: Vectors) -> JudgedPairs:
+    """Return 30 queries with two relevant documents each, some of which two queries share."""
+    relevant = [(query, document) for query in range(30) for document in (2 * query, 2 * query + 3)]
+    return JudgedPairs(vectors[300:330], vectors[:100], np.array(relevant))
+
+
+def test_a_judged_batch_begins_with_the_documents_of_its_queries(vectors: Vectors) -> None:
+    pairs = pairs_of(vectors)
+    known = {tuple(pair) for pair in pairs.relevant.tolist()}
+    batch = judged_batch(pairs, 40, np.random.default_rng(0))
+    assert batch.queries.shape == (20, 40)
+    assert batch.documents.shape == (40, 40)
+    query_of = {row.tobytes(): number for number, row in enumerate(pairs.queries)}
+    document_of = {row.tobytes(): number for number, row in enumerate(pairs.documents)}
+    queries = [query_of[row.tobytes()] for row in batch.queries.numpy()]
+    documents = [document_of[row.tobytes()] for row in batch.documents.numpy()]
+    assert batch.targets.tolist() == [[(q, d) in known for d in documents] for q in queries]
+    assert batch.targets.diagonal().all()
+
+
+def test_pairs_are_split_by_their_queries(vectors: Vectors) -> None:
+    pairs = pairs_of(vectors)
+    seen, unseen = pairs.split(0.1, np.random.default_rng(0))
+    assert not set(seen.relevant[:, 0]) & set(unseen.relevant[:, 0])
+    assert len(set(unseen.relevant[:, 0])) == 3
+    assert len(seen.relevant) + len(unseen.relevant) == 60
+    single = JudgedPairs(pairs.queries, pairs.documents, pairs.relevant[:2])
+    assert all(len(part.relevant) == 2 for part in single.split(0.1, np.random.default_rng(0)))
 
 
 def test_straight_through_is_hard_forwards_and_smooth_backwards() -> None:

@@ -16,20 +16,24 @@ from typer.testing import CliRunner
 
 from vecsmith.cli import app
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation import geometry
 from vecsmith.evaluation.folds import folds
-from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, cross_translate, run
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.ranked_lists import MEASURES
+from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, cross_translate, float_index, run
 from vecsmith.report import plots, write_study
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
 from vecsmith.studies import STUDIES, StudyConfig, migration
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translators import EXAMPLE_DOCUMENTS, EXAMPLE_QUERIES, TEXT_LENGTH, examples
 from vecsmith.studies.translators import findings as tables_of
+from vecsmith.tasks import load_task
 from vecsmith.translators import translator
 
 Vectors = NDArray[np.float32]
 
 
-def test_no_text_is_translated_by_what_has_seen_it(vectors: Vectors) -> None:
+def test_no_text_is_translated_by_a_translator_fitted_on_it(vectors: Vectors) -> None:
     five = folds(600, FOLDS, 2, train_rows=100)
     translated, fitted = cross_translate("linear", vectors, vectors[:, ::-1], 2, five)
     assert sorted(np.concatenate([fold.rows for fold in five]).tolist()) == list(range(600))
@@ -44,7 +48,7 @@ def test_no_text_is_translated_by_what_has_seen_it(vectors: Vectors) -> None:
     assert cross_translate("linear", vectors, vectors, 2)[1][0].pairs_ == 480
 
 
-def test_what_is_not_translated_is_no_number(vectors: Vectors) -> None:
+def test_untranslated_rows_are_nan(vectors: Vectors) -> None:
     two = folds(600, FOLDS, 2)[:2]
     translated, _ = cross_translate("linear", vectors, vectors, 2, two)
     missing = np.isnan(translated).all(axis=1)
@@ -87,13 +91,61 @@ def test_an_experiment_is_run_once(task: str, cache: Path) -> None:
     assert run(experiment) == found
 
 
-def test_of_one_fold_documents_are_not_searched(task: str) -> None:
+def test_a_single_fold_measures_no_translated_documents(task: str) -> None:
     whole = Experiment(task, "test", "vectors:a", "vectors:b", "linear", 0)
     outcome, part = run(whole), run(replace(whole, folds=1))
-    assert set(outcome.figures) - set(part.figures) == {"documents", "both"}
+    assert set(outcome.figures) - set(part.figures) == {"documents", "both", "ndcg_documents", "ndcg_both"}
     assert all(outcome.figures[name] == value for name, value in part.figures.items())
     told = tables_of([part])
     assert [table.rows[0][3] == "" for table in told.tables[1:4]] == [False, True, True]
+
+
+def test_absolute_figures_and_neighborhoods_of_queries(task: str) -> None:
+    experiment = Experiment(task, "test", "vectors:a", "vectors:b", "linear", 0)
+    figures = run(experiment).figures
+    (_, source), (documents, target) = experiment.embed()
+    judged = JudgedQueries(load_task(task), "test", target.ids)
+    own = judged.search(float_index(documents.unit[:], documents.ids), target.unit[judged.rows]).mean_ndcg_at_10
+    for mode in MODES:
+        assert figures[f"ndcg_{mode}"] == pytest.approx(figures[mode] * own)
+    train, _ = folds(300, FOLDS, 0)[0]
+    fitted = translator("linear", 0).fit(experiment.embed()[0][0].unit[train], documents.unit[train])
+    agreement = geometry.neighborhoods(fitted.transform(source.unit[:]), target.unit[:], (NEIGHBORS,), 0)
+    for name in MEASURES:
+        assert figures[f"{name}_of_queries"] == pytest.approx(agreement[name, NEIGHBORS].mean)
+    assert figures["full_rank"] == 24
+
+
+def test_errors_are_plotted_by_rank(task: str) -> None:
+    specs = ("linear:rank2", "linear:rank8", "linear", "procrustes")
+    results = [run(Experiment(task, "test", "vectors:a", "vectors:b", spec, 0)) for spec in specs]
+    plotted = {plot.name: plot for plot in tables_of(results).plots}
+    assert plotted.keys() == {"mse-by-rank", "edit-distance-by-rank"}
+    [line] = plotted["mse-by-rank"].lines.values()
+    assert line == [(2, results[0].figures["mse"]), (8, results[1].figures["mse"]), (24, results[2].figures["mse"])]
+    errors = [error for _, error in line]
+    assert errors == sorted(errors, reverse=True)
+    [table] = [table for table in tables_of(results).tables if table.name == "edit-distance"]
+    assert table.rows[0][3:] == [f"{result.figures['edit_distance']:.3f}" for result in results]
+    assert not tables_of(results[2:]).plots
+
+
+def test_by_default_ranks_are_below_the_dimensions(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Experiment] = []
+
+    def stop(experiments: list[Experiment], workers: int | None) -> None:
+        asked.extend(experiments)
+        raise KeyboardInterrupt
+
+    module = sys.modules["vecsmith.studies.translators"]
+    monkeypatch.setattr(module, "run_all", stop)
+    monkeypatch.setattr(module, "examples", lambda experiment: ([], None))
+    with pytest.raises(KeyboardInterrupt):
+        study_of_translators(StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0]))
+    methods = {each.method: each.folds for each in asked}
+    assert "linear:rank16" in methods
+    assert "linear:rank32" not in methods
+    assert (methods["mlp1x32"], methods["mlp1x8"], methods["mlp1"]) == (1, FOLDS, FOLDS)
 
 
 @pytest.mark.slow
@@ -102,10 +154,13 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
         StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0]), ("linear", "canonical"), workers=2
     )
     names = [table.name for table in findings.tables]
-    assert names == ["methods", *MODES[:3], "mse", "neighbors", "kernels"]
+    neighborhoods = ["document-neighbors", "query-neighbors", "neighbors", "edit-distance"]
+    assert names == ["methods", *MODES[:3], "mse", *neighborhoods, "kernels"]
+    assert findings.tables[5].columns == ["translator", *MEASURES]
+    assert all(0 < float(row[1]) < 1 for row in findings.tables[6].rows)
     assert [row[0] for row in findings.tables[0].rows] == ["linear", "canonical"]
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
-    assert all(row[3].endswith("%") for row in findings.tables[1].rows)
+    assert all(row[3].endswith("%)") for row in findings.tables[1].rows)
     assert "seeds (0)" in findings.tables[0].title
     assert [page.name for page in findings.pages] == ["neighbors"]
     assert [each.name for each in findings.maps] == ["map", "kernels"]
@@ -123,7 +178,7 @@ processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2)
     assert killed.returncode == -9
 
 
-def test_examples_are_what_queries_fetch(task: str) -> None:
+def test_examples_are_search_results(task: str) -> None:
     [drawn, kernels], page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
     assert len(page.tables) == EXAMPLE_QUERIES
     for table in page.tables:
@@ -187,7 +242,7 @@ def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
 @pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("documents", [1, 2])
-def test_a_map_of_hardly_any_documents(documents: int, tmp_path: Path) -> None:
+def test_a_map_of_few_documents_is_drawn(documents: int, tmp_path: Path) -> None:
     few = np.random.default_rng(0).standard_normal((documents, 8)).astype(np.float32)
     drawn = Map("map", "Documents", {"true": few, "translated": few + 0.1}, ["a text"] * documents)
     [path] = [each for each in write_study(tmp_path / "study", Findings([], maps=[drawn])) if each.suffix == ".html"]
@@ -208,7 +263,7 @@ def test_kernels_are_drawn_side_by_side_in_the_same_colors(tmp_path: Path) -> No
     assert "&lt;second&gt;" in written[-2].read_text().replace("\\u0026", "&").replace("\\u003c", "<")
 
 
-def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_are_written_without_plotly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
     findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
     assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
@@ -218,7 +273,7 @@ def test_tables_are_written_without_what_draws(tmp_path: Path, monkeypatch: pyte
     assert "plotly is missing" in str(plots.left_out(findings))
 
 
-def test_plans_are_compared_with_what_real_queries_keep(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plans_are_compared_with_the_measured_retention(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("vecsmith.studies.migration"), "PAIRS", (240,))
     counts, plans = migration(StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0])).tables
     assert [row[1:4] for row in plans.rows] == 6 * [["vectors:a", "vectors:b", "240"]] + 6 * [
@@ -238,12 +293,15 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     shown = CliRunner().invoke(app, ["study", "--help"], terminal_width=100).output
     assert all(f"\n  {name} " in shown for name in STUDIES)
     for option, value, owner in (
-        ("--method", "canonical", "translators"),
-        ("--workers", "2", "translators"),
-        ("--width", "8", "small-to-large"),
+        ("--method", "canonical", "the studies translators, binary-training"),
+        ("--workers", "2", "the study translators"),
     ):
         refused = CliRunner().invoke(app, ["study", "quantization", option, value])
-        assert f"{option} is for the study {owner}, not for quantization" in str(refused.exception)
+        assert f"{option} is for {owner}, not for quantization" in str(refused.exception)
+    refused = CliRunner().invoke(app, ["study", "quantization", "--width", "8"])
+    assert "autoencoder-dimensions, small-to-large, not for quantization; leave it out" in str(refused.exception)
+    refused = CliRunner().invoke(app, ["study", "small-to-large", "--width", "8", "--width", "4"])
+    assert "give --width once" in str(refused.exception)
     encoders = ["--encoder", "vectors:a", "--encoder", "vectors:b"]
     wrong = CliRunner().invoke(app, ["study", "translators", "--task", task, *encoders, "--method", "liner"])
     assert "did you mean 'linear" in str(wrong.exception)

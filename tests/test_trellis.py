@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from vecsmith.codecs.quantizers import trellis, trellis_coding
+from vecsmith.codecs.quantizers.trellis import Trellis
 from vecsmith.codecs.quantizers.trellis_coding import (
     RATES,
     STATE_BITS,
@@ -51,6 +53,26 @@ def test_streams_are_packed_and_unpacked_exactly() -> None:
         codes = pack(states, steps)
         assert codes.shape == (50, -(-sum(k for k, _ in steps) // 8)), trial
         assert np.array_equal(unpack(codes, steps), states)
+
+
+@pytest.mark.parametrize("size", [3, 8, 24, 48])
+def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if trellis_coding.kernels() is None:
+        pytest.skip("numba is not installed")
+    rng = np.random.default_rng(size)
+    X = (rng.standard_normal((3000, 96)) * 0.9 ** np.arange(96)).astype(np.float32)
+    with_numba = Trellis(size).fit(X)
+    codes = with_numba.encode(X)
+    values, scores = with_numba.values(codes), with_numba.scores(X[0], codes)
+    for module in (trellis, trellis_coding):
+        monkeypatch.setattr(module, "kernels", lambda: None)
+    with_numpy = Trellis(size).fit(X)
+    assert {name: array.tobytes() for name, array in with_numba.arrays().items()} == {
+        name: array.tobytes() for name, array in with_numpy.arrays().items()
+    }
+    assert np.array_equal(with_numpy.encode(X), codes)
+    assert np.array_equal(with_numpy.values(codes), values)
+    np.testing.assert_allclose(with_numpy.scores(X[0], codes), scores, atol=1e-6 * np.linalg.norm(X[0]))
 
 
 @pytest.mark.parametrize("step", RATES)

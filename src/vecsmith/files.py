@@ -35,15 +35,23 @@ def fingerprint(content: Any) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, remove_abandoned: bool = True) -> Iterator[Path]:
     """Write a file atomically: a reader sees either the old content or the new content.
 
     Yields the path of a temporary file in the same folder. If the block succeeds, the file is synced to disk and
     renamed to `path`. If the block fails, the temporary file is removed and `path` does not change.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    remove_abandoned : bool
+        Look for temporary files of killed processes, which lists the whole folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _hidden(path, "partial")
-    _remove_abandoned(path)
+    if remove_abandoned:
+        _remove_abandoned(path)
     try:
         temporary.touch()
         with locked(temporary):

@@ -1,7 +1,8 @@
 """Manifests: JSON files with the kind and format version of a folder, and a SHA-256 per file."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def seal(path: Path, kind: str, version: int, content: Mapping[str, Any], hashes
     write_text(path, json.dumps({**manifest, "sha256": fingerprint(manifest)}, indent=2) + "\n")
 
 
-def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -> dict[str, Any]:
-    """Read a manifest, and check its own hash and the hashes of its files.
+def read_manifest(path: Path, kind: str, version: int, verify: bool = True) -> dict[str, Any]:
+    """Read a manifest, and check its own hash, that its files exist, and their hashes.
 
     Parameters
     ----------
@@ -56,8 +57,8 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
         Expected kind of the folder's content.
     version : int
         Newest version of the format that the caller supports.
-    trusting : bool
-        Skip the hashes of the files; reading large files takes long.
+    verify : bool
+        Check the hashes of the files, which reads them all. Otherwise the files must only exist.
 
     Returns
     -------
@@ -91,10 +92,20 @@ def read_manifest(path: Path, kind: str, version: int, trusting: bool = False) -
         )
     if checksum != fingerprint(manifest):
         raise VecsmithError(f"{path} is damaged: its content does not match its own hash; write it again.")
-    if not trusting:
+    _check_names(path.parent, files)
+    if verify:
         for name, expected in files.items():
             _check_file(path.parent / name, expected)
     return dict(manifest)
+
+
+def manifest_version(folder: Path) -> tuple[int, int] | None:
+    """Return the inode and modification time of a folder's manifest, which change when the folder is replaced."""
+    try:
+        manifest = (folder / "manifest.json").stat()
+    except OSError:
+        return None
+    return manifest.st_ino, manifest.st_mtime_ns
 
 
 def is_of_kind(path: Path, kind: str) -> bool:
@@ -105,10 +116,23 @@ def is_of_kind(path: Path, kind: str) -> bool:
         return False
 
 
+def _check_names(folder: Path, names: Iterable[str]) -> None:
+    """Check that files exist; one listing of the folder is faster than a look at each of thousands of files."""
+    present = set(os.listdir(folder))  # noqa: PTH208
+    for name in names:
+        if name not in present and not (folder / name).is_file():
+            raise missing(folder / name)
+
+
+def missing(path: Path) -> VecsmithError:
+    """Return the error of a file that a manifest names, but that does not exist."""
+    return VecsmithError(f"{path} is missing although its manifest names it; write the folder again.")
+
+
 def _check_file(path: Path, expected: str) -> None:
     try:
         actual = sha256_of(path)
     except MISSING as error:
-        raise VecsmithError(f"{path} is missing although its manifest names it; write the folder again.") from error
+        raise missing(path) from error
     if actual != expected:
         raise VecsmithError(f"{path} is damaged: its hash does not match the manifest; write the folder again.")

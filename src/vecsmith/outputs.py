@@ -272,7 +272,7 @@ def _receipt(file: Path) -> Path:
 def _is_received(file: Path, receipt: Path) -> bool:
     """Return whether the hash of a file is in its receipt."""
     try:
-        content = read_manifest(receipt, RECEIPT, RECEIPT_VERSION, trusting=True)
+        content = read_manifest(receipt, RECEIPT, RECEIPT_VERSION, verify=False)
     except VecsmithError:
         return False
     return sha256_of(file) in (content["files"].get(file.name), content["replaced"])

@@ -218,10 +218,10 @@ def inspect(embedded: EmbeddingSet, seed: int = 0) -> Inspection:
     if n < 2:
         raise VecsmithError(f"{embedded.source} has one vector only; give two or more to inspect.")
     chosen = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE_ROWS), replace=False))
-    sums = InspectionSums(embedded.dimensions)
-    blocks = [(shard, start) for shard in embedded.shards for start in range(0, len(shard), BLOCK_ROWS)]
-    for shard, start in track(blocks, "Reading vectors", len(blocks)):
-        sums.add(shard[start : start + BLOCK_ROWS])
+    sums = InspectionSums(n, embedded.dimensions)
+    starts = range(0, n, BLOCK_ROWS)
+    for start in track(starts, "Reading vectors", len(starts)):
+        sums.add(embedded.stored(start, start + BLOCK_ROWS))
     nearest, pairs = _neighbors(embedded, chosen)
     return Inspection(
         rows=n,

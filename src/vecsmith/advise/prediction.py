@@ -49,7 +49,7 @@ class Prediction:
     encode_vectors_per_second : float
         Measured in this process, on all its threads.
     scanned : bool
-        Whether an `Index` scans the codes. If not, it holds the decoded vectors in memory.
+        Whether an `Index` scans the codes. If not, each search decodes all of them.
     stores : tuple of str
         Stores that search the codes without decoding them.
     future : Forecast or None

@@ -10,7 +10,7 @@ SAFE, FRUGAL = 0.95, 0.85
 """Shares of the variance that the suggested codes can keep."""
 MEASURED_RETENTION = {
     SAFE: "in our measurements, trellis and hybrid codes of this size kept 98 to 101% of nDCG@10. FAISS scans hybrid "
-    "codes without decoding; trellis codes are searched decoded.",
+    "codes without decoding; trellis codes are searched through sketches.",
     FRUGAL: "in our measurements, trellis codes of this size kept 94 to 101% of nDCG@10, hybrid codes 93 to 100%.",
 }
 """Measured retention of codes whose size is sufficient for each share of the variance."""

@@ -18,6 +18,7 @@ from vecsmith.cli.app import (
     print_json,
     say,
 )
+from vecsmith.cli.retrievers import LexicalOption
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
@@ -51,14 +52,16 @@ def fit(
     task: Annotated[
         str | None,
         typer.Option(
-            metavar="TASK", help="Fit on the documents of this task; auto and fuse are also judged by its queries."
+            metavar="TASK",
+            help="Fit on the documents of this task; auto, fuse and loss=contrastive also use its queries.",
         ),
     ] = None,
     encoder: Annotated[
         str, typer.Option(metavar="ENCODER", help="Encoder of the documents and queries of --task.")
     ] = "static",
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split of --task whose judgements auto and fuse use.")
+        str,
+        typer.Option(metavar="SPLIT", help="Split of --task whose judgements auto, fuse and loss=contrastive use."),
     ] = "dev",
     size: Annotated[
         int | None,
@@ -110,6 +113,7 @@ def fit(
     vecsmith fit auto --min-retention 0.95 --corpus-size 100M --vectors corpus.npy --out my-codec
     vecsmith fit auto --bytes 48 --for pgvector --vectors corpus.npy --out my-codec
     vecsmith fit auto --min-retention 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
+    vecsmith fit "thresholds(loss=contrastive)" --task beir/scifact --encoder vectors:minilm --split train --out code
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
     from vecsmith.advise.choice import choose
@@ -122,6 +126,7 @@ def fit(
     from vecsmith.codecs.reducers.trained import Trained
     from vecsmith.embeddings import Columns
     from vecsmith.encoders import embed_task
+    from vecsmith.evaluation.judged_pairs import judged_pairs, training_rows
     from vecsmith.outputs import check_folder
     from vecsmith.report import findings_terminal
     from vecsmith.report.advice import trade_off
@@ -134,7 +139,7 @@ def fit(
     judged = None
     if task is not None and not vectors:
         judged = ValidationTask(load_task(task), encoder, split)
-        embedded = embed_task(judged.task, encoder)[0]
+        embedded, query_vectors = embed_task(judged.task, encoder)
     elif vectors and task is None:
         embedded = _open(vectors, Columns(column))
     else:
@@ -151,7 +156,11 @@ def fit(
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = weights_on_queries(judged, seed)
     judges = _open(validation, Columns(column)).unit if validation else None
-    codec.fit(embedded.unit, validation=judges).save(out, force)
+    pairs = None
+    if judged and codec.uses_pairs:
+        rows = training_rows(judged.task, split, embedded, seed)
+        pairs = judged_pairs(judged.task, split, query_vectors, embedded, rows)
+    codec.fit(embedded.unit, validation=judges, pairs=pairs).save(out, force)
     if validation and not any(isinstance(stage, Trained) and stage.trains for stage in codec.stages):
         say(f"{spec} is not trained, so --validation was not used; a preset trains, such as autoencoder96:mlp1.")
     if as_json:
@@ -209,21 +218,27 @@ def encode(
     reduced: Annotated[
         bool, typer.Option("--reduced", help="Write the reduced vectors, before the quantizer, as an embedding set.")
     ] = False,
+    lexical: LexicalOption = None,
     force: ForceFlag = False,
 ) -> None:
     """Encode vectors with a fitted codec for search; or reduce them for a database, a translator or another codec.
 
     \b
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
+    vecsmith encode my-codec --vectors my-embedding-set --lexical bm25 --out my-codes
     vecsmith encode my-pca256 --reduced --vectors corpus.npy --out corpus-256
     """
     from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
     from vecsmith.embeddings.writer import KIND as SET
     from vecsmith.index import CodeSet
+    from vecsmith.index.bm25 import Bm25
     from vecsmith.index.code_set import KIND
     from vecsmith.outputs import check_folder
 
+    if reduced and lexical:
+        raise VecsmithError("--reduced writes vectors, which have no lexical index; leave out --lexical.")
+    bm25 = Bm25.parse(lexical) if lexical else None
     check_folder(out, SET if reduced else KIND, force)
     fitted = load_codec(codec)
     fitted.check_several(len(vectors))
@@ -233,7 +248,7 @@ def encode(
     if reduced:
         say(f"Wrote {reduce_set(fitted, embedded, out, force)!r} to {out}")
         return
-    encoded = CodeSet.encode(fitted, embedded, out, force)
+    encoded = CodeSet.encode(fitted, embedded, out, force, bm25)
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
 
 

@@ -1,7 +1,8 @@
-"""The command inspect, which describes the distribution of vectors."""
+"""Commands that describe vectors: inspect for one set, geometry for two sets of the same texts."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,3 +45,44 @@ def inspect(
     if out is not None:
         write_page(out, embedded.source, inspection, suggestions, force)
         say(f"Wrote {out}")
+
+
+SetArgument = Annotated[
+    Path, typer.Argument(help="An embedding set, or a file of vectors (.npy, .npz, .parquet).", show_default=False)
+]
+
+
+@app.command()
+def geometry(
+    first: SetArgument,
+    second: SetArgument,
+    k: Annotated[list[int], typer.Option("-k", metavar="N", help="Number of nearest neighbors; repeatable.")] = [10],  # noqa: B006
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed of the samples.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure how similar two sets of vectors of the same texts are; rows are matched by id.
+
+    \b
+    vecsmith geometry minilm/corpus mpnet/corpus
+    vecsmith geometry corpus.npy translated.npy -k 10 -k 100
+    """
+    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.evaluation.set_comparison import compare_sets
+    from vecsmith.report import Findings, findings_terminal, geometry_table
+
+    comparison = compare_sets(EmbeddingSet.open(first), EmbeddingSet.open(second), k, seed)
+    for path, only in ((first, comparison.only_first), (second, comparison.only_second)):
+        if only:
+            say(f"{only} rows of {path} have an id that the other set does not have; they are left out.")
+    if not comparison.paired:
+        say("The sets have different dimensions, so that there is no mse and no cosine of a text's two vectors.")
+    if as_json:
+        neighborhoods: dict[int, dict[str, Any]] = {size: {} for size in k}
+        for (name, size), estimate in comparison.neighborhoods.items():
+            neighborhoods[size][name] = asdict(estimate)
+        paired = {name: asdict(estimate) for name, estimate in comparison.paired.items()}
+        counts = {"texts": comparison.texts, "only_first": comparison.only_first, "only_second": comparison.only_second}
+        print_json({**counts, "paired": paired, "kernels": comparison.kernels, "neighborhoods": neighborhoods})
+    else:
+        table = geometry_table(f"{first} and {second}: {comparison.texts:,} texts, seed {seed}", comparison)
+        console().print(findings_terminal(Findings([table])))

@@ -11,9 +11,7 @@ from vecsmith.cli.app import JsonFlag, app, print_listing
 def codecs(as_json: JsonFlag = False) -> None:
     """List the reducers and quantizers that a codec is composed of."""
     from vecsmith.codecs import STAGES
-    from vecsmith.plugins import load_entry_points
 
-    load_entry_points("vecsmith.codecs")
     print_listing({usage: stage.summary for usage, stage in STAGES.items()}, as_json)
 
 

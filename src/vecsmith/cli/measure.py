@@ -27,32 +27,68 @@ from vecsmith.cli.app import (
     say,
 )
 from vecsmith.cli.encoders import encoder_options
+from vecsmith.cli.retrievers import (
+    BaselineOption,
+    FusionOption,
+    HybridOption,
+    RerankDepth,
+    RerankOption,
+    chosen_weights,
+    retriever_specs,
+)
+from vecsmith.cli.tables import MetricOption, TableOption, check_table, print_results, tables_of
 
 
 @app.command(cls=WritingCommand)
 def compare(
     task: TaskOption = ["pydocs"],  # noqa: B006
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODE",
+            help="With --task mteb: measure all retrieval and reranking tasks in this language, such as deu, one after "
+            "another; with --task mteb:NAME: its subsets in this language.",
+        ),
+    ] = None,
     encoder: EncoderOption = ["static"],  # noqa: B006
     codec: CodecOption = ["int8", "binary"],  # noqa: B006
     scoring: ScoringOption = ["asymmetric"],  # noqa: B006
     split: Split = "test",
     fit_on: FitOn = "cross",
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ENCODER", help="Encoder whose float32 vectors are the baseline; default: each encoder's own."
-        ),
-    ] = None,
+    baseline: BaselineOption = [],  # noqa: B006
+    hybrid: HybridOption = None,
+    fusion: FusionOption = [],  # noqa: B006
+    rerank: RerankOption = [],  # noqa: B006
+    rerank_depth: RerankDepth = None,
     recenter: Annotated[
         bool, typer.Option("--recenter", help="Replace the means that the codecs store by the means of the corpus.")
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed of codecs and of the two halves.")] = 0,
+    metric: MetricOption = [],  # noqa: B006
+    table: TableOption = None,
+    retention: Annotated[
+        bool,
+        typer.Option("--retention", help="With --table tasks: also the share of the baseline's value, in percent."),
+    ] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print the tables in LaTeX (booktabs).")] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Output folder for table.md, table.csv and results.jsonl; earlier results are replaced."
+            metavar="DIR",
+            help="Output folder for table.md, results.jsonl and the tables as CSV; earlier results are replaced.",
         ),
     ] = None,
+    mteb_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Evaluate by mteb too, and write its result files and model-card.md to this folder; results in it are "
+            "not measured again.",
+        ),
+    ] = None,
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="With --mteb-out: also write the rankings, and measure again.")
+    ] = False,
     force: ForceFlag = False,
     remeasure: Annotated[
         bool, typer.Option("--remeasure", help="Measure again instead of using cached results.")
@@ -70,27 +106,52 @@ def compare(
     vecsmith compare --task pydocs --encoder static --codec int8 --codec binary
     vecsmith compare --task beir/scifact --encoder st:all-MiniLM-L6-v2 --codec pca192,int8 --scoring rescored
     vecsmith compare --task mteb:NFCorpus --encoder vectors:corpus.npy,queries.npy --codec faiss:PQ96x4
+    vecsmith compare --task beir/scifact --task beir/nfcorpus --codec binary --metric RR@10 --metric AP --table tasks
+    vecsmith compare --task beir/scifact --codec binary --baseline bm25 --hybrid bm25 --rerank ce:ms-marco-MiniLM-L6-v2
+    vecsmith compare --task mteb --language deu --encoder st:intfloat/multilingual-e5-small --codec binary --out german
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
     """
-    from vecsmith.evaluation.compare import compare
+    from vecsmith.cli.comparison import Comparison
     from vecsmith.outputs import check_folder
-    from vecsmith.report import KIND, terminal_table, write_folder
-    from vecsmith.tasks import load_task
+    from vecsmith.report import KIND, write_folder
 
+    layout = table or ("codecs" if language is None else "tasks")
+    check_table(layout, retention)
+    reference, specs = retriever_specs(baseline, hybrid, fusion, rerank, rerank_depth, trust_remote_code)
+    specs.check()
     if out is not None:
         check_folder(out, KIND, force)
-    tasks = [load_task(spec) for spec in task]
-    notes = [f"{task.name}: {note}" for task in tasks for note in task.notes]
-    say(*notes)
-    measured = [*encoder, *([baseline] if baseline else [])]
+    measured = [*encoder, *([reference] if reference else []), *specs.encoders]
     options = encoder_options(measured, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    results = compare(tasks, encoder, codec, scoring, split, fit_on, seed, options, remeasure, recenter, baseline)  # type: ignore[arg-type]
-    if as_json:
-        print_json([asdict(result) for result in results])
-    else:
-        console().print(terminal_table(results))
+    comparison = Comparison(
+        encoder,
+        codec,
+        scoring,
+        split,
+        fit_on,
+        seed,
+        options,
+        remeasure,
+        recenter,
+        reference,
+        metric,
+        mteb_out,
+        predictions,
+        specs,
+    )
+    for results in comparison.run(task, language):
+        tables = tables_of(results, metric, layout, retention)
+        if out is not None:
+            written = write_folder(out, results, comparison.notes, force, metric, tables, latex)
+            force = False  # the folder is now vecsmith's
+    say(*chosen_weights(results))
+    print_results(results, tables, metric, latex, as_json)
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_folder(out, results, notes, force))))
+        say("Wrote " + ", ".join(map(str, written)))
+
+
+WIDTH_STUDIES = ("fusion", "matryoshka-versus-autoencoder", "autoencoder-dimensions")
+"""Studies that reduce vectors to several widths."""
 
 
 class _Study(WritingCommand):
@@ -112,14 +173,21 @@ def study(
     fit_on: FitOn = "cross",
     seed: Annotated[list[int], typer.Option(metavar="N", min=0, help="Random seed; repeatable.")] = [0, 1, 2],  # noqa: B006
     method: Annotated[
-        list[str], typer.Option(metavar="SPEC", help="translators: measure this translator instead of all; repeatable.")
+        list[str],
+        typer.Option(
+            metavar="SPEC",
+            help="translators, binary-training: measure this translator or codec instead of all; repeatable.",
+        ),
     ] = [],  # noqa: B006
     width: Annotated[
-        int | None,
+        list[int],
         typer.Option(
-            metavar="N", min=1, help="small-to-large: dimensions of the target space; default: half of the encoder's."
+            metavar="N",
+            min=1,
+            help="fusion, matryoshka-versus-autoencoder, autoencoder-dimensions: width of the reduced vectors; "
+            "repeatable. small-to-large: dimensions of the target space; default: half of the encoder's.",
         ),
-    ] = None,
+    ] = [],  # noqa: B006
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="translators: number of processes; default: one per core.")
     ] = None,
@@ -142,6 +210,7 @@ def study(
 
     \b
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
+    vecsmith study fusion --encoder vectors:l1 --encoder vectors:l2 --width 2048 --width 1024 --width 768 --width 512
     vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
     vecsmith study small-to-large --encoder vectors:s1 --encoder vectors:s2 --encoder vectors:l1+vectors:l2 --width 768
     """
@@ -153,15 +222,21 @@ def study(
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
-    given: dict[str, Any] = {"methods": method, "workers": workers, "width": width}
-    chosen = {parameter: value for parameter, value in given.items() if value}
-    for parameter, option, owner in (
-        ("methods", "--method", "translators"),
-        ("workers", "--workers", "translators"),
-        ("width", "--width", "small-to-large"),
+    chosen: dict[str, Any] = {}
+    for option, parameter, value, owners in (
+        ("--method", "methods", method, ("translators", "binary-training")),
+        ("--workers", "workers", workers, ("translators",)),
+        ("--width", "widths", width, (*WIDTH_STUDIES, "small-to-large")),
     ):
-        if parameter in chosen and name != owner:
-            raise VecsmithError(f"{option} is for the study {owner}, not for {name}; leave it out.")
+        if value and name not in owners:
+            of = f"the study {owners[0]}" if len(owners) == 1 else f"the studies {', '.join(owners)}"
+            raise VecsmithError(f"{option} is for {of}, not for {name}; leave it out.")
+        if value:
+            chosen[parameter] = value
+    if name == "small-to-large" and width:
+        if len(width) > 1:
+            raise VecsmithError("The study small-to-large has one target space; give --width once.")
+        chosen = {"width": width[0]}
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from vecsmith.cli.app import JsonFlag, QueryPrompt, TextColumn, TrustRemoteCode, app, console, print_json, say
 from vecsmith.cli.encoders import encoder_options
+from vecsmith.cli.retrievers import SearchFusionOption, SearchHybridOption, hybrid_of
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 if TYPE_CHECKING:
-    from vecsmith.array_types import Floats
+    from vecsmith.array_types import Floats, RowNumbers
     from vecsmith.index import Index
 
 
@@ -38,6 +39,8 @@ def search(
         Path | None,
         typer.Option(metavar="DIR", help="Translator of queries by another model into the space of the codes."),
     ] = None,
+    hybrid: SearchHybridOption = None,
+    fusion: SearchFusionOption = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Results per query.")] = 10,
     query_prompt: QueryPrompt = [],  # noqa: B006
     trust_remote_code: TrustRemoteCode = False,
@@ -48,6 +51,7 @@ def search(
     \b
     vecsmith search my-codes --query "how to tie a bowline"
     vecsmith search my-codes --queries queries.npy -k 100 --json
+    vecsmith search my-codes --hybrid bm25 --query "how to tie a bowline"
     vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
     from vecsmith.embeddings import SUFFIXES, EmbeddingSet
@@ -60,21 +64,31 @@ def search(
     are_vectors = queries is not None and (queries.suffix in SUFFIXES or queries.is_dir())
     if text_column and (queries is None or are_vectors):
         raise VecsmithError("--text-column names a column of --queries that are texts; leave it out.")
+    if fusion and hybrid is None:
+        raise VecsmithError("--fusion is for --hybrid bm25; add --hybrid bm25, or leave out --fusion.")
     opened = Index.load(codes)
     fitted = load_translator(translator) if translator else None
     if queries is not None and are_vectors:
         embedded = EmbeddingSet.open(queries)
-        names, Q = embedded.ids, embedded.unit[:]
+        names: Sequence[str] = embedded.ids
+        Q = embedded.unit[:]
+        if hybrid is not None and embedded.texts is None:
+            raise VecsmithError(f"{queries} has vectors without texts, which BM25 needs; give texts, or omit --hybrid.")
+        texts = embedded.texts or names
     else:
         if queries is not None:
             read = read_texts(queries, text_column)
             say(*read.notes)
-        names = [query] if query is not None else read.texts
+        texts = names = [query] if query is not None else read.texts
         own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
         Q = embed_queries(names, encoder, own, codes, query_prompt, trust_remote_code)
     if fitted:
         Q = translate_queries(fitted, Q, opened.provenance)
-    answers = _search(opened, names, Q, k)
+    if hybrid is None:
+        scores, rows = opened.search(Q, k)
+    else:
+        scores, rows = hybrid_of(opened, Q, hybrid, fusion, codes).search(texts, k)
+    answers = _answers(opened, names, scores, rows)
     if as_json:
         print_json(answers)
     else:
@@ -110,13 +124,15 @@ def embed_queries(
     return model.encode(texts, "query")
 
 
-def _search(codes: "Index", names: Sequence[str], Q: "Floats", k: int) -> list[dict[str, Any]]:
+def _answers(codes: "Index", names: Sequence[str], scores: "Floats", rows: "RowNumbers") -> list[dict[str, Any]]:
     """Return the best documents for every query, each with score, id and text."""
     answers = []
-    for name, scores, rows in zip(names, *codes.search(Q, k), strict=True):
+    for name, own_scores, own_rows in zip(names, scores, rows, strict=True):
         # an index of faiss:FACTORY may find fewer than k documents; the remaining rows are −1
         hits = [
-            (score, *codes.rows[row]) for score, row in zip(scores.tolist(), rows.tolist(), strict=True) if row >= 0
+            (score, *codes.rows[row])
+            for score, row in zip(own_scores.tolist(), own_rows.tolist(), strict=True)
+            if row >= 0
         ]
         results = [{"score": score, "id": id_, "text": text} for score, id_, text in hits]
         answers.append({"query": name, "results": results})

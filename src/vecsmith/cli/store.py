@@ -1,5 +1,6 @@
 """Commands that store embedding sets in ChromaDB and query them: store put, list, get and query."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -111,7 +112,8 @@ def query(
     opened = EmbeddingStore(where, create=False)
     if text is not None and vectors is None:
         own = opened.about(name).provenance.encoder
-        names, Q = [text], embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)
+        names: Sequence[str] = [text]
+        Q = embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)
     elif vectors is not None and text is None:
         embedded = EmbeddingSet.open(vectors)
         names, Q = embedded.ids, embedded.unit[:]

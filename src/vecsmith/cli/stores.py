@@ -2,17 +2,32 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, print_json, say
 
 Table = Annotated[str, typer.Option(metavar="NAME", help="Table or collection; ignored for files.")]
-STORE = "faiss, usearch, npy, lancedb, chroma or pgvector."
+STORE = "One of the stores below."
 
 
-@app.command()
+class _Export(TyperCommand):
+    """Lists the stores at the end of the help; they are imported only then, because the import is slow."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        from vecsmith.stores import STORES
+
+        with formatter.section("Stores"):
+            formatter.write_text(", ".join(STORES))
+
+
+class _Import(_Export, WritingCommand):
+    pass
+
+
+@app.command(cls=_Export)
 def export(
     codes: Annotated[Path, typer.Argument(metavar="CODES", help="Folder that encode wrote, or an embedding set.")],
     to: Annotated[str, typer.Option(metavar="STORE", help=STORE)],
@@ -51,7 +66,7 @@ def export(
     say(f"Wrote {exported.rows:,} rows to {to}, {out}: {exported.size}")
 
 
-@app.command("import", cls=WritingCommand)
+@app.command("import", cls=_Import)
 def import_(
     source: Annotated[str, typer.Argument(metavar="WHERE", help="File, folder, or PostgreSQL connection string.")],
     store: Annotated[str, typer.Option("--from", metavar="STORE", help=STORE)],

@@ -71,8 +71,6 @@ def apply(
 @translate.command("methods")
 def methods(as_json: JsonFlag = False) -> None:
     """List the translators."""
-    from vecsmith.plugins import load_entry_points
     from vecsmith.translators import TRANSLATORS
 
-    load_entry_points("vecsmith.translators")
     print_listing({usage: method.summary for usage, method in TRANSLATORS.items()}, as_json)

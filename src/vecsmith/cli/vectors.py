@@ -79,10 +79,20 @@ def embed(
 
 
 @app.command()
-def info(path: Annotated[Path, typer.Argument(help="Folder that vecsmith wrote.")], as_json: JsonFlag = False) -> None:
-    """Describe the content of a folder: an embedding set, a codec, codes, or a translator."""
-    from vecsmith.codecs import load_codec
-    from vecsmith.codecs.reducers.fuse import Fuse
+def info(
+    path: Annotated[Path, typer.Argument(help="Folder that vecsmith wrote.")],
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read all files and check their hashes, and that the ids of a set are unique."),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Describe the content of a folder: an embedding set, a codec, codes, or a translator.
+
+    \b
+    vecsmith info my-codes
+    vecsmith info corpus --verify
+    """
     from vecsmith.embeddings import EmbeddingSet
     from vecsmith.index import CodeSet
     from vecsmith.translators import is_translator, load_translator
@@ -94,18 +104,28 @@ def info(path: Annotated[Path, typer.Argument(help="Folder that vecsmith wrote."
         models = {"source": fitted.source, "target": fitted.target, "pairs": fitted.pairs_}
         facts = {"translator": fitted.spec, "seed": fitted.seed, **sizes, **models, "bytes": fitted.translator_bytes}
     elif (path / "config.json").is_file():
-        codec = load_codec(path)
-        sizes = {"bytes_per_vector": codec.bytes_per_vector, "codec_bytes": codec.codec_bytes}
-        facts = {"codec": codec.spec, "seed": codec.seed, "dimensions": codec.input_dimensions, **sizes}
-        if codec.blocks:
-            facts["models"] = dict(codec.blocks)
-        if isinstance(codec.stages[0], Fuse):
-            facts["weights"] = codec.stages[0].relative_weights
+        facts = _codec_facts(path)
     elif (path / "codes.npy").is_file():
-        codes = CodeSet.open(path)
+        codes = CodeSet.open(path, verify)
         sizes = {"bytes_per_vector": codes.codec.bytes_per_vector, "codec_bytes": codes.codec.codec_bytes}
         facts = {"codes": codes.codec.spec, "rows": len(codes), **sizes, **asdict(codes.provenance)}
     else:
-        embedded = EmbeddingSet.open(path)
+        embedded = EmbeddingSet.open(path, verify=verify)
         facts = {"rows": len(embedded), "dimensions": embedded.dimensions, **asdict(embedded.provenance)}
     print_listing(facts, as_json)
+    if verify:
+        say(f"The files of {path} are intact")
+
+
+def _codec_facts(path: Path) -> dict[str, Any]:
+    from vecsmith.codecs import load_codec
+    from vecsmith.codecs.reducers.fuse import Fuse
+
+    codec = load_codec(path)
+    sizes = {"bytes_per_vector": codec.bytes_per_vector, "codec_bytes": codec.codec_bytes}
+    facts = {"codec": codec.spec, "seed": codec.seed, "dimensions": codec.input_dimensions, **sizes}
+    if codec.blocks:
+        facts["models"] = dict(codec.blocks)
+    if isinstance(codec.stages[0], Fuse):
+        facts["weights"] = codec.stages[0].relative_weights
+    return facts

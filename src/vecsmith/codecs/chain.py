@@ -77,7 +77,7 @@ class Chain:
 
     @property
     def memory_bytes_per_vector(self) -> int:
-        """Bytes per vector that `Index` holds in memory during search: float32 where the codes are not scanned."""
+        """Bytes per vector that `Index` holds in memory during search."""
         return self.quantizer.memory_bytes_per_vector if self._fitted else 0
 
     @property

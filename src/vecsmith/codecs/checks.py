@@ -45,7 +45,7 @@ def sample(X: Vectors | UnitVectors, size: int, seed: int, name: str) -> Floats:
     VecsmithError
         If a value is not finite (the error has its row, and `name`), or all vectors are zero.
     """
-    rows = np.arange(len(X))
+    rows = np.arange(min(len(X), size))
     if len(X) > size:
         rows = np.sort(np.random.default_rng(seed).choice(len(X), size, replace=False))
         warnings.warn(

@@ -1,9 +1,10 @@
 """The codec: reducers and a quantizer, fitted, applied and saved as one."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,15 +13,19 @@ from vecsmith.array_types import Codes, Floats, Vectors
 from vecsmith.codecs.chain import Chain
 from vecsmith.codecs.checks import as_floats, refuse_infinite, sample, warn_of_few
 from vecsmith.codecs.estimator import Estimator
+from vecsmith.codecs.quantizers.trained import TrainedQuantizer
 from vecsmith.codecs.recentering import recentered_stages
 from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.spec import canonical, parse
-from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Quantizer, Reducer
-from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks
+from vecsmith.codecs.stages import Quantizer, Reducer, for_each_block
+from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
+
+if TYPE_CHECKING:
+    from vecsmith.training import JudgedPairs
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
@@ -74,6 +79,7 @@ class Codec(Chain, Estimator):
         y: object = None,
         blocks: Mapping[str, int] | None = None,
         validation: VectorsLike | MultiModelVectors | None = None,
+        pairs: "JudgedPairs | None" = None,
     ) -> Self:
         """Fit all stages and return the codec.
 
@@ -90,15 +96,21 @@ class Codec(Chain, Estimator):
         validation : array-like of shape (m, d), EmbeddingSet, or list of these, optional
             Validation vectors for reducers that are trained, of which 1000 are drawn. By default a part of `X` is held
             out.
+        pairs : vecsmith.training.JudgedPairs, optional
+            Queries and documents judged relevant to them, for a quantizer with ``loss=contrastive``, which uses
+            pseudo-queries by default. They must not be of the queries of a reported result.
 
         Raises
         ------
         VecsmithError
             If vectors are not floats of shape (n, d), a value is not finite (the error names its row), a stage does not
             suit n or d, vectors come from several models although the codec fuses nothing, or `validation` has other
-            dimensions or is given to a codec without a trained reducer.
+            dimensions or is given to a codec without a trained reducer, or `pairs` are given to a codec without a
+            contrastive loss.
         """
         X = self.unit(X)
+        if pairs is not None:
+            self._check_pairs(pairs, X)
         self.blocks = dict(blocks or X.blocks)
         if isinstance(self.stages[0], Fuse):
             self.stages[0].set_widths(self.blocks)
@@ -111,7 +123,10 @@ class Codec(Chain, Estimator):
                 reducer.fit(reduced, self.seed)
             reduced = reducer.transform(reduced)
             unseen = None if unseen is None else reducer.transform(unseen)
-        self.quantizer.fit(reduced, self.seed)
+        if pairs is not None and isinstance(self.quantizer, TrainedQuantizer):
+            self.quantizer.fit(reduced, self.seed, self._reduced_pairs(pairs))
+        else:
+            self.quantizer.fit(reduced, self.seed)
         if self.requires_fit:
             warn_of_few(len(reduced), self.spec)
         return self
@@ -130,6 +145,30 @@ class Codec(Chain, Estimator):
             )
         check_blocks(self.blocks, V.blocks, repr(self))
         return sample(V, FIT_VECTORS, self.seed, "validation vectors")
+
+    @property
+    def uses_pairs(self) -> bool:
+        """Whether `fit` can use judged query–document pairs."""
+        return isinstance(self.quantizer, TrainedQuantizer) and self.quantizer.uses_pairs
+
+    def _check_pairs(self, pairs: "JudgedPairs", X: UnitVectors) -> None:
+        """Check judged pairs for training vectors X (n, d)."""
+        if not self.uses_pairs:
+            raise VecsmithError(
+                f"{self!r} does not end in a quantizer with a contrastive loss, such as thresholds(loss=contrastive), "
+                "that would use judged pairs; leave them out."
+            )
+        for name, vectors in (("queries", pairs.queries), ("documents", pairs.documents)):
+            if vectors.shape[1] != X.shape[1]:
+                raise VecsmithError(
+                    f"The {name} of the judged pairs have shape {vectors.shape}, but the training vectors have shape "
+                    f"{X.shape}; embed them with the same model."
+                )
+
+    def _reduced_pairs(self, pairs: "JudgedPairs") -> "JudgedPairs":
+        """Return the pairs in the input space of the quantizer, with unit queries."""
+        queries, documents = normalize(self.reduce_queries(pairs.queries)[0]), self._reduce(pairs.documents, 0)
+        return replace(pairs, queries=queries, documents=documents)
 
     def recentered(self, X: VectorsLike | MultiModelVectors) -> "Codec":
         """Return a copy whose means are those of the vectors `X` (n, d) of another corpus.
@@ -278,6 +317,9 @@ class Codec(Chain, Estimator):
 
 def _in_blocks(function: Callable[[Any, int], Array], rows: NDArray[Any] | UnitVectors, result: Array) -> Array:
     """Fill `result` with the values of `function` for blocks of `rows` and the number of the block's first row."""
-    for start in range(0, len(rows), CODE_BLOCK_ROWS):
-        result[start : start + CODE_BLOCK_ROWS] = function(rows[start : start + CODE_BLOCK_ROWS], start)
+
+    def fill(block: slice) -> None:
+        result[block] = function(rows[block], block.start)
+
+    for_each_block(fill, len(rows))
     return result

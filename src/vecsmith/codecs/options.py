@@ -27,6 +27,10 @@ class Option:
     allowed: str
 
 
+RULES = ("or", "sum")
+"""Rules for the bit of a group: one dimension is above its threshold, or the sum is above the sum of thresholds."""
+LOSSES = ("listwise", "similarity", "contrastive")
+"""Keys of `vecsmith.training.LOSSES`, repeated for the same reason as `RELAXATIONS`."""
 RELAXATIONS = ("straight-through", "sigmoid", "saturating", "tanh", "gumbel")
 """Keys of `vecsmith.training.RELAXATIONS`, repeated because codecs do not import the training package."""
 
@@ -37,6 +41,8 @@ OPTIONS = {
     "weight_decay": Option(float, lambda value: 0 <= value < math.inf, "a number of 0 or more"),
     "starts": Option(int, lambda value: value >= 1, "a whole number of 1 or more"),
     "relaxation": Option(str, lambda value: value in RELAXATIONS, f"one of {', '.join(RELAXATIONS)}"),
+    "loss": Option(str, lambda value: value in LOSSES, f"one of {', '.join(LOSSES)}"),
+    "rule": Option(str, lambda value: value in RULES, f"one of {', '.join(RULES)}"),
 }
 """All options, in the order of canonical specs."""
 

@@ -1,13 +1,18 @@
-"""FAISS indexes that scan codes."""
+"""Flat indexes of codes: FAISS's fast scan, and a search that decodes the codes block by block."""
 
+from collections.abc import Callable
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from vecsmith.array_types import Codes, Floats, RowNumbers
+
 REFINE_FACTOR = 4
 """Candidates per result that a fast scan passes to exact rescoring."""
+SEARCH_BLOCK_ROWS = 4096
+"""Codes that a search decodes at a time: their vectors fit in the CPU cache."""
 
 
 def refined_fast_scan(exact: Any) -> Any:
@@ -35,3 +40,70 @@ def attach_codes(index: Any, codes: NDArray[np.uint8]) -> Any:
     view.view_size = view.c_size = codes.size
     index.ntotal, index.referenced_objects = len(codes), [codes]
     return index
+
+
+class DecodedIndex:
+    """A flat index of codes that FAISS cannot scan: it holds the codes, and a search decodes them block by block.
+
+    Parameters
+    ----------
+    decode : callable
+        Function that returns the vectors (n, d), float32, of codes (n, bytes_per_vector).
+    codes : ndarray of shape (n, bytes_per_vector), uint8
+        Codes; may be memory-mapped.
+    d : int
+        Dimensions of the decoded vectors and of the queries.
+    """
+
+    sketched = False
+    """Whether short sketches of the codes find candidates, so that not all codes are decoded; see `SketchIndex`."""
+
+    def __init__(self, decode: Callable[[Codes], Floats], codes: Codes, d: int) -> None:
+        self._decode, self._codes = decode, codes
+        self.d, self.ntotal = d, len(codes)
+
+    def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
+        """Return the best k codes of each query, as `search_decoded`."""
+        return search_decoded(self._decode, self._codes, Q, k)
+
+    def search_at(self, Q: Floats, places: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
+        """Return the best k of the codes at `places` (m,) for each query, as `search_decoded`."""
+        return search_decoded(self._decode, self._codes, Q, k, places)
+
+
+def search_decoded(
+    decode: Callable[[Codes], Floats], codes: Codes, Q: Floats, k: int, places: RowNumbers | None = None
+) -> tuple[Floats, RowNumbers]:
+    """Return the best k codes of each query by their inner products with the decoded vectors.
+
+    At most `SEARCH_BLOCK_ROWS` codes are decoded at a time.
+
+    Parameters
+    ----------
+    decode : callable
+        Function that returns the vectors (n, d), float32, of codes (n, bytes_per_vector).
+    codes : ndarray of shape (n, bytes_per_vector), uint8
+        Codes; may be memory-mapped.
+    Q : ndarray of shape (q, d), float32
+        Queries.
+    k : int
+        Results per query, at most the number of codes that are searched.
+    places : ndarray of shape (m,), int64, optional
+        Positions of the codes to search; all codes by default.
+
+    Returns
+    -------
+    scores : ndarray of shape (q, k), float32
+        Inner products, best first.
+    places : ndarray of shape (q, k), int64
+        Positions of the codes.
+    """
+    count = len(codes) if places is None else len(places)
+    best = faiss.ResultHeap(len(Q), k, keep_max=True)
+    for start in range(0, count, SEARCH_BLOCK_ROWS):
+        block = slice(start, start + SEARCH_BLOCK_ROWS)
+        decoded = decode(codes[block if places is None else places[block]])
+        scores, found = faiss.knn(Q, decoded, min(k, len(decoded)), metric=faiss.METRIC_INNER_PRODUCT)
+        best.add_result(scores, found + start)
+    best.finalize()
+    return best.D, best.I if places is None else places[best.I]

@@ -1,7 +1,5 @@
 """Parsing of codec specs such as ``"pca192,binary"``."""
 
-import importlib
-import pkgutil
 import re
 
 from vecsmith.codecs import quantizers, reducers
@@ -10,12 +8,11 @@ from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.registry import stage_named
 from vecsmith.codecs.stages import Quantizer, Reducer
 from vecsmith.errors import VecsmithError
-from vecsmith.plugins import load_entry_points
+from vecsmith.plugins import import_modules
 
 # importing a module registers the stages that it defines
 for _package in (reducers, quantizers):
-    for _module in pkgutil.iter_modules(_package.__path__):
-        importlib.import_module(f"{_package.__name__}.{_module.name}")
+    import_modules(_package.__name__)
 
 
 def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
@@ -27,7 +24,6 @@ def parse(spec: str) -> tuple[list[Reducer], Quantizer]:
         If a stage is unknown (the error suggests the nearest), comes after the quantizer, or is a fusion that is not
         the first stage.
     """
-    load_entry_points("vecsmith.codecs")
     stages = [stage_named(part) for part in _split(spec)]
     reducers = [stage for stage in stages[:-1] if isinstance(stage, Reducer)]
     if len(reducers) != len(stages) - 1:

@@ -14,8 +14,10 @@ Parsing a spec sets `spec`, the canonical text of the stage, and `options`, its 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from copy import copy
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -25,7 +27,10 @@ from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
+from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.errors import VecsmithError
+from vecsmith.plugins import Registry
+from vecsmith.progress import track
 
 Blocks = Callable[[], Iterable[Floats]]
 """Function that returns a new iterator over all vectors in blocks (rows, d), at every call."""
@@ -35,8 +40,34 @@ CODE_BLOCK_ROWS = 16_384
 CACHE_BLOCK_ROWS = 1024
 """Vectors that a quantizer processes at a time so that intermediate results fit in the CPU cache."""
 
-STAGES: dict[str, type["Stage"]] = {}
+STAGES: Registry[type["Stage"]] = Registry("vecsmith.codecs")
 """All stage classes that a spec can name, by their `usage`."""
+
+
+def for_each_block(function: Callable[[slice], None], count: int, description: str = "") -> None:
+    """Call a function for every block of `CODE_BLOCK_ROWS` rows, in threads.
+
+    Parameters
+    ----------
+    function : callable
+        Function of a slice of rows.
+    count : int
+        Number of rows.
+    description : str
+        Description of the task, if progress is to be shown.
+
+    Notes
+    -----
+    There are as many threads as ``faiss.omp_set_num_threads`` sets.
+    """
+    blocks = [slice(start, start + CODE_BLOCK_ROWS) for start in range(0, count, CODE_BLOCK_ROWS)]
+    n_threads = min(faiss.omp_get_max_threads(), len(blocks))
+    # FAISS would use as many threads again in each thread
+    threads = partial(ThreadPoolExecutor, n_threads, initializer=faiss.omp_set_num_threads, initargs=(1,))
+    with threads() if n_threads > 1 else nullcontext() as pool:
+        done = pool.map(function, blocks) if pool else map(function, blocks)
+        for _ in track(done, description, len(blocks)) if description else done:
+            pass
 
 
 class Stage(DropsCache, ABC):
@@ -167,7 +198,7 @@ class Quantizer(Stage):
 
     @property
     def scanned(self) -> bool:
-        """Whether `index` searches the codes; otherwise it holds the decoded vectors."""
+        """Whether `index` searches the codes without decoding all of them."""
         return type(self).index is not Quantizer.index
 
     @property
@@ -178,7 +209,7 @@ class Quantizer(Stage):
     @property
     def memory_bytes_per_vector(self) -> int:
         """Bytes per vector in memory during search."""
-        return self.bytes_per_vector if self.scanned else 4 * self.input_dimensions_
+        return self.bytes_per_vector
 
     @abstractmethod
     def encode(self, X: Floats) -> Codes:
@@ -193,13 +224,12 @@ class Quantizer(Stage):
         return Q, np.zeros(len(Q), np.float32)
 
     def index(self, codes: Codes) -> Any:
-        """Return a FAISS inner-product index of `codes`, to be searched with projected queries.
+        """Return an inner-product index of `codes`, to be searched with projected queries.
 
-        This default holds the decoded vectors. Quantizers whose codes FAISS can scan override it.
+        This default is a `DecodedIndex`, whose searches decode all codes. Quantizers whose codes FAISS can scan return
+        a FAISS index.
         """
-        flat = faiss.IndexFlatIP(self.input_dimensions_)
-        flat.add(self.decode(codes))
-        return flat
+        return DecodedIndex(self.decode, codes, self.input_dimensions_)
 
     def score_factors(self, codes: Codes) -> Floats | None:
         """Return the factors (n,) by which the scores of `index` must be multiplied, or None if all are 1."""

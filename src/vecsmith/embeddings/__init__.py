@@ -16,9 +16,11 @@ from vecsmith.embeddings.join import Pairs, join, rows_of
 from vecsmith.embeddings.moments import Moments, PairMoments, cross_products
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
 from vecsmith.embeddings.resume import write_set
-from vecsmith.embeddings.rows import Rows, StoredRows
+from vecsmith.embeddings.rows import ConcatenatedRows, Rows, StoredRows
 from vecsmith.embeddings.sampling import sample_rows
+from vecsmith.embeddings.shards import Shards
 from vecsmith.embeddings.spectrum import principal_axes, shrunk, with_fixed_signs, with_ridge
+from vecsmith.embeddings.strings import StringColumn
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
@@ -29,6 +31,7 @@ __all__ = [
     "MARKER",
     "SUFFIXES",
     "Columns",
+    "ConcatenatedRows",
     "EmbeddingSet",
     "EmbeddingWriter",
     "Moments",
@@ -37,7 +40,9 @@ __all__ = [
     "Pairs",
     "Provenance",
     "Rows",
+    "Shards",
     "StoredRows",
+    "StringColumn",
     "UnitVectors",
     "Vectors",
     "VectorsLike",

@@ -1,26 +1,27 @@
 """`EmbeddingSet`: vectors, row ids, optional texts and provenance."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vecsmith.array_types import Vectors
+from vecsmith.array_types import RowNumbers, Vectors
 from vecsmith.arrays import open_npy
-from vecsmith.embeddings.checks import as_vectors, check_shapes, check_values, warn_of_zero_rows
+from vecsmith.embeddings.checks import BLOCK_ROWS, as_vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
+from vecsmith.embeddings.shards import Shards, StoredShards, as_shards
+from vecsmith.embeddings.strings import StringColumn
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
-from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, EmbeddingWriter
+from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, ZERO_ROWS, EmbeddingWriter
 from vecsmith.errors import VecsmithError
-from vecsmith.files import fingerprint
 from vecsmith.manifests import read_manifest
 from vecsmith.outputs import output_folder
 
@@ -43,13 +44,10 @@ class EmbeddingSet:
 
     Attributes
     ----------
-    shards : list of ndarray of shape (rows, d)
-        The vectors as given, or as memory-mapped files.
+    shards : Shards
+        The vectors as given, or as files that are memory-mapped when they are read.
     rows : Rows
         The ids and texts, read in blocks.
-    zero_rows : ndarray of shape (m,), int64
-        Row numbers of all-zero vectors, which usually come from empty texts. A warning counts them. They are encoded,
-        but no search returns them.
 
     Raises
     ------
@@ -67,52 +65,88 @@ class EmbeddingSet:
         source: str = "the vectors",
     ) -> None:
         sharded = isinstance(vectors, list | tuple) and all(np.ndim(shard) == 2 for shard in vectors)
-        shards: list[Vectors] = list(vectors) if sharded else [as_vectors(vectors, source)]  # type: ignore[arg-type]
-        check_shapes(shards, source)
-        count = sum(map(len, shards))
+        arrays: Sequence[Vectors] = vectors if sharded or isinstance(vectors, Shards) else [as_vectors(vectors, source)]  # type: ignore[assignment]
+        check_shapes(arrays, source)
+        shards = as_shards(arrays)
+        count = shards.rows
         for name, values in (("id", ids), ("text", texts)):
             if values is not None and len(values) != count:
                 raise VecsmithError(f"{source} has {count} vectors but {len(values)} {name}s; give one per vector.")
-        rows = Rows(count, ids, texts)
-        if ids is not None:
-            rows.check(source)
-        self._set_up(shards, rows, provenance or Provenance(), source)
-
-    def _set_up(self, shards: list[Vectors], rows: Rows, provenance: Provenance, source: str) -> None:
-        self.shards = shards
-        self.rows = rows
-        self.source = source
-        unit_length, self.zero_rows = check_values(shards, source)
-        warn_of_zero_rows(self.zero_rows, len(rows), source)
-        texts = rows.each("text") if rows.has_texts else repeat("", len(rows))
-        self.provenance = replace(
+        rows = Rows(count, ids, texts, source)
+        rows.check(source)
+        unit_length, zero_rows = check_values(shards, source)
+        provenance = provenance or Provenance()
+        provenance = replace(
             provenance,
             normalised=provenance.normalised or unit_length,
-            dtype=shards[0].dtype.name,
-            content_hash=provenance.content_hash or content_hash(rows.each("id"), texts),
+            content_hash=provenance.content_hash or content_hash(rows.ids, rows.texts),
         )
+        self._set_up(shards, rows, provenance, source, zero_rows)
+
+    @classmethod
+    def from_parts(
+        cls, shards: Shards, rows: Rows, provenance: Provenance, source: str, zero_rows: RowNumbers | None
+    ) -> Self:
+        """Make a set of parts that are known to be valid, of which nothing is read.
+
+        Parameters
+        ----------
+        shards : Shards
+            Finite vectors (n, d).
+        rows : Rows
+            Their unique ids, and texts.
+        provenance : Provenance
+            Origin of the vectors; its dtype is taken from them.
+        source : str
+            Name of the set in error messages.
+        zero_rows : ndarray of shape (m,), int64, or None
+            Row numbers of all-zero vectors; None if they are unknown.
+        """
+        made = cls.__new__(cls)
+        made._set_up(shards, rows, provenance, source, zero_rows)
+        return made
+
+    def _set_up(
+        self, shards: Shards, rows: Rows, provenance: Provenance, source: str, zero_rows: RowNumbers | None
+    ) -> None:
+        self.shards, self.rows, self.source = shards, rows, source
+        self.provenance = replace(provenance, dtype=shards.dtype.name)
+        if zero_rows is not None:
+            self.zero_rows = zero_rows
+            warn_of_zero_rows(zero_rows, len(rows), source)
+
+    @cached_property
+    def zero_rows(self) -> RowNumbers:
+        """Row numbers of all-zero vectors, (m,), which usually come from empty texts.
+
+        They are encoded, but no search returns them. A warning counts them. If the files do not say which rows these
+        are (those of early versions), all vectors are read on first access.
+        """
+        zero_rows = check_values(self.shards, self.source)[1]
+        warn_of_zero_rows(zero_rows, len(self), self.source)
+        return zero_rows
 
     def __len__(self) -> int:
-        return sum(len(shard) for shard in self.shards)
+        return self.shards.rows
 
     def __repr__(self) -> str:
         encoder = self.provenance.encoder or "unknown encoder"
         return f"EmbeddingSet({len(self)} × {self.dimensions} {self.provenance.dtype}, {encoder})"
 
     @property
-    def ids(self) -> list[str]:
-        """All ids, one per row; those of a set on disk are read on first access."""
+    def ids(self) -> StringColumn:
+        """All ids, one per row: a sequence of str, read on access."""
         return self.rows.ids
 
     @property
-    def texts(self) -> list[str] | None:
-        """All texts, read on first access like the ids; None if the set has no texts."""
+    def texts(self) -> StringColumn | None:
+        """All texts, a sequence of str like the ids; None if the set has no texts."""
         return self.rows.texts
 
     @property
     def dimensions(self) -> int:
         """Number of dimensions, d."""
-        return int(self.shards[0].shape[1])
+        return self.shards.dimensions
 
     @property
     def name(self) -> str:
@@ -127,8 +161,7 @@ class EmbeddingSet:
     @cached_property
     def vectors(self) -> Vectors:
         """All vectors, (n, d), in the set's dtype; memory-mapped if there is a single shard."""
-        is_array = len(self.shards) == 1 and isinstance(self.shards[0], np.ndarray)
-        return self.shards[0] if is_array else np.concatenate(self.shards)
+        return self.shards.read(slice(None))
 
     @property
     def unit(self) -> UnitVectors:
@@ -138,10 +171,19 @@ class EmbeddingSet:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the ids and vectors; equal sets give equal search results."""
-        digest = hashlib.sha256(fingerprint(self.ids).encode())
-        digest.update(f"{self.dimensions} {self.shards[0].dtype}".encode())
-        for shard in self.shards:
-            digest.update(np.ascontiguousarray(shard).data)
+        digest = hashlib.sha256(self._ids_fingerprint().encode())
+        digest.update(f"{self.dimensions} {self.shards.dtype}".encode())
+        for start in range(0, len(self), BLOCK_ROWS):
+            digest.update(np.ascontiguousarray(self.shards.read(slice(start, start + BLOCK_ROWS))).data)
+        return digest.hexdigest()
+
+    def _ids_fingerprint(self) -> str:
+        """Return the `fingerprint` of the list of ids, computed block by block."""
+        digest, separator = hashlib.sha256(b"["), ""
+        for start, stop in self.ids.ranges():
+            digest.update((separator + json.dumps(self.ids[start:stop])[1:-1]).encode())
+            separator = ", "
+        digest.update(b"]")
         return digest.hexdigest()
 
     def save(self, path: str | Path, force: bool = False) -> None:
@@ -167,18 +209,15 @@ class EmbeddingSet:
 
     def stored(self, start: int, stop: int) -> Vectors:
         """Return the vectors of rows `start` to `stop` − 1, in the dtype of the set, without reading the other rows."""
-        parts = []
-        for shard in self.shards:
-            if start < len(shard) and stop > 0:
-                parts.append(shard[max(start, 0) : stop])
-            start, stop = start - len(shard), stop - len(shard)
-        return np.concatenate(parts)
+        return self.shards.read(slice(start, stop))
 
     @classmethod
-    def open(cls, path: str | Path, columns: Columns | None = None) -> Self:
+    def open(cls, path: str | Path, columns: Columns | None = None, verify: bool = False) -> Self:
         """Open a folder written by `save` or ``vecsmith embed``, or vector files of other programs.
 
-        Vectors stay on disk if their format can be memory-mapped.
+        Of a folder of vecsmith, only the manifest and the footer of the file of ids are read, which takes milliseconds.
+        Vectors are read, and memory-mapped, on access. The files of other programs are read once, because nothing is
+        known of their values and ids; vectors stay on disk if their format can be memory-mapped.
 
         Parameters
         ----------
@@ -187,6 +226,8 @@ class EmbeddingSet:
             such as ``shards/*.npy``. Several files are read as the shards of one set, in natural order of their names.
         columns : Columns, optional
             Columns to read from Parquet files, or arrays to read from ``.npz`` files.
+        verify : bool
+            Check the hash of every file of a folder of vecsmith, which reads them all, and that its ids are unique.
 
         Raises
         ------
@@ -206,20 +247,36 @@ class EmbeddingSet:
             )
         if (folder / MARKER).is_file() and not (folder / "manifest.json").exists():
             raise VecsmithError(f"{folder} is unfinished; run the command that writes it again to resume it.")
-        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION)
+        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, verify)
         try:
-            names = sorted(name for name in manifest["files"] if name.startswith("vectors-"))
-            shards, rows = [open_npy(folder / name) for name in names], StoredRows(folder / "rows.parquet")
-            check_shapes(shards, str(folder))
-            if len(rows) != sum(map(len, shards)):
-                raise VecsmithError(
-                    f"{folder} has {sum(map(len, shards))} vectors but {len(rows)} ids; write it again."
-                )
-            rows.check(str(folder))
-            opened = cls.__new__(cls)
-            opened._set_up(shards, rows, Provenance(**manifest["provenance"]), str(folder))
-            return opened
+            rows, provenance = StoredRows(folder / "rows.parquet"), Provenance(**manifest["provenance"])
+            shards = _stored_shards(folder, manifest, len(rows), provenance.dtype)
+            if verify:
+                rows.check(str(folder))
+            zero_rows = None
+            if "dimensions" in manifest:
+                has_zeros = ZERO_ROWS in manifest["files"]
+                zero_rows = np.array(open_npy(folder / ZERO_ROWS)) if has_zeros else np.empty(0, np.int64)
+            return cls.from_parts(shards, rows, provenance, str(folder), zero_rows)
         except VecsmithError:
             raise
         except Exception as error:  # NumPy and Arrow raise many exception types on broken files
             raise VecsmithError(f"{folder} is not a valid embedding set ({error}); write it again.") from error
+
+
+def _stored_shards(folder: Path, manifest: Mapping[str, Any], rows: int, dtype: str) -> StoredShards:
+    """Return the shards of a folder, whose manifest of early versions does not give their shape."""
+    names = [name for name in manifest["files"] if name.startswith("vectors-")]
+    names.sort(key=lambda name: (len(name), name))
+    if "dimensions" in manifest:
+        count, shard_rows, dimensions = manifest["rows"], manifest["shard_rows"], manifest["dimensions"]
+    else:
+        shapes = [open_npy(folder / names[place]) for place in (0, -1)]
+        check_shapes(shapes, str(folder))
+        shard_rows, dimensions = shapes[0].shape
+        count, dtype = (len(names) - 1) * shard_rows + len(shapes[1]), shapes[0].dtype.name
+    if count != rows:
+        raise VecsmithError(f"{folder} has {count} vectors but {rows} ids; write it again.")
+    if not 0 < count <= shard_rows * len(names) < count + shard_rows:
+        raise VecsmithError(f"{folder} has {len(names)} shards for {count} vectors; write it again.")
+    return StoredShards(folder, names, count, shard_rows, dimensions, dtype)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from vecsmith.embeddings.checks import as_vectors
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.join import rows_of
 from vecsmith.embeddings.provenance import Provenance, joined_prompt
+from vecsmith.embeddings.shards import Shards
 from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.errors import VecsmithError
 
@@ -59,9 +61,14 @@ def fuse(sets: Sequence[EmbeddingSet]) -> EmbeddingSet:
     if len(sets) == 1:
         return sets[0]
     first = sets[0]
-    vectors = ConcatenatedVectors([ModelBlock(each.unit, _order(first, each)) for each in sets])
+    orders = [_order(first, each) for each in sets]
+    vectors = ConcatenatedVectors([ModelBlock(each.unit, order) for each, order in zip(sets, orders, strict=True)])
+    zero_rows = first.zero_rows
+    for each, order in zip(sets[1:], orders[1:], strict=True):
+        if len(zero_rows):
+            zero_rows = zero_rows[np.isin(zero_rows if order is None else order[zero_rows], each.zero_rows)]
     source = " + ".join(each.source for each in sets)
-    return EmbeddingSet([cast("Vectors", vectors)], first.ids, first.texts, _provenance(sets), source)
+    return EmbeddingSet.from_parts(Shards([cast("Vectors", vectors)]), first.rows, _provenance(sets), source, zero_rows)
 
 
 def is_multi_model(X: Any) -> bool:
@@ -143,7 +150,7 @@ class ConcatenatedVectors:
 
     Parameters
     ----------
-    blocks : sequence of Block
+    blocks : sequence of ModelBlock
         One block per model, with the same number of rows.
     """
 
@@ -161,9 +168,20 @@ class ConcatenatedVectors:
         """Rows n and dimensions d₁ + … + dₘ."""
         return len(self), sum(block.unit.shape[1] for block in self._blocks)
 
+    @property
+    def folders(self) -> set[Path]:
+        """Folders from which the vectors are read."""
+        return set().union(*(block.unit.shards.folders for block in self._blocks))
+
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> Floats:
         """Return the rows of a slice or of row numbers (m,), without reading other rows."""
-        return np.hstack([block[rows] for block in self._blocks])
+        count = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
+        result, start = np.empty((count, self.shape[1]), np.float32), 0
+        for block in self._blocks:
+            width = block.unit.shape[1]
+            result[:, start : start + width] = block[rows]
+            start += width
+        return result
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.float32, copy=False)
@@ -171,24 +189,24 @@ class ConcatenatedVectors:
 
 def _order(first: EmbeddingSet, other: EmbeddingSet) -> RowNumbers | None:
     """Return the row in `other` of each id of `first`, (n,); None if the ids have the same order."""
-    if len(first) == len(other) and all(map(str.__eq__, first.rows.each("id"), other.rows.each("id"))):
+    if first.ids == other.ids:
         return None
     rows = rows_of(first.ids, other.ids)
     if len(other) > len(first) or (rows < 0).any():
-        missing = [first.ids[row] for row in np.flatnonzero(rows < 0)]
-        extra = [other.ids[row] for row in np.flatnonzero(rows_of(other.ids, first.ids) < 0)]
+        missing, extra = np.flatnonzero(rows < 0), np.flatnonzero(rows_of(other.ids, first.ids) < 0)
         raise VecsmithError(
-            f"{other.source} lacks {_count(missing)} of {first.source} and has {_count(extra)} more; "
+            f"{other.source} lacks {_named(first, missing)} of {first.source} and has {_named(other, extra)} more; "
             "fuse sets with the same ids."
         )
     return rows
 
 
-def _count(ids: Sequence[str]) -> str:
-    if not ids:
+def _named(embedded: EmbeddingSet, rows: RowNumbers) -> str:
+    """Return the number of rows and some of their ids, for an error message."""
+    if not len(rows):
         return "no id"
-    named = ", ".join(map(repr, ids[:IDS_IN_ERROR])) + (", …" if len(ids) > IDS_IN_ERROR else "")
-    return f"{len(ids)} id{'s' * (len(ids) > 1)} ({named})"
+    named = ", ".join(repr(embedded.ids[row]) for row in rows[:IDS_IN_ERROR])
+    return f"{len(rows)} id{'s' * (len(rows) > 1)} ({named}{', …' * (len(rows) > IDS_IN_ERROR)})"
 
 
 def _provenance(sets: Sequence[EmbeddingSet]) -> Provenance:

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from vecsmith.array_types import Doubles, Vectors
 
+PRODUCT_BLOCK_ROWS = 16_384
+"""Rows converted to float64 at a time by `cross_products`, which bounds the memory."""
+
 
 class Moments:
     """Count, sum, sum of products, minimum and maximum of rows x.
@@ -208,8 +211,11 @@ class PairMoments:
 
 
 def cross_products(X: Vectors, Y: Vectors) -> Doubles:
-    """Return Σxyᵀ (dx, dy) of paired rows (n, dx) and (n, dy), summed in float64."""
-    return PairMoments(Moments(0, products=False), Moments(0, products=False)).add(X, Y).cross
+    """Return Σxyᵀ (dx, dy) of paired rows (n, dx) and (n, dy), summed in float64 block by block."""
+    moments = PairMoments(Moments(0, products=False), Moments(0, products=False))
+    for start in range(0, max(len(X), 1), PRODUCT_BLOCK_ROWS):
+        moments.add(X[start : start + PRODUCT_BLOCK_ROWS], Y[start : start + PRODUCT_BLOCK_ROWS])
+    return moments.cross
 
 
 def _total(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

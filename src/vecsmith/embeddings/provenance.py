@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from vecsmith.embeddings.strings import EmptyStrings, as_strings, joined_bytes
 from vecsmith.files import fingerprint
 
 
@@ -74,9 +75,13 @@ def joined_prompt(prompts: Sequence[str]) -> str:
     return prompts[0] if len(set(prompts)) == 1 else json.dumps(prompts, ensure_ascii=False)
 
 
-def content_hash(ids: Iterable[str], texts: Iterable[str]) -> str:
-    """Return the SHA-256 of ids and texts, each terminated by the byte 0xFF, which UTF-8 does not use."""
-    digest = hashlib.sha256()
-    for id_, text in zip(ids, texts, strict=True):
-        digest.update(id_.encode() + b"\xff" + text.encode() + b"\xff")
+def content_hash(ids: Sequence[str], texts: Sequence[str] | None = None) -> str:
+    """Return the SHA-256 of ids and texts, each terminated by the byte 0xFF, which UTF-8 does not use.
+
+    Without texts, it is that of empty texts.
+    """
+    digest, id_column = hashlib.sha256(), as_strings(ids, "id")
+    text_column = EmptyStrings(id_column) if texts is None else as_strings(texts, "text")
+    for block in joined_bytes([id_column, text_column], b"\xff"):
+        digest.update(block)
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def write_set(
     vectors: Callable[[slice], Vectors],
     description: str,
     force: bool = False,
+    sources: Sequence[EmbeddingSet] = (),
 ) -> EmbeddingSet:
     """Write an embedding set block by block. An interrupted call is resumed by the next one and gives the same bytes.
 
@@ -44,6 +46,8 @@ def write_set(
         Text of the progress bar, such as ``"Translating 500 vectors"``.
     force : bool
         Replace the folder, whatever it contains.
+    sources : sequence of EmbeddingSet
+        Sets from which `vectors` reads, whose folders cannot be replaced.
 
     Returns
     -------
@@ -53,16 +57,20 @@ def write_set(
     Raises
     ------
     VecsmithError
-        If `path` contains anything else, or another process is writing to it.
+        If `path` contains anything else, another process is writing to it, or it is the folder of a source and would
+        be replaced.
     """
     folder = follow(Path(path))
+    if force and any(folder.resolve() in source.shards.folders for source in sources):
+        raise VecsmithError(f"{path} holds the vectors that are read, so it cannot be replaced; give another folder.")
     if folder.is_file():
         check_folder(folder, None, force)
         remove(folder)
     with only_writer(folder):
         if (folder / "manifest.json").is_file() and not force:
             finished = EmbeddingSet.open(folder)
-            if finished.provenance.key != provenance.key:
+            # the manifest says of the vectors whether they have unit length
+            if finished.provenance.key != replace(provenance, normalised=finished.provenance.normalised).key:
                 raise VecsmithError(
                     f"{path} already holds other vectors; give another folder, or --force (force=True) to replace them."
                 )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vecsmith.array_types import Floats, Vectors
 from vecsmith.embeddings.checks import normalize
+from vecsmith.embeddings.shards import as_shards
 
 
 class UnitVectors:
@@ -32,27 +33,17 @@ class UnitVectors:
     ndim = 2
 
     def __init__(self, shards: Sequence[Vectors], blocks: Mapping[str, int] | None = None) -> None:
-        self._shards = shards
+        self.shards = as_shards(shards)
         self.blocks = blocks or {}
-        self._starts = np.cumsum([0, *map(len, shards)])
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self.shards.rows
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of vectors n and dimensions d."""
-        return len(self), int(self._shards[0].shape[1])
+        return len(self), self.shards.dimensions
 
     def __getitem__(self, rows: slice | NDArray[np.integer[Any]]) -> Floats:
         """Return the unit vectors (m, d) of a slice, or of row numbers (m,), without reading other rows."""
-        if len(self._shards) == 1:
-            return normalize(self._shards[0][rows])
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)))
-        shard_of = np.searchsorted(self._starts, rows, side="right") - 1
-        result = np.empty((len(rows), self.shape[1]), np.result_type(np.float32, self._shards[0].dtype))
-        for number in np.unique(shard_of):
-            here = shard_of == number
-            result[here] = self._shards[number][rows[here] - self._starts[number]]
-        return normalize(result)
+        return normalize(self.shards.read(rows))

@@ -131,7 +131,7 @@ def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f"{path.name}.lock")):
         with suppress(VecsmithError):
-            return EmbeddingSet.open(path)
+            return EmbeddingSet.open(path, verify=True)
         is_unfinished = (path / MARKER).is_file() and not (path / "manifest.json").exists()
         if path.exists() and not is_unfinished:
             shutil.rmtree(path)  # damaged
@@ -166,6 +166,7 @@ def _stored(embedded: EmbeddingSet, path: Path, force: bool) -> EmbeddingSet:
         lambda rows: embedded.stored(rows.start, rows.stop),
         f"Writing {len(embedded)} vectors",
         force,
+        [embedded],
     )
     if written.fingerprint != embedded.fingerprint:
         raise occupied(path)

@@ -1,26 +1,20 @@
 """Encoder for sentence-transformers models, from the Hugging Face hub or a local folder."""
 
-import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from vecsmith.array_types import Floats
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
+from vecsmith.encoders.model_files import LOADING_ERRORS, ModelFiles, first_line
 from vecsmith.errors import VecsmithError, require
-from vecsmith.files import fingerprint, sha256_of
 from vecsmith.plugins import Loader
 
 BATCH_TEXTS = 32
 """Default number of texts per forward pass."""
-CONFIG_FILES = ["modules.json", "config.json", "config_sentence_transformers.json", "*/config.json"]
-LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError, SyntaxError)
-"""Errors that incomplete files and a model's own code raise."""
 
 
 @dataclass
@@ -47,15 +41,14 @@ class SentenceTransformerEncoder(Encoder):
     options: EncoderOptions
 
     def __post_init__(self) -> None:
-        self._is_on_hub = not Path(self.name).is_dir()
-        if self._is_on_hub and "/" not in self.name:
-            self.name = f"sentence-transformers/{self.name}"
+        self._files = ModelFiles(self.name, "sentence-transformers")
+        self.name = self._files.name
         self.spec = f"st:{self.name}"
 
     def provenance(self, side: Side) -> Provenance:
         return Provenance(
             encoder=self.spec,
-            revision=self._revision + (" with its own code" if self._runs_own_code else ""),
+            revision=self._files.revision + (" with its own code" if self._runs_own_code else ""),
             prompt=self._prompt(side),
             pooling=self._pooling,
             max_length=self.options.max_length,
@@ -74,7 +67,7 @@ class SentenceTransformerEncoder(Encoder):
             )
         except (RuntimeError, IndexError) as error:
             raise VecsmithError(
-                f"{self.spec} failed ({_first_line(error)}); a smaller --batch-size or --max-length may help."
+                f"{self.spec} failed ({first_line(error)}); a smaller --batch-size or --max-length may help."
             ) from error
         # the norms of a model in half precision are 1 to three digits only
         return normalize(vectors)
@@ -85,13 +78,15 @@ class SentenceTransformerEncoder(Encoder):
             return prompt
         # encode_document falls back to the prompts "passage" and "corpus" only if there is no prompt "document", but
         # sentence-transformers adds an empty prompt "document" to every model without one
-        own = self._read("config_sentence_transformers.json").get("prompts") or {}
+        own = self._files.read("config_sentence_transformers.json").get("prompts") or {}
         return own.get("query" if side == "query" else "document") or ""
 
     @cached_property
     def _pooling(self) -> str:
-        folders = [module["path"] for module in self._read("modules.json") or [] if module["type"].endswith("Pooling")]
-        config = self._read(f"{folders[0]}/config.json") if folders else {}
+        folders = [
+            module["path"] for module in self._files.read("modules.json") or [] if module["type"].endswith("Pooling")
+        ]
+        config = self._files.read(f"{folders[0]}/config.json") if folders else {}
         modes = [key for key in config if key.startswith("pooling_mode_") and config[key]]
         return str(config.get("pooling_mode") or "+".join(mode.removeprefix("pooling_mode_") for mode in modes))
 
@@ -102,43 +97,10 @@ class SentenceTransformerEncoder(Encoder):
     @cached_property
     def _has_own_code(self) -> bool:
         """Whether the repository has Python code, as a sentence-transformers module or an auto_map of transformers."""
-        modules = self._read("modules.json") or []
+        modules = self._files.read("modules.json") or []
         configs = ["config.json", *(f"{module['path']}/config.json" for module in modules if module["path"])]
         has_own_class = any(not module["type"].startswith("sentence_transformers.") for module in modules)
-        return has_own_class or any("auto_map" in self._read(name) for name in configs)
-
-    def _read(self, name: str) -> Any:
-        path = self._folder / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        except ValueError as error:
-            raise VecsmithError(f"{path} is not JSON ({error}); download the model again.") from error
-
-    @cached_property
-    def _revision(self) -> str:
-        if self._is_on_hub:
-            return self._folder.name  # …/snapshots/COMMIT
-        files = sorted(file.relative_to(self._folder).as_posix() for file in self._folder.rglob("*") if file.is_file())
-        return fingerprint([[file, sha256_of(self._folder / file)] for file in files if not _is_hidden(file)])
-
-    @cached_property
-    def _folder(self) -> Path:
-        """Folder with the model's configuration; in the cache of the hub it may lack the weights."""
-        folder = self._snapshot() if self._is_on_hub else Path(self.name)
-        if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
-            raise VecsmithError(f"{self.name} is not a model: it has neither a modules.json nor a config.json.")
-        return folder
-
-    def _snapshot(self) -> Path:
-        hub = require("huggingface_hub", "models")
-        try:
-            cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-            return Path(hub.snapshot_download(self.name, cache_dir=cache, allow_patterns=CONFIG_FILES))
-        except (OSError, ValueError) as error:
-            raise VecsmithError(
-                f"The model {self.name} is not a local folder and cannot be loaded from the Hugging Face hub "
-                f"({_first_line(error)}); check the name and the network, or give a local folder."
-            ) from error
+        return has_own_class or any("auto_map" in self._files.read(name) for name in configs)
 
     @cached_property
     def _model(self) -> Any:
@@ -148,7 +110,7 @@ class SentenceTransformerEncoder(Encoder):
         try:
             model = library.SentenceTransformer(
                 self.name,
-                revision=self._revision if self._is_on_hub else None,
+                revision=self._files.hub_revision,
                 trust_remote_code=self.options.trust_remote_code,
             )
         except LOADING_ERRORS as error:
@@ -158,7 +120,7 @@ class SentenceTransformerEncoder(Encoder):
                     "--trust-remote-code if you trust it."
                 ) from error
             raise VecsmithError(
-                f"The model {self.name} cannot be loaded ({_first_line(error)}); check that its files are complete."
+                f"The model {self.name} cannot be loaded ({first_line(error)}); check that its files are complete."
             ) from error
         if self.options.max_length is not None:
             try:
@@ -166,14 +128,6 @@ class SentenceTransformerEncoder(Encoder):
             except AttributeError as error:
                 raise VecsmithError(f"{self.name} reads texts of any length; leave --max-length out.") from error
         return model
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in name.split("/"))
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 ENCODERS["st"] = Loader(

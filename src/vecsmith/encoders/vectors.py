@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecsmith.array_types import Vectors
-from vecsmith.embeddings import EmbeddingSet, Provenance, rows_of
+from vecsmith.embeddings import EmbeddingSet, Provenance, Shards, rows_of
 from vecsmith.embeddings.vector_files import SUFFIXES, read_vectors
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions
 from vecsmith.errors import VecsmithError, unknown
@@ -102,33 +101,33 @@ def _find_side(folder: Path, side: str) -> Path:
 
 
 def _read_side(path: Path, texts: Texts) -> EmbeddingSet:
+    ids: Sequence[str]
     if path.is_dir():
-        stored = EmbeddingSet.open(path)
+        stored = EmbeddingSet.open(path, verify=True)
         shards, ids, provenance = stored.shards, stored.ids, stored.provenance
     else:
         vectors, ids_in_file, _ = read_vectors(path)
-        shards, ids, provenance = [vectors], ids_in_file or texts.ids, _read_about(path, vectors.shape[1])
+        shards, ids, provenance = Shards([vectors]), ids_in_file or texts.ids, _read_about(path, vectors.shape[1])
     shards = _in_order_of(texts, shards, ids, path)
     provenance = replace(provenance, content_hash=texts.content_hash)
     return EmbeddingSet(shards, texts.ids, texts.texts, provenance, str(path))
 
 
-def _in_order_of(texts: Texts, shards: list[Vectors], ids: Sequence[str], path: Path) -> list[Vectors]:
-    count = sum(map(len, shards))
-    if count != len(texts):
+def _in_order_of(texts: Texts, shards: Shards, ids: Sequence[str], path: Path) -> Shards:
+    if shards.rows != len(texts):
         raise VecsmithError(
-            f"{path} has {count} vectors but {texts.source} has {len(texts)} texts; give one vector per text."
+            f"{path} has {shards.rows} vectors but {texts.source} has {len(texts)} texts; give one vector per text."
         )
     if ids == texts.ids:
         return shards
     rows = rows_of(texts.ids, ids)
     if (rows < 0).any():
         # an embedding set from a file without ids has row numbers as ids, in the order of the texts
-        if list(ids) == [str(row) for row in range(count)]:
+        if ids == [str(row) for row in range(len(texts))]:
             return shards
         missing = texts.ids[int(np.argmin(rows))]
         raise VecsmithError(f"{path} has no vector for the id {missing!r} of {texts.source}; embed this text too.")
-    return [np.concatenate(shards)[rows]]
+    return Shards([shards.read(rows)])
 
 
 def _read_about(path: Path, dimensions: int) -> Provenance:

@@ -9,11 +9,14 @@ from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.evaluation.folds import training_set
-from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.fusion_weight import validation_split
+from vecsmith.evaluation.metrics import required_depth
+from vecsmith.evaluation.results import FIELD_OF_METRIC, Result
 from vecsmith.evaluation.runner import BASELINE, LineScoring, Measurement, TaskRunner
 from vecsmith.evaluation.significance import paired_p_value
 from vecsmith.index import SCORINGS, has_two_quantizers
 from vecsmith.progress import track
+from vecsmith.retrievers.specs import RetrieverSpecs
 from vecsmith.tasks import Task, load_task
 
 
@@ -29,6 +32,8 @@ def compare(
     force: bool = False,
     recenter: bool = False,
     baseline: str | None = None,
+    metrics: Sequence[str] = (),
+    retrievers: RetrieverSpecs | None = None,
 ) -> list[Result]:
     """Measure the retrieval quality, storage and speed of codecs.
 
@@ -56,12 +61,19 @@ def compare(
     baseline : str, optional
         Spec of the encoder whose float32 vectors are the baseline of all results. By default, the baseline of a result
         is the float32 vectors of its own encoder.
+    metrics : sequence of str
+        Names of further metrics, as in ir_measures: nDCG@K, R@K, P@K, RR@K, AP@K, Success@K, Judged@K, or nDCG, RR, AP,
+        Rprec and Bpref of the first 1,000 documents. nDCG@10, R@100 and the similarity preservation (Kept@10 and
+        Correlation) are always measured.
+    retrievers : RetrieverSpecs, optional
+        BM25, and fusions and rerankers after every codec.
 
     Returns
     -------
     list of Result
-        For every task and encoder, the result of float32 followed by a result per codec and scoring. If `baseline` is
-        given, its float32 result comes first for every task.
+        For every task and encoder, the result of float32, then of BM25 if it is measured, then a result per codec and
+        scoring. Each is followed by the results of its fusions and rerankers. If `baseline` is given, its float32
+        result comes first for every task.
 
     Raises
     ------
@@ -70,7 +82,9 @@ def compare(
         is checked before any text is embedded.
     """
     results: list[Result] = []
-    for group in measure(tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter, baseline):
+    for group in measure(
+        tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter, baseline, metrics, retrievers
+    ):
         if baseline in (None, group[0].result.encoder):
             reference = group[0]
         results += [compare_with_baseline(measurement, reference) for measurement in group]
@@ -89,6 +103,8 @@ def measure(
     force: bool = False,
     recenter: bool = False,
     baseline: str | None = None,
+    metrics: Sequence[str] = (),
+    retrievers: RetrieverSpecs | None = None,
 ) -> list[list[Measurement]]:
     """Return the measurements behind `compare`: a list for every task and encoder, float32 first.
 
@@ -103,7 +119,12 @@ def measure(
     for scoring in scorings:
         if scoring not in (*SCORINGS, "two-stage"):
             raise unknown("scoring", scoring, (*SCORINGS, "two-stage"))
-    by_encoder = options_by_encoder(options, [*([baseline] if baseline else []), *encoders])
+    metrics = [name for name in dict.fromkeys(metrics) if name not in FIELD_OF_METRIC]
+    required_depth(metrics)  # raises an error for an unknown metric
+    retrievers = retrievers or RetrieverSpecs()
+    retrievers.check()
+    measured_encoders = [*([baseline] if baseline else []), *encoders]
+    by_encoder = options_by_encoder(options, [*measured_encoders, *retrievers.encoders])
     lines: dict[str, Sequence[LineScoring]] = {BASELINE: ["exact"]}
     for spec in codecs:
         codec = load_codec(spec) if is_codec(spec) else Codec(spec, seed)
@@ -116,20 +137,26 @@ def measure(
     loaded = [load_task(task) if isinstance(task, str) else task for task in tasks]
     for task in loaded:
         task.judgements(split)
+        if any(stage.weight == "chosen" for stage in retrievers.fusion_stages):
+            validation_split(task, split)
     measured = []
     for task in loaded:
-        for encoder, encoder_options in by_encoder.items():
+        rerankers = list(retrievers.reranking_stages(task, by_encoder))
+        for encoder in dict.fromkeys(measured_encoders):
+            encoder_options = by_encoder[encoder]
             corpus, queries = embed_task(task, encoder, encoder_options)
             specs = list(lines) if encoder in encoders else [BASELINE]
             training = training_set(fit_on, corpus) if encoder in encoders else None
-            runner = TaskRunner(task, split, encoder, corpus, queries, fit_on, training, seed, recenter)
-            measured.append(
-                [
-                    measurement
-                    for spec in track(specs, f"{task.name}, {encoder}", len(specs))
-                    for measurement in runner.measure(spec, lines[spec], force)
-                ]
+            runner = TaskRunner(
+                task, split, encoder, corpus, queries, fit_on, training, seed, recenter, metrics=metrics
             )
+            stages = [*retrievers.fusion_stages, *rerankers] if encoder in encoders else []
+            group: list[Measurement] = []
+            for spec in track(specs, f"{task.name}, {encoder}", len(specs)):
+                group += runner.measure(spec, lines[spec], force, stages)
+                if spec == BASELINE and encoder in encoders and retrievers.lexical:
+                    group += runner.measure_lexical(retrievers.lexical, force, rerankers)
+            measured.append(group)
     return measured
 
 
@@ -148,7 +175,7 @@ def _codec_scorings(codec: Codec, scorings: Sequence[LineScoring]) -> list[LineS
 def compare_with_baseline(measurement: Measurement, baseline: Measurement) -> Result:
     """Return the result of a measurement with its compression, retention and p-value relative to a baseline."""
     result, reference = measurement.result, baseline.result.ndcg_at_10
-    stored = result.bytes_per_vector + result.rescore_bytes_per_vector
+    stored = result.bytes_per_vector + result.rescore_bytes_per_vector + result.lexical_bytes_per_vector
     return replace(
         result,
         baseline=baseline.result.encoder,

@@ -1,7 +1,7 @@
 """Cross-fitting: folds of rows, and corpora encoded by codecs that were fitted under a protocol."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from vecsmith.codecs import Codec, is_codec, load_codec
 from vecsmith.embeddings import EmbeddingSet, check_blocks, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.index.scanning import CodePartition
+from vecsmith.training import JudgedPairs
 
 FIT_ON = ("cross", "corpus")
 
@@ -130,6 +131,7 @@ def encode_corpus(
     other: EmbeddingSet | None = None,
     recenter: bool = False,
     blocks: Mapping[str, int] | None = None,
+    pairs: Callable[[RowNumbers], JudgedPairs] | None = None,
 ) -> Encoded:
     """Fit a codec under a protocol and encode a corpus with it.
 
@@ -154,6 +156,9 @@ def encode_corpus(
     blocks : mapping of str to int, optional
         Names and dimensions of the models whose vectors lie side by side in fused vectors, as in
         `EmbeddingSet.blocks`.
+    pairs : callable, optional
+        From the rows of a training set to judged pairs with these documents, for codecs that use them. Without it, and
+        in the transfer protocol, such codecs are trained on pseudo-queries.
 
     Raises
     ------
@@ -162,23 +167,21 @@ def encode_corpus(
     """
     if is_codec(spec):
         return _encode_with(load_codec(spec), X, recenter, blocks)
-    if other is not None:
-        training_sets = [(normalize(other.vectors), np.arange(len(X)))]
-    else:
-        protocol = fit_on if Codec(spec, seed).requires_fit else "corpus"
-        # a fold of all documents is not copied
-        training_sets = [
-            (X if len(train) == len(X) else X[train], rows) for train, rows in protocol_folds(len(X), protocol, seed)
-        ]
+    protocol = fit_on if other is None and Codec(spec, seed).requires_fit else "corpus"
+    training_folds = protocol_folds(len(X), protocol, seed)
+    training = X if other is None else normalize(other.vectors)
     parts, fit_seconds, encode_seconds = [], 0.0, 0.0
-    for train, rows in training_sets:
+    for train, rows in training_folds:
+        codec = Codec(spec, seed)
+        judged = pairs(train) if pairs is not None and other is None and codec.uses_pairs else None
         start = time.perf_counter()
-        codec = Codec(spec, seed).fit(train, blocks=blocks)
+        # a fold of all documents is not copied
+        codec.fit(training if len(train) == len(X) else X[train], blocks=blocks, pairs=judged)
         if recenter:
             codec = codec.recentered(X[rows])
         fitted = time.perf_counter()
         codes = codec.encode(X[rows])
-        fit_seconds += (fitted - start) / len(training_sets)
+        fit_seconds += (fitted - start) / len(training_folds)
         encode_seconds += time.perf_counter() - fitted
         parts.append(CodePartition(codec, codes, rows))
     return Encoded(parts, fit_seconds, encode_seconds)

@@ -20,6 +20,11 @@ def jaccard(a: RowNumbers, b: RowNumbers) -> Doubles:
     return np.asarray(shared / (2 * a.shape[1] - shared))
 
 
+def overlap(a: RowNumbers, b: RowNumbers) -> Doubles:
+    """Return the share of the entries in each row of a (m, j) that are also in the same row of b (m, k)."""
+    return np.asarray(_shared(a, b).mean(axis=1))
+
+
 def edit_distance(a: RowNumbers, b: RowNumbers) -> Doubles:
     """Return the edit distance of the lists in each row of a and b (m, k), divided by k.
 
@@ -90,15 +95,36 @@ def kendall_tau(a: RowNumbers, b: RowNumbers) -> Doubles:
     return np.asarray(np.nan_to_num(np.array(taus), nan=1.0), dtype=np.float64)
 
 
+def rank_similarity(a: RowNumbers, b: RowNumbers) -> Doubles:
+    """Return the harmonic rank similarity of the lists in each row of a and b (m, k); 0 if they share no entry.
+
+    1 / H · Σ_j 2 / ((1 + |r(j) − s(j)|) (r(j) + s(j))) over the shared entries j with ranks r(j) and s(j), where H is
+    the harmonic number of their count. Entries at the first ranks have the most weight.
+
+    References
+    ----------
+    Wang et al. 2022, Towards understanding the instability of network embedding, IEEE TKDE 34. Caspari et al. 2024,
+    Beyond benchmarks: evaluating embedding model similarity for retrieval augmented generation systems.
+    """
+    ranks = np.arange(1, a.shape[1] + 1)
+    r, s = ranks[:, None], ranks[None, :]
+    weights = 2 / ((1 + np.abs(r - s)) * (r + s))
+    sums = ((a[:, :, None] == b[:, None, :]) * weights).sum(axis=(1, 2))
+    harmonic_numbers = np.cumsum(np.concatenate([[1.0], 1 / ranks])) - 1
+    shared = _shared(a, b).sum(axis=1)
+    return np.asarray(sums / np.where(shared, harmonic_numbers[shared], 1))
+
+
 MEASURES: Mapping[str, Callable[[RowNumbers, RowNumbers], Doubles]] = {
     "jaccard": jaccard,
     "edit_distance": edit_distance,
     "rbo": rank_biased_overlap,
     "kendall_tau": kendall_tau,
+    "rank_similarity": rank_similarity,
 }
 """Measures of the similarity of ranked lists, by name."""
 
 
 def _shared(a: RowNumbers, b: RowNumbers) -> NDArray[np.bool_]:
-    """Return a mask (m, k) of the entries of a that are also in the same row of b."""
+    """Return a mask (m, j) of the entries of a (m, j) that are also in the same row of b (m, k)."""
     return np.asarray((a[:, :, None] == b[:, None, :]).any(axis=2))

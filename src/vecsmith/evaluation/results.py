@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ class Result:
     scoring : str
         ``symmetric``, ``asymmetric`` (all whole codes are scored), ``two-stage`` (codes of two quantizers: the codes of
         the first quantizer are scanned, and the whole codes reorder the shortlist) or ``rescored`` (floats reorder the
-        shortlist). ``exact`` for float32, for which all of these are equal.
+        shortlist). ``exact`` for float32, for which all of these are equal. ``lexical`` for BM25. The name of a fusion
+        or a reranker is added, as in ``asymmetric+rrf``.
     fit_on : str
         The training set: ``cross``, ``corpus`` or the folder of another set; ``nothing`` for a codec without fitted
-        parameters, ``what it was fitted on before`` for the folder of a fitted codec.
+        parameters, ``saved codec`` for the folder of a fitted codec.
     n_docs, n_queries : int
         Number of documents and of judged queries.
     dimensions : int
@@ -35,11 +36,13 @@ class Result:
     rescore_bytes_per_vector : int
         Further bytes stored per document for rescoring.
     amortised_bytes_per_vector : float
-        Sum of `bytes_per_vector`, `rescore_bytes_per_vector` and the document's share of `codec_bytes`.
+        Sum of `bytes_per_vector`, `rescore_bytes_per_vector`, `lexical_bytes_per_vector` and the document's share of
+        `codec_bytes`.
     codec_bytes : int
         Size of one fitted codec.
     compression : float
-        Bytes of the baseline's float32 vector divided by the sum of `bytes_per_vector` and `rescore_bytes_per_vector`.
+        Bytes of the baseline's float32 vector divided by the sum of `bytes_per_vector`, `rescore_bytes_per_vector` and
+        `lexical_bytes_per_vector`.
     ndcg_at_10, recall_at_100 : float
         Means over the judged queries.
     retention : float
@@ -58,6 +61,19 @@ class Result:
         Encoder whose float32 vectors are the baseline. It equals `encoder` by default.
     memory_bytes_per_vector : int
         Bytes per document in memory during a search, without `rescore_bytes_per_vector`; 0 if unknown.
+    metrics : dict of str to float
+        Means over the judged queries of further metrics, by their names in ir_measures.
+    neighbors_kept_at_10 : float
+        Share of the ten nearest documents by the cosine of the float vectors that are among the first ten results, a
+        mean over the judged queries; NaN if unknown, and for reranking tasks, which rank only candidates.
+    score_correlation : float
+        Pearson's correlation of the scores with these cosines, a mean over the judged queries; NaN if unknown.
+    lexical_bytes_per_vector : int
+        Further bytes stored per document for a lexical index.
+    milliseconds_per_query : float
+        Median time of a search for one query alone, without embedding the query; NaN if unknown.
+    second_stage : dict of str to object
+        Settings of the fusion or the reranker after the first retriever; empty without one.
     """
 
     task: str
@@ -85,9 +101,28 @@ class Result:
     versions: dict[str, str]
     baseline: str = ""
     memory_bytes_per_vector: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    neighbors_kept_at_10: float = math.nan
+    score_correlation: float = math.nan
+    lexical_bytes_per_vector: int = 0
+    milliseconds_per_query: float = math.nan
+    second_stage: dict[str, Any] = field(default_factory=dict)
+
+    def value(self, metric: str) -> float:
+        """Return the value of a metric by its name, such as ``nDCG@10`` or ``Kept@10``; NaN if it was not measured."""
+        if metric in FIELD_OF_METRIC:
+            return float(getattr(self, FIELD_OF_METRIC[metric]))
+        return self.metrics.get(metric, math.nan)
 
 
-FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Result))
+FIELD_OF_METRIC: Mapping[str, str] = {
+    "nDCG@10": "ndcg_at_10",
+    "R@100": "recall_at_100",
+    "Kept@10": "neighbors_kept_at_10",
+    "Correlation": "score_correlation",
+}
+"""Fields of the metrics that every result has. The other metrics are in `Result.metrics`."""
+FIELDS: tuple[str, ...] = tuple(each.name for each in fields(Result))
 
 
 def to_json(content: Any, indent: int | None = None) -> str:

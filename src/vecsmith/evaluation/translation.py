@@ -14,7 +14,7 @@ from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.evaluation import geometry
 from vecsmith.evaluation.folds import Fold, folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
-from vecsmith.evaluation.runner import code_hash, versions
+from vecsmith.evaluation.versions import code_hash, versions
 from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.index import Index
 from vecsmith.tasks import Task, load_task
@@ -25,6 +25,8 @@ FOLDS = 5
 NEIGHBORS = 10
 MODES = ("queries", "documents", "both", "neither")
 """Sides of the search that are translated."""
+OF_QUERIES = "_of_queries"
+"""End of the names of measures of the neighborhoods of queries among each other."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,12 @@ class ExperimentResult:
     task : str
         Name of the task.
     figures : dict of str to float
-        Measures on texts outside the training set: ``mse``, ``cosine``, ``linear_cka``, ``rbf_cka``, the measures of
-        `vecsmith.evaluation.ranked_lists`; and for each of `MODES`, nDCG@10 divided by that of the target model's own
-        index. ``neither`` is missing if the models have different dimensions, ``documents`` and ``both`` are missing
-        if only some folds are translated.
+        Measures on documents outside the training set: ``mse``, ``cosine``, ``linear_cka``, ``rbf_cka`` and those of
+        `vecsmith.evaluation.ranked_lists`, which are also measured on queries (``jaccard_of_queries`` and so on). For
+        each of `MODES`, nDCG@10 (``ndcg_queries`` and so on), and nDCG@10 divided by that of the target model's own
+        index (``queries`` and so on). ``neither`` is missing if the models have different dimensions, ``documents`` and
+        ``both`` are missing if only some folds are translated, and the measures on queries if there are at most
+        `NEIGHBORS` queries. ``full_rank`` is the smaller of the dimensions of both models.
     """
 
     experiment: Experiment
@@ -123,21 +127,28 @@ def _measure(
         "cosine": geometry.cosine(Z, true).mean,
         "linear_cka": geometry.linear_cka(Z, true),
         "rbf_cka": geometry.rbf_cka(Z, true),
+        "full_rank": float(min(X.shape[1], Y.shape[1])),
         **{name: estimate.mean for (name, _), estimate in neighborhoods.items()},
     }
+    # the first translator is fitted on documents only
+    all_queries, true_queries = fitted[0].transform(source[1].unit[:]), target[1].unit[:]
+    if len(true_queries) > NEIGHBORS:
+        neighborhoods = geometry.neighborhoods(all_queries, true_queries, (NEIGHBORS,), experiment.seed)
+        figures |= {f"{name}{OF_QUERIES}": estimate.mean for (name, _), estimate in neighborhoods.items()}
     judged = JudgedQueries(task, experiment.split, target[1].ids)
-    source_queries, target_queries = (side[1].unit[judged.rows] for side in (source, target))
+    source_queries, target_queries = source[1].unit[judged.rows], true_queries[judged.rows]
 
     def ndcg(Q: Floats, D: Floats) -> float:
         return judged.search(float_index(D, task.corpus.ids), Q).mean_ndcg_at_10
 
-    baseline, queries = ndcg(target_queries, Y), fitted[0].transform(source_queries)
+    baseline, queries = ndcg(target_queries, Y), all_queries[judged.rows]
     modes = {"queries": ndcg(queries, Y)}
     if experiment.folds == FOLDS:
         modes |= {"documents": ndcg(target_queries, translated), "both": ndcg(queries, translated)}
     if X.shape[1] == Y.shape[1]:
         modes["neither"] = ndcg(source_queries, Y)
-    return figures | {mode: value / baseline for mode, value in modes.items()}
+    absolute = {f"ndcg_{mode}": value for mode, value in modes.items()}
+    return figures | absolute | {mode: value / baseline for mode, value in modes.items()}
 
 
 def float_index(D: Floats, ids: Sequence[str]) -> Index:

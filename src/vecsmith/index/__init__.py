@@ -7,6 +7,7 @@ from vecsmith.index.index import Index
 from vecsmith.index.scanning import CodePartition
 from vecsmith.index.scoring import SCORINGS, Scoring
 from vecsmith.index.shortlist import SHORTLIST, score_shortlist
+from vecsmith.index.subset import subset
 from vecsmith.index.two_stages import has_two_quantizers
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "codes_of",
     "has_two_quantizers",
     "score_shortlist",
+    "subset",
 ]

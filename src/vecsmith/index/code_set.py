@@ -1,30 +1,34 @@
 """Folders of codes: the codes, their codec, and everything else that a search needs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import faiss
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.arrays import open_npy, write_npy
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
-from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows
+from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows, StringColumn
 from vecsmith.errors import VecsmithError
+from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
 from vecsmith.index.scoring import Scoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, is_first_stage_of
-from vecsmith.manifests import read_manifest, write_manifest
+from vecsmith.manifests import manifest_version, read_manifest, write_manifest
 from vecsmith.outputs import output_folder
 from vecsmith.progress import track
 
 FORMAT_VERSION = 1
 KIND = "codes"
+LEXICAL = "lexical"
+"""Folder of the lexical index, and the manifest's entry with its parameters."""
 FILES = ["codes.npy", "rows.parquet", "codec/config.json", "codec/weights.safetensors"]
 
 
@@ -52,6 +56,8 @@ class CodeSet:
         Inverted lists of the documents.
     zero_rows : ndarray of shape (m,), int64, or None
         Row numbers of all-zero vectors, which a search never returns.
+    open_lexical : callable or None
+        Opens the memory-mapped lexical index of the texts; None if there is none.
     """
 
     codec: Codec
@@ -63,22 +69,25 @@ class CodeSet:
     originals: Originals | None = None
     lists: InvertedLists | None = None
     zero_rows: RowNumbers | None = None
+    open_lexical: Callable[[], LexicalIndex] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
     @property
-    def ids(self) -> list[str]:
-        """All ids."""
+    def ids(self) -> StringColumn:
+        """All ids: a sequence of str, read on access."""
         return self.rows.ids
 
     @property
-    def texts(self) -> list[str] | None:
-        """All texts; None if there are no texts."""
+    def texts(self) -> StringColumn | None:
+        """All texts, a sequence of str like the ids; None if there are no texts."""
         return self.rows.texts
 
     @classmethod
-    def encode(cls, codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False) -> Self:
+    def encode(
+        cls, codec: Codec, embedded: EmbeddingSet, path: str | Path, force: bool = False, bm25: Bm25 | None = None
+    ) -> Self:
         """Encode the unit vectors of an embedding set, block by block, into a folder that is written atomically.
 
         The scoring is ``rescored`` for a codec of two quantizers, and ``asymmetric`` otherwise.
@@ -93,16 +102,20 @@ class CodeSet:
             The folder; codes in it are replaced.
         force : bool
             Replace any other content of the folder too.
+        bm25 : Bm25, optional
+            Also write a lexical index of the texts, with these parameters.
 
         Raises
         ------
         VecsmithError
-            If the codec is not fitted on vectors of these dimensions, or `path` holds something else.
+            If the codec is not fitted on vectors of these dimensions, `path` holds something else, or there are no
+            texts for a lexical index.
         """
         X = embedded.unit
-        starts = range(0, len(X), CODE_BLOCK_ROWS)
+        size = CODE_BLOCK_ROWS * faiss.omp_get_max_threads()  # one block for each thread of `Codec.encode`
+        starts = range(0, len(X), size)
         tracked = track(starts, f"{codec.spec}, {len(X)} vectors", len(starts))
-        blocks = (codec.encode(X[start : start + CODE_BLOCK_ROWS]) for start in tracked)
+        blocks = (codec.encode(X[start : start + size]) for start in tracked)
         scoring: Scoring = "rescored" if first_stage(codec) else "asymmetric"
         write_codes(
             path,
@@ -112,20 +125,23 @@ class CodeSet:
             embedded.provenance,
             scoring,
             zero_rows=embedded.zero_rows,
+            bm25=bm25,
             force=force,
         )
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: str | Path, trusting: bool = False) -> Self:
+    def open(cls, path: str | Path, verify: bool = False) -> Self:
         """Open a folder written by `encode` or `Index.save`; codes, ids and texts stay on disk.
+
+        Only the manifest, the codec, and the headers of the other files are read, which takes milliseconds.
 
         Parameters
         ----------
         path : str or Path
             The folder.
-        trusting : bool
-            Skip the check of all file hashes, which reads every file and takes seconds for gigabytes.
+        verify : bool
+            Check the hash of every file, which reads them all and takes seconds for gigabytes.
 
         Raises
         ------
@@ -133,21 +149,21 @@ class CodeSet:
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
         folder = Path(path)
-        before = _version(folder)
+        before = manifest_version(folder)
         try:
-            opened = cls._open(folder, trusting)
+            opened = cls._open(folder, verify)
         except VecsmithError:
-            if _version(folder) == before:
+            if manifest_version(folder) == before:
                 raise
         else:
-            if _version(folder) == before:
+            if manifest_version(folder) == before:
                 return opened
         # another process replaced the folder while its files were being opened
-        return cls.open(path, trusting)
+        return cls.open(path, verify)
 
     @classmethod
-    def _open(cls, folder: Path, trusting: bool) -> Self:
-        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, trusting)
+    def _open(cls, folder: Path, verify: bool) -> Self:
+        manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, verify)
         try:
             codec, rows = load_codec(folder / "codec"), StoredRows(folder / "rows.parquet")
             codes = open_npy(folder / "codes.npy")
@@ -164,7 +180,8 @@ class CodeSet:
             scoring = manifest.get("scoring", "asymmetric")
             zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
             provenance = Provenance(**manifest["provenance"])
-            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows)
+            lexical = partial(_open_lexical, folder, manifest_version(folder)) if manifest.get(LEXICAL) else None
+            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows, lexical)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 
@@ -180,6 +197,7 @@ def write_codes(
     finer: Codec | None = None,
     lists: tuple[Floats, Iterable[ListNumbers]] | None = None,
     zero_rows: RowNumbers | None = None,
+    bm25: Bm25 | None = None,
     force: bool = False,
 ) -> None:
     """Write a folder for `CodeSet.open` atomically.
@@ -207,27 +225,27 @@ def write_codes(
         Centroids of the inverted lists, and blocks of list numbers.
     zero_rows : ndarray of shape (m,), int64, optional
         Row numbers of all-zero vectors.
+    bm25 : Bm25, optional
+        Also write a lexical index of the texts, with these parameters.
     force : bool
         Replace any other content of the folder too.
 
     Raises
     ------
     VecsmithError
-        If `path` holds something else, or the number of codes, originals or list numbers is not that of `rows`.
+        If `path` holds something else, an id is missing or occurs twice, the number of codes, originals or list numbers
+        is not that of `rows`, or there are no texts for a lexical index.
     """
+    if bm25 is not None and not rows.has_texts:
+        raise VecsmithError("The vectors have no texts for a lexical index; embed a file of texts, or omit --lexical.")
     names, count = list(FILES), len(rows)
+    rows.check(str(path))
     with output_folder(Path(path), KIND, force) as staging:
-        write_npy(staging / "codes.npy", count, blocks)
-        codes = open_npy(staging / "codes.npy")
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec
-        quantizer, width = scanned.quantizer, scanned.bytes_per_vector
-        computed = (
-            quantizer.score_factors(codes[start : start + CODE_BLOCK_ROWS, :width])
-            for start in range(0, count, CODE_BLOCK_ROWS)
-        )
-        factors = (block for block in computed if block is not None)
-        if (first := next(factors, None)) is not None:
-            write_npy(staging / "scales.npy", count, chain([first], factors))
+        factors: list[Floats] = []
+        write_npy(staging / "codes.npy", count, _with_score_factors(blocks, scanned, factors))
+        if factors:
+            write_npy(staging / "scales.npy", count, factors)
             names.append("scales.npy")
         if originals is not None:
             write_npy(staging / "originals.npy", count, originals)
@@ -242,14 +260,34 @@ def write_codes(
         if zero_rows is not None and len(zero_rows):
             write_npy(staging / "zero_rows.npy", len(zero_rows), [zero_rows])
             names.append("zero_rows.npy")
+        if bm25 is not None:
+            written = LexicalIndex.build(rows.texts or [], bm25).write(staging / LEXICAL)
+            names += [f"{LEXICAL}/{name}" for name in written]
         rows.write(staging / "rows.parquet")
         codec.write(staging / "codec")
-        content = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
+        content: dict[str, Any] = {"rows": count, "provenance": asdict(provenance), "scoring": scoring}
+        if bm25 is not None:
+            content[LEXICAL] = bm25.spec
         write_manifest(staging / "manifest.json", KIND, FORMAT_VERSION, content, names)
 
 
+def _with_score_factors(blocks: Iterable[Codes], scanned: Codec, factors: list[Floats]) -> Iterator[Codes]:
+    """Yield blocks of codes, and append the score factors of their scanned bytes, if they have any, to a list."""
+    for block in blocks:
+        computed = scanned.quantizer.score_factors(block[:, : scanned.bytes_per_vector])
+        if computed is not None:
+            factors.append(computed)
+        yield block
+
+
 def save_snapshot(
-    path: str | Path, codec: Codec, snapshot: Snapshot, scoring: Scoring, provenance: Provenance, force: bool = False
+    path: str | Path,
+    codec: Codec,
+    snapshot: Snapshot,
+    scoring: Scoring,
+    provenance: Provenance,
+    bm25: Bm25 | None = None,
+    force: bool = False,
 ) -> None:
     """Write the documents of a snapshot that are not deleted to a folder for `CodeSet.open`, atomically.
 
@@ -265,6 +303,8 @@ def save_snapshot(
         Scoring of the index; originals are written for ``rescored`` alone.
     provenance : Provenance
         Provenance of the vectors.
+    bm25 : Bm25, optional
+        Also write a lexical index of the texts, with these parameters.
     force : bool
         Replace any other content of the folder too.
 
@@ -282,13 +322,14 @@ def save_snapshot(
         # the whole codes contain the scanned ones
         codec, codes, finer, blocks = finer, blocks, None, None
     lists = None if snapshot.centroids is None else (snapshot.centroids, snapshot.list_blocks())
-    write_codes(path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, force=force)
+    write_codes(
+        path, codec, codes, snapshot.live_rows, provenance, scoring, blocks, finer, lists, bm25=bm25, force=force
+    )
 
 
-def _version(folder: Path) -> tuple[int, int] | None:
-    """Return the inode and modification time of a folder's manifest, which change when the folder is replaced."""
-    try:
-        manifest = (folder / "manifest.json").stat()
-    except OSError:
-        return None
-    return manifest.st_ino, manifest.st_mtime_ns
+def _open_lexical(folder: Path, version: tuple[int, int] | None) -> LexicalIndex:
+    """Open the lexical index of a folder whose manifest had this version when its codes were opened."""
+    lexical = LexicalIndex.open(folder / LEXICAL)
+    if manifest_version(folder) != version:
+        raise VecsmithError(f"{folder} was replaced after its codes were opened; open it again.")
+    return lexical

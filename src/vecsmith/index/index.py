@@ -1,7 +1,8 @@
 """`Index`: a codec, its codes, and a search engine over them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from operator import index as as_integer
 from pathlib import Path
 from threading import Lock
@@ -10,20 +11,18 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.codecs import Codec
-from vecsmith.codecs.checks import refuse_infinite
 from vecsmith.embeddings import MultiModelVectors, Provenance, Rows, VectorsLike
 from vecsmith.errors import VecsmithError, unknown
+from vecsmith.index.bm25 import LexicalIndex
 from vecsmith.index.code_set import CodeSet, save_snapshot
 from vecsmith.index.coded_vectors import Originals, as_originals
 from vecsmith.index.list_building import build_lists
-from vecsmith.index.ranking import rank
-from vecsmith.index.rescoring import rescore
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.scoring import SCORINGS, ScanScoring, Scoring
-from vecsmith.index.segment import Segment, checked_rows, find_zero_rows
-from vecsmith.index.shortlist import SHORTLIST
+from vecsmith.index.scoring import SCORINGS, Scoring
+from vecsmith.index.search import search
+from vecsmith.index.segment import Segment, find_zero_rows
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.two_stages import first_stage, split_stages
 
@@ -141,13 +140,13 @@ class Index:
         VecsmithError
             If the folder holds no codes, is damaged, or is from a newer version of the format.
         """
-        stored = CodeSet.open(path, trusting=mmap)
+        stored = CodeSet.open(path, verify=not mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
         partition = CodePartition(stored.codec, codes, range(len(codes)), stored.score_factors, stored.lists)
         index = cls.from_partitions([partition], stored.scoring, stored.originals, zero_rows=stored.zero_rows)
         (segment,) = index._snapshot.segments
         index._snapshot = replace(index._snapshot, segments=(replace(segment, rows=stored.rows),))
-        index.provenance = stored.provenance
+        index.provenance, index._open_lexical = stored.provenance, stored.open_lexical
         return index
 
     def _set_up(
@@ -164,6 +163,7 @@ class Index:
             partitions, originals = split_stages(partitions)
         self.scoring = scoring
         self.provenance = Provenance()
+        self._open_lexical: Callable[[], LexicalIndex] | None = None
         self._snapshot = Snapshot((Segment.checked(partitions, ids, originals),), None, ids is not None)
         if zero_rows is not None and len(zero_rows):
             self._snapshot = self._snapshot.without_rows(zero_rows)
@@ -178,6 +178,26 @@ class Index:
     def originals(self) -> Originals | None:
         """Vectors or finer codes of the initial documents, with which ``rescored`` reorders."""
         return self._snapshot.segments[0].originals
+
+    @cached_property
+    def lexical(self) -> LexicalIndex | None:
+        """The lexical index that is stored with the codes, opened on first access; None if there is none.
+
+        Raises
+        ------
+        VecsmithError
+            If bm25s is not installed, or another process has replaced the folder of the index.
+        """
+        return self._open_lexical() if self._open_lexical else None
+
+    @property
+    def alive(self) -> RowMask | None:
+        """Mask (n,) of the rows that are not deleted; None if no row is deleted."""
+        return self._snapshot.alive
+
+    def rank_of(self, rows: RowNumbers) -> RowNumbers:
+        """Return the position of each row number among rows with equal scores."""
+        return self._snapshot.rank_of(rows)
 
     @property
     def rows(self) -> Rows:
@@ -219,28 +239,7 @@ class Index:
             If `k` or `probes` is not positive, the queries are not finite floats of the codec's dimensions, an id is
             unknown, or there are no lists to probe.
         """
-        k, probes = as_integer(k), None if probes is None else as_integer(probes)
-        snapshot = self._snapshot
-        if k < 1:
-            raise VecsmithError(f"k must be at least 1, not {k}.")
-        if probes is not None and probes < 1:
-            raise VecsmithError(f"probes must be at least 1, not {probes}.")
-        if probes is not None and snapshot.centroids is None:
-            raise VecsmithError("There are no inverted lists to probe; make them by build_lists, or leave out probes.")
-        codec = snapshot.partitions[0].codec
-        unit = codec.unit(Q, "the queries")
-        codec.check_dimensions(unit)
-        Q = unit[:]
-        refuse_infinite(Q, np.arange(len(Q)), "queries")
-        mask, count = snapshot.allowed_rows(allowed)
-        n_candidates = min(max(k, SHORTLIST) if self.scoring == "rescored" else k, count)
-        if not n_candidates or not len(Q):
-            return np.empty((len(Q), min(k, count)), np.float32), np.empty((len(Q), min(k, count)), np.int64)
-        scan_scoring: ScanScoring = "symmetric" if self.scoring == "symmetric" else "asymmetric"
-        scores, rows = rank(snapshot, Q, n_candidates, scan_scoring, mask, probes)
-        if self.scoring == "rescored":
-            scores, rows = rescore(snapshot, Q, scores, rows)
-        return scores[:, :k], rows[:, :k]
+        return search(self._snapshot, Q, k, self.scoring, allowed, probes)
 
     def recall(self, Q: VectorsLike, k: int = 10, probes: int = 16) -> float:
         """Return the recall of a search with `probes` lists: its share of the best k documents of queries (n, d).
@@ -290,22 +289,17 @@ class Index:
         ------
         VecsmithError
             If the vectors are not floats, an id is in the index already or is not a string, the number of ids is wrong,
-            or the index has several codecs.
+            or the index has several codecs or a lexical index, which needs the texts of all documents.
         """
         codec = self._codec
+        if self._open_lexical is not None:
+            raise VecsmithError(
+                "No documents can be added to an index with a lexical index; encode all documents again with --lexical."
+            )
         X = codec.unit(X)
         codes, originals, zero_rows = codec.encode(X), as_originals(X, self.originals), find_zero_rows(X)
         with self._lock:
-            snapshot = self._snapshot
-            start, stop = snapshot.total, snapshot.total + len(codes)
-            if ids is None and snapshot.ties_by_id:
-                raise VecsmithError("The documents of the index have ids; give one for each that is added.")
-            rows = checked_rows(len(codes), [str(row) for row in range(start, stop)] if ids is None else ids)
-            if not len(rows):
-                return
-            partition = snapshot.partitions[0].with_codes(codes, range(start, stop))
-            snapshot = snapshot.with_segment(Segment((partition,), rows, originals))
-            self._snapshot = snapshot.without_rows(start + zero_rows) if len(zero_rows) else snapshot
+            self._snapshot = self._snapshot.with_codes(codes, ids, originals, zero_rows)
 
     def delete(self, ids: Iterable[Any] | NDArray[Any]) -> None:
         """Delete documents, given as ids, row numbers or a mask; the other documents keep their row numbers.
@@ -335,7 +329,8 @@ class Index:
         VecsmithError
             If `path` holds something else, all rows are deleted, or the index has several codecs.
         """
-        save_snapshot(path, self._codec, self._snapshot, self.scoring, self.provenance, force)
+        bm25 = self.lexical.options if self.lexical else None
+        save_snapshot(path, self._codec, self._snapshot, self.scoring, self.provenance, bm25, force)
 
     @property
     def _codec(self) -> Codec:

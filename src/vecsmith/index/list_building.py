@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.errors import VecsmithError
-from vecsmith.index.inverted_lists import InvertedLists, empty_inverted_index, learn_centroids
+from vecsmith.index.inverted_lists import InvertedLists, learn_centroids
+from vecsmith.index.list_search import check_lists
 from vecsmith.index.snapshot import Snapshot
 
 LISTS_PER_ROOT = 1
@@ -41,13 +41,11 @@ def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
             f"n_lists must be from 1 to {snapshot.count}, the number of documents in the index, not {n_lists}."
         )
     for partition in snapshot.partitions:
-        index = partition.codec.quantizer.index(partition.codes[:1])
-        if not isinstance(index, SketchIndex):
-            empty_inverted_index(index, n_lists)
+        check_lists(partition.codec.quantizer.index(partition.codes[:1]))
     rng, samples = np.random.default_rng(seed), []
-    for partition in snapshot.partitions:
-        allowed, count = partition.allowed(snapshot.alive)
-        places = np.arange(count) if allowed is None else np.flatnonzero(allowed)
+    for partition, alive in zip(snapshot.partitions, snapshot.alive_filters, strict=True):
+        places = np.arange(len(partition.codes)) if alive is None else alive.rows
+        count = len(places)
         size = min(count, -(-VECTORS_PER_LIST * n_lists * count // snapshot.count))
         chosen = np.sort(rng.choice(places, size, replace=False))
         samples.append(partition.codec.decode(partition.codes[chosen]))

@@ -1,15 +1,23 @@
 """Ranking: merging the scans of all partitions into the best documents of a snapshot, ties included."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from vecsmith.array_types import Floats, RowMask, RowNumbers
+from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.scoring import ScanScoring
 from vecsmith.index.snapshot import Snapshot
 from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
 
 
 def rank(
-    snapshot: Snapshot, Q: Floats, k: int, scoring: ScanScoring, allowed: RowMask | None, probes: int | None
+    snapshot: Snapshot,
+    Q: Floats,
+    k: int,
+    scoring: ScanScoring,
+    filters: Sequence[RowFilter | None],
+    probes: int | None,
 ) -> tuple[Floats, RowNumbers]:
     """Return the best k documents of each query in order, with ties broken at the cut too.
 
@@ -23,8 +31,8 @@ def rank(
         Documents per query, at most the number of allowed documents.
     scoring : {"symmetric", "asymmetric"}
         How a query is scored against a code.
-    allowed : ndarray of shape (rows,), bool, or None
-        Mask of the rows that may be returned; None allows all.
+    filters : sequence of RowFilter or None
+        Filter of each partition for the documents that may be returned; None allows all.
     probes : int or None
         Number of inverted lists to scan per query, where there are lists; None scans all documents.
 
@@ -36,19 +44,24 @@ def rank(
         Row numbers; −1 where the probed lists hold fewer than k documents.
     """
     n_candidates = k
-    scores, rows, bound = _merge_partitions(snapshot, Q, n_candidates, scoring, allowed, probes)
+    scores, rows, bound = _merge_partitions(snapshot, Q, n_candidates, scoring, filters, probes)
     scores, rows = scores[:, :k], rows[:, :k]
     tied = np.flatnonzero((bound >= scores[:, -1]) & np.isfinite(bound))
     while len(tied):
         n_candidates *= 2
-        more = _merge_partitions(snapshot, Q[tied], n_candidates, scoring, allowed, probes)
+        more = _merge_partitions(snapshot, Q[tied], n_candidates, scoring, filters, probes)
         scores[tied], rows[tied], bound = more[0][:, :k], more[1][:, :k], more[2]
         tied = tied[(bound >= scores[tied, -1]) & np.isfinite(bound)]
     return scores, rows
 
 
 def _merge_partitions(
-    snapshot: Snapshot, Q: Floats, k: int, scoring: ScanScoring, allowed: RowMask | None, probes: int | None
+    snapshot: Snapshot,
+    Q: Floats,
+    k: int,
+    scoring: ScanScoring,
+    filters: Sequence[RowFilter | None],
+    probes: int | None,
 ) -> tuple[Floats, RowNumbers, Floats]:
     """Scan all partitions and merge their documents.
 
@@ -64,14 +77,14 @@ def _merge_partitions(
     tolerance = rounding_tolerance(Q)
     bound = np.full(len(Q), -np.inf, np.float32)
     scans = []
-    for partition in snapshot.partitions:
-        inside, count = partition.allowed(allowed)
+    for partition, allowed in zip(snapshot.partitions, filters, strict=True):
+        count = len(partition.codes) if allowed is None else allowed.count
         if count:
             # one document more than k shows whether documents beyond the cut tie with those before it
-            scores, rows = partition.scan(Q, min(k + 1, count), scoring, inside, probes)
+            scores, rows = partition.scan(Q, min(k + 1, count), scoring, allowed, probes)
             if scores.shape[1] < count:
                 np.maximum(bound, scores[:, -1], out=bound)
             scans.append((scores, rows))
     scores, rows = scans[0] if len(scans) == 1 else (np.hstack(arrays) for arrays in zip(*scans, strict=True))
     with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
-        return *sort_by_score(scores, rows, snapshot.rank, tolerance, snapshot.code_of), bound + tolerance
+        return *sort_by_score(scores, rows, snapshot.rank_of, tolerance, snapshot.code_of), bound + tolerance

@@ -34,7 +34,9 @@ def rescore(snapshot: Snapshot, Q: Floats, scores: Floats, rows: RowNumbers) -> 
     projected = project_to_coordinates(snapshot.segments[0].originals, Q)
     exact = score_shortlist(projected, shortlist, snapshot.coordinates)
     with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
-        exact, shortlist = sort_by_score(exact, shortlist, snapshot.rank, rounding_tolerance(Q), snapshot.original_of)
+        exact, shortlist = sort_by_score(
+            exact, shortlist, snapshot.rank_of, rounding_tolerance(Q), snapshot.original_of
+        )
         if rows.shape[1] <= SHORTLIST:
             return exact, shortlist
         rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]

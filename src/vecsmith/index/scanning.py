@@ -8,16 +8,18 @@ from typing import Any
 import faiss
 import numpy as np
 
-from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
+from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
-from vecsmith.codecs.quantizers.bits import signs
-from vecsmith.codecs.quantizers.sketch import SketchIndex
-from vecsmith.codecs.scan import REFINE_FACTOR, attach_codes, refined_fast_scan
-from vecsmith.index.inverted_lists import InvertedIndex, InvertedLists, flat_codes_of
+from vecsmith.codecs.quantizers.bits import sign_index, signs
+from vecsmith.codecs.scan import REFINE_FACTOR, DecodedIndex, attach_codes, refined_fast_scan
+from vecsmith.index.inverted_lists import InvertedLists
+from vecsmith.index.list_search import DecodedLists, InvertedIndex, SketchLists, flat_codes_of, inverted_index
+from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
 from vecsmith.index.scoring import ScanScoring, is_bit_code
+from vecsmith.index.shortlist import best_candidates
 
 SearchLists = Callable[[Floats, Floats, int, int], tuple[Floats, RowNumbers]]
 """`InvertedIndex.search` of queries, projected queries, k and the candidates per result that are scored exactly."""
@@ -53,7 +55,7 @@ class CodePartition(DropsCache):
     lists: InvertedLists | None = None
 
     def scan(
-        self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowMask | None = None, probes: int | None = None
+        self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowFilter | None = None, probes: int | None = None
     ) -> tuple[Floats, RowNumbers]:
         """Return the best k documents of each query, best first; ties at the cut are broken in FAISS's order.
 
@@ -65,8 +67,8 @@ class CodePartition(DropsCache):
             Documents per query, at most the number of allowed documents.
         scoring : {"symmetric", "asymmetric"}
             How a query is scored against a code.
-        allowed : ndarray of shape (codes,), bool, optional
-            Mask of the documents that may be returned; all by default.
+        allowed : RowFilter, optional
+            Filter of the positions of the documents that may be returned; all by default.
         probes : int, optional
             Number of inverted lists to scan per query. All documents are scanned by default, and where there are no
             lists.
@@ -79,7 +81,8 @@ class CodePartition(DropsCache):
             Row numbers in the corpus; −1 where the probed lists hold fewer than k documents.
         """
         if probes is not None and self.lists is not None:
-            search_lists = partial(self._inverted_index.search, probes=probes, allowed=allowed)
+            inverted = self._inverted_signs if self._compares_bits(scoring) else self._inverted_index
+            search_lists = partial(inverted.search, probes=probes, allowed=allowed)
             scores, places = self._scan(Q, k, scoring, search_lists)
         elif allowed is not None:
             scores, places = self._scan_allowed(Q, k, scoring, allowed)
@@ -88,27 +91,6 @@ class CodePartition(DropsCache):
         if isinstance(self.rows, range):
             return scores, places + np.where(places >= 0, self.rows.start, 0) if self.rows.start else places
         return scores, np.where(places >= 0, self.rows[places], -1)
-
-    def allowed(self, mask: RowMask | None) -> tuple[RowMask | None, int]:
-        """Restrict a mask of the corpus to this partition.
-
-        Parameters
-        ----------
-        mask : ndarray of shape (rows,), bool, or None
-            Mask of the rows of the corpus; None allows all.
-
-        Returns
-        -------
-        allowed : ndarray of shape (codes,), bool, or None
-            Mask of the documents of this partition; None if all are allowed.
-        count : int
-            Number of allowed documents.
-        """
-        if mask is None:
-            return None, len(self.codes)
-        inside = mask[self.rows.start : self.rows.stop] if isinstance(self.rows, range) else mask[self.rows]
-        count = int(np.count_nonzero(inside))
-        return None if count == len(inside) else inside, count
 
     def with_codes(
         self, codes: Codes, rows: RowNumbers | range, score_factors: Floats | None = None
@@ -121,51 +103,52 @@ class CodePartition(DropsCache):
     def with_lists(self, lists: InvertedLists) -> "CodePartition":
         """Return the same documents in other inverted lists; it shares the FAISS index that scans all codes."""
         partition = replace(self, lists=lists)
-        shared = {name: value for name, value in vars(self).items() if name not in ("_inverted_index", "lists")}
+        shared = {
+            name: value for name, value in vars(self).items() if not name.startswith("_inverted") and name != "lists"
+        }
         vars(partition).update(shared)
         return partition
 
-    def _scan_allowed(self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowMask) -> tuple[Floats, RowNumbers]:
+    def _scan_allowed(self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowFilter) -> tuple[Floats, RowNumbers]:
         """Scan all codes for ever more candidates until k of them are allowed, or else the allowed codes alone.
 
-        FAISS's fast scan takes no ``IDSelector``, and the indexes that take one are several times slower with it.
+        FAISS's fast scan takes no ``IDSelector``, and the indexes that take one are several times slower with it. Codes
+        that are decoded to be scored are decoded only if they are allowed.
         """
-        n_candidates = 2 * k * len(self.codes) // int(np.count_nonzero(allowed))
-        while n_candidates <= MAX_FILTER_CANDIDATES:
+        flat = None if self._compares_bits(scoring) else self._flat_index
+        n_candidates = 2 * k * len(self.codes) // allowed.count
+        while n_candidates <= MAX_FILTER_CANDIDATES and (not isinstance(flat, DecodedIndex) or flat.sketched):
             scores, places = self._scan(Q, min(n_candidates, len(self.codes)), scoring)
-            inside = allowed[places] & (places >= 0)
+            inside = allowed.contains(places)
             if np.count_nonzero(inside, axis=1).min(initial=k) >= k:
                 first = np.argsort(~inside, axis=1, kind="stable")[:, :k]
                 return np.take_along_axis(scores, first, axis=1), np.take_along_axis(places, first, axis=1)
             n_candidates *= 4
-        rows = np.flatnonzero(allowed)
+        rows = allowed.rows
+        if isinstance(flat, DecodedIndex):
+            return self._scan(Q, k, scoring, lambda _, projected, k, refine: flat.search_at(projected, rows, k))
         factors = None if self._score_factors is None else self._score_factors[rows]
         return self.with_codes(self.codes[rows], rows, factors).scan(Q, k, scoring)
+
+    def _compares_bits(self, scoring: ScanScoring) -> bool:
+        return scoring == "symmetric" and is_bit_code(self.codec)
 
     def _scan(
         self, Q: Floats, k: int, scoring: ScanScoring, search_lists: SearchLists | None = None
     ) -> tuple[Floats, RowNumbers]:
         """Return scores (n, k) and positions among the codes (n, k), of all documents or of the probed lists."""
-        if scoring == "symmetric" and is_bit_code(self.codec):
+        if self._compares_bits(scoring):
             return self._scan_bits(self.codec.encode(Q), k, search_lists)
         if scoring == "symmetric":
             Q = self.codec.decode(self.codec.encode(Q))
         projected, shift, offset = self._project(Q)
-        index = self._flat_index
-        if isinstance(index, SketchIndex) and search_lists:
-            candidates = search_lists(Q, index.project(projected), index.n_candidates(k), 1)[1]
-            scores, places = index.rescore(projected, candidates, k)
-            return scores + (shift + offset)[:, None], places
-        factors = self._score_factors
+        search, factors = search_lists or self._scan_all, self._score_factors
         if factors is None:
-            scores, places = (
-                search_lists(Q, projected, k, REFINE_FACTOR) if search_lists else self._scan_all(projected, k)
-            )
-            return scores[:, :k] + (shift + offset)[:, None], places[:, :k]
+            scores, places = search(Q, projected, k, REFINE_FACTOR)
+            scores, places = best_candidates(scores, places, k)
+            return scores + (shift + offset)[:, None], places
         n_candidates = min(self._candidates_per_result * (k + EXTRA_RESULTS), len(self.codes))
-        scores, places = (
-            search_lists(Q, projected, n_candidates, 1) if search_lists else self._scan_all(projected, n_candidates, 1)
-        )
+        scores, places = search(Q, projected, n_candidates, 1)
         scores, places = rank_by_scaled_score(scores, places, shift, factors, k)
         return scores + offset[:, None], places
 
@@ -176,10 +159,13 @@ class CodePartition(DropsCache):
             return -distances.astype(np.float32), places
         # the inner product of two sign vectors is the number of bits minus twice the Hamming distance
         products, places = search_lists(self.codec.decode(codes), signs(codes), k, REFINE_FACTOR)
+        products, places = best_candidates(products, places, k)
         return (products - 8 * codes.shape[1]) / 2, places
 
-    def _scan_all(self, projected: Floats, k: int, refine: int = REFINE_FACTOR) -> tuple[Floats, RowNumbers]:
+    def _scan_all(self, Q: Floats, projected: Floats, k: int, refine: int) -> tuple[Floats, RowNumbers]:
         """Return the scores and positions of the best documents: k, or `refine` · k candidates of a fast scan.
+
+        `Q` is not used; the parameters are those of `InvertedIndex.search`.
 
         FAISS's fast scan rounds scores to integers from 0 and never returns a document whose sum is 0, as all sums are
         for a query of zeros. Queries with such empty places are scored exactly instead.
@@ -219,12 +205,17 @@ class CodePartition(DropsCache):
         return projection(project, self.codec.input_dimensions)
 
     @cached_property
-    def _inverted_index(self) -> InvertedIndex:
+    def _inverted_index(self) -> InvertedIndex | DecodedLists | SketchLists:
         assert self.lists is not None
-        index = self._flat_index
-        return InvertedIndex(
-            refined_fast_scan(index.product_index()) if isinstance(index, SketchIndex) else index, self.lists
-        )
+        return inverted_index(self._flat_index, self.lists)
+
+    @cached_property
+    def _inverted_signs(self) -> InvertedIndex | DecodedLists | SketchLists:
+        """Inverted lists of the bits of the codes."""
+        assert self.lists is not None
+        if self.codec.quantizer.scanned:
+            return self._inverted_index
+        return InvertedIndex(refined_fast_scan(sign_index(self.codes)), self.lists)
 
     @cached_property
     def _flat_index(self) -> Any:

@@ -7,6 +7,7 @@ candidates are ranked again after multiplication.
 import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.index.shortlist import best_candidates
 
 CANDIDATES_PER_RESULT = 4
 """Candidates per result where the factors vary little, as those of real embeddings do."""
@@ -51,7 +52,5 @@ def rank_by_scaled_score(
     places : ndarray of shape (n, k), int64
         Positions among the codes.
     """
-    n, width = scores.shape
     scores = np.where(places >= 0, (scores + shift[:, None]) * factors.take(places), -np.inf)
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + width * np.arange(n)[:, None]
-    return scores.take(best), places.take(best)
+    return best_candidates(scores, places, k)

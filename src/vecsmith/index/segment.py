@@ -64,7 +64,7 @@ class Segment(DropsCache):
     @cached_property
     def row_of(self) -> dict[str, int]:
         """Row number of each id, counted from 0 in this segment."""
-        return {id_: row for row, id_ in enumerate(self.rows.each("id"))}
+        return {id_: row for row, id_ in enumerate(self.rows.ids)}
 
     def merged_with(self, other: "Segment") -> "Segment":
         """Return one segment in memory for two segments of one partition each."""

@@ -1,4 +1,4 @@
-"""Exact scores of a shortlist: each query is scored against its own candidates."""
+"""Shortlists: the exact scores of each query's own candidates, and the best of them."""
 
 from collections.abc import Callable
 
@@ -29,11 +29,29 @@ def score_shortlist(queries: Floats, rows: RowNumbers, vectors_of: Callable[[Row
     ndarray of shape (n, s), float32
         Scores; −inf at empty places.
     """
-    scores = np.full(rows.shape, -np.inf, np.float32)
+    scores = np.empty(rows.shape, np.float32)
     step = max(1, BLOCK_FLOATS // (rows.shape[1] * queries.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         vectors = vectors_of(np.maximum(block, 0).ravel()).reshape(*block.shape, -1)
-        products = np.einsum("nsd,nd->ns", vectors, queries[start : start + step])
-        scores[start : start + step] = np.where(block >= 0, products, -np.inf)
+        np.einsum("nsd,nd->ns", vectors, queries[start : start + step], out=scores[start : start + step])
+    scores[rows < 0] = -np.inf
     return scores
+
+
+def best_candidates(scores: Floats, rows: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
+    """Return the best k candidates of each query: their scores (n, k), best first, and their row numbers (n, k).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, s), float32
+        Scores.
+    rows : ndarray of shape (n, s), int64
+        Row numbers.
+    k : int
+        Results per query, at most s.
+    """
+    n, width = scores.shape
+    # for one query, this takes half as long as np.take_along_axis
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k] + width * np.arange(n)[:, None]
+    return scores.take(best), rows.take(best)

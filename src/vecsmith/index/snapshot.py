@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
-from vecsmith.embeddings import Rows
+from vecsmith.embeddings import ConcatenatedRows, Rows
 from vecsmith.errors import VecsmithError
-from vecsmith.index.coded_vectors import read_coordinates, stored_array
-from vecsmith.index.concatenated_rows import ConcatenatedRows
+from vecsmith.index.coded_vectors import Originals, read_coordinates, stored_array
 from vecsmith.index.inverted_lists import InvertedLists, ListNumbers
+from vecsmith.index.row_filter import MaskFilter, RowFilter, row_filter
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.segment import Segment
+from vecsmith.index.segment import Segment, checked_rows
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,13 @@ class Snapshot(DropsCache):
         """Position (n,) of each row among rows with equal scores; None where it is the row number."""
         if not self.ties_by_id:
             return None
-        ids = [id_ for segment in self.segments for id_ in segment.rows.each("id")]
+        ids = [id_ for segment in self.segments for id_ in segment.rows.ids]
         by_id = sorted(range(len(ids)), key=ids.__getitem__, reverse=True)
         return np.argsort(np.fromiter(by_id, np.int64))
+
+    def rank_of(self, rows: RowNumbers) -> RowNumbers:
+        """Return the position of each row number among rows with equal scores; the first call sorts all ids."""
+        return rows if self.rank is None else self.rank[rows]
 
     @property
     def centroids(self) -> Floats | None:
@@ -128,15 +132,26 @@ class Snapshot(DropsCache):
         number = bisect_right(self.starts, row) - 1
         return self.segments[number], row - self.starts[number]
 
-    def allowed_rows(self, allowed: Iterable[Any] | NDArray[Any] | None) -> tuple[RowMask | None, int]:
-        """Return the mask (n,) of the rows that a search may return, None for all rows, and their number."""
+    def filters(self, allowed: Iterable[Any] | NDArray[Any] | None) -> tuple[list[RowFilter | None], int]:
+        """Return the filter of each partition for the rows that a search may return, and the number of these rows.
+
+        A filter is None where all documents of the partition are allowed. Parameters and errors are those of `rows_of`.
+        """
         if allowed is None:
-            return self.alive, self.count
-        mask = np.zeros(self.total, np.bool_)
-        mask[self.rows_of(allowed)] = True
+            return self.alive_filters, self.count
+        rows = self.rows_of(allowed)
         if self.deleted is not None:
-            mask &= ~self.deleted
-        return mask, int(np.count_nonzero(mask))
+            rows = rows[~self.deleted[rows]]
+        chosen = row_filter(rows, self.total)
+        return [chosen.within(partition.rows) for partition in self.partitions], chosen.count
+
+    @cached_property
+    def alive_filters(self) -> list[RowFilter | None]:
+        """Filter of each partition for the documents that are not deleted; None where none is deleted."""
+        if self.alive is None:
+            return [None] * len(self.partitions)
+        alive = MaskFilter(self.alive)
+        return [alive.within(partition.rows) for partition in self.partitions]
 
     def rows_of(self, documents: Iterable[Any] | NDArray[Any]) -> RowNumbers:
         """Return the row numbers (m,) of documents given as ids (m,), row numbers (m,) or a mask (n,).
@@ -175,6 +190,37 @@ class Snapshot(DropsCache):
                 return start + row
         return None
 
+    def with_codes(
+        self, codes: Codes, ids: Sequence[str] | None, originals: Originals | None, zero_rows: RowNumbers
+    ) -> "Snapshot":
+        """Return a snapshot with added documents.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (m, bytes_per_vector), uint8
+            Codes of the documents.
+        ids : sequence of str or None
+            Their ids; None for row numbers.
+        originals : Originals or None
+            Their vectors or finer codes, if the snapshot has originals.
+        zero_rows : ndarray of shape (z,), int64
+            Positions of all-zero vectors among them, which a search never returns.
+
+        Raises
+        ------
+        VecsmithError
+            If an id is in the snapshot already or is not a string, or the number of ids is wrong.
+        """
+        start, stop = self.total, self.total + len(codes)
+        if ids is None and self.ties_by_id:
+            raise VecsmithError("The documents of the index have ids; give one for each that is added.")
+        rows = checked_rows(len(codes), [str(row) for row in range(start, stop)] if ids is None else ids)
+        if not len(rows):
+            return self
+        partition = self.partitions[0].with_codes(codes, range(start, stop))
+        added = self.with_segment(Segment((partition,), rows, originals))
+        return added.without_rows(start + zero_rows) if len(zero_rows) else added
+
     def with_segment(self, segment: Segment) -> "Snapshot":
         """Return a snapshot with one more segment, merged with the last added segments that are not larger.
 
@@ -185,7 +231,7 @@ class Snapshot(DropsCache):
         VecsmithError
             If the segment has an id of a row that is not deleted.
         """
-        for id_ in segment.rows.each("id"):
+        for id_ in segment.rows.ids:
             row = self.find(id_)
             if row is not None and (self.deleted is None or not self.deleted[row]):
                 raise VecsmithError(f"The id {id_!r} is in the index already; delete it first.")

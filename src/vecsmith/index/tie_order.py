@@ -8,6 +8,8 @@ import numpy as np
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs.stages import inner
 
+RankOf = Callable[[RowNumbers], RowNumbers]
+"""A function that returns the position of each row number among documents with equal scores."""
 ROUNDING = 1e-6
 """Maximum difference, relative to the length of the query, of one document's scores computed in different batches."""
 
@@ -18,7 +20,11 @@ def rounding_tolerance(Q: Floats) -> Floats:
 
 
 def sort_by_score(
-    scores: Floats, rows: RowNumbers, rank: RowNumbers | None, tolerance: Floats, content_of: Callable[[int], object]
+    scores: Floats,
+    rows: RowNumbers,
+    rank_of: RankOf,
+    tolerance: Floats,
+    content_of: Callable[[int], object],
 ) -> tuple[Floats, RowNumbers]:
     """Sort the documents of each query by falling score, ties by rank.
 
@@ -31,8 +37,8 @@ def sort_by_score(
         Scores, nearly sorted or not.
     rows : ndarray of shape (n, k), int64
         Row numbers of the documents.
-    rank : ndarray of shape (documents,), int64, optional
-        Position of each document among documents with equal scores; the row number by default.
+    rank_of : callable
+        Returns the position of each row number among documents with equal scores; called only if there are such.
     tolerance : ndarray of shape (n,), float32
         Maximum rounding difference of each query's scores.
     content_of : callable
@@ -49,17 +55,26 @@ def sort_by_score(
     if (gaps > tolerance[:, None]).all():
         return scores, rows
     if not (gaps > 0).all():
-        scores, rows = _sort(scores, rows, rank)
+        scores, rows = _sort(scores, rows, rank_of)
         gaps = scores[:, :-1] - scores[:, 1:]
     for query in np.flatnonzero(((gaps > 0) & (gaps <= tolerance[:, None])).any(axis=1)):
         equalized = _equalize(scores[query], rows[query], gaps[query] > tolerance[query], content_of)
-        scores[query], rows[query] = (sorted_[0] for sorted_ in _sort(equalized[None], rows[None, query], rank))
+        scores[query], rows[query] = (sorted_[0] for sorted_ in _sort(equalized[None], rows[None, query], rank_of))
     return scores, rows
 
 
-def _sort(scores: Floats, rows: RowNumbers, rank: RowNumbers | None) -> tuple[Floats, RowNumbers]:
+def best_first(scores: Floats, rows: RowNumbers, rank_of: RankOf, k: int) -> tuple[Floats, RowNumbers]:
+    """Return the k highest scores (n,) of one query and their rows, best first; ties, at the cut too, by rank."""
+    if len(scores) > k:
+        kept = scores >= np.partition(scores, -k)[-k]
+        scores, rows = scores[kept], rows[kept]
+    scores, rows = (sorted_[0] for sorted_ in _sort(scores[None], rows[None], rank_of))
+    return scores[:k], rows[:k]
+
+
+def _sort(scores: Floats, rows: RowNumbers, rank_of: RankOf) -> tuple[Floats, RowNumbers]:
     """Sort documents by falling score, exact ties by rank."""
-    places = np.lexsort((rows if rank is None else rank[rows], -scores), axis=1)
+    places = np.lexsort((rank_of(rows), -scores), axis=1)
     return np.take_along_axis(scores, places, axis=1), np.take_along_axis(rows, places, axis=1)
 
 

@@ -32,8 +32,7 @@ def memory_bytes_per_vector(codec: Codec) -> int:
     """Return the bytes per vector that a two-stage search holds in memory: whole codes, and the copy for the scan."""
     first = first_stage(codec)
     assert first is not None
-    shared = first.bytes_per_vector if first.quantizer.scanned else 0
-    return codec.bytes_per_vector + first.memory_bytes_per_vector - shared
+    return codec.bytes_per_vector + first.memory_bytes_per_vector - first.bytes_per_vector
 
 
 def is_first_stage_of(codec: Codec, whole: Codec) -> bool:

@@ -26,9 +26,11 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import Encoder, load_encoder
 from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.evaluation.folds import FIT_ON, encode_corpus
-from vecsmith.index import SCORINGS, CodePartition, Index, Scoring
+from vecsmith.index import SCORINGS, CodePartition, Index, Scoring, subset
 from vecsmith.integrations.mteb_task import mteb_task, slug
-from vecsmith.integrations.mteb_vectors import EncoderVectors, PrecomputedVectors
+from vecsmith.retrievers import FusionStage, IndexRetriever, Retriever, Stage
+from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors
+from vecsmith.tasks import Texts
 from vecsmith.tasks.mteb import read_rows
 
 mteb = require("mteb", "mteb")
@@ -58,11 +60,13 @@ class CodecModel:
         Training set of a spec (see `encode_corpus`).
     seed : int
         Random seed of a spec's codec and of the two halves; a fitted codec has its own seed.
+    stage : Stage, optional
+        A fusion with BM25 or a reranker after the search of codes.
 
     Raises
     ------
     VecsmithError
-        If `scoring` or `fit_on` is unknown, or a codec is not fitted.
+        If `scoring` or `fit_on` is unknown, a codec is not fitted, or the weight of a fusion is not a number.
     """
 
     def __init__(
@@ -72,11 +76,14 @@ class CodecModel:
         scoring: Scoring = "asymmetric",
         fit_on: str = "cross",
         seed: int = 0,
+        stage: Stage | None = None,
     ) -> None:
         for kind, name, known in (("scoring", scoring, SCORINGS), ("protocol", fit_on, FIT_ON)):
             if name not in known:
                 raise unknown(kind, name, known)
-        self.scoring = scoring
+        if isinstance(stage, FusionStage) and stage.weight == "chosen":
+            raise VecsmithError("mteb has no validation queries to choose a weight on; give a number from 0 to 1.")
+        self.scoring, self.stage = scoring, stage
         if isinstance(encoder, tuple):
             self._source: EncoderVectors | PrecomputedVectors = PrecomputedVectors(*encoder)
         else:
@@ -90,6 +97,7 @@ class CodecModel:
         if not self.codec.requires_fit:
             self.fit_on = "nothing"
         self._index: Index | None = None
+        self._corpus: Texts | None = None
         self._row_of: dict[str, int] = {}
 
     @cached_property
@@ -100,7 +108,7 @@ class CodecModel:
         only such models. Any other encoder is named ``vecsmith/…``.
         """
         query, passage = self._source.provenance("query"), self._source.provenance("passage")
-        settings = {
+        settings: dict[str, Any] = {
             "codec": self.codec.spec,
             "scoring": self.scoring,
             "fit_on": self.fit_on,
@@ -110,7 +118,10 @@ class CodecModel:
             "query_prompt": quote(query.prompt, safe=" "),
             "passage_prompt": quote(passage.prompt, safe=" "),
             "max_length": passage.max_length,
+            **({} if self.stage is None else self.stage.settings),
         }
+        if "reranker" in settings:
+            settings["reranker"] = quote(settings["reranker"], safe=" ")
         kind, _, name = passage.encoder.partition(":")
         if kind != "st":
             name = f"vecsmith/{slug(name or kind)}"
@@ -137,7 +148,7 @@ class CodecModel:
             parts = [CodePartition(self.codec, self.codec.encode(vectors), np.arange(len(vectors)))]
         else:
             parts = encode_corpus(self.codec.spec, vectors, self.fit_on, self.codec.seed).parts
-        self._row_of = {id_: row for row, id_ in enumerate(texts.ids)}
+        self._corpus, self._row_of = texts, {id_: row for row, id_ in enumerate(texts.ids)}
         originals = vectors if self.scoring == "rescored" else None
         zero_rows = np.flatnonzero(~vectors.any(axis=1))
         self._index = Index.from_partitions(parts, self.scoring, originals, texts.ids, zero_rows)
@@ -158,16 +169,20 @@ class CodecModel:
         VecsmithError
             If `index` was not called.
         """
-        if self._index is None:
+        if self._index is None or self._corpus is None:
             raise VecsmithError("No corpus is indexed; call index first.")
         texts = read_rows(queries, task_metadata, "query", f"the queries of {task_metadata.name}")
         vectors = self._source.embed(texts, "query")
+        if self.stage is not None:
+            row_of = {text: row for row, text in enumerate(texts.texts)}
+            first = IndexRetriever(self._index, lambda queries: vectors[[row_of[query] for query in queries]])
+            return _search_texts(self.stage.over(first, self._corpus), texts, self._row_of, top_k, top_ranked)
         if top_ranked is None:
             return _run(texts.ids, *self._index.search(vectors, top_k), list(self._row_of))
         run: dict[str, dict[str, float]] = {id_: {} for id_ in texts.ids}
         for row, id_ in enumerate(texts.ids):
             if candidates := sorted(set(top_ranked.get(id_, ())), key=self._row_of.__getitem__):
-                index = _subset(self._index, [self._row_of[candidate] for candidate in candidates], candidates)
+                index = subset(self._index, np.array([self._row_of[each] for each in candidates]), candidates)
                 run |= _run([id_], *index.search(vectors[row : row + 1], top_k), candidates)
         return run
 
@@ -229,18 +244,25 @@ def model_card(model: CodecModel, results: Any) -> str:
         Return value of `evaluate` or ``mteb.evaluate`` for this model.
     """
     stored, float_bytes = model.bytes_per_vector, 4 * model.mteb_model_meta.embed_dim
+    stage = model.stage
     rescore_bytes = float_bytes if model.scoring == "rescored" else 0
+    rescore_bytes += stage.rescore_bytes_per_document if stage else 0
     size = f"{stored}+{rescore_bytes}" if rescore_bytes else f"{stored}"
-    costs = f"{model.fit_on} | {size} | {float_bytes / (stored + rescore_bytes):.1f}×"
+    ratio = f"{float_bytes / (stored + rescore_bytes):.1f}×"
+    if isinstance(stage, FusionStage):
+        # the size of a lexical index depends on the corpus
+        size, ratio = f"{size} and BM25", ""
+    costs = f"{model.fit_on} | {size} | {ratio}"
+    scoring = f"{model.scoring}+{stage.label}" if stage else model.scoring
     lines = [
-        "| task | split | subset | codec | scoring | fit on | bytes per vector | smaller than float32 | nDCG@10 |",
+        "| task | split | subset | codec | scoring | fit on | bytes per vector | compression | nDCG@10 |",
         "|---|---|---|---|---|---|---:|---:|---:|",
     ]
     for result in results.task_results:
         for split, subsets in result.scores.items():
             for scores in subsets:
                 lines.append(
-                    f"| {result.task_name} | {split} | {scores['hf_subset']} | {model.codec.spec} | {model.scoring} "
+                    f"| {result.task_name} | {split} | {scores['hf_subset']} | {model.codec.spec} | {scoring} "
                     f"| {costs} | {scores['ndcg_at_10']:.4f} |"
                 )
     return "\n".join(lines) + "\n"
@@ -254,15 +276,24 @@ def _run(query_ids: Sequence[str], scores: Floats, rows: RowNumbers, ids: Sequen
     }
 
 
-def _subset(index: Index, rows: Sequence[int], ids: Sequence[str]) -> Index:
-    """Return an index of the documents in `rows`, which must be ascending."""
-    parts = []
-    for part in index.partitions:
-        inside = np.isin(part.rows, rows)
-        if inside.any():
-            parts.append(CodePartition(part.codec, part.codes[inside], np.searchsorted(rows, part.rows[inside])))
-    originals = None if index.originals is None else index.originals[np.asarray(rows)]
-    return Index.from_partitions(parts, index.scoring, originals, ids)
+def _search_texts(
+    retriever: Retriever,
+    queries: Texts,
+    row_of: Mapping[str, int],
+    k: int,
+    top_ranked: Mapping[str, Sequence[str]] | None,
+) -> dict[str, dict[str, float]]:
+    """Return the rankings of all documents, or of the candidates of each query, in mteb's format."""
+    ids = list(row_of)
+    if top_ranked is None:
+        return _run(queries.ids, *retriever.search(queries.texts, k), ids)
+    run: dict[str, dict[str, float]] = {id_: {} for id_ in queries.ids}
+    for id_, text in queries.rows():
+        if candidates := top_ranked.get(id_):
+            allowed = np.zeros(len(ids), np.bool_)
+            allowed[[row_of[candidate] for candidate in candidates]] = True
+            run |= _run([id_], *retriever.search([text], k, allowed), ids)
+    return run
 
 
 def _weights_hash(codec: Codec) -> str:

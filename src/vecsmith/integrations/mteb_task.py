@@ -20,7 +20,7 @@ def mteb_task(task: Task, split: str = "test") -> Any:
     Returns
     -------
     mteb.AbsTask
-        A retrieval task, named after `task` and a hash of its content.
+        A retrieval or reranking task, named after `task` and a hash of its content.
 
     Raises
     ------
@@ -33,6 +33,7 @@ def mteb_task(task: Task, split: str = "test") -> Any:
     from mteb.abstasks.task_metadata import TaskMetadata
 
     judgements = {query: dict(gains) for query, gains in task.judgements(split).items()}
+    candidates = None if task.candidates is None else {query: list(ids) for query, ids in task.candidates.items()}
     revision = task.fingerprint
     name = f"{slug(task.name)}-{revision[:8]}"
 
@@ -41,7 +42,7 @@ def mteb_task(task: Task, split: str = "test") -> Any:
         metadata = TaskMetadata(
             name=name,
             description=f"{task.name}, from vecsmith.",
-            type="Retrieval",
+            type="Retrieval" if task.candidates is None else "Reranking",
             category="t2t",
             modalities=["text"],
             eval_splits=[split],
@@ -55,7 +56,7 @@ def mteb_task(task: Task, split: str = "test") -> Any:
             corpus, queries = (
                 Dataset.from_dict({"id": texts.ids, "text": texts.texts}) for texts in (task.corpus, task.queries)
             )
-            data = {"corpus": corpus, "queries": queries, "relevant_docs": judgements, "top_ranked": None}
+            data = {"corpus": corpus, "queries": queries, "relevant_docs": judgements, "top_ranked": candidates}
             self.dataset = {"default": {split: data}}
             self.data_loaded = True
 

@@ -2,22 +2,32 @@
 
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.report.folder import KIND, write_folder, write_study
-from vecsmith.report.render import findings_markdown, findings_terminal
-from vecsmith.report.tables import csv_table, markdown_table, terminal_table
+from vecsmith.report.geometry import geometry_table
+from vecsmith.report.grids import TABLES, metric_grids, task_grid, task_grids
+from vecsmith.report.render import findings_markdown, findings_terminal, table_latex, table_markdown
+from vecsmith.report.tables import codec_tables, csv_table, markdown_table, terminal_table
 
 __all__ = [
     "KIND",
+    "TABLES",
     "Findings",
     "Kernels",
     "Map",
     "Page",
     "Plot",
     "Table",
+    "codec_tables",
     "csv_table",
     "findings_markdown",
     "findings_terminal",
+    "geometry_table",
     "markdown_table",
+    "metric_grids",
     "summary",
+    "table_latex",
+    "table_markdown",
+    "task_grid",
+    "task_grids",
     "terminal_table",
     "write_folder",
     "write_study",

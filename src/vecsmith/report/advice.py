@@ -38,7 +38,7 @@ def trade_off(predictions: Sequence[Prediction], documents: int, queries: int | 
             *(_retention(each.future) if each.future else []),
             f"{each.fit_seconds:.1f}",
             f"{each.encode_vectors_per_second:,.0f}",
-            "scans codes" if each.scanned else "holds floats",
+            "scans codes" if each.scanned else "decodes codes",
             ", ".join(each.stores),
         ]
         for each in sorted(predictions, key=lambda prediction: (-prediction.bytes_per_vector, -prediction.retention))

@@ -145,8 +145,8 @@ class Findings:
 def summary(results: Sequence[Result]) -> Table:
     """Return a table with a row for each encoder, codec and scoring, and a column for each task.
 
-    A cell is the mean retention over the seeds and half of its range. The last column is the mean over the tasks, for
-    codecs that were measured on all of them.
+    A cell is the mean nDCG@10 over the seeds, and in parentheses the mean retention and half of its range. The last
+    column is the mean over the tasks, for codecs that were measured on all of them.
     """
     tasks = list(dict.fromkeys(result.task for result in results))
     groups: dict[tuple[str, str, str], dict[str, list[Result]]] = {}
@@ -155,12 +155,40 @@ def summary(results: Sequence[Result]) -> Table:
         lines.setdefault(result.task, []).append(result)
     rows = []
     for names, lines in groups.items():
-        retentions = {task: [line.retention for line in lines[task]] for task in tasks if task in lines}
-        mean = f"{fmean(map(fmean, retentions.values())):.1%}" if len(retentions) == len(tasks) else ""
+        cells = [ndcg_and_retention(lines.get(task, [])) for task in tasks]
+        mean = mean_over_tasks([lines.get(task, []) for task in tasks])
         size = next(iter(lines.values()))[0].bytes_per_vector
-        rows.append([*names, str(size), *(mean_and_spread(retentions.get(task, [])) for task in tasks), mean])
+        rows.append([*names, str(size), *cells, mean])
     rows.sort(key=lambda row: (row[0], -int(row[3])))
     return Table("summary", _title(results), ["encoder", "codec", "scoring", "bytes", *tasks, "mean"], rows)
+
+
+def ndcg_and_retention(results: Sequence[Result]) -> str:
+    """Return the mean nDCG@10 of several seeds, and in parentheses the mean and half of the range of the retention."""
+    if not results:
+        return ""
+    return ndcg_beside(
+        fmean(result.ndcg_at_10 for result in results), mean_and_spread([result.retention for result in results])
+    )
+
+
+def mean_over_tasks(results: Sequence[Sequence[Result]]) -> str:
+    """Return the means over tasks of nDCG@10 and of the retention, from the results of each task's seeds.
+
+    It is empty if a task has no results.
+    """
+    if not all(results):
+        return ""
+    ndcg, retention = (
+        fmean(fmean(getattr(result, field) for result in by_seed) for by_seed in results)
+        for field in ("ndcg_at_10", "retention")
+    )
+    return ndcg_beside(ndcg, f"{retention:.1%}")
+
+
+def ndcg_beside(ndcg: float, retention: str) -> str:
+    """Return nDCG@10 with the retention in parentheses, such as ``0.6451 (98.2% ±0.3)``."""
+    return f"{ndcg:.4f} ({retention})"
 
 
 def mean_and_spread(retentions: Sequence[float]) -> str:
@@ -176,6 +204,6 @@ def _title(results: Sequence[Result]) -> str:
     seeds = sorted({result.seed for result in results})
     splits = sorted({result.split for result in results})
     return (
-        f"nDCG@10 divided by that of float32 (splits {', '.join(splits)}), mean and half the range of seeds "
+        f"nDCG@10, and divided by that of float32 (splits {', '.join(splits)}), mean and half the range of seeds "
         f"{', '.join(map(str, seeds))}; fit on {fit_on}"
     )

@@ -7,17 +7,25 @@ from vecsmith.evaluation.results import Result, write_results
 from vecsmith.files import write_text
 from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
-from vecsmith.report.findings import Findings
+from vecsmith.report.findings import Findings, Table
 from vecsmith.report.plots import Drawing, can_draw, write_plots
-from vecsmith.report.render import findings_markdown, page_html, table_csv
-from vecsmith.report.tables import csv_table, markdown_table
+from vecsmith.report.render import findings_markdown, page_html, table_csv, table_latex
+from vecsmith.report.tables import codec_tables, csv_table, markdown_table
 
 RESULTS = "results.jsonl"
 KIND = "results"
 FORMAT_VERSION = 1
 
 
-def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] = (), force: bool = False) -> list[Path]:
+def write_folder(
+    folder: Path,
+    results: Sequence[Result],
+    notes: Iterable[str] = (),
+    force: bool = False,
+    metrics: Sequence[str] = (),
+    tables: Sequence[Table] = (),
+    latex: bool = False,
+) -> list[Path]:
     """Write the files of a comparison in one step and return their paths.
 
     Parameters
@@ -30,13 +38,22 @@ def write_folder(folder: Path, results: Sequence[Result], notes: Iterable[str] =
         Sentences below the table.
     force : bool
         Whether to replace the folder, whatever it holds.
+    metrics : sequence of str
+        Names of metrics with a column in ``table.md``, besides nDCG@10 and R@100.
+    tables : sequence of Table
+        Further tables, each written as CSV.
+    latex : bool
+        Whether to write ``table.tex`` too, with all of `tables`, or the tables of ``table.md`` if there are none.
 
     Raises
     ------
     VecsmithError
         If `folder` holds something else.
     """
-    texts = {"table.md": markdown_table(results, notes), "table.csv": csv_table(results)}
+    texts = {"table.md": markdown_table(results, notes, metrics), "table.csv": csv_table(results)}
+    texts |= {f"{table.name}.csv": table_csv(table) for table in tables}
+    if latex:
+        texts["table.tex"] = "\n\n".join(map(table_latex, tables or codec_tables(results, metrics))) + "\n"
     return _write(folder, results, texts, (), force)
 
 

@@ -3,6 +3,7 @@
 import csv
 import html
 import io
+import re
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -10,8 +11,21 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from vecsmith.evaluation.runner import versions
+from vecsmith.evaluation.versions import versions
 from vecsmith.report.findings import Findings, Page, Table
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "±": r"$\pm$",
+    "→": r"$\to$",
+    "−": "$-$",
+    "τ": r"$\tau$",
+}
+"""Characters of tables that LaTeX reads as commands or lacks in its fonts, and their LaTeX code."""
 
 
 def findings_terminal(findings: Findings) -> RenderableType:
@@ -31,12 +45,37 @@ def findings_markdown(findings: Findings) -> str:
     """Return the tables as a markdown document, followed by the versions of the packages."""
     lines = ["# vecsmith study", ""]
     for table in findings.tables:
-        lines += [table.title, "", "| " + " | ".join(table.columns) + " |"]
-        lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
-        lines += ["| " + " | ".join(row) + " |" for row in table.rows] + [""]
+        lines += [table.title, "", table_markdown(table), ""]
     measured = findings.results[0].versions if findings.results else versions()
     lines += [f"Measured with {', '.join(f'{name} {number}' for name, number in measured.items())}.", ""]
     return "\n".join(lines)
+
+
+def table_markdown(table: Table) -> str:
+    """Return the rows of a table in markdown, without its title."""
+    lines = ["| " + " | ".join(table.columns) + " |"]
+    lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in table.rows)])
+
+
+def table_latex(table: Table) -> str:
+    """Return a table in LaTeX, with its title as the caption. It needs the package booktabs."""
+    alignment = "".join("r" if _is_number(table, number) else "l" for number in range(len(table.columns)))
+    rows = [" & ".join(map(_latex, row)) + r" \\" for row in (table.columns, *table.rows)]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{_latex(table.title)}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            *(r"\toprule", rows[0], r"\midrule", *rows[1:], r"\bottomrule"),
+            *(r"\end{tabular}", r"\end{table}"),
+        ]
+    )
+
+
+def _latex(text: str) -> str:
+    """Return text with LaTeX's special characters escaped."""
+    return re.sub("|".join(map(re.escape, LATEX)), lambda match: LATEX[match[0]], text)
 
 
 def _is_number(table: Table, column: int) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
@@ -11,20 +12,24 @@ from typing import Any, Literal
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from vecsmith.evaluation.results import FIELDS, Result
+from vecsmith.evaluation.results import FIELD_OF_METRIC, FIELDS, Result
+from vecsmith.report.findings import Table
+from vecsmith.report.render import table_markdown
 
 
 def _is_baseline(result: Result) -> bool:
     return result.scoring == "exact" and result.baseline in ("", result.encoder)
 
 
-COLUMNS: tuple[tuple[str, Callable[[Result], str]], ...] = (
+Column = tuple[str, Callable[[Result], str]]
+"""Heading of a column, and the function that returns the text of its cells."""
+COLUMNS: tuple[Column, ...] = (
     ("codec", lambda r: r.codec),
     ("scoring", lambda r: r.scoring),
-    ("bytes", lambda r: f"{r.bytes_per_vector}" + (f"+{r.rescore_bytes_per_vector}" * (r.scoring == "rescored"))),
+    ("bytes", lambda r: _bytes(r)),
     ("amortized", lambda r: f"{r.amortised_bytes_per_vector:.0f}"),
     ("ratio", lambda r: f"{r.compression:.1f}×"),
     ("nDCG@10", lambda r: f"{r.ndcg_at_10:.4f}"),
@@ -42,6 +47,21 @@ LEGEND = (
     "compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test against float32 "
     "over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second."
 )
+FURTHER_LEGEND = (
+    "The bytes of vectors that rerank and of BM25's index follow a +. ms/q: milliseconds of a query that is searched "
+    "alone, without embedding it."
+)
+"""Legend of tables with BM25, hybrids or rerankers."""
+
+
+LATENCY: Column = ("ms/q", lambda r: "" if math.isnan(r.milliseconds_per_query) else f"{r.milliseconds_per_query:.1f}")
+"""Column of tables with BM25, hybrids or rerankers: the time of a query that is searched alone."""
+
+
+def _bytes(result: Result) -> str:
+    """Return the bytes of a code, of floats for rescoring and of a lexical index, joined by +."""
+    further = (result.rescore_bytes_per_vector, result.lexical_bytes_per_vector)
+    return "+".join(map(str, [result.bytes_per_vector, *filter(None, further)]))
 
 
 def short(number: float) -> str:
@@ -71,17 +91,18 @@ def _mean(group: Sequence[Result], name: str) -> Result:
     averaged: tuple[str, ...] = (
         "amortised_bytes_per_vector",
         "compression",
-        "ndcg_at_10",
-        "recall_at_100",
+        *FIELD_OF_METRIC.values(),
         "retention",
     )
-    averaged += ("fit_seconds", "encode_vectors_per_second", "queries_per_second")
+    averaged += ("fit_seconds", "encode_vectors_per_second", "queries_per_second", "milliseconds_per_query")
     values: dict[str, Any] = {field: fmean(getattr(result, field) for result in group) for field in averaged}
+    values["lexical_bytes_per_vector"] = round(fmean(result.lexical_bytes_per_vector for result in group))
+    values["metrics"] = {name: fmean(result.value(name) for result in group) for name in group[0].metrics}
     counts = {field: sum(getattr(result, field) for result in group) for field in ("n_docs", "n_queries")}
     return replace(group[0], task=name, p_value=math.nan, **values, **counts)
 
 
-def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
+def sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
     """Yield a heading and the results for each task and encoder, followed by the means over tasks."""
     for (task, encoder), section in groupby([*results, *means(results)], key=lambda r: (r.task, r.encoder)):
         rows = list(section)
@@ -95,43 +116,91 @@ def _sections(results: Sequence[Result]) -> Iterable[tuple[str, list[Result]]]:
         )
 
 
-def terminal_table(results: Sequence[Result]) -> RenderableType:
-    """Return the results as rich tables that fit 100 columns."""
+def _columns(results: Sequence[Result], metrics: Sequence[str]) -> list[Column]:
+    """Return the columns of a table: further metrics follow R@100, and the latency of other retrievers comes last."""
+    names = [name for name, _ in COLUMNS]
+    added = [name for name in dict.fromkeys(metrics) if name not in names]
+    place = names.index("R@100") + 1
+    latency = [LATENCY] if _has_further(results) else []
+    return [*COLUMNS[:place], *((name, _metric_cell(name)) for name in added), *COLUMNS[place:], *latency]
+
+
+def _has_further(results: Sequence[Result]) -> bool:
+    """Return whether there are results of BM25, hybrids or rerankers."""
+    return any(result.second_stage or result.lexical_bytes_per_vector for result in results)
+
+
+def _legend(results: Sequence[Result]) -> str:
+    return f"{LEGEND} {FURTHER_LEGEND}" if _has_further(results) else LEGEND
+
+
+def _metric_cell(name: str) -> Callable[[Result], str]:
+    return lambda result: metric_text(name, result.value(name))
+
+
+def metric_text(name: str, value: float) -> str:
+    """Return the value of a metric as text: four digits of nDCG, three of other metrics; empty for NaN."""
+    return "" if math.isnan(value) else f"{value:.{4 if name.startswith('nDCG') else 3}f}"
+
+
+def terminal_table(results: Sequence[Result], metrics: Sequence[str] = ()) -> RenderableType:
+    """Return the results as rich tables that fit 100 columns, unless there are columns of further metrics.
+
+    Tables with BM25, hybrids or rerankers have the latency in place of the times to fit and to encode.
+    """
+    columns = _columns(results, metrics)
+    if _has_further(results):
+        columns = [(name, cell) for name, cell in columns if name not in ("fit s", "enc/s")]
     parts: list[RenderableType] = []
-    for heading, rows in _sections(results):
-        table = Table(box=box.SIMPLE_HEAD, padding=0)
-        for number, (name, _) in enumerate(COLUMNS):
+    for heading, rows in sections(results):
+        table = RichTable(box=box.SIMPLE_HEAD, padding=0)
+        for number, (name, _) in enumerate(columns):
             justify: Literal["left", "right"] = "left" if number < 2 else "right"
             narrowest = min(max(len(row.codec) for row in rows), CODEC_WIDTH) if number == 0 else None
             table.add_column(name, justify=justify, no_wrap=number > 0, overflow="fold", min_width=narrowest)
         for row, before in zip(rows, [None, *rows], strict=False):
-            cells = [cell(row) for _, cell in COLUMNS]
+            cells = [cell(row) for _, cell in columns]
             if before is not None and before.codec == row.codec:
                 cells[0] = ""
             table.add_row(*cells, style="bold" if _is_baseline(row) else "")
         parts += [Text(heading), table]
-    return Group(*parts, Text(LEGEND, style="dim"))
+    return Group(*parts, Text(_legend(results), style="dim"))
 
 
-def markdown_table(results: Sequence[Result], notes: Iterable[str] = ()) -> str:
+def codec_tables(results: Sequence[Result], metrics: Sequence[str] = ()) -> list[Table]:
+    """Return a table for each task and encoder, and of the means over tasks, with a row for each codec and scoring."""
+    columns = _columns(results, metrics)
+    return [
+        Table(
+            f"codecs-{number}",
+            heading,
+            [name for name, _ in columns],
+            [[cell(row) for _, cell in columns] for row in rows],
+        )
+        for number, (heading, rows) in enumerate(sections(results), 1)
+    ]
+
+
+def markdown_table(results: Sequence[Result], notes: Iterable[str] = (), metrics: Sequence[str] = ()) -> str:
     """Return the results as a markdown document: a table for each task and encoder, notes on the data, and versions."""
     lines = ["# vecsmith compare", ""]
-    for heading, rows in _sections(results):
-        lines += [f"## {heading}", "", "| " + " | ".join(name for name, _ in COLUMNS) + " |"]
-        lines += ["|" + "---|" * 2 + "---:|" * (len(COLUMNS) - 2)]
-        lines += ["| " + " | ".join(cell(row) for _, cell in COLUMNS) + " |" for row in rows]
-        lines += [""]
+    for table in codec_tables(results, metrics):
+        lines += [f"## {table.title}", "", table_markdown(table), ""]
     versions = ", ".join(f"{name} {number}" for name, number in results[0].versions.items())
-    return "\n".join([*lines, LEGEND, "", *(f"{note}\n" for note in notes), f"Measured with {versions}.", ""])
+    return "\n".join([*lines, _legend(results), "", *(f"{note}\n" for note in notes), f"Measured with {versions}.", ""])
 
 
 def csv_table(results: Sequence[Result]) -> str:
-    """Return the results and their means over tasks as CSV, with a column for each field of `Result`."""
+    """Return the results and their means over tasks as CSV, with a column for each field and each metric."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    names = list(dict.fromkeys(name for result in results for name in result.metrics))
+    writer = csv.DictWriter(text, [*(name for name in FIELDS if name != "metrics"), *names], lineterminator="\n")
     writer.writeheader()
     for result in [*results, *means(results)]:
-        versions = " ".join(f"{name}={number}" for name, number in result.versions.items())
-        values = {name: "" if value != value else value for name, value in asdict(result).items()}  # NaN becomes empty
-        writer.writerow({**values, "versions": versions})
+        fields = asdict(result)
+        versions = " ".join(f"{name}={number}" for name, number in fields.pop("versions").items())
+        values = fields | fields.pop("metrics") | {"second_stage": json.dumps(fields["second_stage"])}
+        # NaN becomes empty
+        known = {name: "" if value != value else value for name, value in values.items() if name != "metrics"}
+        writer.writerow({**known, "versions": versions})
     return text.getvalue()

@@ -1,13 +1,17 @@
-"""Table and plot of the retention of several reducers by width."""
+"""Table and plot of nDCG@10 and the retention of several reducers by width."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from vecsmith.evaluation.results import Result
-from vecsmith.report.findings import Plot, Table, mean_and_spread
+from vecsmith.report.findings import Plot, Table, mean_over_tasks, ndcg_and_retention
 
 Methods = Mapping[str, str]
 """Specs of reducers by name, with ``{}`` in place of the width."""
+
+
+WIDTHS_TITLE = "nDCG@10, and divided by that of float32, by width; fit on {}"
+"""Title of tables and plots, with ``{}`` in place of the protocol."""
 
 
 def width_table(results: Sequence[Result], methods: Methods, title: str, name: str = "widths") -> Table:
@@ -26,12 +30,12 @@ def width_table(results: Sequence[Result], methods: Methods, title: str, name: s
     """
     rows = []
     for encoder in dict.fromkeys(result.encoder for result in results):
-        retentions = _retentions(results, encoder)
+        measured = _by_width(results, encoder)
         tasks = list(dict.fromkeys(result.task for result in results))
-        for width in sorted({k for _, k, _ in retentions}, reverse=True):
-            lines = [_row(retentions, [task], width, methods) for task in tasks]
+        for width in sorted({k for _, k, _ in measured}, reverse=True):
+            lines = [_row(measured, [task], width, methods) for task in tasks]
             if len(tasks) > 1:
-                lines.append(_row(retentions, tasks, width, methods))
+                lines.append(_row(measured, tasks, width, methods))
             names = [*tasks, f"mean of {len(tasks)}"]
             rows += [[encoder, str(width), task, *cells] for task, cells in zip(names, lines, strict=False)]
     return Table(name, title, ["encoder", "width", "task", *methods], rows)
@@ -51,35 +55,30 @@ def width_plot(results: Sequence[Result], methods: Methods, title: str, name: st
     """
     lines = {}
     for encoder in dict.fromkeys(result.encoder for result in results):
-        retentions = _retentions(results, encoder)
+        measured = _by_width(results, encoder)
         for method, template in methods.items():
             by_width: dict[int, list[float]] = {}
-            for (codec, width, _), by_seed in retentions.items():
+            for (codec, width, _), by_seed in measured.items():
                 if codec == template.format(width):
-                    by_width.setdefault(width, []).append(fmean(by_seed))
+                    by_width.setdefault(width, []).append(fmean(result.retention for result in by_seed))
             lines[f"{encoder}, {method}"] = [(float(width), 100 * fmean(by_width[width])) for width in sorted(by_width)]
     return Plot(name, title, "dimensions", "nDCG@10, % of float32", {k: line for k, line in lines.items() if line})
 
 
-def _retentions(results: Sequence[Result], encoder: str) -> dict[tuple[str, int, str], list[float]]:
-    """Return the retentions of all seeds, by codec, width and task."""
-    retentions: dict[tuple[str, int, str], list[float]] = {}
+def _by_width(results: Sequence[Result], encoder: str) -> dict[tuple[str, int, str], list[Result]]:
+    """Return the results of all seeds, by codec, width and task."""
+    measured: dict[tuple[str, int, str], list[Result]] = {}
     for result in results:
         if result.encoder == encoder and result.scoring != "exact":
-            retentions.setdefault((result.codec, result.dimensions, result.task), []).append(result.retention)
-    return retentions
+            measured.setdefault((result.codec, result.dimensions, result.task), []).append(result)
+    return measured
 
 
 def _row(
-    retentions: Mapping[tuple[str, int, str], list[float]], tasks: Sequence[str], width: int, methods: Methods
+    measured: Mapping[tuple[str, int, str], list[Result]], tasks: Sequence[str], width: int, methods: Methods
 ) -> list[str]:
     cells = []
     for template in methods.values():
-        by_task = [retentions.get((template.format(width), width, task), []) for task in tasks]
-        if not all(by_task):
-            cells.append("")
-        elif len(tasks) == 1:
-            cells.append(mean_and_spread(by_task[0]))
-        else:
-            cells.append(f"{fmean(map(fmean, by_task)):.1%}")
+        by_task = [measured.get((template.format(width), width, task), []) for task in tasks]
+        cells.append(ndcg_and_retention(by_task[0]) if len(tasks) == 1 else mean_over_tasks(by_task))
     return cells

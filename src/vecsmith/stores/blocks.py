@@ -1,7 +1,6 @@
 """Blocks of codes, ids and texts for stores, and of vectors from stores."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import numpy as np
 
@@ -14,11 +13,10 @@ from vecsmith.progress import track
 
 def row_blocks(codes: CodeSet, label: str) -> Iterator[tuple[list[str], list[str] | None, Codes]]:
     """Yield blocks of ids, texts (None if there are none) and codes (rows, bytes_per_vector), with a progress bar."""
-    ids, starts = codes.rows.each("id"), range(0, len(codes), BLOCK_ROWS)
-    texts = codes.rows.each("text") if codes.rows.has_texts else None
+    starts = range(0, len(codes), BLOCK_ROWS)
     for start in track(starts, f"{len(codes)} {label}", len(starts)):
-        block = list(islice(ids, BLOCK_ROWS))
-        yield block, None if texts is None else list(islice(texts, BLOCK_ROWS)), codes.codes[start : start + BLOCK_ROWS]
+        rows = slice(start, start + BLOCK_ROWS)
+        yield codes.ids[rows], None if codes.texts is None else codes.texts[rows], codes.codes[rows]
 
 
 def decoded_blocks(codes: CodeSet) -> Iterator[Floats]:

@@ -1,7 +1,6 @@
 """Export of codes to stores, and import of vectors from stores."""
 
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 from vecsmith.array_types import Vectors
@@ -136,8 +135,7 @@ def _write(collection: Collection, store: str, where: str, out: str | Path, forc
         raise VecsmithError(f"{where} is empty: there is no vector in it.")
     if not force and (Path(out) / "manifest.json").is_file():
         raise occupied(Path(out))  # the vectors in the store may have changed since
-    hashed = content_hash(ids, repeat("", len(ids)) if texts is None else texts)
-    provenance = Provenance(dataset=store, content_hash=hashed)
+    provenance = Provenance(dataset=store, content_hash=content_hash(ids, texts))
     reader: BlockReader | None = None
 
     def vectors(rows: slice) -> Vectors:

@@ -1,6 +1,7 @@
 """Studies: experiments that measure codecs or translators and return tables."""
 
 from vecsmith.studies.autoencoder_dimensions import autoencoder_dimensions
+from vecsmith.studies.binary_training import binary_training
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.studies.fusion import fusion
 from vecsmith.studies.matryoshka import matryoshka
@@ -14,6 +15,7 @@ __all__ = [
     "STUDIES",
     "StudyConfig",
     "autoencoder_dimensions",
+    "binary_training",
     "fusion",
     "matryoshka",
     "migration",

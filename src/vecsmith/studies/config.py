@@ -7,6 +7,7 @@ from itertools import product
 
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
+from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import Measurement
@@ -81,6 +82,23 @@ class StudyConfig:
         for seed in track(self.seeds, f"{task.name}, {encoder}: seeds", len(self.seeds)):
             split, options = task.present(self.split), self.options_of(encoder)
             yield from measure([task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options)
+
+    def chosen_widths(
+        self, widths: Sequence[int] | None, dimensions: int, default: Callable[[int], Sequence[int]]
+    ) -> list[int]:
+        """Return the given widths, or the default widths for vectors of d dimensions, in descending order.
+
+        Raises
+        ------
+        VecsmithError
+            If a given width is not from 1 to d.
+        """
+        for width in widths or ():
+            if not 1 <= width <= dimensions:
+                raise VecsmithError(
+                    f"Vectors of {dimensions} dimensions have no width {width}; leave out that --width."
+                )
+        return sorted(set(widths or default(dimensions)), reverse=True)
 
     def measure_widths(self, methods: Mapping[str, str], widths: Callable[[int], Sequence[int]]) -> list[Result]:
         """Measure reducers at several widths, on all tasks and encoders.

@@ -7,18 +7,14 @@ from statistics import fmean
 import numpy as np
 
 from vecsmith.array_types import Doubles
-from vecsmith.codecs import Codec
-from vecsmith.codecs.reducers.autoencoder import Autoencoder
 from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
-from vecsmith.evaluation.folds import training_set
-from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import Measurement
-from vecsmith.index import Index
-from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread
+from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread, ndcg_beside
+from vecsmith.studies.checkpoints import measure_checkpoints
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task
 
@@ -51,7 +47,7 @@ Lines = dict[tuple[str, str], dict[str, SeedResults]]
 """Results by encoder and codec, and by task."""
 
 
-def fusion(config: StudyConfig) -> Findings:
+def fusion(config: StudyConfig, widths: Sequence[int] | None = None) -> Findings:
     """Measure models alone, side by side, and reduced to a share of the joint width.
 
     Parameters
@@ -59,28 +55,34 @@ def fusion(config: StudyConfig) -> Findings:
     config : StudyConfig
         Tasks, encoders and protocol. All encoders are fused. The first encoder, which should be the best, is the
         baseline.
+    widths : sequence of int, optional
+        Widths of the reduced fused vectors, such as 2048, 1024, 768, 512 and 256 for two models of 1,024 dimensions; by
+        default `SHARES` of the dimensions of the fused vectors.
 
     Returns
     -------
     Findings
-        nDCG@10 divided by that of the first encoder, with a paired test; the validation loss and nDCG@10 of the
+        nDCG@10, and divided by that of the first encoder, with a paired test; the validation loss and nDCG@10 of the
         checkpoints of a training; and plots of both.
 
     Raises
     ------
     VecsmithError
-        If there are fewer than two encoders.
+        If there are fewer than two encoders, or a width is larger than the fused vectors.
     """
     if len(config.encoders) < 2:
         raise VecsmithError("The study fuses encoders, and there is one; give --encoder two or more times.")
     joined = "+".join(config.encoders)
     lines: Lines = {}
     tasks = config.loaded
+    chosen = {
+        task.name: config.chosen_widths(widths, config.embed(task, joined)[0].dimensions, _widths) for task in tasks
+    }
     for task in tasks:
         for encoder in config.encoders:
             [alone] = next(config.measure(task, encoder, []))
             lines.setdefault((encoder, "float32"), {})[task.name] = _seed_results([alone], alone)
-        specs = list(_specs(config.embed(task, joined)[0]))
+        specs = list(_specs(config.embed(task, joined)[0], chosen[task.name]))
         runs = list(config.measure(task, joined, specs))
         for measurements in zip(*runs, strict=True):
             spec = measurements[0].result.codec
@@ -99,12 +101,16 @@ def _seed_results(measurements: Sequence[Measurement], baseline: Measurement) ->
     return SeedResults(results, np.mean([each.ndcg_at_10 for each in measurements], axis=0))
 
 
-def _specs(fused: EmbeddingSet) -> Iterator[str]:
+def _widths(dimensions: int) -> list[int]:
+    return [round(dimensions * share) for share in SHARES]
+
+
+def _specs(fused: EmbeddingSet, widths: Sequence[int]) -> Iterator[str]:
     names = [f"m{number}" for number in range(1, len(fused.blocks) + 1)]
     equal = f"fuse({','.join(names)})"
     fitted = f"{equal}:fit"
     yield from (f"fuse({names[0]},{','.join(f'{name}:{WEIGHT}' for name in names[1:])})", fitted)
-    for width in (round(fused.dimensions * share) for share in SHARES):
+    for width in widths:
         yield f"{equal},autoencoder{width}"
         yield f"{fitted},autoencoder{width}"
         if width < fused.dimensions and width <= len(fused) // 2:
@@ -113,20 +119,9 @@ def _specs(fused: EmbeddingSet) -> Iterator[str]:
 
 def _checkpoints(task: Task, encoder: str, preset: str, config: StudyConfig) -> Iterator[list[str]]:
     """Yield task, preset, number, validation loss and nDCG@10 of every checkpoint of a trained autoencoder."""
-    corpus, queries = config.embed(task, encoder)
-    judged = JudgedQueries(task, task.present(config.split), queries.ids, corpus.ids)
-    checkpoints: list[tuple[Autoencoder, float]] = []
-    codec = Codec(f"autoencoder{round(corpus.dimensions * CHECKPOINT_SHARE)}:{preset}", config.seeds[0])
-    stage = codec.stages[0]
-    if isinstance(stage, Autoencoder):
-        stage.watch = lambda checkpoint, loss: checkpoints.append((checkpoint, loss))
-    codec.fit((training_set(config.fit_on, corpus) or corpus).unit)
-    for number, (checkpoint, loss) in enumerate(checkpoints):
-        checkpoint.input_dimensions_ = corpus.dimensions
-        codec.reducers[0] = checkpoint
-        index = Index(codec, codec.encode(corpus.unit), ids=corpus.ids)
-        ndcg = judged.search(index, queries.unit[judged.rows]).mean_ndcg_at_10
-        yield [task.name, preset, str(number), f"{loss:.4f}", f"{ndcg:.4f}"]
+    width = round(config.embed(task, encoder)[0].dimensions * CHECKPOINT_SHARE)
+    for number, each in enumerate(measure_checkpoints(task, encoder, f"autoencoder{width}:{preset}", config)):
+        yield [task.name, preset, str(number), f"{each.loss:.4f}", f"{each.ndcg_at_10:.4f}"]
 
 
 def _fusion_table(lines: Lines, config: StudyConfig) -> tuple[Table, Plot]:
@@ -144,14 +139,21 @@ def _fusion_table(lines: Lines, config: StudyConfig) -> tuple[Table, Plot]:
         differences = [(line.ndcg_at_10 - baseline[task].ndcg_at_10) for task, line in by_task.items()]
         result = next(iter(by_task.values())).results[0]
         size = [str(result.dimensions), str(result.bytes_per_vector)]
-        cells = [mean_and_spread(retentions.get(task, [])) for task in baseline]
-        ends = [f"{mean:.1%}", f"{stratified_p_value(differences):.3f}"] if complete else ["", ""]
+        ndcgs = {task: fmean(result.ndcg_at_10 for result in line.results) for task, line in by_task.items()}
+        cells = [
+            ndcg_beside(ndcgs[task], mean_and_spread(retentions[task])) if task in ndcgs else "" for task in baseline
+        ]
+        ends = (
+            [ndcg_beside(fmean(ndcgs.values()), f"{mean:.1%}"), f"{stratified_p_value(differences):.3f}"]
+            if complete
+            else ["", ""]
+        )
         rows.append([encoder, codec, *size, *cells, *ends])
         if complete and encoder != first:
             name = codec.rstrip("0123456789") if "," in codec else f"{encoder} {codec}"
             points.setdefault(name, []).append((float(result.dimensions), 100 * mean))
     title = (
-        f"nDCG@10 divided by that of {first}, mean and half the range of seeds {', '.join(map(str, config.seeds))}"
+        f"nDCG@10, and divided by that of {first}, mean and half the range of seeds {', '.join(map(str, config.seeds))}"
         f", and p of a paired test over the queries; fit on {config.fit_on}"
     )
     columns = ["encoder", "codec", "width", "bytes", *baseline, "mean", "p"]

@@ -14,7 +14,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.folds import protocol_folds, training_set
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.progress import track
-from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread
+from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread, ndcg_beside
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.translators import translator
 
@@ -149,12 +149,13 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
             for task, by_seed in by_task.items()
         }
         mean = fmean(map(fmean, retentions.values()))
-        cells = [mean_and_spread(retentions[task]) for task in by_task]
-        rows.append([line, *cells, f"{mean:.1%}", *closed.values()])
+        ndcgs = {task: fmean(by_seed) for task, by_seed in by_task.items()}
+        cells = [ndcg_beside(ndcgs[task], mean_and_spread(retentions[task])) for task in by_task]
+        rows.append([line, *cells, ndcg_beside(fmean(ndcgs.values()), f"{mean:.1%}"), *closed.values()])
         points[line] = [(float(number), 100 * mean)]
     small_models, large_models = ("+".join(encoders) for encoders in (config.encoders[:-1], config.encoders[-1:]))
     title = (
-        f"nDCG@10 divided by that of {large_models} (large): {small_models} (small) translated into the space of "
+        f"nDCG@10, and divided by that of {large_models} (large): {small_models} (small) translated into the space of "
         f"{large_models} auto-encoded to {width}, and the share of the gap that is closed; seeds "
         f"{', '.join(map(str, config.seeds))}; fit on {config.fit_on}"
     )

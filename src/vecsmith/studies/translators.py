@@ -1,9 +1,8 @@
 """`study translators`: the quality of every translator, between every two models, on every task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
-from statistics import fmean
 
 import faiss
 import numpy as np
@@ -13,18 +12,27 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.folds import folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.processes import run_in_processes
-from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, ExperimentResult, cross_translate, run
+from vecsmith.evaluation.translation import (
+    FOLDS,
+    NEIGHBORS,
+    Experiment,
+    ExperimentResult,
+    cross_translate,
+    run,
+)
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
+from vecsmith.report.translators import LOW_RANK, findings, rank_of
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
-METHODS = ("canonical", "procrustes", "linear", "linear:rank64", "local8", "mlp1", "mlp1x8", "mlp2")
-MODE_DESCRIPTIONS = {
-    "queries": "queries translated, the target's documents",
-    "documents": "documents translated, the target's queries",
-    "both": "queries and documents translated",
-}
+RANKS = (16, 32, 64, 128, 256)
+"""Ranks of the linear maps whose errors are plotted; a pair of models has those below its smaller dimensions."""
+NETWORKS = ("mlp1", "mlp1x8", "mlp1x32", "mlp2")
+"""Networks with one hidden layer of 1, 8 and 32 times the smaller dimensions, and with two layers."""
+METHODS = ("canonical", "procrustes", "linear", *(f"{LOW_RANK}{rank}" for rank in RANKS), "local8", *NETWORKS)
+ONE_FOLD = ("mlp1x32",)
+"""Translators of which one fold is translated, because a fit takes minutes."""
 EXAMPLE_QUERIES = 12
 """Queries on the page of examples."""
 EXAMPLE_DOCUMENTS = 300
@@ -61,6 +69,8 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
         raise VecsmithError(f"Translators are studied cross-fitted; leave out --fit-on {config.fit_on}.")
     for method in methods:
         translator(method)  # raises an error for an unknown spec
+    # texts are embedded here, so that the processes do not embed them several times
+    dimensions = {encoder: config.embed(task, encoder)[0].dimensions for task, encoder in config.cases}
     experiments = [
         Experiment(
             task,
@@ -69,16 +79,15 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
             target,
             method,
             seed,
-            options=(config.options_of(source), config.options_of(target)),
+            1 if method in ONE_FOLD else FOLDS,
+            (config.options_of(source), config.options_of(target)),
         )
         for task in config.tasks
         for method in methods
         for source, target in permutations(dict.fromkeys(config.encoders), 2)
+        if methods is not METHODS or rank_of(method) < min(dimensions[source], dimensions[target])
         for seed in config.seeds
     ]
-    # texts are embedded here, so that the processes do not embed them several times
-    for task, encoder in config.cases:
-        config.embed(task, encoder)
     maps, page = examples(experiments[0])
     return replace(findings(run_all(experiments, workers)), maps=maps, pages=[page])
 
@@ -86,72 +95,6 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
 def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> list[ExperimentResult]:
     """Return the results of experiments, which run in worker processes."""
     return run_in_processes(run, experiments, "Experiments", workers)
-
-
-def findings(results: Sequence[ExperimentResult]) -> Findings:
-    """Return the tables of the results of experiments."""
-    retention = "nDCG@10 divided by that of the target model's own index"
-    seeds = ", ".join(map(str, sorted({result.experiment.seed for result in results})))
-    return Findings(
-        [
-            _method_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}", results),
-            *(_mode_table(mode, f"{retention}: {said}", results) for mode, said in MODE_DESCRIPTIONS.items()),
-            _table("mse", "1,000 × squared error per dimension", results, lambda f: f"{1000 * f['mse']:.3f}"),
-            _table("neighbors", f"Jaccard overlap of {NEIGHBORS} nearest neighbors", results, _three_digits("jaccard")),
-            _table("kernels", "Linear CKA", results, _three_digits("linear_cka")),
-        ]
-    )
-
-
-def _method_table(name: str, title: str, results: Sequence[ExperimentResult]) -> Table:
-    """Return a table with a row for each translator and a column for each measure."""
-    columns = ["cosine", "linear_cka", "rbf_cka", "jaccard", "edit_distance", "rbo"]
-    rows = []
-    for method in dict.fromkeys(result.experiment.method for result in results):
-        figures = [result.figures for result in results if result.experiment.method == method]
-        retentions = [[each[mode] for each in figures if mode in each] for mode in MODES]
-        others = [f"{fmean(each[column] for each in figures):.3f}" for column in columns]
-        rows.append([method, *(f"{fmean(values):.1%}" if values else "" for values in retentions), *others])
-    return Table(name, title, ["translator", *MODES, *columns], rows)
-
-
-def _mode_table(mode: str, title: str, results: Sequence[ExperimentResult]) -> Table:
-    return _table(mode, title, results, lambda figures: f"{figures[mode]:.1%}" if mode in figures else "")
-
-
-def _three_digits(name: str) -> Callable[[dict[str, float]], str]:
-    return lambda figures: f"{figures[name]:.3f}"
-
-
-def _table(
-    name: str, title: str, results: Sequence[ExperimentResult], cell: Callable[[dict[str, float]], str]
-) -> Table:
-    """Return a table with a row for each task and pair of models, and a column for each translator; means over seeds.
-
-    Parameters
-    ----------
-    name, title : str
-        Name and title of the table.
-    results : sequence of ExperimentResult
-        The results.
-    cell : callable
-        Maps the mean figures of several seeds to the text of a cell.
-    """
-    methods = list(dict.fromkeys(result.experiment.method for result in results))
-    groups: dict[tuple[str, str, str], dict[str, list[dict[str, float]]]] = {}
-    for result in results:
-        experiment = result.experiment
-        group = groups.setdefault((result.task, experiment.source, experiment.target), {})
-        group.setdefault(experiment.method, []).append(result.figures)
-    rows = [
-        [*names, *(cell(_mean(group[method])) if method in group else "" for method in methods)]
-        for names, group in groups.items()
-    ]
-    return Table(name, title, ["task", "from", "to", *methods], rows)
-
-
-def _mean(figures: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: fmean(each[name] for each in figures) for name in figures[0]}
 
 
 def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:

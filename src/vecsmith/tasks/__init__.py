@@ -2,7 +2,7 @@
 
 from vecsmith.tasks.base import TASKS, Qrels, Task, Texts
 from vecsmith.tasks.beir import load_beir
-from vecsmith.tasks.load import load_task
+from vecsmith.tasks.load import load_task, tasks_in_language
 from vecsmith.tasks.mteb import load_mteb, mteb_names
 from vecsmith.tasks.pydocs import load_pydocs
 from vecsmith.tasks.text_files import read_texts
@@ -18,4 +18,5 @@ __all__ = [
     "load_task",
     "mteb_names",
     "read_texts",
+    "tasks_in_language",
 ]

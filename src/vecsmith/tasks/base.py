@@ -1,6 +1,6 @@
 """Retrieval tasks: a corpus, queries and relevance judgements; and the registry of tasks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -82,6 +82,8 @@ class Task:
         Sentences for the user about the data.
     ignore_identical_ids : bool
         Whether a document with the id of a query is that query, and is removed from its results.
+    candidates : mapping of str to sequence of str, or None
+        For a reranking task, the ids of the documents to rank for each query. By default, all documents are ranked.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Task:
     provenance: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ignore_identical_ids: bool = False
+    candidates: Mapping[str, Sequence[str]] | None = field(default=None, repr=False)
 
     def judgements(self, split: str) -> Qrels:
         """Return the judgements of a split, or of several joined by ``+``, such as ``"train+test"``.
@@ -121,8 +124,9 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the texts and the judgements."""
-        return fingerprint([self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids])
+        """SHA-256 of the texts, the judgements and the candidates."""
+        content = [self.corpus.content_hash, self.queries.content_hash, self.qrels, self.ignore_identical_ids]
+        return fingerprint(content if self.candidates is None else [*content, self.candidates])
 
 
 TASKS: Registry[Loader[Task]] = Registry("vecsmith.tasks")

@@ -1,4 +1,4 @@
-"""Loader of retrieval tasks of the installed mteb package, by name.
+"""Loader of retrieval and reranking tasks of the installed mteb package, by name.
 
 References
 ----------
@@ -6,7 +6,7 @@ Muennighoff et al. 2022, MTEB, https://arxiv.org/abs/2210.07316
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any
@@ -15,15 +15,15 @@ from vecsmith.errors import VecsmithError, require, unknown
 from vecsmith.plugins import Loader
 from vecsmith.tasks.base import TASKS, Qrels, Task, Texts, unmatched_ids
 
-TYPES = ("Retrieval", "InstructionRetrieval")
-"""Types of mteb tasks whose queries search a whole corpus."""
+TYPES = ("Retrieval", "InstructionRetrieval", "Reranking", "InstructionReranking")
+"""Types of mteb tasks that rank documents: all of a corpus, or the candidates of each query."""
 
 BATCH_TEXTS = 1024
 """Texts read at a time."""
 
 
 def load_mteb(name: str, subset: str | None = None, split: str | None = None) -> Task:
-    """Load a text retrieval task of mteb.
+    """Load a text retrieval or reranking task of mteb.
 
     The texts are the same as in mteb: the title, a space and the body of a document; the text and the instruction of a
     query. Queries without judgements are left out, as in mteb. Data that is not in the cache of Hugging Face is
@@ -41,14 +41,10 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
     Raises
     ------
     VecsmithError
-        If mteb is not installed; the task, subset or split does not exist; the task is not text retrieval from a whole
-        corpus; a subset or split is required but not given; or the data cannot be loaded.
+        If mteb is not installed; the task, subset or split does not exist; the task is neither text retrieval nor
+        reranking; a subset or split is required but not given; or the data cannot be loaded.
     """
-    task = _get_task(name)
-    subset = _choose_subset(task, subset)
-    if split is not None and split not in task.metadata.eval_splits:
-        raise unknown(f"split of {name}", split, task.metadata.eval_splits)
-    task.filter_languages(languages=None, hf_subsets=[subset]).filter_eval_splits([split] if split else None)
+    task, subset = get_mteb_task(name, subset, split)
     parts = _load_splits(task, subset)
     named = ":".join([name, *([subset] if subset != "default" or split else []), *([split] if split else [])])
     corpora = [
@@ -57,15 +53,24 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
     questions = [
         read_rows(part["queries"], task.metadata, "query", f"the queries of {named}") for part in parts.values()
     ]
-    if len({corpus.content_hash for corpus in corpora}) > 1 or _disagree(questions):
+    shortlists = {part: _read_candidates(data.get("top_ranked")) for part, data in parts.items()}
+    if (
+        len({corpus.content_hash for corpus in corpora}) > 1
+        or _disagree(texts.rows() for texts in questions)
+        or _disagree((shortlist or {}).items() for shortlist in shortlists.values())
+        or len({shortlist is None for shortlist in shortlists.values()}) > 1
+    ):
         raise VecsmithError(
-            f"The splits of {name} differ in their corpora or queries; write mteb:{name}:{subset}:SPLIT with one of "
-            f"{', '.join(parts)}."
+            f"The splits of {name} differ in their corpora, queries or candidates; write mteb:{name}:{subset}:SPLIT "
+            f"with one of {', '.join(parts)}."
         )
     qrels = {part: _read_qrels(data["relevant_docs"]) for part, data in parts.items()}
     judged = set().union(*qrels.values())
     queries = {id_: text for texts in questions for id_, text in texts.rows() if id_ in judged}
     searched = Texts(list(queries), list(queries.values()), f"the judged queries of {named}")
+    candidates = None
+    if all(shortlist is not None for shortlist in shortlists.values()):
+        candidates = {id_: ids for shortlist in shortlists.values() for id_, ids in (shortlist or {}).items()}
     dataset = task.metadata.dataset
     return Task(
         name=named,
@@ -75,11 +80,57 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
         provenance={"mteb": version("mteb"), "dataset": dataset["path"], "revision": dataset["revision"]},
         notes=tuple(unmatched_ids(corpora[0], searched, qrels)),
         ignore_identical_ids=task.ignore_identical_ids,
+        candidates=candidates,
     )
 
 
+def get_mteb_task(name: str, subset: str | None = None, split: str | None = None) -> tuple[Any, str]:
+    """Return a task of mteb without its data, restricted to one subset, and the name of this subset.
+
+    Parameters and errors are those of `load_mteb`.
+    """
+    task = _get_task(name)
+    subset = _choose_subset(task, subset)
+    if split is not None and split not in task.metadata.eval_splits:
+        raise unknown(f"split of {name}", split, task.metadata.eval_splits)
+    task.filter_languages(languages=None, hf_subsets=[subset]).filter_eval_splits([split] if split else None)
+    return task, subset
+
+
+def language_specs(spec: str, language: str) -> list[str]:
+    """Return the specs of the tasks of mteb in a language: one for each task, subset and evaluation split.
+
+    Parameters
+    ----------
+    spec : str
+        ``mteb`` for all retrieval and reranking tasks, or ``mteb:NAME`` for one task.
+    language : str
+        An ISO 639-3 code, with or without a script, such as ``"deu"`` or ``"deu-Latn"``.
+
+    Raises
+    ------
+    VecsmithError
+        If mteb is not installed, or has no such task in the language.
+    """
+    name = spec.partition(":")[2]
+    tasks = _tasks_in(language)
+    if name:
+        _get_task(name)  # raises an error for an unknown task
+        tasks = [task for task in tasks if task.metadata.name == name]
+        if not tasks:
+            raise VecsmithError(f"mteb's {name} has no subset in the language {language!r}; leave out --language.")
+    specs = []
+    for task in sorted(tasks, key=lambda task: str(task.metadata.name)):
+        for subset in task.hf_subsets:
+            several = len(task.eval_splits) > 1
+            for split in task.eval_splits:
+                named = [subset, split] if several else [subset] if subset != "default" else []
+                specs.append(":".join(["mteb", task.metadata.name, *named]))
+    return specs
+
+
 def mteb_names(language: str | None = None) -> list[tuple[str, list[str], str]]:
-    """List mteb's text retrieval tasks.
+    """List mteb's text retrieval and reranking tasks.
 
     Parameters
     ----------
@@ -97,6 +148,14 @@ def mteb_names(language: str | None = None) -> list[tuple[str, list[str], str]]:
     VecsmithError
         If mteb is not installed, or has no such task in the language.
     """
+    return sorted(
+        (task.metadata.name, list(task.metadata.languages), task.metadata.description.strip())
+        for task in _tasks_in(language)
+    )
+
+
+def _tasks_in(language: str | None) -> list[Any]:
+    """Return the text retrieval and reranking tasks in a language, restricted to its subsets."""
     mteb = require("mteb", "mteb")
     try:
         tasks = mteb.get_tasks(
@@ -113,9 +172,7 @@ def mteb_names(language: str | None = None) -> list[tuple[str, list[str], str]]:
             f"mteb has no retrieval task in the language {language!r}; give an ISO 639-3 code, with or without a "
             "script, such as deu or deu-Latn."
         )
-    return sorted(
-        (task.metadata.name, list(task.metadata.languages), task.metadata.description.strip()) for task in tasks
-    )
+    return list(tasks)
 
 
 def _get_task(name: str) -> Any:
@@ -163,10 +220,6 @@ def _load_splits(task: Any, subset: str) -> dict[str, dict[str, Any]]:
     parts = {split: splits[split] for split in task.eval_splits if split in splits}
     if not parts:
         raise VecsmithError(f"mteb's {name} has no data for the splits {', '.join(task.eval_splits)} of {subset}.")
-    if any(part.get("top_ranked") for part in parts.values()):
-        raise VecsmithError(
-            f"mteb's {name} reranks a given shortlist per query, but vecsmith searches the whole corpus."
-        )
     return parts
 
 
@@ -205,10 +258,14 @@ def _read_qrels(relevant: Mapping[Any, Mapping[Any, Any]]) -> Qrels:
     }
 
 
-def _disagree(parts: Iterable[Texts]) -> bool:
-    """Return whether an id has different texts in two splits."""
-    first: dict[str, str] = {}
-    return any(first.setdefault(id_, text) != text for texts in parts for id_, text in texts.rows())
+def _read_candidates(top_ranked: Mapping[Any, Sequence[Any]] | None) -> dict[str, list[str]] | None:
+    return {str(query): list(map(str, ids)) for query, ids in top_ranked.items()} if top_ranked else None
+
+
+def _disagree(parts: Iterable[Iterable[tuple[str, object]]]) -> bool:
+    """Return whether an id has different values in two splits."""
+    first: dict[str, object] = {}
+    return any(first.setdefault(id_, value) != value for part in parts for id_, value in part)
 
 
 def _load_spec(rest: str) -> Task:
@@ -218,4 +275,6 @@ def _load_spec(rest: str) -> Task:
     return load_mteb(name, *subset_and_split)
 
 
-TASKS["mteb"] = Loader("mteb:NAME[:SUBSET[:SPLIT]]", "a retrieval task of the installed mteb package", _load_spec)
+TASKS["mteb"] = Loader(
+    "mteb:NAME[:SUBSET[:SPLIT]]", "a retrieval or reranking task of the installed mteb package", _load_spec
+)

@@ -2,18 +2,23 @@
 
 from vecsmith.training.codes import train_codes
 from vecsmith.training.loop import Training, train
-from vecsmith.training.losses import listwise
+from vecsmith.training.losses import LOSSES, contrastive, listwise, similarity_preservation
+from vecsmith.training.pairs import JudgedPairs
 from vecsmith.training.pseudo_queries import unit_rows
 from vecsmith.training.reduction import principal_directions, train_reducer
 from vecsmith.training.relaxation import RELAXATIONS, hard_sign, straight_through
 from vecsmith.training.validation import split
 
 __all__ = [
+    "LOSSES",
     "RELAXATIONS",
+    "JudgedPairs",
     "Training",
+    "contrastive",
     "hard_sign",
     "listwise",
     "principal_directions",
+    "similarity_preservation",
     "split",
     "straight_through",
     "train",

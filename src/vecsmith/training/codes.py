@@ -7,10 +7,12 @@ import numpy as np
 
 from vecsmith.array_types import Floats
 from vecsmith.errors import require
+from vecsmith.training.batches import Batch, judged_batch, pseudo_batch
 from vecsmith.training.loop import Training, train
-from vecsmith.training.losses import listwise
-from vecsmith.training.pseudo_queries import pseudo_queries
+from vecsmith.training.losses import LOSSES
+from vecsmith.training.pairs import JudgedPairs
 from vecsmith.training.relaxation import RELAXATIONS, hard_sign
+from vecsmith.training.validation import MAX_VALIDATION_VECTORS, VALIDATION_FRACTION
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 Sign = Callable[["Tensor"], "Tensor"]
 Reconstruct = Callable[[Mapping[str, "Tensor"], "Tensor", Sign], "Tensor"]
 
-TEMPERATURE = 0.05
-"""Temperature of the softmax over the similarities of the vectors."""
 SHARPNESS_GRID = (14, 20, 28, 40, 56)
 """Inverse temperatures of the softmax over the scores of codes, whose variance differs from that of similarities."""
 DEFAULTS: dict[str, Any] = {"batch": 512, "steps": 300, "schedule": "sine"}
@@ -35,12 +35,15 @@ def train_codes(
     description: str,
     learning_rate: float,
     relaxation: str = "straight-through",
+    loss: str = "listwise",
+    pairs: JudgedPairs | None = None,
     **options: Any,
 ) -> tuple[dict[str, Floats], float]:
     """Train the parameters of a binary quantizer and return those of lowest validation loss.
 
-    The loss is the listwise loss between the scores of the decoded documents and those of the documents themselves.
-    The queries are pseudo-queries.
+    The loss compares the scores of the decoded documents with those of the documents themselves, or with relevance.
+    The queries are pseudo-queries, and a pseudo-query's relevant document is the one that it is made from. Only a
+    contrastive loss uses judged pairs, in place of the pseudo-queries.
 
     Parameters
     ----------
@@ -59,6 +62,10 @@ def train_codes(
         Initial learning rate of all parameters.
     relaxation : str
         Differentiable approximation of the sign, a key of `RELAXATIONS`.
+    loss : str
+        A key of `LOSSES`.
+    pairs : JudgedPairs, optional
+        Judged queries for the contrastive loss, a tenth of which serve as validation set.
     **options
         Other settings of `Training`. An explicit `steps` is not lowered for small training sets.
 
@@ -67,7 +74,7 @@ def train_codes(
     parameters : dict of str to ndarray
         Those of lowest validation loss, the initial ones included.
     loss : float
-        Their listwise loss on the validation set, with hard signs as in the codes.
+        Their loss on the validation set, with hard signs as in the codes.
 
     Raises
     ------
@@ -81,20 +88,29 @@ def train_codes(
     rng = np.random.default_rng(seed)
     documents, unseen = torch.from_numpy(training), torch.from_numpy(validation)
     parameters = {name: torch.tensor(array, dtype=torch.float32, requires_grad=True) for name, array in start.items()}
-    validation_queries = pseudo_queries(unseen, rng)
+    measure, judged = LOSSES[loss]
+    if judged and pairs is not None:
+        seen_pairs, unseen_pairs = pairs.split(VALIDATION_FRACTION, rng)
+        held_out = judged_batch(unseen_pairs, 2 * MAX_VALIDATION_VECTORS, rng)
+    else:
+        seen_pairs, held_out = None, pseudo_batch(unseen, loss, rng)
 
     def best_sharpness() -> tuple[float, float]:
         """Return the lowest validation loss over `SHARPNESS_GRID`, and its inverse temperature."""
         with torch.no_grad():
-            scores = validation_queries @ reconstruct(parameters, unseen, hard_sign).T
-            targets = validation_queries @ unseen.T / TEMPERATURE
-            return min((float(listwise(k * scores, targets)), k) for k in SHARPNESS_GRID)
+            scores = held_out.queries @ reconstruct(parameters, held_out.documents, hard_sign).T
+            return min((float(measure(k * scores, held_out.targets)), k) for k in SHARPNESS_GRID)
+
+    def draw() -> Batch:
+        if seen_pairs is not None:
+            return judged_batch(seen_pairs, settings.batch, rng)
+        return pseudo_batch(documents[rng.permutation(len(documents))[: settings.batch]], loss, rng)
 
     def batch_loss(left: float) -> "Tensor":
-        x = documents[rng.permutation(len(documents))[: settings.batch]]
-        q = pseudo_queries(x, rng)
-        scores = q @ reconstruct(parameters, x, lambda reals: RELAXATIONS[relaxation](reals, left)).T
-        return listwise(sharpness.exp() * scores, q @ x.T / TEMPERATURE)
+        batch = draw()
+        relaxed = reconstruct(parameters, batch.documents, lambda reals: RELAXATIONS[relaxation](reals, left))
+        scores = batch.queries @ relaxed.T
+        return measure(sharpness.exp() * scores, batch.targets)
 
     sharpness = torch.tensor(float(np.log(best_sharpness()[1])), requires_grad=True)
     steps = settings.steps_for(len(training))

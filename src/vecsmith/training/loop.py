@@ -28,8 +28,8 @@ class Training:
 
     Attributes
     ----------
-    loss : {"similarity", "mse", "cosine"}
-        A listwise loss of the ranking, the squared reconstruction error, or one minus the cosine.
+    loss : {"listwise", "mse", "cosine"}
+        The listwise loss of the ranking, the squared reconstruction error, or one minus the cosine.
     steps : int
         Maximum number of steps. With 0, the initial parameters are returned.
     epochs : int or None
@@ -38,9 +38,8 @@ class Training:
         Vectors per batch.
     learning_rate : float
         Initial learning rate of AdamW.
-    schedule : {"cosine", "step", "sine"}
-        Learning rate schedule: a half cosine from 1 to 0; a drop to a tenth after two thirds of the steps; or a quarter
-        sine from 1 to 0, which stays high longer than the half cosine.
+    schedule : {"cosine", "sine"}
+        Learning rate schedule: a half cosine from 1 to 0, or a quarter sine from 1 to 0, which stays high longer.
     weight_decay : float
         Weight decay of AdamW.
     temperature : float
@@ -51,12 +50,12 @@ class Training:
         Initial learning rate of the logarithm of the inverse temperature.
     """
 
-    loss: Literal["similarity", "mse", "cosine"] = "similarity"
+    loss: Literal["listwise", "mse", "cosine"] = "listwise"
     steps: int = 200
     epochs: int | None = EPOCHS
     batch: int = 2048
     learning_rate: float = 3e-3
-    schedule: Literal["cosine", "step", "sine"] = "cosine"
+    schedule: Literal["cosine", "sine"] = "cosine"
     weight_decay: float = 0.0
     temperature: float = 0.1
     patience: int = 6
@@ -70,8 +69,6 @@ class Training:
 
     def rate_factor(self, done: float) -> float:
         """Return the factor of the learning rates after the fraction `done` of the steps."""
-        if self.schedule == "step":
-            return 1.0 if done < 2 / 3 else 0.1
         if self.schedule == "sine":
             return float(np.sin(np.pi / 2 * (1 - done)))
         return (1 + cos(pi * done)) / 2

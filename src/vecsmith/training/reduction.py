@@ -23,7 +23,7 @@ Decoder = Callable[[Parameters], "Tensor"]
 WEIGHT_SHRINKAGE = 0.05
 """Share by which second moments are shrunk to their mean before they become weights of directions."""
 QUERIES_PER_BATCH = 128
-"""Number of pseudo-queries per batch in the similarity loss, made from its first vectors."""
+"""Number of pseudo-queries per batch in the listwise loss, made from its first vectors."""
 
 
 def principal_directions(X: Floats, power: float) -> tuple[Floats, Floats]:
@@ -119,7 +119,7 @@ def train_reducer(
         total: Tensor = torch.zeros(())
         for width in widths:
             unit, rows = unit_rows(z[:, :width]), D[:width]
-            if settings.loss == "similarity":
+            if settings.loss == "listwise":
                 total = total + listwise(sharpness.exp() * (q @ rows.T) @ unit.T, targets)
             elif settings.loss == "mse":
                 total = total + ((x - unit @ rows) ** 2).sum(dim=1).mean()

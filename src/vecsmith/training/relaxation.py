@@ -1,4 +1,4 @@
-"""Differentiable relaxations of the sign function (compared by benchmarks/results/relaxations.md)."""
+"""Differentiable relaxations of the sign function (compared by benchmarks/results/binary-training.md)."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

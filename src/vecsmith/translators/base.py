@@ -24,6 +24,7 @@ from vecsmith.embeddings import UnitVectors, as_vectors
 from vecsmith.errors import VecsmithError
 from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
+from vecsmith.plugins import Registry
 
 FORMAT_VERSION = 1
 KIND = "translator"
@@ -34,7 +35,7 @@ TRANSLATION_BLOCK_ROWS = 8192
 TINY = np.finfo(np.float32).tiny
 """Lower bound of norms in divisions."""
 
-TRANSLATORS: dict[str, type["Translator"]] = {}
+TRANSLATORS: Registry[type["Translator"]] = Registry("vecsmith.translators")
 """Registered translators by usage."""
 
 

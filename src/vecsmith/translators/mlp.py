@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Tensor]
 
-LOSSES = {"": "mse", "cosine": "cosine", "retrieval": "similarity"}
+LOSSES = {"": "mse", "cosine": "cosine", "retrieval": "listwise"}
 """Losses of `vecsmith.training.Training` by the suffix of a spec."""
 LEARNING_RATE, WEIGHT_DECAY, TEMPERATURE = 3e-3, 0.01, 0.05
 MIN_RELATIVE_VARIANCE = 0.1

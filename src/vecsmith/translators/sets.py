@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
 from vecsmith.array_types import Floats, Vectors
-from vecsmith.embeddings import EmbeddingSet, Pairs, Provenance, content_hash, join, rows_of, sample_rows, write_set
+from vecsmith.embeddings import (
+    ConcatenatedRows,
+    EmbeddingSet,
+    Pairs,
+    Provenance,
+    content_hash,
+    join,
+    rows_of,
+    sample_rows,
+    write_set,
+)
 from vecsmith.encoders.load import split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
@@ -72,7 +81,8 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, 
     def vectors(block: slice) -> Floats:
         return fitted.transform(embedded.unit[block])
 
-    return write_set(path, embedded.ids, embedded.texts, provenance, vectors, _label(len(embedded)), force)
+    label = _label(len(embedded))
+    return write_set(path, embedded.ids, embedded.texts, provenance, vectors, label, force, [embedded])
 
 
 def complete_set(
@@ -103,12 +113,11 @@ def complete_set(
     VecsmithError
         See `translate_set`.
     """
-    ids, texts, named = embedded.ids, embedded.texts, known.texts
-    only_known = np.flatnonzero(rows_of(known.ids, ids) < 0)
-    known_rows = np.concatenate([rows_of(ids, known.ids), only_known])
-    ids = [*ids, *(known.ids[row] for row in only_known)]
-    if texts is not None:
-        texts = [*texts, *(named[row] if named else "" for row in only_known)]
+    only_known = rows_of(known.ids, embedded.ids) < 0
+    known_rows = np.concatenate([rows_of(embedded.ids, known.ids), np.flatnonzero(only_known)])
+    all_rows = ConcatenatedRows(
+        [embedded.rows, known.rows], np.concatenate([np.ones(len(embedded), np.bool_), only_known])
+    )
 
     def vectors(block: slice) -> Floats:
         rows = known_rows[block]
@@ -119,9 +128,9 @@ def complete_set(
         return result
 
     provenance = _provenance(fitted, embedded, [embedded.fingerprint, known.fingerprint])
-    hashed = content_hash(ids, repeat("", len(ids)) if texts is None else texts)
-    provenance = replace(provenance, content_hash=hashed)
-    return write_set(path, ids, texts, provenance, vectors, _label(len(ids)), force)
+    provenance = replace(provenance, content_hash=content_hash(all_rows.ids, all_rows.texts))
+    label, sources = _label(len(all_rows)), [embedded, known]
+    return write_set(path, all_rows.ids, all_rows.texts, provenance, vectors, label, force, sources)
 
 
 def _label(count: int) -> str:

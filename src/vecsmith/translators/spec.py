@@ -1,20 +1,12 @@
 """Translator specs: parsing, registration and loading."""
 
-import importlib
-import pkgutil
 import re
 from pathlib import Path
 
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.fitted_files import CONFIG, read_fitted
 from vecsmith.manifests import is_of_kind
-from vecsmith.plugins import load_entry_points
 from vecsmith.translators.base import FORMAT_VERSION, KIND, TRANSLATORS, Translator
-
-# importing a module registers its translators
-for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-    if _module.name != "spec":
-        importlib.import_module(f"vecsmith.translators.{_module.name}")
 
 
 def translator(spec: str, seed: int = 0) -> Translator:
@@ -32,7 +24,6 @@ def translator(spec: str, seed: int = 0) -> Translator:
     VecsmithError
         If there is no such translator; the message suggests the most similar name.
     """
-    load_entry_points("vecsmith.translators")
     for method in TRANSLATORS.values():
         if match := re.fullmatch(method.pattern, spec):
             parameters = {name: text for name, text in match.groupdict().items() if text is not None}

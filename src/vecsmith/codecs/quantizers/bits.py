@@ -30,8 +30,8 @@ class BitQuantizer(Quantizer):
 
     @property
     def memory_bytes_per_vector(self) -> int:
-        """Bytes of a code and of its copy in the layout of FAISS's fast scan."""
-        return 2 * self.bytes_per_vector
+        """Bytes of a code and of its copy in the layout of FAISS's fast scan, if codes are scanned."""
+        return 2 * self.bytes_per_vector if self.scanned else self.bytes_per_vector
 
     @abstractmethod
     def bits(self, X: Floats) -> Bits:

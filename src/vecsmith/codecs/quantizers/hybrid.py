@@ -11,7 +11,7 @@ from vecsmith.codecs.quantizers.levels import TRAINING_VECTORS, lloyd_max
 from vecsmith.codecs.quantizers.nibbles import ENTRIES, NibbleQuantizer
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.unit_length import ComponentQuantizer
-from vecsmith.codecs.stages import check_range
+from vecsmith.codecs.stages import CACHE_BLOCK_ROWS, check_range
 
 DISTORTIONS = np.array([1, 0.3634, 0.1175, 0.03454, 0.009497])
 """Squared error of the optimal 1, 2, 4, 8 and 16 levels for a normal distribution of variance 1 (Max 1960)."""
@@ -99,17 +99,31 @@ class Hybrid(ComponentQuantizer, NibbleQuantizer):
         return groups, np.arange(len(groups)) - np.searchsorted(groups, groups), shifts
 
     def groups(self, X: Floats) -> Codes:
-        Z = (X - self.mean_) @ self.components_.T
-        numbers = np.zeros(Z.shape, np.uint8)
-        for threshold in (self.levels_[1:] + self.levels_[:-1]) / 2:
-            numbers += threshold < Z
-        numbers = np.minimum(numbers, (1 << self.bits_) - 1)
-        groups, slots, shifts = self._places
+        Z = np.asarray((X - self.mean_) @ self.components_.T, dtype=np.float32)
         result = np.zeros((len(X), self.n_groups), np.uint8)
+        for start in range(0, len(X), CACHE_BLOCK_ROWS):
+            block = slice(start, start + CACHE_BLOCK_ROWS)
+            self._group(Z[block], result[block])
+        return result
+
+    def _group(self, Z: Floats, result: Codes) -> None:
+        """Write the entry numbers of components `Z` (n, r) to `result` (n, G), which is zero."""
+        numbers = np.zeros(Z.shape, np.uint8)
+        for number, threshold in enumerate((self.levels_[1:] + self.levels_[:-1]) / 2):
+            count = self._n_components[number]
+            numbers[:, :count] += threshold[:count] < Z[:, :count]
+        np.minimum(numbers, ((1 << self.bits_) - 1).astype(np.uint8), out=numbers)
+        groups, slots, shifts = self._places
+        numbers <<= shifts.astype(np.uint8)
         for slot in range(SLOTS):
             here = slots == slot
-            result[:, groups[here]] |= numbers[:, here] << shifts[here].astype(np.uint8)
-        return result
+            result[:, groups[here]] |= numbers[:, here]
+
+    @cached_property
+    def _n_components(self) -> NDArray[np.int64]:
+        """For each threshold, the number of first components in storage order that include all that use it, (15,)."""
+        uses = (1 << self.bits_.astype(np.int64))[:, None] - 1 > np.arange(ENTRIES - 1)
+        return np.where(uses.any(axis=0), len(uses) - np.argmax(uses[::-1], axis=0), 0)
 
     def values(self, codes: Codes) -> Floats:
         entries = self.groups_of(codes).take(self._places[0], axis=1)

@@ -1,5 +1,7 @@
 """A small network that computes bits, and a linear decoder trained with it."""
 
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -7,12 +9,11 @@ import numpy as np
 from vecsmith.array_types import Bits, Floats
 from vecsmith.codecs.quantizers.binary_autoencoder import BinaryAutoencoder, descend
 from vecsmith.codecs.quantizers.itq import sign
+from vecsmith.codecs.quantizers.trained import Parameters, Start, TrainedQuantizer
 from vecsmith.codecs.quantizers.unit_length import UnitBitQuantizer
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
     from vecsmith.training.codes import Sign
@@ -24,7 +25,7 @@ SWEEPS = 3
 """Sweeps of coordinate descent in encoding."""
 
 
-class Neural(UnitBitQuantizer):
+class Neural(UnitBitQuantizer, TrainedQuantizer):
     """A binary autoencoder whose encoder and decoder are trained to rank documents as the vectors do.
 
     A network with one hidden layer predicts initial bits, b = sign(tanh(xH + h) R + xS + s), which coordinate descent
@@ -64,7 +65,7 @@ class Neural(UnitBitQuantizer):
         "decoder_": ("*", "d"),
     }
 
-    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay", "relaxation")
+    default_learning_rate = LEARNING_RATE
 
     hidden_: Floats
     hidden_bias_: Floats
@@ -76,28 +77,23 @@ class Neural(UnitBitQuantizer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         # codecs must be importable without torch and the training package
-        from vecsmith.training import split, train_codes, unit_rows
+        from vecsmith.training import split
 
         if self.size < 1:
             raise VecsmithError("neural0B has no bits; ask for a byte or more.")
         training, validation = split(X, seed)
-        start = _start(training[:START_VECTORS], self.size, seed)
-        # Adam's steps have the same size for all entries, so all are scaled to a size of about 1
-        units = {name: max(float(np.abs(array).mean()), 1e-6) for name, array in start.items()}
-        # a bias has the unit of the products it is added to; offset and decoder may only be scaled together
-        units |= {"hidden_bias": 1.0, "bias": 1.0, "offset": units["decoder"]}
+        self._train(self._starts(training[:START_VECTORS], seed), training, validation, seed)
 
-        def reconstruct(p: "Mapping[str, Tensor]", x: "Tensor", sign: "Sign") -> "Tensor":
-            p = {name: tensor * units[name] for name, tensor in p.items()}
-            hidden = (x @ p["hidden"] + p["hidden_bias"]).tanh()
-            signs = sign(hidden @ p["feedback"] + x @ p["skip"] + p["bias"])
-            return unit_rows(p["offset"] + signs @ p["decoder"])
-
-        scaled = {name: array / units[name] for name, array in start.items()}
-        settings = {"learning_rate": LEARNING_RATE, **self.options}
-        trained, _ = train_codes(scaled, reconstruct, training, validation, seed, "neural", **settings)
-        for name, array in trained.items():
-            setattr(self, f"{name}_", array * np.float32(units[name]))
+    def _starts(self, X: Floats, seed: int) -> Iterator[Start]:
+        rng, start_seed = np.random.default_rng(seed), seed
+        while True:
+            parameters = _initial_network(X, self.size, start_seed)
+            # Adam's steps have the same size for all entries, so all are scaled to a size of about 1
+            units = {name: max(float(np.abs(array).mean()), 1e-6) for name, array in parameters.items()}
+            # a bias has the unit of the products it is added to; offset and decoder may only be scaled together
+            units |= {"hidden_bias": 1.0, "bias": 1.0, "offset": units["decoder"]}
+            yield Start("a binary autoencoder", parameters, units, partial(_reconstruct, units))
+            start_seed = int(rng.integers(2**32))
 
     def _predict(self, X: Floats) -> Floats:
         hidden = np.tanh(X @ self.hidden_ + self.hidden_bias_)
@@ -110,7 +106,17 @@ class Neural(UnitBitQuantizer):
         return self.offset_ + signs @ self.decoder_
 
 
-def _start(X: Floats, size: int, seed: int) -> dict[str, Floats]:
+def _reconstruct(units: Mapping[str, float], p: Parameters, x: "Tensor", sign: "Sign") -> "Tensor":
+    """Decode the codes of the network for vectors x (n, d); the parameters are divided by `units`."""
+    from vecsmith.training import unit_rows
+
+    p = {name: tensor * units[name] for name, tensor in p.items()}
+    hidden = (x @ p["hidden"] + p["hidden_bias"]).tanh()
+    signs = sign(hidden @ p["feedback"] + x @ p["skip"] + p["bias"])
+    return unit_rows(p["offset"] + signs @ p["decoder"])
+
+
+def _initial_network(X: Floats, size: int, seed: int) -> dict[str, Floats]:
     """Return initial parameters: one step of the descent of `BinaryAutoencoder`, for all bits at once."""
     fitted = BinaryAutoencoder(size).fit(X, seed)
     A, mean = fitted.directions_, fitted.mean_

@@ -63,6 +63,10 @@ class NibbleQuantizer(UnitQuantizer):
 
 def pack(values: Codes, bits: int) -> Codes:
     """Pack values (n, m) of `bits` bits into bytes, in little-endian bit order; the last byte is padded with zeros."""
+    if bits == 4:
+        codes = values[:, ::2].copy()
+        codes[:, : values.shape[1] // 2] |= values[:, 1::2] << 4
+        return codes
     stream = values[:, :, None] >> np.arange(bits, dtype=np.uint8) & 1
     return np.packbits(stream.reshape(len(values), -1), axis=1, bitorder="little")
 

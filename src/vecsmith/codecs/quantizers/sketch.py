@@ -9,35 +9,49 @@ import numpy as np
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
-from vecsmith.codecs.stages import CODE_BLOCK_ROWS
+from vecsmith.codecs.scan import DecodedIndex
+from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
-from vecsmith.progress import track
 
-CANDIDATE_BYTES = 10_000
-"""Minimum number of candidates that are scored exactly, times the bytes per sketch: shorter sketches rank less well."""
+MAX_CANDIDATES = 4096
+"""Maximum number of candidates of a query, if few results are requested."""
 CANDIDATES_PER_RESULT = 8
 """Minimum number of candidates per result."""
+FIRST_CANDIDATES = 128
+"""Number of candidates that are scored before a search checks for the first time whether it may stop."""
+DEVIATIONS = 3.5
+"""Standard deviations by which the sketch of a document is expected to underrate it at most."""
+CANDIDATES_PER_QUERY = 400
+"""Expected number of candidates that are scored exactly. With more queries, decoding all codes takes less time."""
 TRAINING_ROWS = 20_000
 """Maximum number of decoded vectors that a sketch is fitted on."""
 
 
 class ScoredQuantizer(Protocol):
-    """A quantizer that scores codes exactly without decoding them."""
+    """A quantizer of principal components that scores codes exactly without decoding them."""
 
     input_dimensions_: int
 
     def decode(self, codes: Codes) -> Floats:
         """Return the decoded vectors (n, d)."""
 
+    def coordinates(self, codes: Codes) -> Floats:
+        """Return the decoded vectors (n, e) in an orthonormal basis of the space that they span."""
+
+    def project(self, Q: Floats) -> Floats:
+        """Return queries (n, e) in that basis."""
+
     def scores(self, q: Floats, codes: Codes) -> Floats:
         """Return the inner products (n,) of a query (d,) with the decoded vectors."""
 
 
-class SketchIndex:
+class SketchIndex(DecodedIndex):
     """An index that holds codes and a sketch of each code, and no floats.
 
     A sketch is a `Hybrid` code of the decoded vector. FAISS's 4-bit fast scan ranks the sketches, and the best
-    candidates are scored from the codes. Scores are therefore exact, but a few of the best documents may be missed.
+    candidates are scored from the codes, until the remaining candidates are unlikely to be among the results: the
+    score of the next sketch is lower than the last result by more than `DEVIATIONS` standard deviations of the errors
+    of the sketches so far. Scores are therefore exact, but a few of the best documents may be missed.
 
     Parameters
     ----------
@@ -49,24 +63,28 @@ class SketchIndex:
         Bytes per sketch.
     """
 
+    sketched = True
+
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
-        self._quantizer, self._codes, self._size = quantizer, codes, size
-        self.d, self.ntotal = quantizer.input_dimensions_, len(codes)
+        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
+        self._quantizer, self._size = quantizer, size
 
     @cached_property
     def _sketch(self) -> Hybrid:
         """The sketch quantizer, fitted on a sample of the decoded vectors."""
-        return Hybrid(self._size).fit(self._quantizer.decode(self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]))
+        sample = self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]
+        return Hybrid(self._size).fit(self._quantizer.coordinates(sample))
 
     def product_index(self) -> Any:
         """Return a FAISS ``IndexPQ`` of the sketches."""
-        codes = np.empty((self.ntotal, self._size), np.uint8)
-        starts = range(0, self.ntotal, CODE_BLOCK_ROWS)
-        for start in track(starts, f"{self.ntotal} sketches of codes", len(starts)):
-            block = slice(start, start + CODE_BLOCK_ROWS)
-            codes[block] = self._sketch.encode(self._quantizer.decode(self._codes[block]))
+        codes, sketch = np.empty((self.ntotal, self._size), np.uint8), self._sketch
+
+        def fill(block: slice) -> None:
+            codes[block] = sketch.encode(self._quantizer.coordinates(self._codes[block]))
+
+        for_each_block(fill, self.ntotal, f"{self.ntotal} sketches of codes")
         codes.flags.writeable = False  # FAISS then reads the codes in place
-        return product_index(codes, self._sketch.codebooks)
+        return product_index(codes, sketch.codebooks)
 
     @cached_property
     def _scan(self) -> Any:
@@ -75,11 +93,11 @@ class SketchIndex:
 
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, d) in the space of the sketches."""
-        return np.ascontiguousarray(self._sketch.project_queries(Q)[0])
+        return np.ascontiguousarray(self._sketch.project_queries(self._quantizer.project(Q))[0])
 
     def n_candidates(self, k: int) -> int:
-        """Return the number of candidates that are scored exactly for k results."""
-        return min(max(CANDIDATE_BYTES // self._size, CANDIDATES_PER_RESULT * k), self.ntotal)
+        """Return the maximum number of candidates for k results."""
+        return min(max(MAX_CANDIDATES, CANDIDATES_PER_RESULT * k), self.ntotal)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k codes of each query, best first.
@@ -98,36 +116,26 @@ class SketchIndex:
         places : ndarray of shape (n, k), int64
             Positions of the codes.
         """
-        if self.ntotal <= len(Q) * self.n_candidates(k):
+        if self.ntotal <= len(Q) * max(CANDIDATES_PER_QUERY, CANDIDATES_PER_RESULT * k):
             # decoding all codes once costs no more than scoring the candidates of every query
-            return self._search_decoded(Q, k)
-        candidates = self._scan.search(self.project(Q), self.n_candidates(k))[1]
-        scores, places = self.rescore(Q, candidates, k)
+            return super().search(Q, k)
+        sketch_scores, candidates = self._scan.search(self.project(Q), self.n_candidates(k))
+        scores, places = self.rescore(Q, sketch_scores, candidates, k)
         # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
         if incomplete.any():
-            scores[incomplete], places[incomplete] = self._search_decoded(Q[incomplete], k)
+            scores[incomplete], places[incomplete] = super().search(Q[incomplete], k)
         return scores, places
 
-    def _search_decoded(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
-        """Return what `search` returns, from all codes, which are decoded block by block."""
-        best = faiss.ResultHeap(len(Q), k, keep_max=True)
-        for start in range(0, self.ntotal, CODE_BLOCK_ROWS):
-            decoded = self._quantizer.decode(self._codes[start : start + CODE_BLOCK_ROWS])
-            scores, places = faiss.knn(Q, decoded, min(k, len(decoded)), metric=faiss.METRIC_INNER_PRODUCT)
-            if self.ntotal <= CODE_BLOCK_ROWS:
-                return scores, places
-            best.add_result(scores, places + start)
-        best.finalize()
-        return best.D, best.I
-
-    def rescore(self, Q: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
+    def rescore(self, Q: Floats, sketch_scores: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k candidates of each query by their exact scores, best first.
 
         Parameters
         ----------
         Q : ndarray of shape (n, d), float32
             Queries.
+        sketch_scores : ndarray of shape (n, c), float32
+            Scores of the sketches of the candidates, best first.
         candidates : ndarray of shape (n, c), int64
             Positions of the candidates; −1 marks an empty place.
         k : int
@@ -142,17 +150,27 @@ class SketchIndex:
         """
         scores = np.full((len(Q), k), -np.inf, np.float32)
         places = np.full((len(Q), k), -1, np.int64)
-        for row, (q, here) in enumerate(zip(Q, candidates, strict=True)):
-            here = here[here >= 0]
-            if len(here):
-                exact = self._scores(q, here)
-                best = np.argsort(-exact, kind="stable")[:k]
-                scores[row, : len(best)], places[row, : len(best)] = exact[best], here[best]
+        for row, (q, estimates, found) in enumerate(zip(Q, sketch_scores, candidates, strict=True)):
+            count = int(np.count_nonzero(found >= 0))
+            exact = self._exact_scores(q, estimates[:count], found[:count], k)
+            best = np.argsort(-exact, kind="stable")[:k]
+            scores[row, : len(best)], places[row, : len(best)] = exact[best], found[best]
         return scores, places
 
-    def _scores(self, q: Floats, places: RowNumbers) -> Floats:
-        """Return the exact scores (m,) of the codes at `places` (m,)."""
-        blocks = range(0, len(places), CODE_BLOCK_ROWS)
-        return np.concatenate(
-            [self._quantizer.scores(q, self._codes[places[start : start + CODE_BLOCK_ROWS]]) for start in blocks]
-        )
+    def _exact_scores(self, q: Floats, estimates: Floats, candidates: RowNumbers, k: int) -> Floats:
+        """Return the exact scores (m,) of the first m of the candidates (c,), of which the others are unlikely results.
+
+        `estimates` (c,) are the scores of their sketches.
+        """
+        exact, stop = np.empty(0, np.float32), max(FIRST_CANDIDATES, 2 * k)
+        while True:
+            start = len(exact)
+            codes = self._codes[candidates[start:stop]]
+            exact = np.append(exact, self._quantizer.scores(q, codes))
+            if stop >= len(candidates):
+                return exact
+            errors = exact - estimates[:stop]
+            expected = estimates[stop] + errors[start:].mean() + DEVIATIONS * errors.std()
+            if expected < np.partition(exact, -k)[-k]:
+                return exact
+            stop += stop // 2

@@ -1,26 +1,28 @@
 """Quantization at learned thresholds: one bit per dimension."""
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from vecsmith.array_types import Bits, Codes, Floats
 from vecsmith.codecs.checks import standard_deviations
-from vecsmith.codecs.quantizers.bits import BitQuantizer
+from vecsmith.codecs.quantizers.trained import Parameters, Start, TrainedQuantizer
 from vecsmith.codecs.stages import Quantizer
 from vecsmith.embeddings import normalize
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vecsmith.training.codes import Sign
+
 LEARNING_RATE = 0.01
 TINY = 1e-12
-STARTS = 4
-"""Number of trainings with different initial thresholds, of which the best is kept."""
 LOWEST_QUANTILE = 0.25
 """Random initial thresholds are quantiles between this and one minus this."""
 
 
-class Thresholds(BitQuantizer):
+class Thresholds(TrainedQuantizer):
     """One bit per dimension, 1 above a learned threshold; a bit decodes to a learned level, and codes are normalized.
 
     Thresholds and levels are trained to rank documents as the vectors do, from several initial thresholds (zero, mean,
@@ -39,7 +41,8 @@ class Thresholds(BitQuantizer):
     summary = "above a threshold trained for ranking or not: one bit per dimension (needs torch to fit)"
     state: ClassVar = {"threshold_": ("d",), "middle_": ("d",), "half_": ("d",)}
 
-    takes: tuple[str, ...] = ("steps", "batch", "learning_rate", "weight_decay", "starts", "relaxation")
+    default_starts = 4
+    default_learning_rate = LEARNING_RATE
 
     threshold_: Floats
     middle_: Floats
@@ -47,42 +50,24 @@ class Thresholds(BitQuantizer):
 
     def _fit(self, X: Floats, seed: int) -> None:
         # codecs must be importable without torch and the training package
-        from vecsmith.training import split, train_codes, unit_rows
+        from vecsmith.training import split
 
         training, validation = split(X, seed)
-        spread = standard_deviations(training)
-        settings = {"learning_rate": LEARNING_RATE, **self.options}
-        starts = settings.pop("starts", STARTS)
-        lowest = np.inf
-        for name, threshold in islice(self._starts(training, seed), starts):
-            middle, half = levels(training, training > threshold, threshold)
-            unit = max(float(half.mean()), TINY)
-            start: dict[str, Floats] = {"threshold": threshold / spread, "middle": middle / unit, "half": half / unit}
-            trained, loss = train_codes(
-                start,
-                lambda p, x, sign: unit_rows(p["middle"] + sign(x / x.new_tensor(spread) - p["threshold"]) * p["half"]),
-                training,
-                validation,
-                seed,
-                f"thresholds from {name}",
-                **settings,
-            )
-            if loss < lowest:
-                lowest = loss
-                self.threshold_ = spread * trained["threshold"]
-                self.middle_, self.half_ = unit * trained["middle"], unit * trained["half"]
+        self._train(self._starts(training, seed), training, validation, seed)
 
-    def _starts(self, X: Floats, seed: int) -> Iterator[tuple[str, Floats]]:
-        """Yield names and initial thresholds (d,): three fixed ones, then random ones without end."""
-        ordered = np.sort(X, axis=0)
-        yield "zero", np.zeros(X.shape[1], np.float32)
-        yield "mean", X.mean(axis=0)
-        yield "median", ordered[len(X) // 2]
-        rng = np.random.default_rng(seed)
-        while True:
-            ranks = rng.uniform(LOWEST_QUANTILE, 1 - LOWEST_QUANTILE, X.shape[1])
-            rows = np.round(ranks * (len(X) - 1)).astype(int)
-            yield "random quantiles", ordered[rows, np.arange(X.shape[1])]
+    def _starts(self, X: Floats, seed: int) -> Iterator[Start]:
+        from vecsmith.training import unit_rows
+
+        spread = standard_deviations(X)
+
+        def reconstruct(p: Parameters, x: "Tensor", sign: "Sign") -> "Tensor":
+            return unit_rows(p["middle"] + sign(x / x.new_tensor(spread) - p["threshold"]) * p["half"])
+
+        for name, threshold in _initial_thresholds(X, seed):
+            middle, half = levels(X, X > threshold, threshold)
+            unit = max(float(half.mean()), TINY)
+            parameters = {"threshold": threshold, "middle": middle, "half": half}
+            yield Start(name, parameters, {"threshold": spread, "middle": unit, "half": unit}, reconstruct)
 
     def bits(self, X: Floats) -> Bits:
         return X > self.threshold_
@@ -96,6 +81,19 @@ class Thresholds(BitQuantizer):
     # norms vary too much for a scan of unscaled scores, so the decoded vectors are searched
     project_queries = Quantizer.project_queries
     index = Quantizer.index
+
+
+def _initial_thresholds(X: Floats, seed: int) -> Iterator[tuple[str, Floats]]:
+    """Yield names and initial thresholds (d,): three fixed ones, then random ones without end."""
+    ordered = np.sort(X, axis=0)
+    yield "zero", np.zeros(X.shape[1], np.float32)
+    yield "mean", X.mean(axis=0)
+    yield "median", ordered[len(X) // 2]
+    rng = np.random.default_rng(seed)
+    while True:
+        ranks = rng.uniform(LOWEST_QUANTILE, 1 - LOWEST_QUANTILE, X.shape[1])
+        rows = np.round(ranks * (len(X) - 1)).astype(int)
+        yield "random quantiles", ordered[rows, np.arange(X.shape[1])]
 
 
 def levels(X: Floats, above: Bits, otherwise: Floats) -> tuple[Floats, Floats]:

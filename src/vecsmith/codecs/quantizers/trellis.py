@@ -10,11 +10,13 @@ from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.trellis_coding import (
+    REVERSED_BYTES,
     STATES,
     Step,
     all_values,
     allocate,
     distortions,
+    kernels,
     pack,
     reproduce,
     unpack,
@@ -116,7 +118,12 @@ class Trellis(ComponentQuantizer):
         return pack(viterbi(self._components(X), self._steps, self.scale_**2), self._steps)
 
     def values(self, codes: Codes) -> Floats:
-        return reproduce(unpack(codes, self._steps), self._steps) * self.gain_
+        compiled = kernels()
+        if compiled is None:
+            return reproduce(unpack(codes, self._steps), self._steps) * self.gain_
+        result = np.empty((len(codes), len(self.gain_)), np.float32)
+        compiled.reproduce(np.array(codes), *self._compiled_tables, result)
+        return result
 
     @property
     def sketch_bytes(self) -> int:
@@ -142,6 +149,13 @@ class Trellis(ComponentQuantizer):
         The value of a component follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the
         steps of one entry per state.
         """
+        compiled = kernels()
+        if compiled is not None:
+            result = np.empty(len(codes), np.float32)
+            along, mean = self._basis[1][:-1], np.float32(self.mean_ @ self.mean_)
+            weights = self.components_ @ q
+            compiled.scores(np.array(codes), *self._compiled_tables, weights, along, q @ self.mean_, mean, result)
+            return result
         values, squares, first = self._tables
         entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
         products = np.add.reduceat((self.components_ @ q)[:, None] * values, first, axis=0)
@@ -156,3 +170,10 @@ class Trellis(ComponentQuantizer):
         first = np.cumsum([0, *(v for _, v in self._steps[:-1])])
         along = (self.components_ @ self.mean_)[:, None]
         return values, np.add.reduceat((2 * along + values) * values, first, axis=0), first
+
+    @cached_property
+    def _compiled_tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """The last bit and number of values of every step, and the values (r, `STATES`), as `kernels` reads them."""
+        bits, counts = np.array(self._steps, np.int64).T
+        values = all_values(self._steps) * self.gain_[:, None]
+        return np.cumsum(bits), counts.copy(), values.take(REVERSED_BYTES, axis=1)

@@ -11,9 +11,11 @@ Marcellin and Fischer 1990, Trellis coded quantization of memoryless and Gauss-M
 Communications 38(1). Tseng et al. 2024, QTIP, https://arxiv.org/abs/2406.11235, for the state as a window of bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,22 +73,49 @@ def viterbi(
     ndarray of shape (n, len(steps)), uint8
         The state after each step.
     """
-    values = values or tables()
-    states = [
-        _viterbi(Z[start : start + VITERBI_BLOCK_ROWS], steps, weights, values)
-        for start in range(0, len(Z), VITERBI_BLOCK_ROWS)
-    ]
-    return np.concatenate(states) if states else np.empty((0, len(steps)), np.uint8)
+    factors = list(_cost_factors(steps, weights, values or tables()))
+    states = np.empty((len(Z), len(steps)), np.uint8)
+    compiled = kernels()
+    if compiled is not None:
+        # the order of states that `kernels().viterbi` reads
+        grouped = [
+            f.reshape(len(f), -1, 1 << k).swapaxes(1, 2).reshape(f.shape)
+            for (k, _), f in zip(steps, factors, strict=True)
+        ]
+        bits, counts = np.array(steps, np.int64).T.copy()
+        compiled.viterbi(np.ascontiguousarray(Z), bits, counts, np.vstack(grouped), states)
+        return states
+    for start in range(0, len(Z), VITERBI_BLOCK_ROWS):
+        block = slice(start, start + VITERBI_BLOCK_ROWS)
+        states[block] = _viterbi(Z[block], steps, factors)
+    return states
 
 
-def _viterbi(Z: Floats, steps: Sequence[Step], weights: Floats, values: dict[Step, Floats]) -> NDArray[np.uint8]:
+@cache
+def kernels() -> ModuleType | None:
+    """Return the compiled loops of `vecsmith.codecs.quantizers.trellis_kernels`, or None if numba is not installed."""
+    try:
+        return import_module(f"{__package__}.trellis_kernels")
+    except (ImportError, RuntimeError):  # no numba, or no folder where it may store compiled loops
+        return None
+
+
+def _cost_factors(steps: Sequence[Step], weights: Floats, values: dict[Step, Floats]) -> Iterator[Floats]:
+    """Yield f (1 + v, `STATES`) of each step: ‖z − t‖² without z² is f₀ + Σ f_i z_i."""
+    first = 0
+    for k, v in steps:
+        table, weight = values[k, v], weights[first : first + v, None]
+        yield np.vstack([(weight * table**2).sum(axis=0), -2 * weight * table]).astype(np.float32)
+        first += v
+
+
+def _viterbi(Z: Floats, steps: Sequence[Step], factors: Sequence[Floats]) -> NDArray[np.uint8]:
     n, first = len(Z), 0
     cost = np.full((STATES, n), np.inf, np.float32)
     cost[0] = 0
-    # ‖z − t‖² without z², as a product of (states, 1 + v) and (1 + v, n)
     features = np.ones((1 + max(v for _, v in steps), n), np.float32)
     chosen = []
-    for k, v in steps:
+    for (k, v), f in zip(steps, factors, strict=True):
         # predecessors of the state (o << k) | bits: o, and the states that differ from it in the k highest bits
         before = cost.reshape(1 << k, -1, n)
         best, choice = before[0].copy(), np.zeros(before.shape[1:], np.uint8)
@@ -96,9 +125,7 @@ def _viterbi(Z: Floats, steps: Sequence[Step], weights: Floats, values: dict[Ste
             np.maximum(choice, better * np.uint8(highest), out=choice)
             np.minimum(best, before[highest], out=best)
         features[1 : 1 + v] = Z[:, first : first + v].T
-        table, weight = values[k, v], weights[first : first + v, None]
-        factors = np.vstack([(weight * table**2).sum(axis=0), -2 * weight * table])
-        np.matmul(factors.T, features[: 1 + v], out=cost)
+        np.matmul(f.T, features[: 1 + v], out=cost)
         after = cost.reshape(-1, 1 << k, n)
         after += best[:, None]
         chosen.append(choice)

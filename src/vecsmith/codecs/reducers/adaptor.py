@@ -24,7 +24,7 @@ class Adaptor(LinearReducer, Trained):
     """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the widths K, K/2, K/4 … 8.
 
     The prefixes can be cut later, as in ``adaptor256,truncate64``. Training starts from principal components with
-    s = λ⁻ᵖ, where λ is the second moment, and makes R orthonormal again after every step. The loss is the similarity
+    s = λ⁻ᵖ, where λ is the second moment, and makes R orthonormal again after every step. The loss is the listwise
     loss of `Autoencoder`, averaged over the widths.
 
     Parameters

@@ -68,7 +68,7 @@ class Autoencoder(Trained):
     """An encoder z = f(x)/‖f(x)‖ with f(x) = xS + GELU(…)O + c, and a linear decoder x̂ = Dᵀz.
 
     Without hidden layers, f(x) = xS is a linear map. Training starts from the weighted principal components of
-    `WhitenedPCA`. The similarity loss makes pseudo-queries rank documents as the weighted original vectors do; the
+    `WhitenedPCA`. The listwise loss makes pseudo-queries rank documents as the weighted original vectors do; the
     other losses are reconstruction errors. The parameters of lowest validation loss are kept, the initial ones
     included. Queries need no network: ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ for any f, so they are projected to q' = Dq.
 

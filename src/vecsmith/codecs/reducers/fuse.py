@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from vecsmith.array_types import Doubles, Floats
-from vecsmith.codecs.stages import Reducer
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Reducer
 from vecsmith.embeddings import Moments, normalize
 from vecsmith.errors import VecsmithError
 
@@ -241,10 +241,14 @@ def choose_weights(evaluate: Evaluate, models: int) -> Floats:
 
 def _weighting(X: Floats) -> Floats:
     """Return V(λ + c)⁻ᵖVᵀ (d, d), scaled so that it preserves the mean norm of the vectors X (n, d)."""
-    moments, V = np.linalg.eigh(Moments(center=0).add(X).products)
-    relative = np.maximum(moments, 0) / max(moments.mean(), np.finfo(np.float64).tiny)
+    moments, blocks = Moments(center=0), range(0, len(X), CODE_BLOCK_ROWS)  # blocks bound the memory of float64
+    for start in blocks:
+        moments.add(X[start : start + CODE_BLOCK_ROWS])
+    eigenvalues, V = np.linalg.eigh(moments.products)
+    relative = np.maximum(eigenvalues, 0) / max(eigenvalues.mean(), np.finfo(np.float64).tiny)
     matrix = (V * (relative + RIDGE + RIDGE_PER_SPARSITY * X.shape[1] / len(X)) ** -POWER) @ V.T
-    return np.asarray(matrix / np.linalg.norm(X @ matrix, axis=1).mean(), dtype=np.float32)
+    norms = [np.linalg.norm(X[start : start + CODE_BLOCK_ROWS] @ matrix, axis=1) for start in blocks]
+    return np.asarray(matrix / np.concatenate(norms).mean(), dtype=np.float32)
 
 
 def _noise(X: Floats, n: int, rng: np.random.Generator) -> Floats:

@@ -1,6 +1,9 @@
-"""Sources of vectors for an mteb model: an encoder, or the precomputed vectors of a task."""
+"""Sources of the vectors of texts: an encoder, or the precomputed vectors of a task."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
@@ -10,9 +13,30 @@ from vecsmith.files import fingerprint
 from vecsmith.tasks import Texts
 
 
+class VectorSource(ABC):
+    """Vectors of the texts of queries and documents, all of one encoder."""
+
+    @abstractmethod
+    def provenance(self, side: Side) -> Provenance:
+        """Return the provenance of the vectors of queries or documents."""
+
+    @abstractmethod
+    def embed(self, texts: Texts, side: Side) -> Floats:
+        """Return the unit vectors (n, d) of texts that are queries or documents."""
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int:
+        """D."""
+
+    def embed_queries(self, queries: Sequence[str]) -> Floats:
+        """Return the unit vectors (m, d) of the texts of queries."""
+        return self.embed(Texts([str(row) for row in range(len(queries))], list(queries), "the queries"), "query")
+
+
 @dataclass(frozen=True)
-class EncoderVectors:
-    """Vectors that an encoder computes on demand."""
+class EncoderVectors(VectorSource):
+    """Vectors that an encoder computes on demand, and that are cached."""
 
     encoder: Encoder
 
@@ -28,7 +52,7 @@ class EncoderVectors:
 
 
 @dataclass(frozen=True)
-class PrecomputedVectors:
+class PrecomputedVectors(VectorSource):
     """Precomputed vectors, looked up by text."""
 
     corpus: EmbeddingSet
@@ -41,8 +65,7 @@ class PrecomputedVectors:
         return replace(provenance, encoder=provenance.encoder.removeprefix("st:"), revision=revision)
 
     def embed(self, texts: Texts, side: Side) -> Floats:
-        vectors = self._side(side)
-        rows = {text: row for row, text in enumerate(vectors.texts or [])}
+        vectors, rows = self._side(side), self._rows[side]
         missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
         if missing is not None:
             raise VecsmithError(f"{vectors.source} has no vector for the text {missing!r} of {texts.source}.")
@@ -51,6 +74,12 @@ class PrecomputedVectors:
     @property
     def dimensions(self) -> int:
         return self.corpus.dimensions
+
+    @cached_property
+    def _rows(self) -> Mapping[Side, Mapping[str, int]]:
+        """Row of each text, by side."""
+        sides: tuple[Side, ...] = ("query", "passage")
+        return {side: {text: row for row, text in enumerate(self._side(side).texts or [])} for side in sides}
 
     def _side(self, side: Side) -> EmbeddingSet:
         return self.queries if side == "query" else self.corpus

@@ -1,0 +1,128 @@
+"""A comparison with the options of the command line: all tasks at once, or one after another in a language."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vecsmith.cli.app import say
+from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.compare import compare
+from vecsmith.evaluation.task_batch import measure_each
+from vecsmith.tasks import Task, load_task, tasks_in_language
+
+if TYPE_CHECKING:
+    from vecsmith.encoders import EncoderOptions
+    from vecsmith.evaluation.results import Result
+    from vecsmith.integrations.mteb_files import MtebFiles
+    from vecsmith.retrievers.specs import RetrieverSpecs
+
+
+@dataclass
+class Comparison:
+    """Options of ``vecsmith compare`` that do not depend on the task.
+
+    Attributes
+    ----------
+    encoders, codecs, scorings, split, fit_on, seed, options, remeasure, recenter, baseline, metrics
+        As in `compare`.
+    mteb_out : Path or None
+        Folder for mteb's result files.
+    predictions : bool
+        Whether to write mteb's predictions too.
+    retrievers : RetrieverSpecs
+        BM25, hybrids and rerankers.
+    notes : list of str
+        Sentences about the data of the tasks so far.
+    """
+
+    encoders: Sequence[str]
+    codecs: Sequence[str]
+    scorings: Sequence[str]
+    split: str
+    fit_on: str
+    seed: int
+    options: "EncoderOptions"
+    remeasure: bool
+    recenter: bool
+    baseline: str | None
+    metrics: Sequence[str]
+    mteb_out: Path | None
+    predictions: bool
+    retrievers: "RetrieverSpecs"
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, specs: Sequence[str], language: str | None) -> "Iterator[list[Result]]":
+        """Yield the results so far: once after all tasks, or after each task in a language.
+
+        Raises
+        ------
+        VecsmithError
+            If a task or an option is invalid.
+        """
+        files = self._mteb_files()
+        if language is None:
+            tasks = [load_task(spec) for spec in specs]
+            for task in tasks:
+                self._note(task)
+            yield self._compare(tasks, self.split)
+            if files:
+                for task in tasks:
+                    files.add(task, self.split)
+            return
+        results: list[Result] = []
+        for task, measured in measure_each(
+            tasks_in_language(specs, language), self.split, lambda task, split: self._compare([task], split), say
+        ):
+            self._note(task)
+            results += measured
+            yield results
+            if files:
+                files.add(task, measured[0].split)
+
+    def _compare(self, tasks: Sequence[Task], split: str) -> "list[Result]":
+        return compare(
+            tasks,
+            self.encoders,
+            self.codecs,
+            self.scorings,  # type: ignore[arg-type]
+            split,
+            self.fit_on,
+            self.seed,
+            self.options,
+            self.remeasure,
+            self.recenter,
+            self.baseline,
+            self.metrics,
+            self.retrievers,
+        )
+
+    def _note(self, task: Task) -> None:
+        notes = [f"{task.name}: {note}" for note in task.notes]
+        say(*notes)
+        self.notes += notes
+
+    def _mteb_files(self) -> "MtebFiles | None":
+        if self.mteb_out is None:
+            if self.predictions:
+                raise VecsmithError("--predictions are rankings that mteb writes; give --mteb-out DIR too.")
+            return None
+        if self.recenter or self.baseline:
+            option = "--recenter" if self.recenter else "--baseline"
+            raise VecsmithError(f"mteb evaluates codecs without {option}; leave out {option} or --mteb-out.")
+        if not self.retrievers.is_empty:
+            raise VecsmithError(
+                "--mteb-out evaluates codecs alone; leave it out, or leave out --baseline bm25, --hybrid and --rerank."
+            )
+        from vecsmith.integrations.mteb_files import MtebFiles
+
+        return MtebFiles(
+            self.mteb_out,
+            self.encoders,
+            self.codecs,
+            self.scorings,  # type: ignore[arg-type]
+            self.fit_on,
+            self.seed,
+            self.options,
+            self.predictions,
+        )

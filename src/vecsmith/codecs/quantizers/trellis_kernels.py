@@ -1,0 +1,227 @@
+"""Compiled loops of trellis codes, which are used where numba is installed (extra ``fast``).
+
+They give the same codes as the NumPy loops of `vecsmith.codecs.quantizers.trellis_coding`. A compiled loop keeps the
+costs of one vector in the CPU cache, where NumPy passes over arrays of many vectors.
+
+numba compiles a loop when it is first called, and stores the result beside this file or in the user's cache. The
+number of states is a constant here, so that the compiler unrolls the loops.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from vecsmith.array_types import Codes, Floats
+from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
+
+BLOCK_CODES = 64
+"""Codes that are scored at a time, so that a table stays in the CPU cache."""
+SMALLEST = np.finfo(np.float32).tiny
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function; fused multiply-add is allowed, as in the matrix products of the NumPy loops."""
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "nsz"}}
+    return cast("Function", njit(**options)(function))
+
+
+@compiled
+def viterbi(
+    Z: Floats, bits: NDArray[np.int64], values: NDArray[np.int64], factors: Floats, states: NDArray[np.uint8]
+) -> None:
+    """Write the states of the bit streams of least cost to `states`.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, d), float32
+        Values to code.
+    bits, values : ndarray of shape (steps,), int64
+        Number of bits k and of values v of each step.
+    factors : ndarray of shape (steps + d, S), float32
+        For each step 1 + v rows f of S states, which give the cost f₀ + Σ f_i z_i of a state. Column b · S / 2ᵏ + o
+        belongs to the state o · 2ᵏ + b.
+    states : ndarray of shape (n, steps), uint8
+        Result: the state after each step.
+    """
+    n_steps = len(bits)
+    cost, after = np.empty(STATES, np.float32), np.empty(STATES, np.float32)
+    best = np.empty(STATES, np.float32)
+    choices = np.zeros((n_steps, STATES), np.uint8)
+    for row in range(len(Z)):
+        cost[:] = np.inf
+        cost[0] = 0
+        first, factor = 0, 0
+        for step in range(n_steps):
+            k, v = bits[step], values[step]
+            table, z = factors[factor : factor + 1 + v], Z[row, first : first + v]
+            if v == 1 and k == 1:
+                _advance_by_one_bit(cost, table, z[0], choices[step], after)
+            elif v == 1 and k == 2:
+                _advance_by_two_bits(cost, table, z[0], choices[step], after)
+            else:
+                _select(cost, k, best, choices[step])
+                _add_costs(best, table, z, STATES >> k, after)
+                for _ in range(k):
+                    cost, after = after, cost
+                    _interleave(cost, after)
+            cost, after = after, cost
+            first, factor = first + v, factor + 1 + v
+        state = np.argmin(cost)
+        for step in range(n_steps - 1, -1, -1):
+            states[row, step] = state
+            lower = state >> bits[step]
+            state = lower + (np.int64(choices[step, lower]) << (STATE_BITS - bits[step]))
+
+
+@compiled
+def _advance_by_one_bit(cost: Floats, table: Floats, z: float, choice: NDArray[np.uint8], after: Floats) -> None:
+    """Do `_select`, `_add_costs` and `_interleave` in one loop, which is the most frequent case."""
+    n = STATES // 2
+    for o in range(n):
+        x, y = cost[o], cost[o + n]
+        choice[o] = np.uint8(y < x)
+        least = min(x, y)
+        after[2 * o] = table[0, o] + table[1, o] * z + least
+        after[2 * o + 1] = table[0, o + n] + table[1, o + n] * z + least
+
+
+@compiled
+def _advance_by_two_bits(cost: Floats, table: Floats, z: float, choice: NDArray[np.uint8], after: Floats) -> None:
+    """Do the same for steps of two bits."""
+    n = STATES // 4
+    for o in range(n):
+        choice[o], least = np.uint8(cost[o + n] < cost[o]), min(cost[o], cost[o + n])
+        choice[o], least = np.uint8(2) if cost[o + 2 * n] < least else choice[o], min(least, cost[o + 2 * n])
+        choice[o], least = np.uint8(3) if cost[o + 3 * n] < least else choice[o], min(least, cost[o + 3 * n])
+        after[4 * o] = table[0, o] + table[1, o] * z + least
+        after[4 * o + 1] = table[0, o + n] + table[1, o + n] * z + least
+        after[4 * o + 2] = table[0, o + 2 * n] + table[1, o + 2 * n] * z + least
+        after[4 * o + 3] = table[0, o + 3 * n] + table[1, o + 3 * n] * z + least
+
+
+@compiled
+def _select(cost: Floats, k: int, best: Floats, choice: NDArray[np.uint8]) -> None:
+    """Find the best of the 2ᵏ predecessors of each group of states: its cost, and its highest k bits."""
+    n = len(cost) >> k
+    low, high = cost[:n], cost[n : 2 * n]
+    for o in range(n):
+        choice[o] = np.uint8(high[o] < low[o])
+        best[o] = min(low[o], high[o])
+    for highest in range(2, 1 << k):
+        block = cost[highest * n : (highest + 1) * n]
+        for o in range(n):
+            choice[o] = np.uint8(highest) if block[o] < best[o] else choice[o]
+            best[o] = min(block[o], best[o])
+
+
+@compiled
+def _add_costs(best: Floats, factors: Floats, z: Floats, n: int, after: Floats) -> None:
+    """Write best[o] + cost of a step to column b · n + o of `after`."""
+    for first in range(0, len(after), n):
+        part = after[first : first + n]
+        constant, factor, x = factors[0, first : first + n], factors[1, first : first + n], z[0]
+        if len(z) == 1:
+            for o in range(n):
+                part[o] = constant[o] + factor[o] * x + best[o]
+        else:
+            for o in range(n):
+                part[o] = constant[o] + factor[o] * x
+            for value in range(1, len(z)):
+                factor, x = factors[1 + value, first : first + n], z[value]
+                for o in range(n):
+                    part[o] += factor[o] * x
+            for o in range(n):
+                part[o] += best[o]
+
+
+@compiled
+def _interleave(array: Floats, result: Floats) -> None:
+    """Interleave the two halves of an array, which moves the highest bit of every index to the lowest place."""
+    half = STATES // 2
+    low, high = array[:half], array[half:]
+    for o in range(half):
+        result[2 * o] = low[o]
+        result[2 * o + 1] = high[o]
+
+
+@compiled
+def reproduce(codes: Codes, ends: NDArray[np.int64], values: NDArray[np.int64], rows: Floats, result: Floats) -> None:
+    """Write the values of bit streams to `result`.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, bytes), uint8
+        Bit streams.
+    ends, values : ndarray of shape (steps,), int64
+        Number of bits up to the end of each step, and number of values of each step.
+    rows : ndarray of shape (d, S), float32
+        Value of each component at each state, whose bits are in reverse order, as in the bytes of the stream.
+    result : ndarray of shape (n, d), float32
+        Result.
+    """
+    for row in range(len(codes)):
+        first = 0
+        for step in range(len(ends)):
+            state = _reversed_state(codes[row], ends[step])
+            for value in range(first, first + values[step]):
+                result[row, value] = rows[value, state]
+            first += values[step]
+
+
+@compiled
+def _reversed_state(code: Codes, end: int) -> int:
+    """Return the last eight bits of a stream that ends at bit `end`, in the order of the stream."""
+    byte, shift = end >> 3, end & 7
+    before = np.int64(code[byte - 1]) if byte > 0 else 0
+    after = np.int64(code[byte]) if shift > 0 else 0
+    return int((before >> shift | after << (8 - shift)) & 255)
+
+
+@compiled
+def scores(
+    codes: Codes,
+    ends: NDArray[np.int64],
+    values: NDArray[np.int64],
+    rows: Floats,
+    q: Floats,
+    along: Floats,
+    score: float,
+    norm: float,
+    result: Floats,
+) -> None:
+    """Write (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩) to `result`, where v are the values of bit streams.
+
+    Parameters
+    ----------
+    codes, ends, values, rows
+        As in `reproduce`.
+    q, along : ndarray of shape (d,), float32
+        The query, and the mean of the vectors, along the components.
+    score, norm : float
+        Score and squared norm of the mean.
+    result : ndarray of shape (n,), float32
+        Result.
+    """
+    block_scores, block_norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
+    states = np.empty(BLOCK_CODES, np.int64)
+    for start in range(0, len(codes), BLOCK_CODES):
+        block = codes[start : start + BLOCK_CODES]
+        block_scores[:], block_norms[:] = score, norm
+        first = 0
+        for step in range(len(ends)):
+            for row in range(len(block)):
+                states[row] = _reversed_state(block[row], ends[step])
+            for value in range(first, first + values[step]):
+                table, weight, twice = rows[value], q[value], 2 * along[value]
+                for row in range(len(block)):
+                    x = table[states[row]]
+                    block_scores[row] += weight * x
+                    block_norms[row] += (twice + x) * x
+            first += values[step]
+        for row in range(len(block)):
+            result[start + row] = block_scores[row] / np.sqrt(max(block_norms[row], SMALLEST))

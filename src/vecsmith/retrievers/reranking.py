@@ -1,0 +1,196 @@
+"""Rerankers: the first documents of a retriever, reordered by a cross-encoder or by the vectors of another encoder."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from vecsmith.array_types import Floats, RowMask, RowNumbers
+from vecsmith.encoders.model_files import LOADING_ERRORS, ModelFiles, first_line
+from vecsmith.errors import VecsmithError, require
+from vecsmith.index import SHORTLIST, score_shortlist
+from vecsmith.index.tie_order import ROUNDING, sort_by_score
+from vecsmith.retrievers.base import Embed, Retriever
+
+
+class Scorer(ABC):
+    """Scores the candidates of queries.
+
+    Attributes
+    ----------
+    bytes_per_document : int
+        Bytes per document of what it stores, besides the texts.
+    tolerance : float
+        Maximum difference by which equal scores may differ through rounding.
+    """
+
+    bytes_per_document: int = 0
+    tolerance: float = 0.0
+
+    @abstractmethod
+    def score(self, queries: Sequence[str], rows: RowNumbers) -> Floats:
+        """Return the scores (m, c) of the candidates `rows` (m, c) of m queries; −inf where a row is −1."""
+
+    def content_of(self, row: int) -> object:
+        """Return the content that determines the score of a document, besides the query."""
+        return row
+
+
+class Reranker(Retriever):
+    """Reorders the first documents of a retriever.
+
+    The documents behind them keep their order, and their scores are shifted below.
+
+    Parameters
+    ----------
+    first : Retriever
+        The retriever of the candidates.
+    scorer : Scorer
+        Scores the candidates.
+    depth : int
+        Documents per query that are reordered.
+
+    Raises
+    ------
+    VecsmithError
+        If `depth` is less than 1. A search raises it if the scorer returns NaN.
+    """
+
+    def __init__(self, first: Retriever, scorer: Scorer, depth: int = SHORTLIST) -> None:
+        if depth < 1:
+            raise VecsmithError(f"The number of documents that are reranked must be at least 1, not {depth}.")
+        self.first, self.scorer, self.depth = first, scorer, depth
+        self.rank_of = first.rank_of
+        self.lexical_bytes_per_document = first.lexical_bytes_per_document
+        self.rescore_bytes_per_document = first.rescore_bytes_per_document + scorer.bytes_per_document
+
+    def _search(self, queries: Sequence[str], k: int, allowed: RowMask | None) -> tuple[Floats, RowNumbers]:
+        scores, rows = self.first.search(queries, max(k, self.depth), allowed)
+        if not rows.shape[1]:
+            return scores, rows
+        candidates = rows[:, : self.depth]
+        exact = self.scorer.score(queries, candidates)
+        tolerance = np.full(len(queries), self.scorer.tolerance, np.float32)
+        with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
+            exact, candidates = sort_by_score(exact, candidates, self.rank_of, tolerance, self.scorer.content_of)
+            shifted = scores[:, self.depth :] - scores[:, :1] + exact[:, -1:]
+        rest = np.where(rows[:, self.depth :] >= 0, shifted, -np.inf)
+        scores, rows = np.hstack([exact, rest]), np.hstack([candidates, rows[:, self.depth :]])
+        return scores[:, :k].astype(np.float32), rows[:, :k]
+
+
+class CrossEncoderScorer(Scorer):
+    """A cross-encoder of sentence-transformers, which reads a query and a document together.
+
+    Each query is scored by itself, so that its scores do not depend on the other queries. Equal texts are scored once.
+
+    Parameters
+    ----------
+    model : CrossEncoderModel
+        The model.
+    texts : sequence of str
+        Texts of all documents, row by row.
+
+    References
+    ----------
+    Nogueira and Cho 2019, Passage re-ranking with BERT, https://arxiv.org/abs/1901.04085
+    """
+
+    def __init__(self, model: "CrossEncoderModel", texts: Sequence[str]) -> None:
+        self.model, self.texts = model, texts
+
+    def score(self, queries: Sequence[str], rows: RowNumbers) -> Floats:
+        scores = np.full(rows.shape, -np.inf, np.float32)
+        for place, query in enumerate(queries):
+            found = rows[place] >= 0
+            texts = [self.texts[row] for row in rows[place][found].tolist()]
+            if texts:
+                distinct = list(dict.fromkeys(texts))
+                score_of = dict(zip(distinct, self.model.score(query, distinct), strict=True))
+                scores[place, found] = [score_of[text] for text in texts]
+        return scores
+
+
+class CrossEncoderModel:
+    """A cross-encoder from the Hugging Face hub or a folder, which is loaded when it scores the first pair.
+
+    Parameters
+    ----------
+    name : str
+        A name on the hub (a name without an organization means ``cross-encoder/NAME``), or a folder.
+    trust_remote_code : bool
+        Whether the model may run the Python code in its repository.
+    """
+
+    def __init__(self, name: str, trust_remote_code: bool = False) -> None:
+        self.files = ModelFiles(name, "cross-encoder")
+        self.trust_remote_code = trust_remote_code
+
+    @property
+    def spec(self) -> str:
+        """The spec, ``ce:NAME``."""
+        return f"ce:{self.files.name}"
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return the score of each text for a query.
+
+        Raises
+        ------
+        VecsmithError
+            If the model fails, or returns a score that is not finite.
+        """
+        try:
+            scores = self._model.predict([(query, text) for text in texts], show_progress_bar=False)
+        except (RuntimeError, IndexError) as error:
+            raise VecsmithError(f"{self.spec} failed ({first_line(error)}); rerank fewer documents.") from error
+        bad = np.flatnonzero(~np.isfinite(scores))
+        if len(bad):
+            raise VecsmithError(
+                f"{self.spec} returned {scores[bad[0]]} for the query {query!r} and the text {texts[bad[0]][:40]!r}; "
+                "use another cross-encoder."
+            )
+        return [float(score) for score in scores]
+
+    @cached_property
+    def _model(self) -> Any:
+        library = require("sentence_transformers", "models")
+        try:
+            model = library.CrossEncoder(
+                self.files.name, revision=self.files.hub_revision, trust_remote_code=self.trust_remote_code
+            )
+        except LOADING_ERRORS as error:
+            raise VecsmithError(
+                f"The cross-encoder {self.files.name} cannot be loaded ({first_line(error)}); check that its files are "
+                "complete."
+            ) from error
+        if model.num_labels != 1:
+            raise VecsmithError(
+                f"{self.spec} returns {model.num_labels} scores per pair of texts; use a cross-encoder with one score."
+            )
+        return model
+
+
+class VectorScorer(Scorer):
+    """Inner products with the vectors of another encoder.
+
+    Parameters
+    ----------
+    documents : ndarray of shape (n, e), float32
+        Unit vectors of all documents, which may be memory-mapped.
+    embed : callable
+        Returns the unit vectors (m, e) of the texts of m queries, by the same encoder.
+    """
+
+    tolerance = ROUNDING
+
+    def __init__(self, documents: Floats, embed: Embed) -> None:
+        self.documents, self.embed = documents, embed
+        self.bytes_per_document = 4 * documents.shape[1]
+
+    def score(self, queries: Sequence[str], rows: RowNumbers) -> Floats:
+        return score_shortlist(self.embed(queries), rows, lambda chosen: self.documents[chosen])
+
+    def content_of(self, row: int) -> object:
+        return self.documents[max(row, 0)].tobytes()
