@@ -1,6 +1,6 @@
 """Calibrate the intervals of `vecsmith fit auto`, and measure how often they hold.
 
-    python benchmarks/predictions.py CACHE FOLDER … > benchmarks/results/corpus-size.md
+    python benchmarks/predictions.py CACHE FOLDER … > TABLES.md
 
 FOLDERs are BEIR folders with ready vectors. Those whose names agree up to the first hyphen, such as scifact and
 scifact-titles, have one origin. Predictions are made from shares of each corpus, and tested on the whole corpus. The
@@ -12,6 +12,7 @@ a change of codecs or tasks. Copy the constants to `vecsmith.advise.retention_in
 from collections.abc import Callable, Iterator, Sequence
 from math import exp, inf, log
 from pathlib import Path
+from re import split
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -214,7 +215,7 @@ def report(trials: Sequence[Trial]) -> Findings:
         "share of the corpus": lambda trial: f"{trial.share:g}",
         "origin": lambda trial: trial.origin,
         "model": lambda trial: trial.encoder,
-        "codec": lambda trial: trial.codec.rstrip("0123456789B,int"),
+        "codec": lambda trial: split(r"\d", trial.codec)[0],
         "task and model": lambda trial: trial.case,
     }
     columns = ["trials", "judged queries", "very many queries", "width", "measured − predicted"]
