@@ -206,3 +206,14 @@ def test_calibrated_growth_is_that_of_corpora() -> None:
     growth = CALIBRATED_GROWTH.growth(0.1, 0.02**2)
     assert 0.1 < growth.exponent < 0.4
     assert growth.error > CALIBRATED_GROWTH.error
+
+
+def test_intervals_contain_simulated_corpora_as_often_as_stated() -> None:
+    rng = np.random.default_rng(2)
+    inside = []
+    for exponent, error in rng.normal((0.25, 0), (0.1, 0.2), (2000, 2)):
+        retention = 0.95 ** np.exp(error)
+        known = Forecast(1000, 0.95, 0.95 ** np.exp(1.645 * 0.2), 0.95 ** np.exp(-1.645 * 0.2))
+        forecast = LossGrowth(0.25, 0.1).forecast(known, 16_000)
+        inside.append(forecast.low <= retention ** (16**exponent) <= forecast.high)
+    assert 0.87 < np.mean(inside) < 0.94
