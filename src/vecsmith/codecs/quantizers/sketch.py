@@ -14,13 +14,15 @@ from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
-MAX_CANDIDATES = 2048
-"""Maximum number of candidates of a query, if few results are requested."""
+MIN_CANDIDATES, CODES_PER_CANDIDATE = 1024, 1024
+"""Maximum number of candidates of a query: one for so many codes, but at least this many."""
 CANDIDATES_PER_RESULT = 8
-"""Minimum number of candidates per result."""
-FIRST_CANDIDATES = 256
+"""Minimum of this maximum, per result."""
+FIRST_CANDIDATES = 192
 """Number of candidates that are scored before a search checks for the first time whether it may stop."""
-DEVIATIONS = 3.5
+CANDIDATE_BLOCK = 64
+"""The number of scored candidates grows by about half until the next check, to a multiple of this number."""
+DEVIATIONS = 3.25
 """Standard deviations by which the sketch of a document is expected to underrate it at most."""
 CANDIDATES_PER_QUERY = 400
 """Expected number of candidates that are scored exactly. With more queries, decoding all codes takes less time."""
@@ -98,7 +100,8 @@ class SketchIndex(DecodedIndex):
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""
-        return min(max(MAX_CANDIDATES, CANDIDATES_PER_RESULT * k), self.ntotal)
+        most = max(MIN_CANDIDATES, self.ntotal // CODES_PER_CANDIDATE, CANDIDATES_PER_RESULT * k)
+        return min(most, self.ntotal)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k codes of each query, best first.
@@ -163,12 +166,17 @@ class SketchIndex(DecodedIndex):
 
         `estimates` (c,) are the scores of their sketches.
         """
-        score, stop = self._quantizer.scorer(q), max(FIRST_CANDIDATES, 2 * k)
-        exact = score(self._codes[candidates[:stop]])
-        while len(exact) < len(candidates):
-            errors = exact - estimates[: len(exact)]
-            expected = estimates[len(exact)] + errors[len(exact) // 2 :].mean() + DEVIATIONS * errors.std()
-            if expected < np.partition(exact, -k)[-k]:
-                break
-            exact = np.append(exact, score(self._codes[candidates[len(exact) : 2 * len(exact)]]))
-        return exact
+        score, start, stop = self._quantizer.scorer(q), 0, min(max(FIRST_CANDIDATES, 2 * k), len(candidates))
+        exact = np.empty(len(candidates), np.float32)
+        while True:
+            exact[start:stop] = score(self._codes[candidates[start:stop]])
+            if stop == len(candidates):
+                return exact
+            errors = exact[:stop] - estimates[:stop]
+            half, mean = stop // 2, errors.sum() / stop
+            deviation = np.sqrt(max(errors @ errors / stop - mean * mean, 0))
+            expected = estimates[stop] + errors[half:].sum() / (stop - half) + DEVIATIONS * deviation
+            if expected < np.partition(exact[:stop], -k)[-k]:
+                return exact[:stop]
+            grown = stop + -(-stop // 2 // CANDIDATE_BLOCK) * CANDIDATE_BLOCK
+            start, stop = stop, min(grown, len(candidates))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.trellis_coding import (
-    REVERSED_BYTES,
     STATES,
     Step,
     all_values,
@@ -20,6 +19,8 @@ from vecsmith.codecs.quantizers.trellis_coding import (
     kernels,
     pack,
     reproduce,
+    reversed_tables,
+    table_numbers,
     unpack,
     viterbi,
 )
@@ -181,8 +182,7 @@ class Trellis(ComponentQuantizer):
         return values, np.add.reduceat((2 * along + values) * values, first, axis=0), first
 
     @cached_property
-    def _compiled_tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-        """The last bit and number of values of every step, and the values (r, `STATES`), as `kernels` reads them."""
+    def _compiled_tables(self) -> tuple[NDArray[Any], ...]:
+        """Last bit and number of values of each step; table of each value; tables; gains: what `kernels` reads."""
         bits, counts = np.array(self._steps, np.int64).T
-        values = all_values(self._steps) * self.gain_[:, None]
-        return np.cumsum(bits), counts.copy(), values.take(REVERSED_BYTES, axis=1)
+        return np.cumsum(bits), counts.copy(), table_numbers(self._steps), reversed_tables(), self.gain_
