@@ -23,7 +23,7 @@ MIN_WIDTH = 8
 class Adaptor(LinearReducer, Trained):
     """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the widths K, K/2, K/4 … 8.
 
-    The prefixes can be cut later, as in ``adaptor256,truncate64``. Training starts from principal components with
+    The result can be truncated later, as in ``adaptor256,truncate64``. Training starts from principal components with
     s = λ⁻ᵖ, where λ is the second moment, and makes R orthonormal again after every step. The loss is the listwise
     loss of `Autoencoder`, averaged over the widths.
 
@@ -47,7 +47,7 @@ class Adaptor(LinearReducer, Trained):
     usage = "adaptorK"
     pattern = r"adaptor(?P<dimensions>\d+)"
     example = "adaptor16"
-    summary = "K dimensions: a trained, weighted rotation whose prefixes can be cut (needs torch to fit)"
+    summary = "K dimensions: a trained, weighted rotation, which can be truncated (needs torch to fit)"
     state: ClassVar = {"components_": ("k", "d")}
 
     def __init__(self, dimensions: int) -> None:
