@@ -28,7 +28,7 @@ docs: $(VENV)/dev
 	$(BIN)/python docs/cli.py
 
 # VECTORS is a folder with corpus.npy and queries.npy of one model.
-bench: $(VENV)/dev
+bench: $(VENV)/bench
 	$(BIN)/python benchmarks/speed.py search $(VECTORS)
 
 # What a user gets who types `pip install vecsmith`.
@@ -41,6 +41,11 @@ $(VENV)/core: pyproject.toml constraints.txt
 $(VENV)/dev: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,mteb,report,stores,lexical,fast]' --group dev
+	touch $@
+
+# The packages that the benchmark compares with.
+$(VENV)/bench: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	touch $@
 
 clean:

@@ -29,6 +29,7 @@ import typer
 from numpy.typing import NDArray
 
 import vecsmith
+from vecsmith.codecs import scan, stages
 from vecsmith.embeddings import Provenance, normalize
 from vecsmith.index import SHORTLIST, CodedVectors, Scoring
 from vecsmith.index.scoring import is_bit_code
@@ -38,10 +39,14 @@ Rows = NDArray[np.int64]
 DIMENSIONS, POOL, QUERIES = 64, 3000, 64
 MIN_ROWS, MAX_ROWS = 500, 4000
 """Bounds of the number of rows that are not deleted."""
+BLOCK_ROWS = 256
+"""Rows that are encoded or decoded at a time, so that even a few thousand rows are many blocks."""
 SEARCHERS, SECONDS_PER_ROUND = 2, 5
 TOLERANCE = 1e-4
 ROUNDING = 1e-6
 """Relative error of the arithmetic; the codes of a vector may depend on errors of this size."""
+SKETCH_MISSES = 0.1
+"""Share of the results of a query, beyond one document, that a search through sketches may miss; about 0.0001 are."""
 ALL_LISTS = 1_000_000
 """Number of probes: more than there are lists, so that all documents are scanned."""
 KINDS: dict[str, tuple[str, Scoring, str | None]] = {
@@ -55,6 +60,7 @@ KINDS: dict[str, tuple[str, Scoring, str | None]] = {
     "binary, rescored by float32": ("binary", "rescored", "float32"),
     "hybrid8B, rescored by int8": ("hybrid8B", "rescored", "int8"),
     "hybrid4B+trellis4B": ("hybrid4B+trellis4B", "rescored", None),
+    "hybrid4B+trellis4B, decoded": ("hybrid4B+trellis4B", "asymmetric", None),
 }
 """Kinds of indexes: codec, scoring, and the codec of the vectors that rescore a shortlist."""
 
@@ -138,8 +144,10 @@ class World:
             decoded, again = (codec.decode(codec.encode(each)) for each in (X, noisy))
             same = np.isclose(decoded, again, atol=TOLERANCE).all(axis=1)
             X, noisy = X[same], noisy[same]
-        self.pool, self.codec = X, first_stage(whole) or whole
+        first = first_stage(whole) if self.scoring == "rescored" else None
+        self.pool, self.codec = X, first or whole
         self.codes, final_codes = self.codec.encode(X), final.encode(X)
+        self.sketched = getattr(self.codec.quantizer.index(self.codes), "sketched", False)
         self.decoded, self.final = self.codec.decode(self.codes), final.decode(final_codes)
         self.groups = np.unique(final_codes, axis=0, return_inverse=True)[1].reshape(-1)
         self.stop, self.failure, self.counts = threading.Event(), "", Counter[str]()
@@ -258,7 +266,8 @@ class World:
             expect((first[rows] >= cut - TOLERANCE).all(), "a document from beyond the shortlist")
         missing = may & (first > cut + TOLERANCE) & (final > scores[-1] + TOLERANCE)
         missing[rows] = False
-        expect(not missing.any(), "a missing document")
+        most = 1 + int(SKETCH_MISSES * k) if self.sketched else 0
+        expect(missing.sum() <= most, f"{missing.sum()} missing documents")
         if self.scoring == "rescored":
             # the first stage decides which of the documents with equal final scores are on the shortlist
             may = np.isin(np.arange(len(may)), rows)
@@ -310,6 +319,7 @@ def random_filter(rng: np.random.Generator, version: Version) -> Any:
 
 def soak(minutes: float = 10, seed: int = 0) -> None:
     """Check searches that are concurrent with changes, for some minutes; exit with the first error."""
+    scan.SEARCH_BLOCK_ROWS = stages.CODE_BLOCK_ROWS = BLOCK_ROWS
     end, totals = time.monotonic() + 60 * minutes, Counter[str]()
     for number in count():
         if time.monotonic() >= end:

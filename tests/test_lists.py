@@ -260,6 +260,17 @@ def test_fewer_documents_in_the_lists_than_asked_for(documents: Vectors) -> None
         assert (nothing[1] == -1).any()
 
 
+def test_empty_lists_are_probed_with_a_filter(documents: Vectors) -> None:
+    copies = np.repeat(documents[:5], 60, axis=0)
+    codec = vecsmith.codec("hybrid8B").fit(documents)
+    index = vecsmith.Index(codec, codec.encode(copies))
+    index.build_lists(20)
+    allowed = np.arange(300) % 30 == 0
+    # no rounded score of a query of zeros is above 0, so the fast scan finds nothing
+    for Q in (documents[:9], np.zeros_like(documents[:9])):
+        assert (np.sort(index.search(Q, 10, allowed, probes=20)[1]) == np.flatnonzero(allowed)).all()
+
+
 def test_ties_break_as_in_the_exact_search(documents: Vectors) -> None:
     X = np.repeat(documents[:100], 20, axis=0)
     codec = vecsmith.codec("hybrid8B").fit(documents)

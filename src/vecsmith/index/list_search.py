@@ -98,7 +98,8 @@ class ListScan:
     def _members(self, number: int) -> RowNumbers:
         """Return the positions (m,) of the documents of a list."""
         lists = self._index.invlists
-        return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)))
+        # FAISS returns floats for an empty list
+        return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)), np.int64)
 
 
 class InvertedIndex:

@@ -1,6 +1,6 @@
 """FAISS files, which float queries search."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import matrix_of, transform
+from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
 from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
@@ -18,7 +19,7 @@ from vecsmith.stores.base import Collection, FileStore
 from vecsmith.stores.blocks import decoded_blocks
 
 CANDIDATES_PER_RESULT = 32
-"""Candidates per result that are rescored with decoded vectors, where FAISS cannot apply score factors."""
+"""Candidates per result that are rescored with decoded vectors, where FAISS cannot compute the scores of the codes."""
 
 
 class Faiss(FileStore):
@@ -62,25 +63,42 @@ def scanning_index(codes: CodeSet) -> Any:
     """Return a FAISS index of codes for float queries.
 
     The index projects queries by an ``IndexPreTransform``. Its scores lack the part that is the same for all documents
-    of a query. FAISS cannot divide by a norm that depends on the code, as codes of unit length need, and cannot scan
+    of a query. FAISS cannot divide by a norm that depends on the code, as codes of unit length need, and cannot decode
     the codes of some quantizers, such as those of a trellis. For these the index contains the decoded vectors in
-    half precision too, 2 d bytes each.
+    half precision too, 2 d bytes each, and rescores candidates with them. FAISS finds the candidates by scanning the
+    codes, or the sketches of trellis codes; it scans the decoded vectors of codes that have neither.
     """
     quantizer = codes.codec.quantizer
+    scanned = quantizer.index(codes.codes)
+    if isinstance(scanned, SketchIndex):
+        sketches = faiss.IndexPQFastScan(scanned.product_index())
+        return _refined(_transformed(linear_projection(codes.codec, scanned.project), sketches), codes)
     projection = linear_projection(codes.codec)
     if not quantizer.scanned_by_faiss:
         return _decoded_index(codes)
-    scanned = quantizer.index(codes.codes)
     if quantizer.score_factors(codes.codes[:1]) is None:
         return _transformed(projection, scanned)
-    index = faiss.IndexRefine(_transformed(projection, scanned.base_index), _decoded_index(codes))
-    index.k_factor = CANDIDATES_PER_RESULT
-    index.referenced_objects.append(scanned)  # type: ignore[attr-defined]  # FAISS sets it; this owns `base_index`
+    index = _refined(_transformed(projection, scanned.base_index), codes)
+    index.referenced_objects.append(scanned)  # this owns `base_index`
     return index
 
 
-def linear_projection(codec: Codec) -> Floats:
+def _refined(base: Any, codes: CodeSet) -> Any:
+    """Return an index that rescores the candidates of `base` with decoded vectors."""
+    index: Any = faiss.IndexRefine(base, _decoded_index(codes))
+    index.k_factor = CANDIDATES_PER_RESULT
+    return index
+
+
+def linear_projection(codec: Codec, then: Callable[[Floats], Floats] = np.asarray) -> Floats:
     """Return the matrix A (m, d) that projects queries (n, d) to their products with Aᵀ.
+
+    Parameters
+    ----------
+    codec : Codec
+        The fitted codec, whose quantizer projects the queries.
+    then : callable
+        A linear function of the projected queries (n, k).
 
     Raises
     ------
@@ -89,7 +107,7 @@ def linear_projection(codec: Codec) -> Floats:
     """
 
     def project(Q: Floats) -> Floats:
-        return codec.quantizer.project_queries(codec.reduce_queries(Q)[0])[0]
+        return then(codec.quantizer.project_queries(codec.reduce_queries(Q)[0])[0])
 
     A = matrix_of(project, codec.input_dimensions)
     if A is None:
