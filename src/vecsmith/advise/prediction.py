@@ -14,7 +14,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
 from vecsmith.evaluation.folds import Encoded, encode_corpus
-from vecsmith.evaluation.runner import Measurement
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.index import Index, Scoring
 from vecsmith.index.shortlist import score_shortlist
 from vecsmith.progress import track

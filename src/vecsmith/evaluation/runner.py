@@ -1,10 +1,9 @@
 """Measure codecs on one task that one encoder has embedded."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -17,11 +16,12 @@ from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.fusion_weight import choose_weight
 from vecsmith.evaluation.judged_pairs import judged_pairs
 from vecsmith.evaluation.judged_queries import JudgedQueries, Search
+from vecsmith.evaluation.measurement import CachedMeasurement, Measurement
 from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality
 from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.versions import code_hash, package_versions, versions
-from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
+from vecsmith.files import sha256_of
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.retrievers import FusionStage, IndexRetriever, LexicalRetriever, Retriever, Stage
@@ -33,10 +33,9 @@ from vecsmith.training import JudgedPairs
 
 BASELINE = "float32"
 LineScoring = Scoring | Literal["exact", "two-stage"]
-"""Scoring of a line of `compare`. ``exact`` stands for float32. ``two-stage`` is the search that `CodeSet.encode` ships
-for codes of two quantizers: it scans the codes of the first quantizer and reorders the shortlist by the whole codes."""
-
-
+"""Scoring of a line of `compare`. ``exact`` is the scoring of float32. ``two-stage`` is the search of folders that
+`CodeSet.encode` writes for codes of two quantizers: it scans the codes of the first quantizer, and reorders the
+shortlist by the complete codes."""
 LATENCY_QUERIES = 20
 """Number of queries that are searched one at a time for the latency."""
 
@@ -60,22 +59,6 @@ class Ranked(NamedTuple):
     rows: RowNumbers
     seconds: float
     milliseconds_per_query: float
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A result that has not been compared with a baseline yet, and its measure for every query.
-
-    Attributes
-    ----------
-    result : Result
-        The result. Its compression, retention and p-value are 1.
-    ndcg_at_10 : list of float
-        nDCG@10 of each judged query, in the order of the sorted query ids.
-    """
-
-    result: Result
-    ndcg_at_10: list[float]
 
 
 @dataclass(frozen=True)
@@ -130,31 +113,26 @@ class TaskRunner:
         for scoring in scorings:
             indexes: list[Index] = []
             for stage in (None, *stages):
-                path = self._path([spec, weights, scoring], stage)
-                measurement = None if force else _read_cached(path)
+                cached = self._cached([spec, weights, scoring], stage)
+                measurement = None if force else cached.read()
                 if measurement is None:
                     if not encoded:
                         encoded.append(self._encode(spec))
                     if not indexes:
                         indexes.append(self._index(scoring, encoded[0].parts))
-                    measurement = self._measure(spec, scoring, encoded[0], indexes[0], stage)
-                    write_text(path, json.dumps(asdict(measurement)))
+                    measurement = cached.write(self._measure(spec, scoring, encoded[0], indexes[0], stage))
                 yield measurement
 
     def measure_lexical(self, bm25: Bm25, force: bool = False, stages: Sequence[Stage] = ()) -> Iterator[Measurement]:
         """Yield a measurement of BM25, followed by one for each stage after it; from the cache, as `measure` does."""
         for stage in (None, *stages):
-            path = self._path([bm25.spec, package_versions(BM25_PACKAGES)], stage)
-            measurement = None if force else _read_cached(path)
-            if measurement is None:
-                measurement = self._measure_lexical(bm25, stage)
-                write_text(path, json.dumps(asdict(measurement)))
-            yield measurement
+            cached = self._cached([bm25.spec, package_versions(BM25_PACKAGES)], stage)
+            yield (None if force else cached.read()) or cached.write(self._measure_lexical(bm25, stage))
 
-    def _path(self, line: Sequence[object], stage: Stage | None) -> Path:
-        """Return the path of a measurement in the cache, by everything that it depends on besides `_key`."""
+    def _cached(self, line: Sequence[object], stage: Stage | None) -> CachedMeasurement:
+        """Return the cached measurement of everything that it depends on besides `_key`."""
         after = [] if stage is None else [stage.settings, package_versions(stage.packages)]
-        return cache_folder() / "results" / f"{fingerprint([self._key, *line, *after])}.json"
+        return CachedMeasurement([self._key, *line, *after])
 
     def _encode(self, spec: str) -> Encoded:
         recenter = self.recenter and spec != BASELINE
@@ -324,12 +302,3 @@ class TaskRunner:
             return "nothing"
         fit_on = "saved codec" if is_codec(spec) else self.fit_on
         return f"{fit_on}, re-centered" if self.recenter else fit_on
-
-
-def _read_cached(path: Path) -> Measurement | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Measurement(Result(**content["result"]), content["ndcg_at_10"])
-    except (OSError, ValueError, KeyError, TypeError):
-        # not measured yet, or written by a version with other fields
-        return None
