@@ -113,7 +113,13 @@ class Chain:
         return fuse_models(several).unit
 
     def check_several(self, count: int) -> None:
-        """Check that a codec given the vectors of `count` models fuses them, if there are two or more."""
+        """Check that the codec can take the vectors of `count` models.
+
+        Raises
+        ------
+        VecsmithError
+            If there are two or more models, and the codec fuses nothing.
+        """
         if count > 1 and not isinstance(self.stages[0], Fuse):
             raise VecsmithError(
                 f"{self.spec} takes the vectors of one model, but got {count} sets: for {count} models, begin the "
@@ -122,7 +128,13 @@ class Chain:
             )
 
     def check_dimensions(self, X: UnitVectors) -> None:
-        """Check that vectors have the dimensions and models of the training vectors."""
+        """Check that vectors have the dimensions and models of the training vectors.
+
+        Raises
+        ------
+        VecsmithError
+            If they have not.
+        """
         if X.shape[1] != self.input_dimensions:
             raise VecsmithError(
                 f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
@@ -131,7 +143,13 @@ class Chain:
         check_blocks(self.blocks, X.blocks, repr(self))
 
     def check_codes(self, codes: Codes) -> None:
-        """Check that codes are uint8 of shape (n, bytes_per_vector)."""
+        """Check that codes are uint8 of shape (n, bytes_per_vector).
+
+        Raises
+        ------
+        VecsmithError
+            If they are not.
+        """
         if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
             raise VecsmithError(
                 f"{self!r} has codes of {self.bytes_per_vector} bytes, but got {codes.dtype} of shape {codes.shape}; "
@@ -139,7 +157,13 @@ class Chain:
             )
 
     def check_keeps_mean(self) -> None:
-        """Check that a stage stores a mean, so that the codec can be recentered."""
+        """Check that the codec can be re-centered.
+
+        Raises
+        ------
+        VecsmithError
+            If no stage stores a mean.
+        """
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it without --recenter.")
 

@@ -10,7 +10,7 @@ from vecsmith.files import cache_folder, fingerprint, write_text
 
 @dataclass(frozen=True)
 class Measurement:
-    """A result that has not been compared with a baseline yet, and its measure for every query.
+    """A result that has not been compared with a baseline yet, and the nDCG@10 of every query.
 
     Attributes
     ----------

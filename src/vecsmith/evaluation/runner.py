@@ -106,7 +106,16 @@ class TaskRunner:
     ) -> Iterator[Measurement]:
         """Yield a measurement of a codec for each scoring, followed by one for each stage after it.
 
-        A measurement that was made before on the same inputs is read from the cache, unless `force` is set.
+        Parameters
+        ----------
+        spec : str
+            Spec of the codec, or the folder of a fitted one.
+        scorings : sequence of LineScoring
+            Scorings of queries against codes.
+        force : bool
+            Measure again, instead of reading earlier measurements of the same inputs from the cache.
+        stages : sequence of Stage
+            Fusions and rerankers.
         """
         weights = sha256_of(Path(spec) / "config.json") if is_codec(spec) else ""
         encoded: list[Encoded] = []
@@ -130,7 +139,7 @@ class TaskRunner:
             yield (None if force else cached.read()) or cached.write(self._measure_lexical(bm25, stage))
 
     def _cached(self, line: Sequence[object], stage: Stage | None) -> CachedMeasurement:
-        """Return the cached measurement of everything that it depends on besides `_key`."""
+        """Return the place in the cache of a measurement, by its inputs besides `_key`."""
         after = [] if stage is None else [stage.settings, package_versions(stage.packages)]
         return CachedMeasurement([self._key, *line, *after])
 

@@ -101,7 +101,16 @@ class ListScan:
 
 
 def empty_inverted_index(exact: Any, n_lists: int, is_fast_scan: bool) -> Any:
-    """Return an empty FAISS index of `n_lists` inverted lists for the same kind of codes as the FAISS index `exact`.
+    """Return an empty FAISS index with inverted lists.
+
+    Parameters
+    ----------
+    exact : faiss.Index
+        A FAISS index of the same kind of codes.
+    n_lists : int
+        Number of lists.
+    is_fast_scan : bool
+        Whether the lists will be scanned by FAISS's 4-bit fast scan.
 
     Raises
     ------

@@ -40,8 +40,8 @@ class Adaptor(LinearReducer, Trained):
     References
     ----------
     Yoon et al. 2024, Matryoshka-Adaptor, https://arxiv.org/abs/2407.20243: similarity losses at several widths,
-    without labels. Their losses are absolute differences of similarities of pairs and of nearest neighbors; here a
-    listwise loss takes their place, and the orthonormal R that of their reconstruction loss.
+    without labels. Their losses are absolute differences of similarities of pairs and of nearest neighbors, and a
+    reconstruction loss; here a listwise loss replaces the former, and the orthonormal R the latter.
     """
 
     usage = "adaptorK"
