@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec, is_codec
@@ -17,9 +16,10 @@ from vecsmith.evaluation.fusion_weight import choose_weight
 from vecsmith.evaluation.judged_pairs import judged_pairs
 from vecsmith.evaluation.judged_queries import JudgedQueries, Search
 from vecsmith.evaluation.measurement import CachedMeasurement, Measurement
-from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality
+from vecsmith.evaluation.metrics import DEFAULT_METRICS
 from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.timing import TimedRanking, timed_ranking
 from vecsmith.evaluation.versions import code_hash, package_versions, versions
 from vecsmith.files import sha256_of
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
@@ -36,29 +36,6 @@ LineScoring = Scoring | Literal["exact", "two-stage"]
 """Scoring of a line of `compare`. ``exact`` is the scoring of float32. ``two-stage`` is the search of folders that
 `CodeSet.encode` writes for codes of two quantizers: it scans the codes of the first quantizer, and reorders the
 shortlist by the complete codes."""
-LATENCY_QUERIES = 20
-"""Number of queries that are searched one at a time for the latency."""
-
-
-class Ranked(NamedTuple):
-    """Rankings of the judged queries.
-
-    Attributes
-    ----------
-    quality : Quality
-        Their quality.
-    rows : ndarray of shape (m, k), int64
-        Row numbers of the retrieved documents.
-    seconds : float
-        Time of the search for all queries in one batch.
-    milliseconds_per_query : float
-        Median time of the search for a single query.
-    """
-
-    quality: Quality
-    rows: RowNumbers
-    seconds: float
-    milliseconds_per_query: float
 
 
 @dataclass(frozen=True)
@@ -199,12 +176,12 @@ class TaskRunner:
         codec, rescore_bytes = encoded.parts[0].codec, 4 * self.corpus.dimensions if scoring == "rescored" else 0
         if stage is None:
             queries = self._judged_vectors
-            ranked = self._rank(lambda few, k, allowed: index.search(queries[few], k, allowed))
+            ranked = timed_ranking(self._judged, lambda few, k, allowed: index.search(queries[few], k, allowed))
             correlation = self._preservation.score_correlation(index)
         else:
             first = IndexRetriever(index, self._vectors.embed_queries)
             stage, retriever = self._over(stage, first)
-            ranked, correlation = self._rank(self._search_texts(retriever)), math.nan
+            ranked, correlation = timed_ranking(self._judged, self._search_texts(retriever)), math.nan
             rescore_bytes += retriever.rescore_bytes_per_document
         lexical_bytes = 0.0 if stage is None else retriever.lexical_bytes_per_document
         return self._measurement(
@@ -239,7 +216,7 @@ class TaskRunner:
             stage, retriever = self._over(stage, retriever)
         rescore_bytes, lexical_bytes = retriever.rescore_bytes_per_document, retriever.lexical_bytes_per_document
         return self._measurement(
-            self._rank(self._search_texts(retriever)),
+            timed_ranking(self._judged, self._search_texts(retriever)),
             stage,
             packages=BM25_PACKAGES,
             codec=bm25.spec,
@@ -264,22 +241,8 @@ class TaskRunner:
     def _search_texts(self, retriever: Retriever) -> Search:
         return lambda few, k, allowed: retriever.search(self._texts[few], k, allowed)
 
-    def _rank(self, search: Search) -> Ranked:
-        """Search for all judged queries in one batch, and for some of them alone."""
-        # the first search builds the FAISS index or loads the model, which is not counted as search time
-        self._judged.retrieve(search, slice(0, 1))
-        start = time.perf_counter()
-        scores, rows = self._judged.retrieve(search)
-        seconds = time.perf_counter() - start
-        alone = []
-        for place in range(min(LATENCY_QUERIES, len(self._texts))):
-            start = time.perf_counter()
-            self._judged.retrieve(search, slice(place, place + 1))
-            alone.append(time.perf_counter() - start)
-        return Ranked(self._judged.evaluate(scores, rows), rows, seconds, 1000 * median(alone))
-
     def _measurement(
-        self, ranked: Ranked, stage: Stage | None, scoring: str, packages: Sequence[str] = (), **values: Any
+        self, ranked: TimedRanking, stage: Stage | None, scoring: str, packages: Sequence[str] = (), **values: Any
     ) -> Measurement:
         """Return the measurement of a ranking; `values` are the fields of the result that depend on the retriever."""
         quality, further = ranked.quality, [*packages, *(() if stage is None else stage.packages)]
