@@ -17,7 +17,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH
 from vecsmith.evaluation.folds import encode_corpus
-from vecsmith.evaluation.runner import Measurement
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.index import Scoring
 from vecsmith.progress import track
 from vecsmith.stores import searching_stores, store_named

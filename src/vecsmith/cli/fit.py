@@ -233,7 +233,7 @@ def encode(
     from vecsmith.embeddings.writer import KIND as SET
     from vecsmith.index import CodeSet
     from vecsmith.index.bm25 import Bm25
-    from vecsmith.index.code_set import KIND
+    from vecsmith.index.code_writing import KIND
     from vecsmith.outputs import check_folder
 
     if reduced and lexical:
