@@ -64,6 +64,9 @@ def test_all_lists_give_the_exact_answer(spec: str, scoring: str, documents: Vec
     for k in (1, 10, 150):
         scores, rows = index.search(documents[-20:], k)
         probed_scores, probed_rows = index.search(documents[-20:], k, probes=20)
+        if spec == "trellis6B":  # sketches of the probed lists may miss a document
+            assert np.mean([np.isin(a, b).mean() for a, b in zip(rows, probed_rows, strict=True)]) > 0.99
+            continue
         np.testing.assert_allclose(probed_scores, scores, atol=1e-5)
         assert np.array_equal(probed_rows, rows)
 

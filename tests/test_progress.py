@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vecsmith import progress
 from vecsmith.codecs.quantizers import faiss as rivals
-from vecsmith.embeddings import resume
+from vecsmith.embeddings import set_writing
 from vecsmith.encoders import embed_texts, load_encoder
 from vecsmith.progress import announce, losses, track
 from vecsmith.tasks.base import Texts
@@ -90,7 +90,7 @@ def test_only_long_work_is_announced(capsys: pytest.CaptureFixture[str]) -> None
 def test_an_embedding_is_estimated_from_a_few_texts_after_the_model_is_loaded(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(resume.time, "perf_counter", clock)
+    monkeypatch.setattr(set_writing.time, "perf_counter", clock)
     encoder, sizes = load_encoder("static"), []
 
     def encode(texts: list[str], side: str) -> NDArray[np.float32]:

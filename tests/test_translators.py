@@ -390,7 +390,7 @@ def test_other_vectors_of_the_same_rows_are_not_taken_for_those_translated_befor
 
 
 def test_an_interrupted_translation_goes_on_with_the_same_vectors_only(tmp_path: Path) -> None:
-    X, Y = two_spaces(20, 24, 3000)
+    X, Y = two_spaces(20, 24, SHARD_ROWS + 1000)
     fitted = translator("linear").fit(X, Y)
     whole = translate_set(fitted, EmbeddingSet(X), tmp_path / "whole")
     translate, blocks = fitted.transform, []

@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import re
+from typing import Literal
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -34,7 +35,9 @@ def findings_terminal(findings: Findings) -> RenderableType:
     for table in findings.tables:
         rich_table = RichTable(box=box.SIMPLE_HEAD, padding=0)
         for number, column in enumerate(table.columns):
-            rich_table.add_column(escape(column), justify="right" if _is_number(table, number) else "left")
+            # the first column has the names, which a narrow terminal must not cut
+            justify: Literal["left", "right"] = "right" if _is_number(table, number) else "left"
+            rich_table.add_column(escape(column), justify=justify, no_wrap=number == 0)
         for row in table.rows:
             rich_table.add_row(*map(Text, row))  # Text, because rich would read brackets in a user's text as markup
         parts += [Text(table.title), rich_table]
