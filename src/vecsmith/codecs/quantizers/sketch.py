@@ -14,10 +14,12 @@ from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
-MIN_CANDIDATES, CODES_PER_CANDIDATE = 1024, 1024
-"""Maximum number of candidates of a query: one for so many codes, but at least this many."""
+MAX_CANDIDATES = 1024
+"""Maximum number of candidates of a query, in sets of up to a million codes."""
+CODES_PER_CANDIDATE = 1024
+"""Codes per candidate in larger sets, in which more sketches score nearly as high as those of the results."""
 CANDIDATES_PER_RESULT = 8
-"""Minimum of this maximum, per result."""
+"""Candidates per result, if that is more."""
 FIRST_CANDIDATES = 192
 """Number of candidates that are scored before a search checks for the first time whether it may stop."""
 CANDIDATE_BLOCK = 64
@@ -100,7 +102,7 @@ class SketchIndex(DecodedIndex):
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""
-        most = max(MIN_CANDIDATES, self.ntotal // CODES_PER_CANDIDATE, CANDIDATES_PER_RESULT * k)
+        most = max(MAX_CANDIDATES, self.ntotal // CODES_PER_CANDIDATE, CANDIDATES_PER_RESULT * k)
         return min(most, self.ntotal)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
