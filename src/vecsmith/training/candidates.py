@@ -61,9 +61,7 @@ class Candidates:
 
     def of(self, rows: RowNumbers | NDArray[np.bool_]) -> Self:
         """Return the candidates of some of the queries, by position."""
-        return replace(
-            self, queries=self.queries[rows], documents=self.documents[rows], relevant=self.relevant[rows]
-        )
+        return replace(self, queries=self.queries[rows], documents=self.documents[rows], relevant=self.relevant[rows])
 
     def vectors(self, rows: RowNumbers) -> tuple[Floats, Floats]:
         """Return the vectors (b, d) and (b, k, d) of the queries at some positions and of their candidates."""

@@ -52,7 +52,7 @@ class AdapterTraining:
 
 
 class Adapter(Translator):
-    """y = xW + ‖x‖ tanh(xF/‖x‖)O from a space into itself, trained so that queries are nearest to their relevant documents.
+    """y = xW + ‖x‖ tanh(xF/‖x‖)O from a space into itself, trained to rank relevant documents first.
 
     Training starts at the identity: W = I and O = 0. Without `rank` and `hidden`, W is trained. With `rank`,
     W = I + FO of that rank, where F starts at random. With `hidden`, W = I, and F and O are trained. There is no
@@ -160,7 +160,8 @@ class Adapter(Translator):
                 documents = mapped.reshape(shape)
             cosines = torch.einsum("bd,bkd->bk", adapted, documents)
             taught = None if teacher is None else torch.from_numpy(_teacher_cosines(candidates, teacher, rows))
-            return loss(cosines, relevant[rows], taught) + settings.strength * moved
+            total: Tensor = loss(cosines, relevant[rows], taught) + settings.strength * moved
+            return total
 
         def check() -> float:
             self._set({name: tensor.detach().numpy() for name, tensor in parameters.items()})
@@ -213,7 +214,8 @@ class Adapter(Translator):
 
         queries, documents = candidates.vectors(np.arange(len(candidates)))
         cosines = np.einsum("bd,bkd->bk", normalize(self._map(queries)), documents)
-        return float(RANKING_LOSSES["infonce"].function(*map(torch.from_numpy, (cosines, candidates.relevant)), None))
+        loss = RANKING_LOSSES["infonce"].function
+        return float(loss(torch.from_numpy(cosines), torch.from_numpy(candidates.relevant), None))
 
 
 def _teacher_cosines(candidates: "Candidates", teacher: "tuple[Floats, Floats]", rows: RowNumbers) -> Floats:

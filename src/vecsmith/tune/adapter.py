@@ -22,6 +22,8 @@ from vecsmith.tune.verdict import Verdict
 
 STRENGTHS = (0.0, 1.0)
 """Candidate strengths of the penalty."""
+SEEN_SHARE = 0.2
+"""Share of seen documents from which the test queries return to the documents of the training queries."""
 Teacher = tuple[Floats, Floats]
 
 
@@ -97,6 +99,17 @@ class TunedAdapter:
     def verdict(self) -> Verdict:
         """The verdict on all test queries."""
         return self.comparisons[0].verdict
+
+    @property
+    def advice(self) -> str:
+        """A sentence that says which group of test queries stands for the user's queries."""
+        share = f"{self.seen_share:.0%} of the relevant test documents are relevant to training queries too"
+        if self.seen_share < SEEN_SHARE:
+            return f"{share}: your queries ask for new documents, so expect the gain of the unseen ones."
+        return (
+            f"{share}: if your users return to the same documents, expect the gain of all queries, otherwise that of "
+            "the unseen ones."
+        )
 
 
 def tune_adapter(

@@ -81,8 +81,8 @@ class Validation:
     def rank(self, scores: Floats) -> float:
         """Return the mean nDCG@10 of the candidates by scores (m, k)."""
         order = np.argsort(-scores, axis=1, kind="stable")
-        ranked = (np.take_along_axis(each, order, axis=1) for each in (scores, self.rows))
-        return self.judged.evaluate(*ranked).mean_ndcg_at_10
+        best, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(self.rows, order, axis=1)
+        return self.judged.evaluate(best, rows).mean_ndcg_at_10
 
 
 def cosines(queries: Floats, documents: Floats, rows: RowNumbers) -> Floats:
