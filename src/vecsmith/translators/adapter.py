@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     Parameters = Mapping[str, Tensor]
 
-RATE = 0.04
+RATE = 0.05
 """Learning rate times the dimensions, so that a step turns vectors of any dimensions by about the same angle."""
-STEPS, BATCH = 200, 128
+STEPS, BATCH = 300, 64
 """Training steps, and queries per batch."""
 NEGATIVES = 100
 """Candidates per query: its relevant documents and the hardest negatives."""

@@ -18,7 +18,7 @@ from vecsmith.translators.adapter import NEGATIVES
 from vecsmith.tune.held_out import Validation, document_folds, nearest
 
 DEV = "dev"
-FOLDS = 5
+FOLDS = 3
 """Folds of the training queries where there is no dev split."""
 MIN_QUERIES = 10
 """Minimum number of training queries, and of dev queries with unseen documents."""
