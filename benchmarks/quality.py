@@ -38,7 +38,8 @@ from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
 from vecsmith.tasks import Task
 from vecsmith.translators import Translator
-from vecsmith.tune import tune_adapter
+from vecsmith.tune.adapter import Comparison as AdapterComparison
+from vecsmith.tune.adapter import tune_adapter
 
 COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
 ALL, TEST = "train+test", "test"
@@ -284,20 +285,23 @@ def adapters(options: Options) -> Findings:
         for seed in options.seed[: None if not arguments and "+" not in encoder else 1]:
             tuned = tune_adapter(task, encoder, seed=seed, **arguments)
             cells = {each.name: each for each in tuned.comparisons}
-            groups = [
-                f"{each.verdict.baseline:.4f} → {each.verdict.value:.4f} (p {each.verdict.p_value:.3f}; {each.popularity:.4f})"
-                for each in (cells["all"], cells["seen"], cells["unseen"])
-            ]
+            groups = [_adapter_cell(cells[name]) for name in ("all", "seen", "unseen")]
             names = [encoder.replace("vectors:", ""), " ".join(map(str, arguments.values())) or "adapter infonce"]
             coded = _on_codes(task, encoder, tuned.adapter, seed) if names[1] == "adapter infonce" else ""
             chosen = f"{tuned.choice.strength:g}, {tuned.choice.check} ({tuned.choice.gain:+.4f})"
             rows.append([task.name, *names, seed, chosen, *groups, tuned.verdict.label, coded])
     title = (
-        "nDCG@10 of test queries before → after a query adapter (in brackets p, paired over queries, and the popularity "
-        "baseline). Chosen: strength, check of 20 (gain on unseen documents of the held-out training queries)"
+        "nDCG@10 of test queries before → after a query adapter (in brackets p, paired over queries, and the "
+        "popularity baseline). Chosen: strength, check of 20 (gain on held-out "
+        " training queries with unseen documents)"
     )
     columns = ["task", "encoder", "adapter", "seed", "chosen", "all", "seen", "unseen", "verdict", "trellis48B, all"]
     return table(title, columns, rows)
+
+
+def _adapter_cell(each: AdapterComparison) -> str:
+    verdict = each.verdict
+    return f"{verdict.baseline:.4f} → {verdict.value:.4f} (p {verdict.p_value:.3f}; {each.popularity:.4f})"
 
 
 def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
