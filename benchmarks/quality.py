@@ -292,8 +292,7 @@ def adapters(options: Options) -> Findings:
             rows.append([task.name, *names, seed, chosen, *groups, tuned.verdict.label, coded])
     title = (
         "nDCG@10 of test queries before → after a query adapter (in brackets p, paired over queries, and the "
-        "popularity baseline). Chosen: strength, check of 20 (gain on held-out "
-        " training queries with unseen documents)"
+        "popularity baseline). Chosen: strength, check of 20 (gain on held-out training queries, with unseen documents)"
     )
     columns = ["task", "encoder", "adapter", "seed", "chosen", "all", "seen", "unseen", "verdict", "trellis48B, all"]
     return table(title, columns, rows)

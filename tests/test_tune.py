@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +14,14 @@ torch = pytest.importorskip("torch")
 
 from vecsmith.cli import main  # noqa: E402
 from vecsmith.embeddings import EmbeddingSet, Provenance, fuse, normalize  # noqa: E402
+from vecsmith.encoders import embed_task  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
 from vecsmith.tasks import load_task  # noqa: E402
 from vecsmith.training import RANKING_LOSSES, Candidates, JudgedPairs  # noqa: E402
 from vecsmith.translators import load_translator, query_encoder, translate_queries, translator  # noqa: E402
 from vecsmith.translators.adapter import Adapter, AdapterTraining  # noqa: E402
 from vecsmith.tune import Verdict, tune_adapter  # noqa: E402
+from vecsmith.tune.data import TuningData  # noqa: E402
 from vecsmith.tune.held_out import Validation, document_folds, nearest  # noqa: E402
 from vecsmith.tune.popularity import Popularity  # noqa: E402
 
@@ -133,6 +136,21 @@ def test_no_document_is_relevant_to_queries_of_two_folds() -> None:
     assert sum(map(len, of)) == len(set.union(*of))
     chain = np.array([[0, 0], [1, 0], [1, 1], [2, 1]])
     assert [fold.tolist() for fold in document_folds(chain, 4, seed=0)] == [[0, 1, 2]]
+
+
+def test_a_query_is_not_its_own_negative(task: Path) -> None:
+    loaded = load_task(str(task))
+    ids = [f"q{row - 300}" if row >= 300 else id_ for row, id_ in enumerate(loaded.corpus.ids)]
+    corpus, queries = embed_task(loaded, "vectors:toy")
+    corpus = EmbeddingSet(corpus.vectors[:], ids)
+    own = []
+    for ignored in (False, True):
+        changed = replace(loaded, corpus=replace(loaded.corpus, ids=ids), ignore_identical_ids=ignored)
+        data = TuningData(changed, "train", "test", corpus, queries, seed=0)
+        pairs = zip(data.candidates.queries, data.candidates.documents, strict=True)
+        own.append(sum(data.query_ids[query] in [ids[row] for row in rows] for query, rows in pairs))
+    assert own[0] > 0
+    assert own[1] == 0
 
 
 @pytest.mark.parametrize("spec", ["adapter", "adapter:rank2", "adapter:mlp4"])

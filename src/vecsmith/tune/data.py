@@ -1,7 +1,7 @@
 """Vectors and judgements of a task for tuning, and the queries that validate it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -88,7 +88,18 @@ class TuningData:
     @cached_property
     def candidates(self) -> Candidates:
         """Training queries with their candidates."""
-        return Candidates.mine(self.pairs, NEGATIVES)
+        mined = Candidates.mine(self.pairs, NEGATIVES)
+        if not self.task.ignore_identical_ids:
+            return mined
+        # a query that is a document of the corpus is not its own negative; the last candidate takes its place
+        row_of = {self.corpus.ids[row]: position for position, row in enumerate(self.rows.tolist())}
+        own = np.array([row_of.get(self.query_ids[query], -1) for query in mined.queries])[:, None]
+        replaced = mined.documents == own
+        return replace(
+            mined,
+            documents=np.where(replaced, mined.documents[:, -1:], mined.documents),
+            relevant=np.where(replaced, mined.relevant[:, -1:], mined.relevant),
+        )
 
     @cached_property
     def seen(self) -> set[str]:
