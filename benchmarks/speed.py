@@ -98,7 +98,8 @@ def search_methods(options: argparse.Namespace) -> str:
         "`recall@10`: share of the ten best documents by float vectors (for a fusion, by fused float vectors) among "
         "the ten results. `agreement`: the same for the ten best of all decoded codes. `bytes`: bytes per vector in a "
         "file. `in memory`: growth of the private memory of the process per vector, from before the index is built to "
-        "after its first searches. `of memory's`: speed of reading the codes over that of reading memory"
+        "after its first search, with an error of some ten megabytes in all. `of memory's`: speed of "
+        "reading the codes over that of reading memory"
     )
     columns = ["", "times IndexFlatIP, 1", "64", "recall@10", "agreement", "bytes", "in memory"]
     return page("search", text, [*columns, "queries/s, 1", "queries/s, 64", "of memory's"], rows)

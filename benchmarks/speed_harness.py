@@ -1,6 +1,7 @@
 """Documents, timing and tables of the speed benchmarks."""
 
 import ctypes
+import gc
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -124,6 +125,7 @@ def memory_bandwidth(rows: int) -> float:
 def private_memory(process: int | str = "self") -> int:
     """Return the bytes of memory of a process (RssAnon), without pages of mapped files."""
     if process == "self":
+        gc.collect()
         ctypes.CDLL(None).malloc_trim(0)  # freed memory goes back to the system
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)

@@ -127,11 +127,14 @@ def test_choice_by_size_and_by_quality() -> None:
 
 
 def test_table_shows_the_largest_first() -> None:
-    table = trade_off([made_up("small", 4, 0.9, 0.8), replace(made_up("large", 8, 0.95, 0.9), scanned=False)])
+    table = trade_off(
+        [made_up("small", 4, 0.9, 0.8), replace(made_up("large", 8, 0.95, 0.9), scanned=False, stores=("faiss",))], 5000
+    )
     assert [row[:3] for row in table.rows] == [["large", "8", "16"], ["small", "4", "8"]]
     assert table.rows[0][4] == "90.0% – 100.0%"
-    assert "very large set" in table.title and "43 judged" in trade_off([], 43).title
-    assert table.rows[0][-1] == "decodes codes"
+    assert "very large set" in table.title and "43 judged" in trade_off([], 5000, 43).title
+    assert table.columns[3] == "at 5,000 documents"
+    assert table.rows[0][-2:] == ["decodes codes", "faiss"]
 
 
 def test_too_few_vectors_and_wrong_wishes_are_refused(vectors: Vectors) -> None:
@@ -217,8 +220,8 @@ def test_fit_auto_as_typed(vectors: Vectors, tmp_path: Path) -> None:
         (["auto", "--vectors", "x.npy"], "--bytes or --min-retention"),
         (["int8", "--bytes", "4", "--vectors", "x.npy"], "--bytes or --min-retention"),
         (["auto", "--bytes", "4"], "--vectors or --task"),
-        (["int8", "--for", "storage", "--vectors", "x.npy"], "options of fit auto"),
-        (["int8", "--queries", "9", "--vectors", "x.npy"], "options of fit auto"),
+        (["int8", "--for", "storage", "--vectors", "x.npy"], "are options of fit auto"),
+        (["int8", "--queries", "9", "--vectors", "x.npy"], "are options of fit auto"),
     ],
 )
 def test_fit_auto_says_what_is_missing(arguments: list[str], sentence: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.codecs import codec as codec_module
 from vecsmith.embeddings import Provenance, Rows, strings, writer
 from vecsmith.index import CodeSet, code_set
+from vecsmith.index.code_writing import FILES, write_codes
 
 Vectors = NDArray[np.float32]
 
@@ -77,7 +78,7 @@ def test_a_failure_leaves_the_old_codes(embedded: EmbeddingSet, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["codes", "set"]
 
 
-@pytest.mark.parametrize("name", code_set.FILES)
+@pytest.mark.parametrize("name", FILES)
 def test_damaged_codes_are_refused(name: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
     CodeSet.encode(vecsmith.codec("hybrid5B").fit(embedded.unit), embedded, tmp_path / "codes")
     data = bytearray((tmp_path / "codes" / name).read_bytes())
@@ -125,9 +126,7 @@ def test_codes_of_rows_with_one_id_twice_are_not_written(vectors: Vectors, tmp_p
     codec = vecsmith.codec("binary").fit(vectors)
     ids = [f"d{row}" for row in range(len(vectors) - 1)]
     with pytest.raises(VecsmithError, match="codes has the id 'd3' twice, again at row"):
-        code_set.write_codes(
-            tmp_path / "codes", codec, [codec.encode(vectors)], Rows(len(vectors), [*ids, "d3"]), Provenance()
-        )
+        write_codes(tmp_path / "codes", codec, [codec.encode(vectors)], Rows(len(vectors), [*ids, "d3"]), Provenance())
     assert not list(tmp_path.iterdir())
 
 

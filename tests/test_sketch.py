@@ -36,7 +36,7 @@ def test_scores_equal_the_products_with_decoded_vectors(size: int, vectors: Vect
     trellis.fit(vectors)
     codes = trellis.encode(vectors)
     for q in vectors[:5]:
-        np.testing.assert_allclose(trellis.scores(q, codes), trellis.decode(codes) @ q, atol=1e-5)
+        np.testing.assert_allclose(trellis.scorer(q)(codes), trellis.decode(codes) @ q, atol=1e-5)
 
 
 @pytest.mark.parametrize("spec", ["trellis8B", "pca30,trellis6B"])

@@ -9,8 +9,8 @@ import pytest
 
 from vecsmith.codecs import Codec
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.results import Result
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.report import findings_markdown, write_study
 from vecsmith.report.findings import Findings, summary
 from vecsmith.studies.quantization import paired_tests, specs

@@ -63,7 +63,7 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     X = (rng.standard_normal((3000, 96)) * 0.9 ** np.arange(96)).astype(np.float32)
     with_numba = Trellis(size).fit(X)
     codes = with_numba.encode(X)
-    values, scores = with_numba.values(codes), with_numba.scores(X[0], codes)
+    values, scores = with_numba.values(codes), with_numba.scorer(X[0])(codes)
     for module in (trellis, trellis_coding):
         monkeypatch.setattr(module, "kernels", lambda: None)
     with_numpy = Trellis(size).fit(X)
@@ -72,7 +72,7 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     }
     assert np.array_equal(with_numpy.encode(X), codes)
     assert np.array_equal(with_numpy.values(codes), values)
-    np.testing.assert_allclose(with_numpy.scores(X[0], codes), scores, atol=1e-6 * np.linalg.norm(X[0]))
+    np.testing.assert_allclose(with_numpy.scorer(X[0])(codes), scores, atol=1e-6 * np.linalg.norm(X[0]))
 
 
 @pytest.mark.parametrize("step", RATES)

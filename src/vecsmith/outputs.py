@@ -30,7 +30,12 @@ LOCK = ".vecsmith.lock"
 
 @contextmanager
 def output_folder(path: Path, kind: str | None, force: bool = False) -> Iterator[Path]:
-    """Write a folder atomically, and replace only a folder of the same kind (see `check_folder`).
+    """Write a folder atomically, and replace only a folder of the same kind.
+
+    Parameters
+    ----------
+    path, kind, force
+        As for `check_folder`.
 
     Yields
     ------

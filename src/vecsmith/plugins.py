@@ -102,7 +102,7 @@ class Loader(Generic[T]):
     usage : str
         How to write the spec: a prefix, a colon and a placeholder such as ``st:NAME``; or a word without a colon.
     summary : str
-        What the spec names, in one line for the listing.
+        Description of the encoder or task, in one line for the listing.
     load : callable
         Takes the text after the prefix and the colon, and for encoders the options; returns the object.
     """

@@ -37,6 +37,7 @@ def auto(
     min_retention: float | None = None,
     target: str = "index",
     queries: int | None = None,
+    corpus_size: int | None = None,
     seed: int = 0,
 ) -> ChosenCodec:
     """Choose a codec for vectors and fit it on all of them, as ``vecsmith fit auto`` does.
@@ -56,6 +57,9 @@ def auto(
         codecs, and the name of a store among the codecs that the store searches without decoding.
     queries : int, optional
         Number of judged queries that the intervals refer to; by default, a very large number.
+    corpus_size : int, optional
+        Number of documents that the corpus will have. The codec is then chosen by its retention among as many
+        documents, because the loss of a codec grows with the corpus.
     seed : int
         Seed of the samples and codecs.
 
@@ -77,7 +81,9 @@ def auto(
     16
     """
     vectors = as_unit(X)
-    chosen, predictions = choose(vectors, bytes, min_retention, seed, target=target, queries=queries)
+    chosen, predictions = choose(
+        vectors, bytes, min_retention, seed, target=target, queries=queries, corpus_size=corpus_size
+    )
     codec = ChosenCodec(chosen.codec, seed)
     codec.fit(vectors)
     codec.predictions_ = predictions
@@ -92,6 +98,7 @@ def choose(
     validation: ValidationTask | None = None,
     target: str = "index",
     queries: int | None = None,
+    corpus_size: int | None = None,
 ) -> tuple[Prediction, list[Prediction]]:
     """Choose a codec by its size or by its predicted retention.
 
@@ -111,6 +118,8 @@ def choose(
         One of `targets`.
     queries : int, optional
         Number of judged queries that the intervals refer to; by default, a very large number.
+    corpus_size : int, optional
+        Number of documents that the corpus will have, whose retention is then decisive.
 
     Returns
     -------
@@ -135,9 +144,9 @@ def choose(
     store_scoring = store_named(target).scoring if target in searching_stores() else None
     scoring: Scoring = store_scoring or "asymmetric"
     if validation is None:
-        predictions = predict(specs, vectors, seed, queries, scoring)
+        predictions = predict(specs, vectors, seed, queries, scoring, corpus_size)
     else:
-        predictions = measure_on_queries(specs, validation, seed, queries, scoring)
+        predictions = measure_on_queries(specs, validation, seed, queries, scoring, corpus_size)
     qualified = [each for each in predictions if each.scanned or target != "index"]
     return (best(qualified) if min_retention is None else smallest(qualified, min_retention)), predictions
 
@@ -198,7 +207,7 @@ def _store_codecs(d: int, size: int) -> Iterator[str]:
 
 def best(predictions: Sequence[Prediction]) -> Prediction:
     """Return the prediction with the highest retention; among equals, the smallest codec."""
-    return max(predictions, key=lambda prediction: (prediction.retention, -prediction.bytes_per_vector))
+    return max(predictions, key=lambda prediction: (prediction.decisive.retention, -prediction.bytes_per_vector))
 
 
 def smallest(predictions: Sequence[Prediction], min_retention: float) -> Prediction:
@@ -209,11 +218,11 @@ def smallest(predictions: Sequence[Prediction], min_retention: float) -> Predict
     VecsmithError
         If there is no such codec.
     """
-    qualified = [prediction for prediction in predictions if prediction.low >= min_retention]
+    qualified = [prediction for prediction in predictions if prediction.decisive.low >= min_retention]
     if not qualified:
-        highest = max(predictions, key=lambda prediction: prediction.low)
+        highest = max(predictions, key=lambda prediction: prediction.decisive.low)
         raise VecsmithError(
             f"No candidate has a retention of {min_retention:.2%} with confidence: {highest.codec} keeps at least "
-            f"{highest.low:.1%}; ask for that, or stay with float32."
+            f"{highest.decisive.low:.1%}; ask for that, or stay with float32."
         )
-    return min(qualified, key=lambda prediction: (prediction.bytes_per_vector, -prediction.retention))
+    return min(qualified, key=lambda prediction: (prediction.bytes_per_vector, -prediction.decisive.retention))

@@ -9,7 +9,7 @@ from typing import Self
 import faiss
 import numpy as np
 
-from vecsmith.advise.prediction import MAX_PSEUDO_QUERIES, without_own
+from vecsmith.advise.pseudo_queries import MAX_PSEUDO_QUERIES, without_own
 from vecsmith.array_types import Doubles, Floats, RowNumbers
 from vecsmith.embeddings import sample_rows
 from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
@@ -22,9 +22,10 @@ EMBEDDED_PER_QUERY = 200
 """Documents per query whose texts the new model embeds at query time."""
 RE_EMBEDDED = (0.1, 0.25, 0.5)
 """Shares of the documents that the new model embeds before the switch."""
-LOSS_RATIOS = (0.1, 1.75)
-"""5 % and 95 % quantiles of the measured loss divided by the predicted loss (docs/migrate.md)."""
-INTERVAL_FLOOR = 0.005
+LOSS_RATIOS = (-0.55, 1.75)
+"""5 % and 95 % quantiles of the measured loss divided by the predicted loss, on new tasks and models
+(docs/studies/migration.md). A ratio below zero is a gain: an old model may be better than the new one."""
+INTERVAL_FLOOR = 0.01
 """Half-width of the interval of the retention if the predicted loss is zero."""
 PAIRS_PER_CLUSTER = 100
 """Mean number of documents in a cluster."""

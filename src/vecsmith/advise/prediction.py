@@ -1,29 +1,28 @@
 """The retention of nDCG@10 by codecs: predicted from documents alone, or measured on judged queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 
 import numpy as np
 
+from vecsmith.advise.corpus_size import CALIBRATED_GROWTH, DEPTH, SHARES, Forecast, check_sizes, fit_exponents
+from vecsmith.advise.pseudo_queries import MAX_DOCUMENTS, PseudoQueries
 from vecsmith.advise.retention_interval import CALIBRATED, Z
-from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import UnitVectors, sample_rows
+from vecsmith.embeddings import UnitVectors
+from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
-from vecsmith.evaluation.expected_gain import NDCG_DEPTH, ExpectedGain
-from vecsmith.evaluation.folds import Encoded, encode_corpus
-from vecsmith.evaluation.runner import Measurement
-from vecsmith.index import Index, Scoring
-from vecsmith.index.shortlist import score_shortlist
+from vecsmith.evaluation.expected_gain import NDCG_DEPTH
+from vecsmith.evaluation.folds import encode_corpus
+from vecsmith.evaluation.measurement import Measurement
+from vecsmith.index import Scoring
 from vecsmith.progress import track
+from vecsmith.stores import searching_stores, store_named
 from vecsmith.tasks import Task
 
-MAX_DOCUMENTS = 50_000
-"""Maximum vectors that candidates are fitted and tested on."""
-MAX_PSEUDO_QUERIES = 1000
-"""Maximum number of documents used as queries."""
 REDUCER_FACTOR = 1.5
 """Factor by which the predicted loss of a codec with reducers is multiplied (docs/studies/prediction.md)."""
 
@@ -51,6 +50,10 @@ class Prediction:
         Measured in this process, on all its threads.
     scanned : bool
         Whether an `Index` scans the codes. If not, each search decodes all of them.
+    stores : tuple of str
+        Stores that search the codes without decoding them.
+    future : Forecast or None
+        The retention among the documents that the corpus will have, if their number was given.
     """
 
     codec: str
@@ -62,73 +65,13 @@ class Prediction:
     fit_seconds: float
     encode_vectors_per_second: float
     scanned: bool
+    stores: tuple[str, ...] = ()
+    future: Forecast | None = None
 
-
-class PseudoQueries:
-    """Documents that serve as queries; `ExpectedGain` estimates the quality of their rankings.
-
-    Parameters
-    ----------
-    vectors : UnitVectors or ndarray of shape (n, d), float32
-        Unit vectors of the documents. Of more than `MAX_DOCUMENTS`, only a sample is read.
-    seed : int
-        Seed of the sample and of the choice of queries.
-
-    Attributes
-    ----------
-    documents : ndarray of shape (min(n, MAX_DOCUMENTS), d), float32
-        The sample of documents.
-
-    Raises
-    ------
-    VecsmithError
-        If there are too few documents.
-    """
-
-    def __init__(self, vectors: UnitVectors | Floats, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        self.documents = vectors[sample_rows(len(vectors), MAX_DOCUMENTS, rng)]
-        # empty texts have a zero vector, which cannot rank documents
-        nonzero = np.flatnonzero(self.documents.any(axis=1))
-        if len(nonzero) < 4 * NDCG_DEPTH:
-            raise VecsmithError(f"{len(nonzero)} vectors are too few to predict from; give at least {4 * NDCG_DEPTH}.")
-        self._rows = nonzero[sample_rows(len(nonzero), MAX_PSEUDO_QUERIES, rng)]
-        self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
-
-    def loss(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> float:
-        """Return the predicted loss of nDCG@10, as a share of that of float32, when codes replace the documents.
-
-        The loss of a codec with reducers is multiplied by `REDUCER_FACTOR`, because queries have a larger share of
-        their length than documents in the directions that a reducer removes.
-        """
-        loss = 1 - float(self._gain.retention(self._scores(encoded, scoring)).mean())
-        return min(loss * REDUCER_FACTOR, 1) if encoded.parts[0].codec.reducers else loss
-
-    def _scores(self, encoded: Encoded, scoring: Scoring = "asymmetric") -> Floats:
-        """Return the float scores (n_queries, 10) of the ten first documents by codes, without the query itself."""
-        X, rows = self.documents, self._rows
-        _, ranked = Index.from_partitions(encoded.parts, scoring).search(X[rows], NDCG_DEPTH + 1)
-        return score_shortlist(X[rows], without_own(ranked, rows), lambda chosen: X[chosen])
-
-
-def without_own(ranked: RowNumbers, queries: RowNumbers) -> RowNumbers:
-    """Remove each pseudo-query's own document from its ranking, or the last document if the own one is not in it.
-
-    Parameters
-    ----------
-    ranked : ndarray of shape (n_queries, k + 1), int64
-        Row numbers of the ranked documents, best first.
-    queries : ndarray of shape (n_queries,), int64
-        Row numbers of the documents that serve as queries.
-
-    Returns
-    -------
-    ndarray of shape (n_queries, k), int64
-        Row numbers of the other documents, best first.
-    """
-    own = ranked == queries[:, None]
-    own[~own.any(axis=1), -1] = True
-    return np.asarray(ranked[~own].reshape(len(queries), ranked.shape[1] - 1))
+    @property
+    def decisive(self) -> "Prediction | Forecast":
+        """The retention that a codec is chosen by: that of the future corpus, if its size was given."""
+        return self.future or self
 
 
 def predict(
@@ -137,6 +80,7 @@ def predict(
     seed: int = 0,
     queries: int | None = None,
     scoring: Scoring = "asymmetric",
+    corpus_size: int | None = None,
 ) -> list[Prediction]:
     """Predict the retention of codecs from documents alone, with cross-fitting.
 
@@ -147,28 +91,36 @@ def predict(
     specs : sequence of str
         Codecs.
     vectors : UnitVectors or ndarray of shape (n, d), float32
-        Unit vectors of the documents. Of more than 50,000, only a sample is read.
+        Unit vectors of the documents. Of more than 50,000, only a sample is tried, and the growth of the loss from the
+        sample to all documents is predicted.
     seed : int
         Seed of the sample, the queries and the codecs.
     queries : int, optional
         Number of judged queries that the interval refers to; by default, a very large number.
     scoring : {"asymmetric", "symmetric"}
         How queries are scored against codes.
+    corpus_size : int, optional
+        Number of documents that the corpus will have, for `Prediction.future`.
 
     Raises
     ------
     VecsmithError
-        If there are too few vectors or queries, or a codec does not suit the vectors.
+        If there are too few vectors or queries, the corpus size is too small, or a codec does not suit the vectors.
     """
     _check_queries(queries)
-    pseudo_queries = PseudoQueries(vectors, seed)
+    if corpus_size is not None:
+        check_sizes(len(vectors), corpus_size)
+    grows = corpus_size is not None or len(vectors) > MAX_DOCUMENTS
+    shares = SHARES if grows else (1.0,)
+    pseudo_queries = PseudoQueries(vectors, seed, DEPTH if grows else NDCG_DEPTH)
     X = pseudo_queries.documents
-    predictions = []
+    predictions, losses = [], []
     for spec in track(specs, "Trying codecs", len(specs)):
         encoded = encode_corpus(spec, X, seed=seed)
-        loss = pseudo_queries.loss(encoded, scoring)
-        low, high = CALIBRATED.bounds(max(loss, 0), queries or inf)
+        losses.append(pseudo_queries.losses(encoded, scoring, shares))
         codec = encoded.parts[0].codec
+        loss = predicted_loss(losses[-1][-1], codec)
+        low, high = CALIBRATED.bounds(max(loss, 0), queries or inf)
         predictions.append(
             Prediction(
                 spec,
@@ -180,9 +132,60 @@ def predict(
                 encoded.fit_seconds,
                 len(X) / encoded.encode_seconds,
                 codec.quantizer.scanned,
+                stores_of(codec),
             )
         )
-    return predictions
+    return with_growth(predictions, losses, len(X), len(vectors), corpus_size, seed) if grows else predictions
+
+
+def predicted_loss(losses: Doubles, codec: Codec) -> float:
+    """Return the predicted loss of a codec for the losses (n_queries,) of pseudo-queries.
+
+    The loss of a codec with reducers is multiplied by `REDUCER_FACTOR`, because queries have a larger share of their
+    length than documents in the directions that a reducer removes.
+    """
+    loss = float(losses.mean())
+    return min(loss * REDUCER_FACTOR, 1) if codec.reducers else loss
+
+
+def stores_of(codec: Codec) -> tuple[str, ...]:
+    """Return the names of the stores that search the codes of a codec without decoding them."""
+    return tuple(name for name in searching_stores() if store_named(name).searches(codec))
+
+
+def with_growth(
+    predictions: Sequence[Prediction],
+    losses: Sequence[Doubles],
+    tried: int,
+    documents: int,
+    corpus_size: int | None,
+    seed: int,
+) -> list[Prediction]:
+    """Return predictions for all documents, and for a larger corpus if `corpus_size` is given.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Predictions among the documents that the codecs were tried on.
+    losses : sequence of ndarray of shape (n_shares, n_queries)
+        Losses of the codecs among shares of the documents (see `fit_exponents`).
+    tried : int
+        Number of documents that the codecs were tried on.
+    documents : int
+        Number of documents at hand.
+    corpus_size : int or None
+        Number of documents that the corpus will have.
+    seed : int
+        Seed of the bootstrap.
+    """
+    grown = []
+    for each, exponent, variance in zip(predictions, *fit_exponents(losses, seed), strict=True):
+        growth = CALIBRATED_GROWTH.growth(exponent, variance)
+        known = Forecast(tried, each.retention, each.low, each.high)
+        now = growth.forecast(known, documents)
+        future = growth.forecast(known, corpus_size) if corpus_size else None
+        grown.append(replace(each, retention=now.retention, low=now.low, high=now.high, future=future))
+    return grown
 
 
 def _check_queries(queries: int | None) -> None:
@@ -217,6 +220,7 @@ def measure_on_queries(
     seed: int = 0,
     queries: int | None = None,
     scoring: Scoring = "asymmetric",
+    corpus_size: int | None = None,
 ) -> list[Prediction]:
     """Measure the retention of codecs on judged queries, with cross-fitting and an interval over the queries.
 
@@ -232,8 +236,19 @@ def measure_on_queries(
         Number of other judged queries that the interval refers to; by default, a very large number.
     scoring : {"asymmetric", "symmetric"}
         How queries are scored against codes.
+    corpus_size : int, optional
+        Number of documents that the corpus will have, for `Prediction.future`. The growth of the loss is predicted from
+        the documents.
+
+    Raises
+    ------
+    VecsmithError
+        If an argument is invalid, or the corpus size is too small.
     """
     _check_queries(queries)
+    documents = len(validation.task.corpus)
+    if corpus_size is not None:
+        check_sizes(documents, corpus_size)
     [[baseline, *measured]] = measure(
         [validation.task], [validation.encoder], specs, [scoring], split=validation.split, seed=seed
     )
@@ -252,9 +267,18 @@ def measure_on_queries(
                 result.fit_seconds,
                 result.encode_vectors_per_second,
                 Codec(spec).quantizer.scanned,
+                stores_of(Codec(spec)),
             )
         )
-    return predictions
+    if corpus_size is None:
+        return predictions
+    corpus, _ = embed_task(validation.task, validation.encoder)
+    pseudo_queries = PseudoQueries(corpus.unit, seed, DEPTH)
+    losses = [
+        pseudo_queries.losses(encode_corpus(spec, pseudo_queries.documents, seed=seed), scoring, SHARES)
+        for spec in track(specs, "Predicting the growth of the loss", len(specs))
+    ]
+    return with_growth(predictions, losses, documents, documents, corpus_size, seed)
 
 
 def sampling_error(measurement: Measurement, baseline: Measurement, others: float = inf) -> float:

@@ -89,6 +89,14 @@ def fit(
             "of queries.",
         ),
     ] = None,
+    corpus_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="auto: choose by the predicted retention in a corpus of N documents, such as 100M, 1e8 or "
+            "100_000_000; the default is the number of documents.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
@@ -102,12 +110,14 @@ def fit(
     vecsmith fit autoencoder96:mlp1 --vectors corpus.npy --validation others.npy --out my-codec
     vecsmith fit auto --bytes 48 --vectors corpus.npy --out my-codec
     vecsmith fit auto --min-retention 0.95 --queries 200 --vectors corpus.npy --out my-codec
+    vecsmith fit auto --min-retention 0.95 --corpus-size 100M --vectors corpus.npy --out my-codec
     vecsmith fit auto --bytes 48 --for pgvector --vectors corpus.npy --out my-codec
     vecsmith fit auto --min-retention 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "thresholds(loss=contrastive)" --task beir/scifact --encoder vectors:minilm --split train --out code
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
     """
     from vecsmith.advise.choice import choose
+    from vecsmith.advise.corpus_size import parse_size
     from vecsmith.advise.fusion_weights import weights_on_queries
     from vecsmith.advise.prediction import Prediction, ValidationTask
     from vecsmith.codecs import Codec
@@ -123,7 +133,8 @@ def fit(
     from vecsmith.report.findings import Findings
     from vecsmith.tasks import load_task
 
-    _check_options(spec, size, min_retention, target, queries, vectors, validation)
+    _check_options(spec, size, min_retention, target, queries, corpus_size, vectors, validation)
+    future = None if corpus_size is None else parse_size(corpus_size)
     check_folder(out, KIND, force)
     judged = None
     if task is not None and not vectors:
@@ -135,7 +146,9 @@ def fit(
         raise VecsmithError("Give either --vectors or --task to fit on.")
     predictions: list[Prediction] = []
     if spec == "auto":
-        chosen, predictions = choose(embedded.unit, size, min_retention, seed, judged, target or "index", queries)
+        chosen, predictions = choose(
+            embedded.unit, size, min_retention, seed, judged, target or "index", queries, future
+        )
         spec = chosen.codec
     codec = Codec(spec, seed)
     codec.check_several(len(vectors))
@@ -155,7 +168,7 @@ def fit(
         weights = {"weights": fusion.relative_weights} if fusion else {}
         print_json({"codec": spec, "seed": seed, "bytes_per_vector": codec.bytes_per_vector, "tried": tried, **weights})
     elif predictions:
-        console().print(findings_terminal(Findings([trade_off(predictions, queries)])))
+        console().print(findings_terminal(Findings([trade_off(predictions, len(embedded), queries)])))
     if fusion:
         say(fusion.verdict())
     say(f"Wrote {codec!r}, {codec.bytes_per_vector} bytes per vector, to {out}")
@@ -167,6 +180,7 @@ def _check_options(
     min_retention: float | None,
     target: str | None,
     queries: int | None,
+    corpus_size: str | None,
     vectors: list[Path],
     validation: list[Path],
 ) -> None:
@@ -176,8 +190,10 @@ def _check_options(
             "fit auto takes --bytes or --min-retention, and no other codec does; name one or the other."
         )
     if spec != "auto":
-        if target is not None or queries is not None:
-            raise VecsmithError("--for and --queries are options of fit auto; leave them out, or name auto.")
+        if target is not None or queries is not None or corpus_size is not None:
+            raise VecsmithError(
+                "--for, --queries and --corpus-size are options of fit auto; leave them out, or name auto."
+            )
         return
     if validation:
         raise VecsmithError("fit auto trains no codec, so it cannot use --validation; leave it out, or name a codec.")
@@ -217,7 +233,7 @@ def encode(
     from vecsmith.embeddings.writer import KIND as SET
     from vecsmith.index import CodeSet
     from vecsmith.index.bm25 import Bm25
-    from vecsmith.index.code_set import KIND
+    from vecsmith.index.code_writing import KIND
     from vecsmith.outputs import check_folder
 
     if reduced and lexical:

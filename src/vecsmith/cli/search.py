@@ -103,7 +103,7 @@ def embed_queries(
     prompt: Sequence[str],
     trust_remote_code: bool,
 ) -> "Floats":
-    """Embed queries with `encoder`, or with the encoder of the searched vectors, `own`; return (n, d) float32."""
+    """Return vectors (n, d), float32, of queries, by `encoder` or else by `own`, the encoder of the searched set."""
     from vecsmith.encoders import load_encoder
 
     if not (encoder or own):

@@ -1,13 +1,15 @@
 """The stages of a codec as one chain: its sizes, and checks of its input."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes
+from vecsmith.codecs.quantizers.trained import TrainedQuantizer
 from vecsmith.codecs.reducers.fuse import Fuse
+from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.stages import Quantizer, Reducer
 from vecsmith.embeddings import (
     MultiModelVectors,
@@ -19,6 +21,9 @@ from vecsmith.embeddings import (
     is_multi_model,
 )
 from vecsmith.errors import VecsmithError
+
+if TYPE_CHECKING:
+    from vecsmith.training import JudgedPairs
 
 
 class Chain:
@@ -108,7 +113,13 @@ class Chain:
         return fuse_models(several).unit
 
     def check_several(self, count: int) -> None:
-        """Check that a codec given the vectors of `count` models fuses them, if there are two or more."""
+        """Check that the codec can take the vectors of `count` models.
+
+        Raises
+        ------
+        VecsmithError
+            If there are two or more models, and the codec fuses nothing.
+        """
         if count > 1 and not isinstance(self.stages[0], Fuse):
             raise VecsmithError(
                 f"{self.spec} takes the vectors of one model, but got {count} sets: for {count} models, begin the "
@@ -117,7 +128,13 @@ class Chain:
             )
 
     def check_dimensions(self, X: UnitVectors) -> None:
-        """Check that vectors have the dimensions and models of the training vectors."""
+        """Check that vectors have the dimensions and models of the training vectors.
+
+        Raises
+        ------
+        VecsmithError
+            If they have not.
+        """
         if X.shape[1] != self.input_dimensions:
             raise VecsmithError(
                 f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
@@ -126,7 +143,13 @@ class Chain:
         check_blocks(self.blocks, X.blocks, repr(self))
 
     def check_codes(self, codes: Codes) -> None:
-        """Check that codes are uint8 of shape (n, bytes_per_vector)."""
+        """Check that codes are uint8 of shape (n, bytes_per_vector).
+
+        Raises
+        ------
+        VecsmithError
+            If they are not.
+        """
         if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != self.bytes_per_vector:
             raise VecsmithError(
                 f"{self!r} has codes of {self.bytes_per_vector} bytes, but got {codes.dtype} of shape {codes.shape}; "
@@ -134,6 +157,57 @@ class Chain:
             )
 
     def check_keeps_mean(self) -> None:
-        """Check that a stage stores a mean, so that the codec can be recentered."""
+        """Check that the codec can be re-centered.
+
+        Raises
+        ------
+        VecsmithError
+            If no stage stores a mean.
+        """
         if not self.keeps_mean:
             raise VecsmithError(f"{self!r} keeps no mean that could be replaced; use it without --recenter.")
+
+    @property
+    def uses_pairs(self) -> bool:
+        """Whether `Codec.fit` can use judged query–document pairs."""
+        return isinstance(self.quantizer, TrainedQuantizer) and self.quantizer.uses_pairs
+
+    def check_pairs(self, pairs: "JudgedPairs", X: UnitVectors) -> None:
+        """Check judged pairs for training vectors X (n, d).
+
+        Raises
+        ------
+        VecsmithError
+            If no loss uses the pairs, or their vectors have other dimensions.
+        """
+        if not self.uses_pairs:
+            raise VecsmithError(
+                f"{self!r} does not end in a quantizer with a contrastive loss, such as thresholds(loss=contrastive), "
+                "that would use judged pairs; leave them out."
+            )
+        for name, vectors in (("queries", pairs.queries), ("documents", pairs.documents)):
+            if vectors.shape[1] != X.shape[1]:
+                raise VecsmithError(
+                    f"The {name} of the judged pairs have shape {vectors.shape}, but the training vectors have shape "
+                    f"{X.shape}; embed them with the same model."
+                )
+
+    def check_validation(self, V: UnitVectors, X: UnitVectors) -> None:
+        """Check validation vectors V (m, d) for training vectors X (n, d).
+
+        Raises
+        ------
+        VecsmithError
+            If no reducer is trained, there are no validation vectors, or they have other dimensions or models.
+        """
+        if not any(isinstance(reducer, Trained) for reducer in self.reducers):
+            raise VecsmithError(
+                f"{self!r} has no trained reducer, such as autoencoderK:linear, that would use validation vectors; "
+                "leave them out."
+            )
+        if V.shape[1] != X.shape[1] or not len(V):
+            raise VecsmithError(
+                f"The validation vectors have shape {V.shape}, but the training vectors have shape {X.shape}; "
+                "embed some texts with the same model."
+            )
+        check_blocks(self.blocks, V.blocks, repr(self))

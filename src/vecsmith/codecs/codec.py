@@ -19,7 +19,7 @@ from vecsmith.codecs.reducers.fuse import Fuse
 from vecsmith.codecs.reducers.trained import Trained
 from vecsmith.codecs.spec import canonical, parse
 from vecsmith.codecs.stages import Quantizer, Reducer, for_each_block
-from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, check_blocks, normalize
+from vecsmith.embeddings import MultiModelVectors, UnitVectors, VectorsLike, as_vectors, normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.fitted_files import write_fitted
 from vecsmith.outputs import output_folder
@@ -36,7 +36,7 @@ FIT_VECTORS = 100_000
 
 
 class Codec(Chain, Estimator):
-    """Vectors → codes of a known number of bytes → scores.
+    """Reducers and a quantizer, which encode vectors as codes of a known number of bytes.
 
     Vectors are compared by cosine, so all are normalized first. They may be an array of floats, a nested list, a
     tensor, or an `EmbeddingSet`. A codec follows the conventions of scikit-learn.
@@ -110,11 +110,15 @@ class Codec(Chain, Estimator):
         """
         X = self.unit(X)
         if pairs is not None:
-            self._check_pairs(pairs, X)
+            self.check_pairs(pairs, X)
         self.blocks = dict(blocks or X.blocks)
         if isinstance(self.stages[0], Fuse):
             self.stages[0].set_widths(self.blocks)
-        unseen = None if validation is None else self._validation(self.unit(validation, "the validation vectors"), X)
+        unseen = None
+        if validation is not None:
+            V = self.unit(validation, "the validation vectors")
+            self.check_validation(V, X)
+            unseen = sample(V, FIT_VECTORS, self.seed, "validation vectors")
         reduced = sample(X, FIT_VECTORS, self.seed, "vectors")
         for reducer in self.reducers:
             if isinstance(reducer, Trained):
@@ -130,40 +134,6 @@ class Codec(Chain, Estimator):
         if self.requires_fit:
             warn_of_few(len(reduced), self.spec)
         return self
-
-    def _validation(self, V: UnitVectors, X: UnitVectors) -> Floats:
-        """Check validation vectors V (m, d) for training vectors X (n, d), and return a sample of them."""
-        if not any(isinstance(reducer, Trained) for reducer in self.reducers):
-            raise VecsmithError(
-                f"{self!r} has no trained reducer, such as autoencoderK:linear, that would use validation vectors; "
-                "leave them out."
-            )
-        if V.shape[1] != X.shape[1] or not len(V):
-            raise VecsmithError(
-                f"The validation vectors have shape {V.shape}, but the training vectors have shape {X.shape}; "
-                "embed some texts with the same model."
-            )
-        check_blocks(self.blocks, V.blocks, repr(self))
-        return sample(V, FIT_VECTORS, self.seed, "validation vectors")
-
-    @property
-    def uses_pairs(self) -> bool:
-        """Whether `fit` can use judged query–document pairs."""
-        return isinstance(self.quantizer, TrainedQuantizer) and self.quantizer.uses_pairs
-
-    def _check_pairs(self, pairs: "JudgedPairs", X: UnitVectors) -> None:
-        """Check judged pairs for training vectors X (n, d)."""
-        if not self.uses_pairs:
-            raise VecsmithError(
-                f"{self!r} does not end in a quantizer with a contrastive loss, such as thresholds(loss=contrastive), "
-                "that would use judged pairs; leave them out."
-            )
-        for name, vectors in (("queries", pairs.queries), ("documents", pairs.documents)):
-            if vectors.shape[1] != X.shape[1]:
-                raise VecsmithError(
-                    f"The {name} of the judged pairs have shape {vectors.shape}, but the training vectors have shape "
-                    f"{X.shape}; embed them with the same model."
-                )
 
     def _reduced_pairs(self, pairs: "JudgedPairs") -> "JudgedPairs":
         """Return the pairs in the input space of the quantizer, with unit queries."""

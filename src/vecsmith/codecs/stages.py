@@ -3,7 +3,7 @@
 A stage is a class in a module of `reducers` or `quantizers`; `vecsmith.codecs.spec` imports all of them. Its class
 attributes describe it to parsing, saving, loading, searching and the contract tests:
 
-- `pattern`, `usage`, `summary`, `example`: its syntax in a spec, and what it does;
+- `pattern`, `usage`, `summary`, `example`: its syntax in a spec, and a description;
 - `requires_fit`: whether `fit` reads more of the vectors than their number of dimensions;
 - `state`: the names of its fitted attributes, which are saved, with their shapes: d is the number of input
   dimensions, k the number of output dimensions, and ``*`` any number;
@@ -136,7 +136,7 @@ class Stage(DropsCache, ABC):
         return {name: getattr(self, name) for name in self.state}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], dimensions: int) -> None:
-        """Set the fitted attributes to what `arrays` returned, for vectors of `dimensions` dimensions.
+        """Set the fitted attributes to the result of `arrays`, for vectors of `dimensions` dimensions.
 
         Raises
         ------

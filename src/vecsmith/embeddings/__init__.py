@@ -15,9 +15,9 @@ from vecsmith.embeddings.fusion import (
 from vecsmith.embeddings.join import Pairs, join, rows_of
 from vecsmith.embeddings.moments import Moments, PairMoments, cross_products
 from vecsmith.embeddings.provenance import Provenance, content_hash, joined_prompt
-from vecsmith.embeddings.resume import write_set
 from vecsmith.embeddings.rows import ConcatenatedRows, Rows, StoredRows
 from vecsmith.embeddings.sampling import sample_rows
+from vecsmith.embeddings.set_writing import write_set
 from vecsmith.embeddings.shards import Shards
 from vecsmith.embeddings.spectrum import principal_axes, shrunk, with_fixed_signs, with_ridge
 from vecsmith.embeddings.strings import StringColumn

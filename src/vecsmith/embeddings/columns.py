@@ -16,7 +16,16 @@ def usual_column(names: Sequence[str], usual: Sequence[str]) -> str | None:
 
 
 def known_column(names: Sequence[str], column: str, source: str) -> str:
-    """Return the column that the user named.
+    """Return a column, after checking that a table has it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of the table.
+    column : str
+        Name of the column.
+    source : str
+        Name of the table in errors.
 
     Raises
     ------

@@ -173,7 +173,7 @@ class StoredRows(Rows):
             raise (missing(path) if isinstance(error, FileNotFoundError) else _broken(path, error)) from error
         if "id" not in names:
             raise VecsmithError(f"{path} has no column 'id'; write it again.")
-        self.ids = StoredStrings(path, mapped, metadata, "id", keeps_all=True)
+        self.ids = StoredStrings(path, mapped, metadata, "id", caches_all=True)
         self.texts = StoredStrings(path, mapped, metadata, "text") if "text" in names else None
 
 
@@ -190,16 +190,16 @@ class StoredStrings(StringColumn):
         Its footer.
     name : str
         Name of the column.
-    keeps_all : bool
-        Whether every block that is read in any order stays in memory, as suits short strings, or only the latest.
+    caches_all : bool
+        Whether all blocks that `cached_block` returned stay in memory, which suits short strings, or only the latest.
     """
 
-    def __init__(self, path: Path, mapped: Any, metadata: Any, name: str, keeps_all: bool = False) -> None:
+    def __init__(self, path: Path, mapped: Any, metadata: Any, name: str, caches_all: bool = False) -> None:
         self._path, self._mapped, self._metadata, self._name = path, mapped, metadata, name
         sizes = (metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
         self.starts = list(accumulate(sizes, initial=0))
-        self._keeps_all = keeps_all
-        self._kept: dict[int, pa.ChunkedArray] = {}
+        self._caches_all = caches_all
+        self._cached: dict[int, pa.ChunkedArray] = {}
         self._latest: tuple[int, pa.ChunkedArray] | None = None
 
     def block(self, number: int) -> pa.ChunkedArray:
@@ -211,8 +211,8 @@ class StoredStrings(StringColumn):
             If the file is broken.
         """
         latest = self._latest
-        if number in self._kept:
-            return self._kept[number]
+        if number in self._cached:
+            return self._cached[number]
         if latest is None or latest[0] != number:
             try:
                 with pq.ParquetFile(self._mapped, metadata=self._metadata) as file:
@@ -222,11 +222,11 @@ class StoredStrings(StringColumn):
             latest = self._latest = number, strings
         return latest[1]
 
-    def kept_block(self, number: int) -> pa.ChunkedArray:
-        """Return the strings of a row group, and keep them if the column keeps all blocks."""
+    def cached_block(self, number: int) -> pa.ChunkedArray:
+        """Return the strings of a row group, and cache them if the column caches all blocks."""
         block = self.block(number)
-        if self._keeps_all:
-            self._kept[number] = block
+        if self._caches_all:
+            self._cached[number] = block
         return block
 
 

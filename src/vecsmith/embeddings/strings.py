@@ -34,8 +34,8 @@ class StringColumn(Sequence[str], ABC):
     def block(self, number: int) -> pa.ChunkedArray:
         """Return the strings of a block, for reading them in order."""
 
-    def kept_block(self, number: int) -> pa.ChunkedArray:
-        """Return the strings of a block, for reading in any order; a subclass may keep them in memory."""
+    def cached_block(self, number: int) -> pa.ChunkedArray:
+        """Return the strings of a block, for reading in any order; a subclass may cache them in memory."""
         return self.block(number)
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class StringColumn(Sequence[str], ABC):
         if not 0 <= place < len(self):
             raise IndexError(f"There is no row {row}; the column has {len(self)} rows.")
         number = bisect_right(self.starts, place) - 1
-        return str(self.kept_block(number)[place - self.starts[number]])
+        return str(self.cached_block(number)[place - self.starts[number]])
 
     def __iter__(self) -> Iterator[str]:
         for number in range(len(self.starts) - 1):
@@ -106,7 +106,7 @@ class StringColumn(Sequence[str], ABC):
         return hashes
 
 
-class GivenStrings(StringColumn):
+class InMemoryStrings(StringColumn):
     """Strings in memory.
 
     Parameters
@@ -141,7 +141,13 @@ class GivenStrings(StringColumn):
 
 
 class RowNumberStrings(StringColumn):
-    """The row numbers "0" to "n − 1", made on access."""
+    """The row numbers "0" to "n − 1", made on access.
+
+    Parameters
+    ----------
+    count : int
+        Number of rows n.
+    """
 
     def __init__(self, count: int) -> None:
         self.starts = [*range(0, count, STRING_BLOCK_ROWS), count]
@@ -177,17 +183,23 @@ class ConcatenatedStrings(StringColumn):
         column, place = self._blocks[number]
         return self._included(column.block(place), number)
 
-    def kept_block(self, number: int) -> pa.ChunkedArray:
-        """Return the included strings of a block, which its column may keep."""
+    def cached_block(self, number: int) -> pa.ChunkedArray:
+        """Return the included strings of a block, which its column may cache."""
         column, place = self._blocks[number]
-        return self._included(column.kept_block(place), number)
+        return self._included(column.cached_block(place), number)
 
     def _included(self, block: pa.ChunkedArray, number: int) -> pa.ChunkedArray:
         return block if self._masks is None else block.filter(pa.array(self._masks[number]))
 
 
 class EmptyStrings(StringColumn):
-    """n empty strings, with the blocks of another column."""
+    """n empty strings, with the blocks of another column.
+
+    Parameters
+    ----------
+    like : StringColumn
+        The other column, of n strings.
+    """
 
     def __init__(self, like: StringColumn) -> None:
         self.starts = like.starts
@@ -198,8 +210,19 @@ class EmptyStrings(StringColumn):
 
 
 def as_strings(values: Sequence[str], name: str = "string", source: str = "the list") -> StringColumn:
-    """Return a sequence of strings as a column, without a copy if it is one already; see `GivenStrings`."""
-    return values if isinstance(values, StringColumn) else GivenStrings(values, name, source)
+    """Return a sequence of strings as a column, without a copy if it is one already.
+
+    Parameters
+    ----------
+    values, name, source
+        As for `InMemoryStrings`.
+
+    Raises
+    ------
+    VecsmithError
+        As for `InMemoryStrings`.
+    """
+    return values if isinstance(values, StringColumn) else InMemoryStrings(values, name, source)
 
 
 def joined_bytes(columns: Sequence[StringColumn], separator: bytes) -> Iterator[memoryview]:

@@ -25,7 +25,13 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a Parquet file or arrays of an ``.npz`` file to read; None selects a column with a common name."""
+    """Columns of a Parquet file or arrays of an ``.npz`` file to read; None selects a column with a common name.
+
+    Attributes
+    ----------
+    vectors, ids, texts : str or None
+        Names of the columns.
+    """
 
     vectors: str | None = None
     ids: str | None = None
@@ -37,7 +43,15 @@ class Columns:
 
 
 class VectorFile(NamedTuple):
-    """Content of a vector file: floats (n, d), and ids and texts if the file has them."""
+    """Content of a vector file.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n, d)
+        The vectors, floats.
+    ids, texts : list of str, or None
+        Ids and texts, if the file has them.
+    """
 
     vectors: Vectors
     ids: list[str] | None

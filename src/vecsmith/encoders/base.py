@@ -52,7 +52,13 @@ class EncoderOptions:
                 raise VecsmithError(f"The {name} must be at least 1, not {value}.")
 
     def prompt(self, side: Side) -> str | None:
-        """Return the prompt for queries or documents of a single encoder."""
+        """Return the prompt for queries or documents of a single encoder.
+
+        Raises
+        ------
+        VecsmithError
+            If the options have a prompt per encoder.
+        """
         prompt = self.query_prompt if side == "query" else self.passage_prompt
         if isinstance(prompt, Mapping):
             raise VecsmithError(
@@ -61,7 +67,7 @@ class EncoderOptions:
         return prompt
 
     def of(self, encoder: str) -> "EncoderOptions":
-        """Return the options of one encoder, with its own prompts only."""
+        """Return the options of one encoder, without the prompts of the others."""
         query, passage = (
             prompt.get(encoder) if isinstance(prompt, Mapping) else prompt
             for prompt in (self.query_prompt, self.passage_prompt)

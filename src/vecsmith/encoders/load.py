@@ -46,7 +46,7 @@ def is_encoder(spec: str) -> bool:
 
 
 def options_by_encoder(options: EncoderOptions | None, specs: Sequence[str]) -> dict[str, EncoderOptions]:
-    """Return the options of each encoder, with its own prompts only.
+    """Return the options of each encoder, without the prompts of the others.
 
     Parameters
     ----------

@@ -10,9 +10,10 @@ from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.evaluation.folds import training_set
 from vecsmith.evaluation.fusion_weight import validation_split
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.metrics import required_depth
 from vecsmith.evaluation.results import FIELD_OF_METRIC, Result
-from vecsmith.evaluation.runner import BASELINE, LineScoring, Measurement, TaskRunner
+from vecsmith.evaluation.runner import BASELINE, LineScoring, TaskRunner
 from vecsmith.evaluation.significance import paired_p_value
 from vecsmith.index import SCORINGS, has_two_quantizers
 from vecsmith.progress import track

@@ -1,6 +1,7 @@
 """Estimate of the retention of nDCG@10 without judgements: gains are computed from float scores."""
 
 import numpy as np
+from scipy.stats import binom
 
 from vecsmith.array_types import Doubles, Floats
 
@@ -19,25 +20,49 @@ class ExpectedGain:
 
     Parameters
     ----------
-    best : ndarray of shape (n_queries, 10)
-        The ten highest float scores of each query, in descending order.
+    best : ndarray of shape (n_queries, k)
+        The k highest float scores of each query, in descending order. k is 10 or more.
     """
 
     def __init__(self, best: Floats) -> None:
         self._best = best
-        self._temperature = TEMPERATURE * float((best[:, 0] - best[:, -1]).mean()) or 1.0
-        self._ideal = self._discounted_gain(best)
+        self._temperature = TEMPERATURE * float((best[:, 0] - best[:, NDCG_DEPTH - 1]).mean()) or 1.0
 
-    def _discounted_gain(self, scores: Floats) -> Doubles:
-        discounts = 1 / np.log2(np.arange(NDCG_DEPTH) + 2)
-        return np.asarray(np.exp((scores - self._best[:, :1]) / self._temperature) @ discounts)
+    def _discounted_gain(self, scores: Floats, share: float) -> Doubles:
+        gains = np.exp((scores - self._best[:, :1]) / self._temperature)
+        return np.asarray(gains @ expected_discounts(scores.shape[1], share))
 
-    def retention(self, scores: Floats) -> Doubles:
+    def retention(self, scores: Floats, share: float = 1.0) -> Doubles:
         """Return the discounted gain of each query divided by that of the float ranking, (n_queries,).
 
         Parameters
         ----------
-        scores : ndarray of shape (n_queries, 10)
+        scores : ndarray of shape (n_queries, k)
             Float scores of the ranked documents, in the order of the ranking.
+        share : float
+            Share of the competitors of a relevant document that are kept, at random. The result is the expected value,
+            so no subsample is drawn. A share of 1/16 needs rankings of about 300 documents.
         """
-        return np.asarray(self._discounted_gain(scores) / self._ideal)
+        return self._discounted_gain(scores, share) / self._discounted_gain(self._best, share)
+
+
+def expected_discounts(depth: int, share: float) -> Doubles:
+    """Return the expected discount in nDCG@10 of a relevant document, by its rank among all documents.
+
+    The document is kept, and each document above it with probability `share`. The number of documents that remain above
+    rank r therefore has the binomial distribution of r − 1 trials.
+
+    Parameters
+    ----------
+    depth : int
+        Number of ranks.
+    share : float
+        Share of the documents that are kept. With 1, the discounts are those of nDCG@10.
+
+    Returns
+    -------
+    ndarray of shape (depth,), float64
+    """
+    above = np.arange(NDCG_DEPTH)
+    discounts = 1 / np.log2(above + 2)
+    return np.asarray(binom.pmf(above, np.arange(depth)[:, None], share) @ discounts)

@@ -5,7 +5,7 @@ import numpy as np
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.retrievers import FusionStage, Hybrid, Retriever
-from vecsmith.retrievers.base import Remembered
+from vecsmith.retrievers.base import CachedRetriever
 from vecsmith.tasks import Task
 
 WEIGHTS = tuple(np.round(np.linspace(0, 1, 21), 2).tolist())
@@ -59,10 +59,10 @@ def choose_weight(stage: FusionStage, first: Retriever, task: Task, split: str) 
         )
     text_of = dict(task.queries.rows())
     texts = [text_of[id_] for id_ in judged.ids]
-    remembered, second = Remembered(first), Remembered(stage.lexical(first, task.corpus))
+    cached_first, cached_second = CachedRetriever(first), CachedRetriever(stage.lexical(first, task.corpus))
 
     def quality_of(weight: float) -> float:
-        hybrid = Hybrid(remembered, second, weight)
+        hybrid = Hybrid(cached_first, cached_second, weight)
         ranking = judged.retrieve(lambda some, k, allowed: hybrid.search(texts[some], k, allowed))
         return judged.evaluate(*ranking).mean_ndcg_at_10
 

@@ -49,7 +49,7 @@ def judged_pairs(task: Task, split: str, queries: EmbeddingSet, corpus: Embeddin
 
 
 def training_rows(task: Task, split: str, corpus: EmbeddingSet, seed: int) -> RowNumbers:
-    """Return the rows of the documents that a split judges, and of others drawn at random, sorted."""
+    """Return the rows of the documents that a split judges, and of other documents drawn at random, in rising order."""
     judged = {document for gains in task.judgements(split).values() for document in gains}
     order = np.random.default_rng(seed).permutation(len(corpus))
     size = max(MAX_DOCUMENTS, len(judged))

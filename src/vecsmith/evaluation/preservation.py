@@ -12,7 +12,7 @@ from vecsmith.evaluation.ranked_lists import overlap
 from vecsmith.index import SHORTLIST, Index, subset
 
 NEIGHBORS = 10
-"""Nearest documents per query that are compared."""
+"""Number of nearest documents per query that are compared."""
 SAMPLE = 1000
 """Maximum documents whose scores are correlated."""
 
@@ -51,11 +51,11 @@ class SimilarityPreservation:
     def score_correlation(self, index: Index) -> float:
         """Return the mean over queries of Pearson's correlation of the scores of an index with the cosines.
 
-        It is computed on the same `SAMPLE` random documents for all queries. Queries for which all scores are equal do
-        not count; NaN if none remains.
+        It is computed on the same random documents for all queries, at most `SAMPLE`. Queries for which all scores are
+        equal do not count; NaN if none remains.
         """
         ours = np.full(self._cosines.shape, np.nan)
-        # a shortlist contains all documents of a part, so that rescoring applies to each
+        # parts of the length of a shortlist, so that every document is rescored
         for start in range(0, len(self._sample), SHORTLIST):
             part = subset(index, self._sample[start : start + SHORTLIST])
             scores, rows = part.search(self._queries, SHORTLIST)

@@ -1,14 +1,12 @@
 """Measure codecs on one task that one encoder has embedded."""
 
-import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec, is_codec
@@ -17,11 +15,13 @@ from vecsmith.evaluation.folds import Encoded, encode_corpus
 from vecsmith.evaluation.fusion_weight import choose_weight
 from vecsmith.evaluation.judged_pairs import judged_pairs
 from vecsmith.evaluation.judged_queries import JudgedQueries, Search
-from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality
+from vecsmith.evaluation.measurement import CachedMeasurement, Measurement
+from vecsmith.evaluation.metrics import DEFAULT_METRICS
 from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.timing import TimedRanking, timed_ranking
 from vecsmith.evaluation.versions import code_hash, package_versions, versions
-from vecsmith.files import cache_folder, fingerprint, sha256_of, write_text
+from vecsmith.files import sha256_of
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.retrievers import FusionStage, IndexRetriever, LexicalRetriever, Retriever, Stage
@@ -33,49 +33,9 @@ from vecsmith.training import JudgedPairs
 
 BASELINE = "float32"
 LineScoring = Scoring | Literal["exact", "two-stage"]
-"""Scoring of a line of `compare`. ``exact`` stands for float32. ``two-stage`` is the search that `CodeSet.encode` ships
-for codes of two quantizers: it scans the codes of the first quantizer and reorders the shortlist by the whole codes."""
-
-
-LATENCY_QUERIES = 20
-"""Number of queries that are searched one at a time for the latency."""
-
-
-class Ranked(NamedTuple):
-    """Rankings of the judged queries.
-
-    Attributes
-    ----------
-    quality : Quality
-        Their quality.
-    rows : ndarray of shape (m, k), int64
-        Row numbers of the retrieved documents.
-    seconds : float
-        Time of the search for all queries in one batch.
-    milliseconds_per_query : float
-        Median time of the search for a single query.
-    """
-
-    quality: Quality
-    rows: RowNumbers
-    seconds: float
-    milliseconds_per_query: float
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A result that has not been compared with a baseline yet, and its measure for every query.
-
-    Attributes
-    ----------
-    result : Result
-        The result. Its compression, retention and p-value are 1.
-    ndcg_at_10 : list of float
-        nDCG@10 of each judged query, in the order of the sorted query ids.
-    """
-
-    result: Result
-    ndcg_at_10: list[float]
+"""Scoring of a line of `compare`. ``exact`` is the scoring of float32. ``two-stage`` is the search of folders that
+`CodeSet.encode` writes for codes of two quantizers: it scans the codes of the first quantizer, and reorders the
+shortlist by the complete codes."""
 
 
 @dataclass(frozen=True)
@@ -123,38 +83,42 @@ class TaskRunner:
     ) -> Iterator[Measurement]:
         """Yield a measurement of a codec for each scoring, followed by one for each stage after it.
 
-        A measurement that was made before on the same inputs is read from the cache, unless `force` is set.
+        Parameters
+        ----------
+        spec : str
+            Spec of the codec, or the folder of a fitted one.
+        scorings : sequence of LineScoring
+            Scorings of queries against codes.
+        force : bool
+            Measure again, instead of reading earlier measurements of the same inputs from the cache.
+        stages : sequence of Stage
+            Fusions and rerankers.
         """
         weights = sha256_of(Path(spec) / "config.json") if is_codec(spec) else ""
         encoded: list[Encoded] = []
         for scoring in scorings:
             indexes: list[Index] = []
             for stage in (None, *stages):
-                path = self._path([spec, weights, scoring], stage)
-                measurement = None if force else _read_cached(path)
+                cached = self._cached([spec, weights, scoring], stage)
+                measurement = None if force else cached.read()
                 if measurement is None:
                     if not encoded:
                         encoded.append(self._encode(spec))
                     if not indexes:
                         indexes.append(self._index(scoring, encoded[0].parts))
-                    measurement = self._measure(spec, scoring, encoded[0], indexes[0], stage)
-                    write_text(path, json.dumps(asdict(measurement)))
+                    measurement = cached.write(self._measure(spec, scoring, encoded[0], indexes[0], stage))
                 yield measurement
 
     def measure_lexical(self, bm25: Bm25, force: bool = False, stages: Sequence[Stage] = ()) -> Iterator[Measurement]:
         """Yield a measurement of BM25, followed by one for each stage after it; from the cache, as `measure` does."""
         for stage in (None, *stages):
-            path = self._path([bm25.spec, package_versions(BM25_PACKAGES)], stage)
-            measurement = None if force else _read_cached(path)
-            if measurement is None:
-                measurement = self._measure_lexical(bm25, stage)
-                write_text(path, json.dumps(asdict(measurement)))
-            yield measurement
+            cached = self._cached([bm25.spec, package_versions(BM25_PACKAGES)], stage)
+            yield (None if force else cached.read()) or cached.write(self._measure_lexical(bm25, stage))
 
-    def _path(self, line: Sequence[object], stage: Stage | None) -> Path:
-        """Return the path of a measurement in the cache, by everything that it depends on besides `_key`."""
+    def _cached(self, line: Sequence[object], stage: Stage | None) -> CachedMeasurement:
+        """Return the place in the cache of a measurement, by its inputs besides `_key`."""
         after = [] if stage is None else [stage.settings, package_versions(stage.packages)]
-        return cache_folder() / "results" / f"{fingerprint([self._key, *line, *after])}.json"
+        return CachedMeasurement([self._key, *line, *after])
 
     def _encode(self, spec: str) -> Encoded:
         recenter = self.recenter and spec != BASELINE
@@ -212,12 +176,12 @@ class TaskRunner:
         codec, rescore_bytes = encoded.parts[0].codec, 4 * self.corpus.dimensions if scoring == "rescored" else 0
         if stage is None:
             queries = self._judged_vectors
-            ranked = self._rank(lambda few, k, allowed: index.search(queries[few], k, allowed))
+            ranked = timed_ranking(self._judged, lambda few, k, allowed: index.search(queries[few], k, allowed))
             correlation = self._preservation.score_correlation(index)
         else:
             first = IndexRetriever(index, self._vectors.embed_queries)
             stage, retriever = self._over(stage, first)
-            ranked, correlation = self._rank(self._search_texts(retriever)), math.nan
+            ranked, correlation = timed_ranking(self._judged, self._search_texts(retriever)), math.nan
             rescore_bytes += retriever.rescore_bytes_per_document
         lexical_bytes = 0.0 if stage is None else retriever.lexical_bytes_per_document
         return self._measurement(
@@ -252,7 +216,7 @@ class TaskRunner:
             stage, retriever = self._over(stage, retriever)
         rescore_bytes, lexical_bytes = retriever.rescore_bytes_per_document, retriever.lexical_bytes_per_document
         return self._measurement(
-            self._rank(self._search_texts(retriever)),
+            timed_ranking(self._judged, self._search_texts(retriever)),
             stage,
             packages=BM25_PACKAGES,
             codec=bm25.spec,
@@ -277,22 +241,8 @@ class TaskRunner:
     def _search_texts(self, retriever: Retriever) -> Search:
         return lambda few, k, allowed: retriever.search(self._texts[few], k, allowed)
 
-    def _rank(self, search: Search) -> Ranked:
-        """Search for all judged queries in one batch, and for some of them alone."""
-        # the first search builds the FAISS index or loads the model, which is not counted as search time
-        self._judged.retrieve(search, slice(0, 1))
-        start = time.perf_counter()
-        scores, rows = self._judged.retrieve(search)
-        seconds = time.perf_counter() - start
-        alone = []
-        for place in range(min(LATENCY_QUERIES, len(self._texts))):
-            start = time.perf_counter()
-            self._judged.retrieve(search, slice(place, place + 1))
-            alone.append(time.perf_counter() - start)
-        return Ranked(self._judged.evaluate(scores, rows), rows, seconds, 1000 * median(alone))
-
     def _measurement(
-        self, ranked: Ranked, stage: Stage | None, scoring: str, packages: Sequence[str] = (), **values: Any
+        self, ranked: TimedRanking, stage: Stage | None, scoring: str, packages: Sequence[str] = (), **values: Any
     ) -> Measurement:
         """Return the measurement of a ranking; `values` are the fields of the result that depend on the retriever."""
         quality, further = ranked.quality, [*packages, *(() if stage is None else stage.packages)]
@@ -324,12 +274,3 @@ class TaskRunner:
             return "nothing"
         fit_on = "saved codec" if is_codec(spec) else self.fit_on
         return f"{fit_on}, re-centered" if self.recenter else fit_on
-
-
-def _read_cached(path: Path) -> Measurement | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Measurement(Result(**content["result"]), content["ndcg_at_10"])
-    except (OSError, ValueError, KeyError, TypeError):
-        # not measured yet, or written by a version with other fields
-        return None

@@ -1,4 +1,4 @@
-"""Measuring many tasks one after another, where one that cannot be loaded does not stop the others."""
+"""Measure many tasks one after another, without those that cannot be loaded."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -16,7 +16,8 @@ from vecsmith.codecs import Codec
 from vecsmith.embeddings import MultiModelVectors, Provenance, Rows, VectorsLike
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.index.bm25 import LexicalIndex
-from vecsmith.index.code_set import CodeSet, save_snapshot
+from vecsmith.index.code_set import CodeSet
+from vecsmith.index.code_writing import save_snapshot
 from vecsmith.index.coded_vectors import Originals, as_originals
 from vecsmith.index.list_building import build_lists
 from vecsmith.index.scanning import CodePartition

@@ -12,7 +12,7 @@ from vecsmith.array_types import RowMask, RowNumbers
 from vecsmith.cached import DropsCache
 
 ROWS_PER_ALLOWED = 1000
-"""A filter that allows at most one of so many rows stores their numbers, so that its cost does not grow with the rows.
+"""Rows per allowed row from which on a filter stores row numbers, so that its cost does not grow with the rows.
 
 FAISS looks up a number in a set about ten times as slowly as in a bitmap.
 """
@@ -38,7 +38,7 @@ class RowFilter(DropsCache, ABC):
 
     @abstractmethod
     def contains(self, rows: RowNumbers) -> NDArray[np.bool_]:
-        """Return which of some row numbers are allowed; −1, an empty place, is not."""
+        """Return a mask, in the shape of `rows`, of the allowed row numbers; −1, an empty place, is not allowed."""
 
     @abstractmethod
     def within(self, rows: RowNumbers | range) -> "RowFilter | None":
@@ -46,7 +46,13 @@ class RowFilter(DropsCache, ABC):
 
 
 class MaskFilter(RowFilter):
-    """A filter that stores a mask (n,) of all rows."""
+    """A filter that stores a mask of all rows.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (n,), bool
+        Mask of the allowed rows.
+    """
 
     def __init__(self, mask: RowMask) -> None:
         self.mask = mask
@@ -72,7 +78,13 @@ class MaskFilter(RowFilter):
 
 
 class NumberFilter(RowFilter):
-    """A filter that stores the numbers (m,) of the allowed rows, which rise."""
+    """A filter that stores the numbers of the allowed rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (m,), int64
+        Numbers of the allowed rows, in rising order.
+    """
 
     def __init__(self, rows: RowNumbers) -> None:
         self._rows = rows

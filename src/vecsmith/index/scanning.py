@@ -15,7 +15,8 @@ from vecsmith.codecs.projection import projection
 from vecsmith.codecs.quantizers.bits import sign_index, signs
 from vecsmith.codecs.scan import REFINE_FACTOR, DecodedIndex, attach_codes, refined_fast_scan
 from vecsmith.index.inverted_lists import InvertedLists
-from vecsmith.index.list_search import DecodedLists, InvertedIndex, SketchLists, flat_codes_of, inverted_index
+from vecsmith.index.list_scan import flat_codes_of
+from vecsmith.index.list_search import DecodedLists, InvertedIndex, SketchLists, inverted_index
 from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
 from vecsmith.index.scoring import ScanScoring, is_bit_code

@@ -64,10 +64,27 @@ def sort_by_score(
 
 
 def best_first(scores: Floats, rows: RowNumbers, rank_of: RankOf, k: int) -> tuple[Floats, RowNumbers]:
-    """Return the k highest scores (n,) of one query and their rows, best first; ties, at the cut too, by rank."""
+    """Return the best k documents of one query; ties, at the cut too, are broken by rank.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,), float32
+        Scores of documents.
+    rows : ndarray of shape (n,), int64
+        Their row numbers.
+    rank_of : callable
+        Returns the position of each row number among documents with equal scores.
+    k : int
+        Number of documents.
+
+    Returns
+    -------
+    scores, rows : ndarray of shape (min(k, n),)
+        The highest scores and their row numbers, best first.
+    """
     if len(scores) > k:
-        kept = scores >= np.partition(scores, -k)[-k]
-        scores, rows = scores[kept], rows[kept]
+        candidates = scores >= np.partition(scores, -k)[-k]
+        scores, rows = scores[candidates], rows[candidates]
     scores, rows = (sorted_[0] for sorted_ in _sort(scores[None], rows[None], rank_of))
     return scores[:k], rows[:k]
 

@@ -207,7 +207,7 @@ def evaluate(model: CodecModel, tasks: Any, out: str | Path, predictions: bool =
     model : CodecModel
         The model.
     tasks : mteb task, or sequence of them
-        What ``mteb.get_task`` or `mteb_task` returns.
+        Tasks, as ``mteb.get_task`` and `mteb_task` return them.
     out : str or Path
         Output folder. Results are written to ``results/MODEL/REVISION/experiments/…/TASK.json``, with a
         ``model_meta.json`` in the same folder. Existing results are not measured again.

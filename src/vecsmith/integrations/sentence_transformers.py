@@ -84,7 +84,13 @@ class CodecModule(Module):  # type: ignore[misc]  # sentence-transformers is not
 
     @classmethod
     def load(cls, model_name_or_path: str, subfolder: str = "", **kwargs: Any) -> Self:
-        """Load what `save` wrote, from a folder or the hub."""
+        """Load a saved module from a folder or the hub.
+
+        Raises
+        ------
+        VecsmithError
+            If the folder has no codec.
+        """
         names = ("token", "cache_folder", "revision", "local_files_only")
         where = {name: kwargs[name] for name in names if name in kwargs}
         config = cls.load_config(model_name_or_path, subfolder=subfolder, **where)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from vecsmith.advise.corpus_size import Forecast
 from vecsmith.advise.migration import Plan
 from vecsmith.advise.prediction import Prediction
 from vecsmith.report.findings import Findings, Table
@@ -12,33 +13,43 @@ EXAMPLE_LENGTH = 80
 """Maximum characters of a document's text in a table."""
 
 
-def trade_off(predictions: Sequence[Prediction], queries: int | None = None) -> Table:
-    """Return a table of predictions for codecs, in descending order of bytes.
+def trade_off(predictions: Sequence[Prediction], documents: int, queries: int | None = None) -> Table:
+    """Return a table from bytes to predicted retention, in descending order of bytes.
 
     Parameters
     ----------
     predictions : sequence of Prediction
         The predictions.
+    documents : int
+        Number of documents at hand.
     queries : int, optional
         Number of judged queries that the intervals refer to; by default, a very large number.
     """
     of = "on a very large set of queries" if queries is None else f"as measured on {queries:,} judged queries"
     title = f"Retention of float32's nDCG@10 by codecs, cross-fitted; 90 % intervals of the retention {of}"
-    columns = ["codec", "bytes", "in memory", "retention", "90 % interval", "fit s", "enc/s", "index"]
+    futures = {each.future.documents for each in predictions if each.future}
+    columns = ["codec", "bytes", "in memory"]
+    columns += [text for n in (documents, *futures) for text in (f"at {n:,} documents", "90 % interval")]
+    columns += ["fit s", "enc/s", "index", "stores"]
     rows = [
         [
             each.codec,
             str(each.bytes_per_vector),
             str(each.memory_bytes_per_vector),
-            f"{each.retention:.1%}",
-            f"{each.low:.1%} – {each.high:.1%}",
+            *_retention(each),
+            *(_retention(each.future) if each.future else []),
             f"{each.fit_seconds:.1f}",
             f"{each.encode_vectors_per_second:,.0f}",
             "scans codes" if each.scanned else "decodes codes",
+            ", ".join(each.stores),
         ]
         for each in sorted(predictions, key=lambda prediction: (-prediction.bytes_per_vector, -prediction.retention))
     ]
     return Table("trade-off", title, columns, rows)
+
+
+def _retention(known: Prediction | Forecast) -> list[str]:
+    return [f"{known.retention:.1%}", f"{known.low:.1%} – {known.high:.1%}"]
 
 
 def migration_plan(plan: Plan) -> Findings:
@@ -48,7 +59,7 @@ def migration_plan(plan: Plan) -> Findings:
             option.name,
             f"{option.re_embedded:.0%}",
             f"{option.retention:.1%}",
-            f"{max(option.interval[0], 0):.1%} – {min(option.interval[1], 1):.1%}",
+            f"{max(option.interval[0], 0):.1%} – {option.interval[1]:.1%}",
         ]
         for option in plan.options
     ]

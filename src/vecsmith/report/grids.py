@@ -13,7 +13,17 @@ TABLES = ("codecs", "tasks", "metrics")
 
 
 def task_grids(results: Sequence[Result], metrics: Sequence[str], with_retention: bool = False) -> list[Table]:
-    """Return the `task_grid` of each metric, or of nDCG@10 if there are none."""
+    """Return the `task_grid` of each metric.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Results of one or more tasks.
+    metrics : sequence of str
+        Names of metrics that were measured; nDCG@10 if there are none.
+    with_retention : bool
+        As for `task_grid`.
+    """
     if len(metrics) < 2:
         return [task_grid(results, (*metrics, "nDCG@10")[0], with_retention)]
     return [task_grid(results, metric, with_retention, f"tasks-{metric}") for metric in dict.fromkeys(metrics)]
@@ -108,5 +118,5 @@ def _title(results: Sequence[Result], metric: str, with_retention: bool) -> str:
         for field in ("encoder", "split", "seed", "fit_on")
     )
     fit_on = fit_on.removeprefix("nothing, ")
-    kept = f"; %: {metric} divided by that of float32" if with_retention else ""
-    return f"{metric} of {encoders} ({splits}); fit on {fit_on}, seed {seeds}{kept}"
+    legend = f"; %: {metric} divided by that of float32" if with_retention else ""
+    return f"{metric} of {encoders} ({splits}); fit on {fit_on}, seed {seeds}{legend}"

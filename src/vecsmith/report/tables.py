@@ -182,7 +182,17 @@ def codec_tables(results: Sequence[Result], metrics: Sequence[str] = ()) -> list
 
 
 def markdown_table(results: Sequence[Result], notes: Iterable[str] = (), metrics: Sequence[str] = ()) -> str:
-    """Return the results as a markdown document: a table for each task and encoder, notes on the data, and versions."""
+    """Return the results as a markdown document: a table for each task and encoder, notes on the data, and versions.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        The results.
+    notes : iterable of str
+        Sentences about the data.
+    metrics : sequence of str
+        Names of metrics with a column, besides nDCG@10 and R@100.
+    """
     lines = ["# vecsmith compare", ""]
     for table in codec_tables(results, metrics):
         lines += [f"## {table.title}", "", table_markdown(table), ""]

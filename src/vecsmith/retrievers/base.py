@@ -113,8 +113,8 @@ class LexicalRetriever(Retriever):
         return self.lexical.search(queries, k, allowed, self.rank_of)
 
 
-class Remembered(Retriever):
-    """A retriever that keeps its rankings in memory, for several fusions of the same queries.
+class CachedRetriever(Retriever):
+    """A retriever that caches its rankings in memory, for several fusions of the same queries.
 
     Parameters
     ----------

@@ -81,12 +81,12 @@ class Hybrid(Retriever):
 
 
 def check_weight(weight: float | None) -> None:
-    """Refuse a weight of a convex combination that is not from 0 to 1.
+    """Check the weight of a convex combination; None stands for reciprocal rank fusion.
 
     Raises
     ------
     VecsmithError
-        If it is not.
+        If the weight is not from 0 to 1.
     """
     if weight is not None and not 0 <= weight <= 1:
         raise VecsmithError(f"The weight of a convex combination must be from 0 to 1, not {weight:g}.")

@@ -21,9 +21,9 @@ class Scorer(ABC):
     Attributes
     ----------
     bytes_per_document : int
-        Bytes per document of what it stores, besides the texts.
+        Bytes per document that the scorer stores, besides the texts.
     tolerance : float
-        Maximum difference by which equal scores may differ through rounding.
+        Maximum difference of equal scores due to rounding.
     """
 
     bytes_per_document: int = 0
@@ -41,7 +41,7 @@ class Scorer(ABC):
 class Reranker(Retriever):
     """Reorders the first documents of a retriever.
 
-    The documents behind them keep their order, and their scores are shifted below.
+    The order of the other documents does not change; their scores are shifted below the scores of the reranked ones.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class RetrieverSpecs:
     Attributes
     ----------
     bm25 : str or None
-        Spec of BM25 with a line of its own, such as ``bm25:stemmer=german,stopwords=german`` (see `Bm25`).
+        Spec of BM25 as a retriever by itself, such as ``bm25:stemmer=german,stopwords=german`` (see `Bm25`).
     hybrid : str or None
         Spec of BM25 with which every codec is fused.
     fusions : sequence of str
@@ -66,7 +66,7 @@ class RetrieverSpecs:
 
     @cached_property
     def lexical(self) -> Bm25 | None:
-        """Parameters of the BM25 that has a line of its own."""
+        """Parameters of BM25 as a retriever by itself."""
         return None if self.bm25 is None else Bm25.parse(self.bm25)
 
     @cached_property

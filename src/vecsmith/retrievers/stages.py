@@ -22,7 +22,7 @@ BM25_PACKAGES = ("bm25s", "PyStemmer")
 
 
 class Stage(ABC):
-    """What follows the first retriever of a corpus.
+    """A second stage of retrieval: a fusion or a reranker after the first retriever of a corpus.
 
     Attributes
     ----------
@@ -181,8 +181,8 @@ class VectorStage(Stage):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        said = [asdict(self.source.provenance(side)) for side in ("query", "passage")]
-        return {"reranker": self.spec, "reranker_revision": fingerprint(said), "depth": self.depth}
+        provenances = [asdict(self.source.provenance(side)) for side in ("query", "passage")]
+        return {"reranker": self.spec, "reranker_revision": fingerprint(provenances), "depth": self.depth}
 
     def over(self, first: Retriever, corpus: Texts) -> Retriever:
         documents = self.source.embed(corpus, "passage")

@@ -27,7 +27,7 @@ class VectorSource(ABC):
     @property
     @abstractmethod
     def dimensions(self) -> int:
-        """D."""
+        """Number of dimensions d."""
 
     def embed_queries(self, queries: Sequence[str]) -> Floats:
         """Return the unit vectors (m, d) of the texts of queries."""
@@ -36,7 +36,13 @@ class VectorSource(ABC):
 
 @dataclass(frozen=True)
 class EncoderVectors(VectorSource):
-    """Vectors that an encoder computes on demand, and that are cached."""
+    """Vectors that an encoder computes on demand, and that are cached.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        The encoder.
+    """
 
     encoder: Encoder
 
@@ -53,7 +59,13 @@ class EncoderVectors(VectorSource):
 
 @dataclass(frozen=True)
 class PrecomputedVectors(VectorSource):
-    """Precomputed vectors, looked up by text."""
+    """Precomputed vectors, looked up by text.
+
+    Attributes
+    ----------
+    corpus, queries : EmbeddingSet
+        Vectors of the documents and queries, with their texts.
+    """
 
     corpus: EmbeddingSet
     queries: EmbeddingSet

@@ -51,7 +51,7 @@ class Store(ABC):
     name : str
         Name of the store on the command line.
     location : {"file", "folder", "server"}
-        What ``where`` names: a file, a folder, or the connection string of a server.
+        Kind of the argument ``where``: a file, a folder, or the connection string of a server.
     packages : tuple of str
         Top-level Python packages whose exceptions are errors of the store, not of vecsmith.
     bit_codes_only : bool

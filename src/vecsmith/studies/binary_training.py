@@ -14,8 +14,9 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import paired_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.folds import training_set
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.results import Result
-from vecsmith.evaluation.runner import BASELINE, Measurement, TaskRunner
+from vecsmith.evaluation.runner import BASELINE, TaskRunner
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings, Table, mean_and_spread
 from vecsmith.studies.config import STUDIES, StudyConfig

@@ -9,8 +9,8 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.results import Result
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.plugins import Registry
 from vecsmith.progress import track
 from vecsmith.report.findings import Findings

@@ -11,8 +11,8 @@ from vecsmith.embeddings import EmbeddingSet
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.results import Result
-from vecsmith.evaluation.runner import Measurement
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread, ndcg_beside
 from vecsmith.studies.checkpoints import measure_checkpoints
 from vecsmith.studies.config import STUDIES, StudyConfig

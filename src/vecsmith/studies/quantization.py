@@ -8,7 +8,7 @@ import numpy as np
 from vecsmith.array_types import Doubles
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
-from vecsmith.evaluation.runner import Measurement
+from vecsmith.evaluation.measurement import Measurement
 from vecsmith.report.findings import Findings, Table, summary
 from vecsmith.studies.config import STUDIES, StudyConfig
 

@@ -1,4 +1,4 @@
-"""Batches for the training of binary codes: queries, documents and what the loss compares their scores with."""
+"""Batches for the training of binary codes: queries, documents and the targets of their scores."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +17,7 @@ TEMPERATURE = 0.05
 
 
 class Batch(NamedTuple):
-    """A batch of m queries and n ≥ m documents. Document i is the one that query i is made from or judged with.
+    """A batch of m queries and n ≥ m documents. Query i is a pseudo-query of document i, or judges it.
 
     Attributes
     ----------

@@ -71,7 +71,15 @@ def contrastive(scores: "Tensor", relevant: "Tensor") -> "Tensor":
 
 
 class Loss(NamedTuple):
-    """A loss of scores (m, n) and targets (m, n), and whether its targets are relevance instead of similarities."""
+    """A loss of scores and targets.
+
+    Attributes
+    ----------
+    function : callable
+        Returns the loss of scores (m, n) and targets (m, n).
+    judged : bool
+        Whether the targets are relevance instead of similarities.
+    """
 
     function: Callable[["Tensor", "Tensor"], "Tensor"]
     judged: bool = False

@@ -62,7 +62,7 @@ class GroupQuantizer(TrainedQuantizer):
 
     @abstractmethod
     def _layout(self, d: int) -> tuple[int, int]:
-        """Return the number of dimensions with a bit of their own, k, and of groups, for d dimensions."""
+        """Return the number k of dimensions that share their bit with no other, and of groups, for d dimensions."""
 
     @property
     def n_bits(self) -> int:
@@ -191,7 +191,7 @@ class GroupedBy(GroupQuantizer):
     Parameters
     ----------
     single : int
-        Number of dimensions with a bit of their own, k.
+        Number of dimensions that share their bit with no other, k.
     group : int
         Dimensions per group, s.
     """

@@ -22,7 +22,7 @@ class Median(BitQuantizer):
     """
 
     usage = pattern = example = "median"
-    summary = "above the dimension's median or not: one bit per dimension"
+    summary = "one bit per dimension: above or below the median"
     state: ClassVar = {"threshold_": ("d",), "below_": ("d",), "above_": ("d",)}
 
     threshold_: Floats

@@ -1,5 +1,6 @@
 """Search of codes that FAISS cannot scan: a fast scan of short sketches, then exact scores of the candidates."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,13 +14,15 @@ from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
-MAX_CANDIDATES = 4096
-"""Maximum number of candidates of a query, if few results are requested."""
+MIN_CANDIDATES, CODES_PER_CANDIDATE = 1024, 1024
+"""Maximum number of candidates of a query: one for so many codes, but at least this many."""
 CANDIDATES_PER_RESULT = 8
-"""Minimum number of candidates per result."""
-FIRST_CANDIDATES = 128
+"""Minimum of this maximum, per result."""
+FIRST_CANDIDATES = 192
 """Number of candidates that are scored before a search checks for the first time whether it may stop."""
-DEVIATIONS = 3.5
+CANDIDATE_BLOCK = 64
+"""The number of scored candidates grows by about half until the next check, to a multiple of this number."""
+DEVIATIONS = 3.25
 """Standard deviations by which the sketch of a document is expected to underrate it at most."""
 CANDIDATES_PER_QUERY = 400
 """Expected number of candidates that are scored exactly. With more queries, decoding all codes takes less time."""
@@ -41,8 +44,8 @@ class ScoredQuantizer(Protocol):
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, e) in that basis."""
 
-    def scores(self, q: Floats, codes: Codes) -> Floats:
-        """Return the inner products (n,) of a query (d,) with the decoded vectors."""
+    def scorer(self, q: Floats) -> Callable[[Codes], Floats]:
+        """Return a function from codes to the inner products (n,) of a query (d,) with the decoded vectors."""
 
 
 class SketchIndex(DecodedIndex):
@@ -66,7 +69,7 @@ class SketchIndex(DecodedIndex):
     sketched = True
 
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
-        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
+        super().__init__(quantizer.decode, np.asarray(codes), quantizer.input_dimensions_)
         self._quantizer, self._size = quantizer, size
 
     @cached_property
@@ -97,7 +100,8 @@ class SketchIndex(DecodedIndex):
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""
-        return min(max(MAX_CANDIDATES, CANDIDATES_PER_RESULT * k), self.ntotal)
+        most = max(MIN_CANDIDATES, self.ntotal // CODES_PER_CANDIDATE, CANDIDATES_PER_RESULT * k)
+        return min(most, self.ntotal)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k codes of each query, best first.
@@ -162,15 +166,17 @@ class SketchIndex(DecodedIndex):
 
         `estimates` (c,) are the scores of their sketches.
         """
-        exact, stop = np.empty(0, np.float32), max(FIRST_CANDIDATES, 2 * k)
+        score, start, stop = self._quantizer.scorer(q), 0, min(max(FIRST_CANDIDATES, 2 * k), len(candidates))
+        exact = np.empty(len(candidates), np.float32)
         while True:
-            start = len(exact)
-            codes = self._codes[candidates[start:stop]]
-            exact = np.append(exact, self._quantizer.scores(q, codes))
-            if stop >= len(candidates):
+            exact[start:stop] = score(self._codes[candidates[start:stop]])
+            if stop == len(candidates):
                 return exact
-            errors = exact - estimates[:stop]
-            expected = estimates[stop] + errors[start:].mean() + DEVIATIONS * errors.std()
-            if expected < np.partition(exact, -k)[-k]:
-                return exact
-            stop += stop // 2
+            errors = exact[:stop] - estimates[:stop]
+            half, mean = stop // 2, errors.sum() / stop
+            deviation = np.sqrt(max(errors @ errors / stop - mean * mean, 0))
+            expected = estimates[stop] + errors[half:].sum() / (stop - half) + DEVIATIONS * deviation
+            if expected < np.partition(exact[:stop], -k)[-k]:
+                return exact[:stop]
+            grown = stop + -(-stop // 2 // CANDIDATE_BLOCK) * CANDIDATE_BLOCK
+            start, stop = stop, min(grown, len(candidates))

@@ -38,7 +38,7 @@ class Thresholds(TrainedQuantizer):
     """
 
     usage = pattern = example = "thresholds"
-    summary = "above a threshold trained for ranking or not: one bit per dimension (needs torch to fit)"
+    summary = "one bit per dimension: above or below a threshold trained for ranking (needs torch to fit)"
     state: ClassVar = {"threshold_": ("d",), "middle_": ("d",), "half_": ("d",)}
 
     default_starts = 4

@@ -1,7 +1,8 @@
 """Trellis-coded quantization of principal components: the best quality per byte, searched through sketches."""
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from vecsmith.array_types import Codes, Floats
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.trellis_coding import (
-    REVERSED_BYTES,
     STATES,
     Step,
     all_values,
@@ -19,6 +19,8 @@ from vecsmith.codecs.quantizers.trellis_coding import (
     kernels,
     pack,
     reproduce,
+    reversed_tables,
+    table_numbers,
     unpack,
     viterbi,
 )
@@ -143,25 +145,33 @@ class Trellis(ComponentQuantizer):
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
         return SketchIndex(self, codes, self.sketch_bytes)
 
-    def scores(self, q: Floats, codes: Codes) -> Floats:
-        """Return the inner products (n,) of a query (d,) with the decoded codes, as sums of table entries.
+    def scorer(self, q: Floats) -> Callable[[Codes], Floats]:
+        """Return a function that scores codes (n, bytes_per_vector) for a query (d,), without decoding them.
 
-        The value of a component follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the
-        steps of one entry per state.
+        Its values (n,) are the inner products of the query with the decoded codes. A value follows from
+        the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the steps of one table entry per state.
         """
+        weights, along_mean, norm_of_mean = self.components_ @ q, q @ self.mean_, self.mean_ @ self.mean_
         compiled = kernels()
         if compiled is not None:
-            result = np.empty(len(codes), np.float32)
-            along, mean = self._basis[1][:-1], np.float32(self.mean_ @ self.mean_)
-            weights = self.components_ @ q
-            compiled.scores(np.array(codes), *self._compiled_tables, weights, along, q @ self.mean_, mean, result)
-            return result
+            along, loop = self._basis[1][:-1], compiled.scores
+
+            def score_compiled(codes: Codes) -> Floats:
+                result = np.empty(len(codes), np.float32)
+                loop(np.array(codes), *self._compiled_tables, weights, along, along_mean, norm_of_mean, result)
+                return result
+
+            return score_compiled
         values, squares, first = self._tables
-        entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
-        products = np.add.reduceat((self.components_ @ q)[:, None] * values, first, axis=0)
-        norms = self.mean_ @ self.mean_ + squares.take(entries).sum(axis=1)
-        scores = q @ self.mean_ + products.take(entries).sum(axis=1)
-        return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
+        products = np.add.reduceat(weights[:, None] * values, first, axis=0)
+
+        def score(codes: Codes) -> Floats:
+            entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
+            norms = norm_of_mean + squares.take(entries).sum(axis=1)
+            scores = along_mean + products.take(entries).sum(axis=1)
+            return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
+
+        return score
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats, NDArray[np.int64]]:
@@ -172,8 +182,7 @@ class Trellis(ComponentQuantizer):
         return values, np.add.reduceat((2 * along + values) * values, first, axis=0), first
 
     @cached_property
-    def _compiled_tables(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-        """The last bit and number of values of every step, and the values (r, `STATES`), as `kernels` reads them."""
+    def _compiled_tables(self) -> tuple[NDArray[Any], ...]:
+        """Last bit and number of values of each step; table of each value; tables; gains: what `kernels` reads."""
         bits, counts = np.array(self._steps, np.int64).T
-        values = all_values(self._steps) * self.gain_[:, None]
-        return np.cumsum(bits), counts.copy(), values.take(REVERSED_BYTES, axis=1)
+        return np.cumsum(bits), counts.copy(), table_numbers(self._steps), reversed_tables(), self.gain_

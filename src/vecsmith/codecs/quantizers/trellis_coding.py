@@ -155,6 +155,17 @@ def all_values(steps: Sequence[Step]) -> Floats:
     return _all_tables().take(starts[:, None] + np.arange(STATES))
 
 
+def table_numbers(steps: Sequence[Step]) -> NDArray[np.int64]:
+    """Return the row of `reversed_tables` of each value, (d,)."""
+    return _columns(tuple(steps))[1].astype(np.int64) // STATES
+
+
+@cache
+def reversed_tables() -> Floats:
+    """Return the values of all tables, (rows, `STATES`), at states whose bits are in reverse order."""
+    return _all_tables().reshape(-1, STATES).take(REVERSED_BYTES, axis=1)
+
+
 @cache
 def _all_tables() -> Floats:
     return np.concatenate([tables()[step].ravel() for step in RATES])

@@ -150,7 +150,15 @@ def _interleave(array: Floats, result: Floats) -> None:
 
 
 @compiled
-def reproduce(codes: Codes, ends: NDArray[np.int64], values: NDArray[np.int64], rows: Floats, result: Floats) -> None:
+def reproduce(
+    codes: Codes,
+    ends: NDArray[np.int64],
+    values: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    tables: Floats,
+    gains: Floats,
+    result: Floats,
+) -> None:
     """Write the values of bit streams to `result`.
 
     Parameters
@@ -159,27 +167,26 @@ def reproduce(codes: Codes, ends: NDArray[np.int64], values: NDArray[np.int64], 
         Bit streams.
     ends, values : ndarray of shape (steps,), int64
         Number of bits up to the end of each step, and number of values of each step.
-    rows : ndarray of shape (d, S), float32
-        Value of each component at each state, whose bits are in reverse order, as in the bytes of the stream.
+    numbers : ndarray of shape (d,), int64
+        Row of the table of each value.
+    tables : ndarray of shape (m, S), float32
+        Values at each state, whose bits are in reverse order, as in the bytes of the stream. All tables together fit in
+        the first-level cache.
+    gains : ndarray of shape (d,), float32
+        Factor of each value.
     result : ndarray of shape (n, d), float32
         Result.
     """
     for row in range(len(codes)):
         first = 0
         for step in range(len(ends)):
-            state = _reversed_state(codes[row], ends[step])
+            byte, shift = ends[step] >> 3, ends[step] & 7
+            before = np.int64(codes[row, byte - 1]) if byte > 0 else 0
+            after = np.int64(codes[row, byte]) if shift > 0 else 0
+            state = (before >> shift | after << (8 - shift)) & 255
             for value in range(first, first + values[step]):
-                result[row, value] = rows[value, state]
+                result[row, value] = tables[numbers[value], state] * gains[value]
             first += values[step]
-
-
-@compiled
-def _reversed_state(code: Codes, end: int) -> int:
-    """Return the last eight bits of a stream that ends at bit `end`, in the order of the stream."""
-    byte, shift = end >> 3, end & 7
-    before = np.int64(code[byte - 1]) if byte > 0 else 0
-    after = np.int64(code[byte]) if shift > 0 else 0
-    return int((before >> shift | after << (8 - shift)) & 255)
 
 
 @compiled
@@ -187,7 +194,9 @@ def scores(
     codes: Codes,
     ends: NDArray[np.int64],
     values: NDArray[np.int64],
-    rows: Floats,
+    numbers: NDArray[np.int64],
+    tables: Floats,
+    gains: Floats,
     q: Floats,
     along: Floats,
     score: float,
@@ -198,7 +207,7 @@ def scores(
 
     Parameters
     ----------
-    codes, ends, values, rows
+    codes, ends, values, numbers, tables, gains
         As in `reproduce`.
     q, along : ndarray of shape (d,), float32
         The query, and the mean of the vectors, along the components.
@@ -207,21 +216,28 @@ def scores(
     result : ndarray of shape (n,), float32
         Result.
     """
+    n_bytes = codes.shape[1]
     block_scores, block_norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
-    states = np.empty(BLOCK_CODES, np.int64)
+    states = np.empty(BLOCK_CODES, np.int32)
+    columns = np.zeros((n_bytes + 2, BLOCK_CODES), np.int32)  # a byte of zeros before and after each stream
     for start in range(0, len(codes), BLOCK_CODES):
         block = codes[start : start + BLOCK_CODES]
+        for row in range(len(block)):
+            for byte in range(n_bytes):
+                columns[1 + byte, row] = block[row, byte]
         block_scores[:], block_norms[:] = score, norm
         first = 0
         for step in range(len(ends)):
-            for row in range(len(block)):
-                states[row] = _reversed_state(block[row], ends[step])
+            before, after, shift = columns[ends[step] >> 3], columns[(ends[step] >> 3) + 1], ends[step] & 7
+            for row in range(BLOCK_CODES):
+                states[row] = (before[row] >> shift | after[row] << (8 - shift)) & 255
             for value in range(first, first + values[step]):
-                table, weight, twice = rows[value], q[value], 2 * along[value]
-                for row in range(len(block)):
+                table, gain = tables[numbers[value]], gains[value]
+                weight, twice, square = q[value] * gain, 2 * along[value] * gain, gain * gain
+                for row in range(BLOCK_CODES):
                     x = table[states[row]]
                     block_scores[row] += weight * x
-                    block_norms[row] += (twice + x) * x
+                    block_norms[row] += (twice + square * x) * x
             first += values[step]
         for row in range(len(block)):
             result[start + row] = block_scores[row] / np.sqrt(max(block_norms[row], SMALLEST))

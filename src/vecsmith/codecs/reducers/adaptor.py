@@ -23,7 +23,7 @@ MIN_WIDTH = 8
 class Adaptor(LinearReducer, Trained):
     """z = diag(s)Rx/‖diag(s)Rx‖ with orthonormal rows R and weights s, trained at the widths K, K/2, K/4 … 8.
 
-    The prefixes can be cut later, as in ``adaptor256,truncate64``. Training starts from principal components with
+    The result can be truncated later, as in ``adaptor256,truncate64``. Training starts from principal components with
     s = λ⁻ᵖ, where λ is the second moment, and makes R orthonormal again after every step. The loss is the listwise
     loss of `Autoencoder`, averaged over the widths.
 
@@ -40,14 +40,14 @@ class Adaptor(LinearReducer, Trained):
     References
     ----------
     Yoon et al. 2024, Matryoshka-Adaptor, https://arxiv.org/abs/2407.20243: similarity losses at several widths,
-    without labels. Their losses are absolute differences of similarities of pairs and of nearest neighbors; here a
-    listwise loss takes their place, and the orthonormal R that of their reconstruction loss.
+    without labels. Their losses are absolute differences of similarities of pairs and of nearest neighbors, and a
+    reconstruction loss; here a listwise loss replaces the former, and the orthonormal R the latter.
     """
 
     usage = "adaptorK"
     pattern = r"adaptor(?P<dimensions>\d+)"
     example = "adaptor16"
-    summary = "K dimensions: a trained, weighted rotation whose prefixes can be cut (needs torch to fit)"
+    summary = "K dimensions: a trained, weighted rotation, which can be truncated (needs torch to fit)"
     state: ClassVar = {"components_": ("k", "d")}
 
     def __init__(self, dimensions: int) -> None:

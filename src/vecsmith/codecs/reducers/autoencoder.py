@@ -69,8 +69,8 @@ class Autoencoder(Trained):
 
     Without hidden layers, f(x) = xS is a linear map. Training starts from the weighted principal components of
     `WhitenedPCA`. The listwise loss makes pseudo-queries rank documents as the weighted original vectors do; the
-    other losses are reconstruction errors. The parameters of lowest validation loss are kept, the initial ones
-    included. Queries need no network: ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ for any f, so they are projected to q' = Dq.
+    other losses are reconstruction errors. The parameters of lowest validation loss are saved, which may be the
+    initial ones. Queries need no network: ⟨q, Dᵀz⟩ = ⟨Dq, z⟩ for any f, so they are projected to q' = Dq.
 
     Parameters
     ----------

@@ -1,0 +1,271 @@
+"""Calibrate the intervals of `vecsmith fit auto`, and measure how often they hold.
+
+    python benchmarks/predictions.py CACHE FOLDER … > TABLES.md
+
+FOLDERs are BEIR folders with ready vectors. Those whose names agree up to the first hyphen, such as scifact and
+scifact-titles, have one origin. Predictions are made from shares of each corpus, and tested on the whole corpus. The
+constants of a test come from trials of other origins and other models. Measurements are kept in CACHE; delete it after
+a change of codecs or tasks. Copy the constants to `vecsmith.advise.retention_interval` and
+`vecsmith.advise.corpus_size`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import exp, inf, log
+from pathlib import Path
+from re import split
+from typing import Any, NamedTuple
+
+import numpy as np
+import typer
+from scipy.stats import binom, t
+
+from vecsmith.advise.corpus_size import (
+    CALIBRATED_GROWTH,
+    DEPTH,
+    MIN_DOCUMENTS,
+    SHARES,
+    Forecast,
+    GrowthCalibration,
+    fit_exponents,
+)
+from vecsmith.advise.prediction import predicted_loss
+from vecsmith.advise.pseudo_queries import MAX_DOCUMENTS, PseudoQueries
+from vecsmith.advise.retention_interval import CALIBRATED, LEAST_LOSS, POWER, RetentionInterval, Z
+from vecsmith.array_types import Doubles, RowNumbers
+from vecsmith.codecs import Codec
+from vecsmith.encoders import embed_task
+from vecsmith.evaluation.folds import Encoded, encode_corpus
+from vecsmith.index import Index, Scoring
+from vecsmith.progress import track
+from vecsmith.report import findings_markdown
+from vecsmith.report.findings import Findings, Table
+from vecsmith.tasks import load_task
+
+SPLIT = "train+dev+test"
+KNOWN = (1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16)
+"""Shares of a corpus that predictions are made from; 1/2 only of small ones."""
+MAX_QUERIES = 1000
+SPREAD_QUANTILE = 0.75
+"""Quantile over the trials of an origin of the standard deviation over queries."""
+DISCOUNTS = 1 / np.log2(np.arange(10) + 2)
+
+
+class Trial(NamedTuple):
+    """A prediction for a codec from a share of a corpus, and the retention measured on the whole corpus."""
+
+    origin: str
+    case: str
+    encoder: str
+    codec: str
+    share: float
+    known: int
+    documents: int
+    loss: float
+    exponent: float
+    variance: float
+    retention: float
+    spread: float
+    queries: int
+    true_exponent: float
+
+    @property
+    def is_precise(self) -> bool:
+        """Whether the measured loss is four times its standard error."""
+        return bool(min(1 - self.retention, self.loss) > max(4 * self.spread / self.queries**0.5, 0.01))
+
+
+class Constants(NamedTuple):
+    """Constants of the interval and of the growth of the loss."""
+
+    interval: RetentionInterval
+    growth: GrowthCalibration
+
+    def forecast(self, trial: Trial, queries: float = inf) -> Forecast:
+        """Return the prediction for the whole corpus."""
+        low, high = self.interval.bounds(trial.loss, queries)
+        known = Forecast(trial.known, 1 - trial.loss, float(low), float(high))
+        return self.growth.growth(trial.exponent, trial.variance).forecast(known, trial.documents)
+
+
+def codecs(d: int) -> Iterator[tuple[str, Scoring]]:
+    """Yield codecs of the kinds and sizes that `fit auto` tries, with their scoring."""
+    specs = ["int8", "int4", "binary", f"pca{d // 4},int8"]
+    specs += [f"trellis{d // part}B" for part in (4, 8, 16, 32)] + [f"hybrid{d // part}B" for part in (8, 16)]
+    yield from ((spec, "asymmetric") for spec in specs)
+    yield "binary", "symmetric"
+
+
+def measure(path: Path, folder: Path, encoder: str) -> None:
+    """Write the losses of pseudo-queries among shares of a corpus, and nDCG@10 of judged queries among such shares."""
+    task = load_task(str(folder))
+    corpus, queries = embed_task(task, f"vectors:{encoder}")
+    X, judged = corpus.unit[:], task.judgements(task.present(SPLIT))
+    rows = np.array([row for row, id_ in enumerate(queries.ids) if id_ in judged])
+    rows = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:MAX_QUERIES])]
+    relevant, Q = [judged[queries.ids[row]] for row in rows], queries.unit[rows]
+    best = [sorted(gains.values(), reverse=True)[:10] for gains in relevant]
+    ideal = np.array([np.dot(gains, DISCOUNTS[: len(gains)]) for gains in best])
+
+    own = [queries.ids[row] if task.ignore_identical_ids else None for row in rows]
+
+    def ndcg(encoded: Encoded, scoring: Scoring) -> Doubles:
+        ranked = Index.from_partitions(encoded.parts, scoring, ids=corpus.ids).search(Q, DEPTH + 1)[1]
+        names = [[corpus.ids[row] for row in ranking] for ranking in ranked]
+        found = [
+            [gains.get(id_, 0) for id_ in ranking if id_ != itself][:DEPTH]
+            for gains, ranking, itself in zip(relevant, names, own, strict=True)
+        ]
+        return np.asarray(thinned_gains(np.array(found, float)) / ideal)
+
+    known, order = [], np.random.default_rng(1).permutation(len(X))
+    found: dict[str, Any] = {"documents": len(X), "float32": ndcg(encode_corpus("float32", X), "asymmetric")}
+    for share in KNOWN:
+        Y = X[np.sort(order[: round(share * len(X))])]
+        is_tried = MIN_DOCUMENTS <= len(Y) <= MAX_DOCUMENTS and (share != 1 / 2 or len(X) < 4 * MIN_DOCUMENTS)
+        known += [share] if is_tried else []
+        pseudo = PseudoQueries(Y, depth=DEPTH) if is_tried else None
+        for spec, scoring in codecs(X.shape[1]) if is_tried or share == 1 else ():
+            encoded = encode_corpus(spec, Y)
+            if share == 1:
+                found[f"{spec}|{scoring}"] = ndcg(encoded, scoring)
+            if pseudo:
+                found[f"{share}|{spec}|{scoring}"] = pseudo.losses(encoded, scoring, SHARES).astype(np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **found, known=known)
+
+
+def thinned_gains(gains: Doubles) -> Doubles:
+    """Return the expected discounted gains (n_shares, n_queries) of rankings with gains (n_queries, depth).
+
+    Relevant documents are kept, and the others with the probability of each of `SHARES`.
+    """
+    relevant, depth = gains > 0, np.arange(10)
+    above: RowNumbers = np.cumsum(relevant, axis=1) - relevant
+    others, sums = np.arange(gains.shape[1]) - above, []
+    for share in SHARES:
+        kept = binom.pmf(depth, np.arange(gains.shape[1])[:, None], share)
+        discounts = np.array([kept[:, : 10 - rank] @ DISCOUNTS[rank:] for rank in depth])
+        sums.append((np.where(above < 10, discounts[np.minimum(above, 9), others], 0) * gains).sum(axis=1))
+    return np.array(sums)
+
+
+def trials(path: Path) -> Iterator[Trial]:
+    """Yield the trials of a task and a model from their measurements."""
+    task, _, encoder = path.stem.partition("@")
+    with np.load(path) as saved:
+        found = dict(saved)
+    n, reference = int(found["documents"]), found["float32"]
+    names = [name for name in found if name.count("|") == 1]
+    for share in found["known"].tolist():
+        losses = [found[f"{share}|{name}"] for name in names]
+        for name, loss, exponent, variance in zip(names, losses, *fit_exponents(losses), strict=True):
+            ndcg = found[name]
+            retentions = ndcg.mean(axis=1) / reference.mean(axis=1)
+            spread = ((ndcg[-1] - retentions[-1] * reference[-1]) / reference[-1].mean()).std(ddof=1)
+            spec = name.partition("|")[0]
+            predicted = max(predicted_loss(loss[-1].astype(float), Codec(spec)), 0)
+            hazard = -np.log(np.minimum(retentions, 1 - LEAST_LOSS))
+            growth = log(hazard[-1] / hazard[SHARES.index(share)]) / log(1 / share) if share < 1 else 0.0
+            group = (task.partition("-")[0], f"{task}, {encoder}", encoder, spec, share, round(share * n), n)
+            truth = (float(retentions[-1]), float(spread), ndcg.shape[1], growth)
+            yield Trial(*group, predicted, float(exponent), float(variance), *truth)
+
+
+def calibrated(trials: Sequence[Trial]) -> Constants:
+    """Return the constants for a new origin of texts, from the differences between the origins of the trials."""
+    whole = [trial for trial in trials if trial.share == 1]
+    scale = grouped(whole, lambda trial: trial.spread / max(trial.loss, LEAST_LOSS) ** POWER)
+    per_query = max(float(np.quantile(group, SPREAD_QUANTILE)) for group in scale)
+    known = [trial for trial in whole if trial.is_precise]
+    mean, error = new_group(grouped(known, lambda trial: log((1 - trial.retention) / trial.loss)))
+    parts = [trial for trial in trials if trial.share < 1 and trial.is_precise]
+    slope = np.polyfit([trial.exponent for trial in parts], [trial.true_exponent for trial in parts], 1)[0]
+    intercept, spread = new_group(grouped(parts, lambda trial: trial.true_exponent - slope * trial.exponent))
+    interval = RetentionInterval(exp(Z * error + mean), exp(Z * error - mean), per_query)
+    return Constants(interval, GrowthCalibration(intercept, float(slope), spread))
+
+
+def grouped(trials: Sequence[Trial], value: Callable[[Trial], float]) -> list[list[float]]:
+    """Return a value of every trial, by the origin of the trials."""
+    return [[value(each) for each in trials if each.origin == origin] for origin in {each.origin for each in trials}]
+
+
+def new_group(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the mean of a value in a new group, and its error: 90 % of the values are within `Z` errors of the mean.
+
+    The means of the groups differ, and so do the values within a group. With few groups, Student's t is wider than the
+    normal distribution.
+    """
+    means = np.array([np.mean(group) for group in groups])
+    within, between = np.mean([np.var(group) for group in groups]), means.var(ddof=1) * (1 + 1 / len(groups))
+    return float(means.mean()), float(np.sqrt(within + between) * t.ppf(0.95, len(groups) - 1) / Z)
+
+
+def report(trials: Sequence[Trial]) -> Findings:
+    """Return the constants, and the coverage with constants fitted to all other origins and models."""
+    without = {
+        key: calibrated([each for each in trials if each.origin != key[0] and each.encoder != key[1]])
+        for key in {(trial.origin, trial.encoder) for trial in trials}
+    }
+    fitted = {"all": calibrated(trials), "in the code": Constants(CALIBRATED, CALIBRATED_GROWTH)}
+    heading = ["fitted to", "more", "less", "per query", "intercept", "slope", "error"]
+    constants = [[name, *(f"{number:.2f}" for number in values(each))] for name, each in fitted.items()]
+    tables = [Table("constants", "Constants", heading, constants)]
+    kinds: dict[str, Callable[[Trial], str]] = {
+        "share of the corpus": lambda trial: f"{trial.share:g}",
+        "origin": lambda trial: trial.origin,
+        "model": lambda trial: trial.encoder,
+        "codec": lambda trial: split(r"\d", trial.codec)[0],
+        "task and model": lambda trial: trial.case,
+    }
+    columns = ["trials", "judged queries", "very many queries", "width", "measured − predicted"]
+    for title, known in (("from the whole corpus", True), ("from a sixteenth to a half of the corpus", False)):
+        chosen = [trial for trial in trials if (trial.share == 1) == known]
+        for name, key in kinds.items():
+            groups: dict[str, list[list[float]]] = {}
+            for trial in chosen:
+                for group in (key(trial), "all"):
+                    groups.setdefault(group, []).append(tested(trial, without[trial.origin, trial.encoder]))
+            rows = [[group, str(len(found)), *percent(np.mean(found, axis=0))] for group, found in groups.items()]
+            tables.append(Table(name, f"{COVERAGE}; predicted {title}", [name, *columns], rows))
+    return Findings(tables)
+
+
+COVERAGE = (
+    "Coverage of 90 % intervals whose constants were fitted to all other origins and models, for the judged queries "
+    "and for very many queries, both tested with the measured retention; width of the latter, and mean of measured "
+    "less predicted retention, in points"
+)
+
+
+def values(constants: Constants) -> tuple[float, ...]:
+    """Return the numbers of constants."""
+    interval, growth = constants
+    return interval.more, interval.less, interval.per_query, growth.intercept, growth.slope, growth.error
+
+
+def tested(trial: Trial, constants: Constants) -> list[float]:
+    """Return whether the intervals contain the measured retention, the width, and the error of the prediction."""
+    judged, many = constants.forecast(trial, trial.queries), constants.forecast(trial)
+    held = [float(each.low <= trial.retention <= each.high) for each in (judged, many)]
+    return [*held, many.high - many.low, trial.retention - many.retention]
+
+
+def percent(means: Doubles) -> list[str]:
+    """Return the cells of a row."""
+    return [f"{means[0]:.0%}", f"{means[1]:.0%}", f"{100 * means[2]:.1f}", f"{100 * means[3]:+.1f}"]
+
+
+def main(cache: Path, folders: list[Path]) -> None:
+    """Measure every codec on every task and model, and print the tables."""
+    cases = [(folder, vectors.name) for folder in folders for vectors in sorted(folder.glob("vectors/*"))]
+    paths = []
+    for folder, encoder in track(cases, "Cases", len(cases)):
+        paths.append(cache / f"{folder.name}@{encoder}.npz")
+        if not paths[-1].exists():
+            measure(paths[-1], folder, encoder)
+    print(findings_markdown(report([trial for path in paths for trial in trials(path)])))
+
+
+if __name__ == "__main__":
+    typer.run(main)
