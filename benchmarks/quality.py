@@ -25,10 +25,10 @@ import vecsmith
 from vecsmith import EmbeddingSet, Result, VecsmithError
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import measure
-from vecsmith.evaluation.folds import folds
+from vecsmith.evaluation.folds import encode_corpus, folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.translation import FOLDS, cross_translate
-from vecsmith.index import CodeSet
+from vecsmith.index import CodeSet, Index
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
 from vecsmith.retrievers import RetrieverSpecs
@@ -37,6 +37,9 @@ from vecsmith.stores import export_codes
 from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
 from vecsmith.tasks import Task
+from vecsmith.translators import Translator
+from vecsmith.tune.adapter import Comparison as AdapterComparison
+from vecsmith.tune.adapter import tune_adapter
 
 COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
 ALL, TEST = "train+test", "test"
@@ -263,12 +266,59 @@ def _hybrid_cell(result: Result | None) -> str:
     return f"{result.ndcg_at_10:.4f}{weight}"
 
 
+ADAPTERS: Sequence[tuple[str, dict[str, Any]]] = [
+    ("vectors:minilm", {}),
+    ("vectors:minilm", {"loss": "listwise"}),
+    ("vectors:minilm", {"loss": "ranked-list"}),
+    ("vectors:minilm", {"loss": "margin-mse", "teacher": "vectors:mpnet"}),
+    ("vectors:minilm", {"method": "adapter:rank64"}),
+    ("vectors:minilm", {"method": "adapter:mlp256"}),
+    ("vectors:minilm+vectors:wordllama", {}),
+]
+"""Encoders and arguments of `tune_adapter`; the first is measured with all seeds, others with the first."""
+
+
+def adapters(options: Options) -> Findings:
+    """Measure query adapters on tasks with training judgements, and the first one on an index of codes too."""
+    rows = []
+    for task, (encoder, arguments) in product(options.tasks(COLLECTIONS[:2]), ADAPTERS):
+        for seed in options.seed[: None if not arguments and "+" not in encoder else 1]:
+            tuned = tune_adapter(task, encoder, seed=seed, **arguments)
+            cells = {each.name: each for each in tuned.comparisons}
+            groups = [_adapter_cell(cells[name]) for name in ("all", "seen", "unseen")]
+            names = [encoder.replace("vectors:", ""), " ".join(map(str, arguments.values())) or "adapter infonce"]
+            coded = _on_codes(task, encoder, tuned.adapter, seed) if names[1] == "adapter infonce" else ""
+            chosen = f"{tuned.choice.strength:g}, {tuned.choice.check} ({tuned.choice.gain:+.4f})"
+            rows.append([task.name, *names, seed, chosen, *groups, tuned.verdict.label, coded])
+    title = (
+        "nDCG@10 of test queries before → after a query adapter (in brackets p, paired over queries, and the "
+        "popularity baseline). Chosen: strength, check of 20 (gain on held-out training queries, with unseen documents)"
+    )
+    columns = ["task", "encoder", "adapter", "seed", "chosen", "all", "seen", "unseen", "verdict", "trellis48B, all"]
+    return table(title, columns, rows)
+
+
+def _adapter_cell(each: AdapterComparison) -> str:
+    verdict = each.verdict
+    return f"{verdict.baseline:.4f} → {verdict.value:.4f} (p {verdict.p_value:.3f}; {each.popularity:.4f})"
+
+
+def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
+    corpus, queries = vecsmith.embed_task(task, encoder)
+    judged, D = JudgedQueries(task, TEST, queries.ids), corpus.unit[:]
+    encoded = encode_corpus("trellis48B", D, seed=seed, blocks=corpus.blocks)
+    index, Q = Index.from_partitions(encoded.parts, "asymmetric", None, corpus.ids), queries.unit[judged.rows]
+    before, after = (judged.search(index, vectors).mean_ndcg_at_10 for vectors in (Q, adapter.transform(Q)))
+    return f"{before:.4f} → {after:.4f}"
+
+
 EXPERIMENTS: dict[str, Callable[[Options], Findings]] = {
     **{name: partial(compare, comparisons=rows) for name, rows in COMPARISONS.items()},
     "quantizers": quantizers,
     "translators": translators,
     "store-bytes": store_bytes,
     "hybrid": hybrid,
+    "adapters": adapters,
 }
 
 

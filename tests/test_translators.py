@@ -26,7 +26,14 @@ from vecsmith.translators import (
     translator,
 )
 
-SPECS = [*(method.example for method in TRANSLATORS.values()), "linear:rank5", "mlp2x2:cosine", "mlp1:retrieval"]
+SPECS = [
+    *(method.example for method in TRANSLATORS.values()),
+    "linear:rank5",
+    "mlp2x2:cosine",
+    "mlp1:retrieval",
+    "adapter:rank5",
+    "adapter:mlp8",
+]
 
 Vectors = NDArray[np.float32]
 Pair = tuple[Vectors, Vectors]
@@ -41,43 +48,51 @@ def two_spaces(a: int, b: int, n: int = 500, noise: float = 0.05) -> Pair:
     )
 
 
+def spaces(spec: str, a: int, b: int, n: int = 500) -> Pair:
+    """Return two spaces as `two_spaces` does; for an adapter, queries and documents in one space."""
+    X, Y = two_spaces(a, b, n)
+    if not spec.startswith("adapter"):
+        return X, Y
+    return X, normalize(X[:, ::-1] + 2 * X)
+
+
 @pytest.fixture(params=SPECS)
 def spec(request: pytest.FixtureRequest) -> str:
-    if str(request.param).startswith("mlp"):
+    if str(request.param).startswith(("mlp", "adapter")):
         pytest.importorskip("torch")
     return str(request.param)
 
 
 @pytest.mark.parametrize(("a", "b"), [(24, 24), (30, 20), (20, 30)])
 def test_translated_vectors_find_their_own_text(spec: str, a: int, b: int) -> None:
-    X, Y = two_spaces(a, b)
+    X, Y = spaces(spec, a, b)
     fitted = translator(spec)
     assert fitted.fit(X[:400], Y[:400]) is fitted
     Z = fitted.transform(X[400:])
     assert Z.dtype == np.float32
-    assert Z.shape == (100, b)
+    assert Z.shape == (100, Y.shape[1])
     np.testing.assert_allclose(np.linalg.norm(Z, axis=1), 1, atol=1e-5)
     found = (Z @ Y[400:].T).argmax(axis=1) == np.arange(100)
     # a mean alone would find one in a hundred
     assert found.mean() > 0.25
-    assert (fitted.input_dimensions_, fitted.output_dimensions_, fitted.pairs_) == (a, b, 400)
+    assert (fitted.input_dimensions_, fitted.output_dimensions_, fitted.pairs_) == (a, Y.shape[1], 400)
 
 
 def test_same_seed_same_map(spec: str) -> None:
-    X, Y = two_spaces(20, 24, 200)
+    X, Y = spaces(spec, 20, 24, 200)
     first, second = (translator(spec, seed=3).fit(X, Y).transform(X) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_a_vector_is_translated_alike_alone_and_among_others(spec: str) -> None:
-    X, Y = two_spaces(20, 24, 200)
+    X, Y = spaces(spec, 20, 24, 200)
     fitted = translator(spec).fit(X, Y)
     alone = np.vstack([fitted.transform(X[row : row + 1]) for row in range(20)])
     np.testing.assert_allclose(fitted.transform(X)[:20], alone, atol=1e-5)
 
 
 def test_length_is_kept_where_the_target_has_lengths(spec: str) -> None:
-    X, Y = two_spaces(20, 24, 300)
+    X, Y = spaces(spec, 20, 24, 300)
     Y = 5 * Y * np.linspace(0.5, 1.5, 300, dtype=np.float32)[:, None]
     fitted = translator(spec).fit(X, Y)
     assert not fitted.normalised_
@@ -85,7 +100,7 @@ def test_length_is_kept_where_the_target_has_lengths(spec: str) -> None:
 
 
 def test_round_trip_through_disk(spec: str, tmp_path: Path) -> None:
-    X, Y = two_spaces(20, 24, 200)
+    X, Y = spaces(spec, 20, 24, 200)
     fitted = translator(spec, seed=1).fit(X, Y)
     fitted.source, fitted.target = "old", "new"
     fitted.save(tmp_path / "translator")
@@ -97,14 +112,14 @@ def test_round_trip_through_disk(spec: str, tmp_path: Path) -> None:
 
 
 def test_takes_float16_and_unit_views(spec: str) -> None:
-    X, Y = two_spaces(20, 24, 200)
+    X, Y = spaces(spec, 20, 24, 200)
     fitted = translator(spec).fit(X.astype(np.float16), Y)
     view = EmbeddingSet(3 * X).unit
     np.testing.assert_allclose(fitted.transform(view), fitted.transform(X), atol=1e-5)
 
 
 def test_wrong_use_is_one_clear_sentence(spec: str, tmp_path: Path) -> None:
-    X, Y = two_spaces(20, 24, 100)
+    X, Y = spaces(spec, 20, 24, 100)
     unfitted = translator(spec)
     for use in (lambda: unfitted.transform(X), lambda: unfitted.save(tmp_path / "translator")):
         with pytest.raises(VecsmithError, match="not fitted"):
@@ -120,7 +135,7 @@ def test_wrong_use_is_one_clear_sentence(spec: str, tmp_path: Path) -> None:
         translator(spec).fit(broken, Y)
     fitted = translator(spec).fit(X, Y)
     with pytest.raises(VecsmithError, match="takes vectors of 20 dimensions"):
-        fitted.transform(Y)
+        fitted.transform(Y[:, :7])
     with pytest.raises(VecsmithError, match="row 17"):
         fitted.transform(broken)
 
@@ -337,7 +352,7 @@ def test_a_training_that_was_killed_goes_on_and_ends_as_one_that_was_not(
 
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_space_that_is_one_point_is_translated_to_numbers(spec: str, side: str) -> None:
-    X, Y = two_spaces(20, 24, 100)
+    X, Y = spaces(spec, 20, 24, 100)
     (X if side == "source" else Y)[:] = 0.2
     translated = translator(spec).fit(X, Y).transform(two_spaces(20, 24, 100)[0])
     assert np.isfinite(translated).all()

@@ -100,6 +100,8 @@ def translation_hashes(spec: str) -> dict[str, str]:
     """Return the hashes of the vectors that a translator makes, and of its scores' calibration."""
     X, Y = data(500, 24, 4), data(500, 30, 5)
     Y[:, :20] = X[:, :20]
+    if spec.startswith("adapter"):
+        Y = Y[:, :24]
     fitted = translator(spec, seed=1).fit(X[:400], Y[:400])
     return {"translated": digest(fitted.transform(X))}
 

@@ -1,4 +1,4 @@
-"""Tables of advice: the trade-off of codecs of ``fit auto``, and the plan of a switch of models."""
+"""Tables of advice: the trade-off of codecs of ``fit auto``, the plan of a switch of models, a tuned adapter."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,8 @@ from vecsmith.advise.corpus_size import Forecast
 from vecsmith.advise.migration import Plan
 from vecsmith.advise.prediction import Prediction
 from vecsmith.report.findings import Findings, Table
+from vecsmith.training.loop import CHECKS
+from vecsmith.tune import TunedAdapter
 
 EXAMPLE_LENGTH = 80
 """Maximum characters of a document's text in a table."""
@@ -88,3 +90,27 @@ def migration_plan(plan: Plan) -> Findings:
             ),
         ]
     )
+
+
+def adapter_report(tuned: TunedAdapter) -> Table:
+    """Return a table of the quality of an adapter for all test queries, and with and without seen documents."""
+    rows = [
+        [
+            each.name,
+            str(each.queries),
+            f"{each.verdict.baseline:.4f}",
+            f"{each.verdict.value:.4f}",
+            f"{each.verdict.difference:+.4f}",
+            f"{each.verdict.p_value:.4f}",
+            f"{each.popularity:.4f}",
+        ]
+        for each in tuned.comparisons
+    ]
+    choice = tuned.choice
+    title = (
+        f"nDCG@10 of {tuned.adapter.spec}; penalty {choice.strength:g} and stop after {choice.check} of {CHECKS} "
+        f"checks, chosen on {tuned.validated_on}, all with unseen documents ({choice.gain:+.4f}); popularity: weight "
+        f"{tuned.popularity_weight:g}"
+    )
+    columns = ["test queries", "number", "baseline", "adapter", "difference", "p", "popularity"]
+    return Table("adapter", title, columns, rows)

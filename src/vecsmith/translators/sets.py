@@ -178,13 +178,17 @@ def query_encoder(fitted: Translator, searched: Provenance) -> str:
     VecsmithError
         If the documents are known to be of other models.
     """
+    if _maps_all(fitted, searched):
+        return fitted.source
     models = _models(searched)
     models[_place(fitted, searched)] = fitted.source
     return "+".join(models) if all(models) else ""
 
 
 def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> Floats:
-    """Translate queries into the space of the documents; of fused queries, only the block of the new model.
+    """Translate queries into the space of the documents.
+
+    Of fused queries, only the block of the new model is translated, unless the translator is from all the models.
 
     Parameters
     ----------
@@ -205,6 +209,8 @@ def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> F
     VecsmithError
         If the documents are known to be of other models, or the queries have the wrong dimensions.
     """
+    if _maps_all(fitted, searched) and Q.shape[1] == fitted.input_dimensions_:
+        return fitted.transform(Q)
     start = sum(list(searched.blocks.values())[: _place(fitted, searched)])
     rest = sum(searched.blocks.values()) - fitted.output_dimensions_ if searched.blocks else 0
     if Q.shape[1] != rest + fitted.input_dimensions_:
@@ -215,6 +221,12 @@ def translate_queries(fitted: Translator, Q: Vectors, searched: Provenance) -> F
         )
     end = start + fitted.input_dimensions_
     return np.hstack([Q[:, :start], fitted.transform(Q[:, start:end]), Q[:, end:]])
+
+
+def _maps_all(fitted: Translator, searched: Provenance) -> bool:
+    """Return whether a translator maps to the vectors of all fused models, as an adapter of fused vectors does."""
+    fits = len(searched.blocks) > 1 and fitted.output_dimensions_ == sum(searched.blocks.values())
+    return fits and (fitted.target == searched.space or not (fitted.target and searched.space))
 
 
 def _models(searched: Provenance) -> list[str]:

@@ -1,0 +1,267 @@
+"""Tune an adapter of frozen vectors on relevance judgements, and measure it on seen and unseen documents."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vecsmith.array_types import Doubles, Floats, RowMask
+from vecsmith.encoders import EncoderOptions, embed_task
+from vecsmith.errors import VecsmithError, unknown
+from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.metrics import Quality
+from vecsmith.progress import track
+from vecsmith.tasks import Task
+from vecsmith.training import RANKING_LOSSES
+from vecsmith.training.loop import CHECKS
+from vecsmith.translators import translator
+from vecsmith.translators.adapter import Adapter, AdapterTraining
+from vecsmith.tune.data import Fold, TuningData, relevant
+from vecsmith.tune.popularity import Popularity
+from vecsmith.tune.verdict import Verdict
+
+STRENGTHS = (0.0, 1.0)
+"""Candidate strengths of the penalty."""
+SEEN_SHARE = 0.2
+"""Share of seen documents from which the test queries return to the documents of the training queries."""
+Teacher = tuple[Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Settings of highest nDCG@10 on validation queries with unseen documents.
+
+    Attributes
+    ----------
+    strength : float
+        Strength of the penalty.
+    check : int
+        Number of the check, of `CHECKS`, after which training stops; 0 if no adapter was better than none.
+    gain : float
+        Gain of nDCG@10 at this check. It is optimistic, because it is the highest of all.
+    """
+
+    strength: float
+    check: int
+    gain: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean nDCG@10 of a group of test queries.
+
+    Attributes
+    ----------
+    name : str
+        ``all``; ``seen``: a relevant document is relevant to a training query too; ``unseen``: the others.
+    queries : int
+        Number of queries.
+    verdict : Verdict
+        Comparison of the adapter with the vectors before tuning.
+    popularity : float
+        nDCG@10 of the popularity baseline.
+    """
+
+    name: str
+    queries: int
+    verdict: Verdict
+    popularity: float
+
+
+@dataclass(frozen=True)
+class TunedAdapter:
+    """A tuned adapter, its choice, and its measurement.
+
+    Attributes
+    ----------
+    adapter : Adapter
+        The adapter.
+    choice : Choice
+        Chosen strength and number of checks.
+    validated_on : str
+        Description of the validation queries.
+    comparisons : list of Comparison
+        All test queries, then those with and without seen documents, where there are any.
+    seen_share : float
+        Share of the test judgements of relevant documents whose document is relevant to a training query too.
+    popularity_weight : float
+        Chosen weight of the popularity baseline.
+    """
+
+    adapter: Adapter
+    choice: Choice
+    validated_on: str
+    comparisons: list[Comparison]
+    seen_share: float
+    popularity_weight: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on all test queries."""
+        return self.comparisons[0].verdict
+
+    @property
+    def advice(self) -> str:
+        """A sentence that says which group of test queries stands for the user's queries."""
+        share = f"{self.seen_share:.0%} of the relevant test documents are relevant to training queries too"
+        if self.seen_share < SEEN_SHARE:
+            return f"{share}: your queries ask for new documents, so expect the gain of the unseen ones."
+        return (
+            f"{share}: if your users return to the same documents, expect the gain of all queries, otherwise that of "
+            "the unseen ones."
+        )
+
+
+def tune_adapter(
+    task: Task,
+    encoder: str,
+    split: str = "train",
+    test: str = "test",
+    method: str = "adapter",
+    loss: str = "infonce",
+    both: bool = False,
+    teacher: str | None = None,
+    seed: int = 0,
+    options: EncoderOptions | None = None,
+) -> TunedAdapter:
+    """Train an adapter on the judgements of a split, and measure it on another split.
+
+    The strength of the penalty and the number of steps are those of highest nDCG@10 on validation queries whose
+    relevant documents are not relevant to any training query: of the split dev, or of folds of the training queries.
+    The test split is used for the reported figures alone.
+
+    Parameters
+    ----------
+    task : Task
+        The task. Queries that are judged in `test` too are not trained on.
+    encoder : str
+        Spec of the encoder.
+    split, test : str
+        Splits of the judgements to train on and to measure on.
+    method : str
+        Spec of the adapter.
+    loss : str
+        One of `vecsmith.training.RANKING_LOSSES`.
+    both : bool
+        Whether to adapt documents too.
+    teacher : str, optional
+        Spec of another encoder, whose margins the loss ``margin-mse`` imitates.
+    seed : int
+        Seed of the folds and of the batches.
+    options : EncoderOptions, optional
+        Options of the encoders.
+
+    Raises
+    ------
+    VecsmithError
+        If a name is unknown, a split is missing, or there are too few judgements.
+    """
+    adapter = _adapter(method, seed)
+    _check(task, loss, teacher)
+    tested = task.judgements(test)
+    corpus, queries = embed_task(task, encoder, options)
+    data = TuningData(task, split, test, corpus, queries, seed)
+    judged = JudgedQueries(task, test, queries.ids, corpus.ids)
+    Q, D = queries.unit[judged.rows], corpus.unit[:]
+    before = judged.search_exactly(Q, D)
+
+    settings, taught = AdapterTraining(loss, both=both), _teacher(data, teacher, options)
+    choice = choose(data, method, settings, taught)
+    settings = replace(settings, strength=choice.strength)
+    checks = iter(range(CHECKS + 1))
+    if choice.check:
+        # the loss is lowest at the chosen check, so the loop returns its parameters
+        adapter.tune(data.candidates, settings, lambda: abs(next(checks) - choice.check), taught)
+    else:
+        adapter.tune(data.candidates, replace(settings, steps=0), lambda: 0.0, taught)
+    adapter.source = corpus.provenance.space
+    # another name, because adapted queries do not match documents that are not adapted
+    adapter.target = f"{adapter.source} by {method} {adapter.fingerprint[:12]}" if both else adapter.source
+
+    after = judged.search_exactly(adapter.transform(Q), adapter.transform(D) if both else D)
+    everyone = data.validation(np.unique(data.pairs.relevant[:, 0]), both=False)
+    popularity = Popularity.fit(data.pairs, everyone)
+    popular = popularity.quality(judged, Q, D, data.rows)
+    documents = [document for query in before.query_ids for document in sorted(relevant(tested[query]))]
+    return TunedAdapter(
+        adapter,
+        choice,
+        data.validated_on,
+        [
+            Comparison(
+                name,
+                int(group.sum()),
+                Verdict.of(f"nDCG@10 of {group.sum()} queries", before.ndcg_at_10[group], after.ndcg_at_10[group]),
+                float(popular.ndcg_at_10[group].mean()),
+            )
+            for name, group in _groups(before, data)
+        ],
+        float(np.mean([document in data.seen for document in documents])),
+        popularity.weight,
+    )
+
+
+def choose(data: TuningData, method: str, settings: AdapterTraining, teacher: Teacher | None) -> Choice:
+    """Return the strength and the check of highest mean nDCG@10 over the validation queries of all folds."""
+    folds = list(data.folds(settings.both))
+    best = Choice(0.0, 0, 0.0)
+    trials = [(strength, fold) for strength in STRENGTHS for fold in folds]
+    curves = {strength: np.zeros(CHECKS + 1) for strength in STRENGTHS}
+    for strength, fold in track(trials, "Choosing strength and steps", len(trials)):
+        curves[strength] += _curve(_adapter(method, data.seed), fold, replace(settings, strength=strength), teacher)
+    queries = sum(len(fold.validation.queries) for fold in folds)
+    for strength, curve in curves.items():
+        check = int(curve.argmax())
+        gain = float(curve[check] - curve[0]) / queries
+        if gain > best.gain:
+            best = Choice(strength, check, gain)
+    return best
+
+
+def _curve(adapter: Adapter, fold: Fold, settings: AdapterTraining, teacher: Teacher | None) -> Doubles:
+    """Train on a fold and return the sum of nDCG@10 over its validation queries at every check, (CHECKS + 1,)."""
+    curve: list[float] = []
+
+    def check() -> float:
+        curve.append(fold.validation.ndcg(adapter))
+        return -curve[-1]
+
+    adapter.tune(fold.training, settings, check, teacher)
+    return len(fold.validation.queries) * np.array(curve)
+
+
+def _adapter(method: str, seed: int) -> Adapter:
+    adapter = translator(method, seed)
+    if not isinstance(adapter, Adapter):
+        raise VecsmithError(f"{method} translates between two models; give an adapter, {Adapter.usage}.")
+    return adapter
+
+
+def _check(task: Task, loss: str, teacher: str | None) -> None:
+    if loss not in RANKING_LOSSES:
+        raise unknown("loss", loss, RANKING_LOSSES)
+    if RANKING_LOSSES[loss].needs_teacher != (teacher is not None):
+        raise VecsmithError(
+            f"The loss {loss} takes a teacher, so give --teacher ENCODER."
+            if teacher is None
+            else f"The loss {loss} takes no teacher; leave out --teacher, or choose the loss margin-mse."
+        )
+    if task.candidates is not None:
+        raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
+
+
+def _teacher(data: TuningData, encoder: str | None, options: EncoderOptions | None) -> Teacher | None:
+    """Return the unit vectors of the training queries and documents by the teacher."""
+    if encoder is None:
+        return None
+    corpus, queries = embed_task(data.task, encoder, options)
+    row_of = {id_: row for row, id_ in enumerate(queries.ids)}
+    return queries.unit[np.array([row_of[id_] for id_ in data.query_ids], np.int64)], corpus.unit[data.rows]
+
+
+def _groups(measured: Quality, data: TuningData) -> Iterator[tuple[str, RowMask]]:
+    """Yield names and masks of groups of the measured queries that are not empty."""
+    tested = data.task.judgements(data.test)
+    seen = np.array([bool(relevant(tested[query]) & data.seen) for query in measured.query_ids])
+    groups = {"all": np.ones(len(seen), np.bool_), "seen": seen, "unseen": ~seen}
+    yield from ((name, group) for name, group in groups.items() if group.any())
