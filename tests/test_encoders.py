@@ -345,8 +345,8 @@ def test_minilm_equals_the_ready_vectors_of_scifact(minilm, beir):
     task = load_beir(folder)
     encoder = load_encoder(f"st:{minilm}")
     for texts, name, side in ((task.corpus, "corpus", "passage"), (task.queries, "queries", "query")):
-        ready = np.load(folder / "vectors" / "minilm" / f"{name}.npy")[:300]
-        vectors = encoder.encode(texts.texts[:300], side)
+        ready = np.load(folder / "vectors" / "minilm" / f"{name}.npy")[:100]
+        vectors = encoder.encode(texts.texts[:100], side)
         np.testing.assert_allclose(vectors, ready, atol=1e-3)
         assert (vectors * ready).sum(axis=1).min() > 0.9999
 
