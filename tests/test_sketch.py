@@ -35,8 +35,10 @@ def test_scores_equal_the_products_with_decoded_vectors(size: int, vectors: Vect
     trellis = Trellis(size)
     trellis.fit(vectors)
     codes = trellis.encode(vectors)
-    for q in vectors[:5]:
-        np.testing.assert_allclose(trellis.scorer(q)(codes), trellis.decode(codes) @ q, atol=1e-5)
+    rows, estimates = np.arange(len(codes)), np.zeros(len(codes), np.float32)
+    for q, z in zip(vectors[:5], trellis.project(vectors[:5]), strict=True):
+        scores = trellis.score_candidates(z, codes, rows, estimates, len(codes))
+        np.testing.assert_allclose(scores, trellis.decode(codes) @ q, atol=1e-5)
 
 
 @pytest.mark.parametrize("spec", ["trellis8B", "pca30,trellis6B"])

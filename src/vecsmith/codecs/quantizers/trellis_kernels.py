@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from vecsmith.array_types import Codes, Floats
+from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.quantizers.early_termination import next_count
 from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
 BLOCK_CODES = 64
@@ -29,6 +30,8 @@ def compiled(function: Function) -> Function:
     options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "nsz"}}
     return cast("Function", njit(**options)(function))
 
+
+compiled_next_count = compiled(next_count)
 
 @compiled
 def viterbi(
@@ -190,8 +193,11 @@ def reproduce(
 
 
 @compiled
-def scores(
+def score_candidates(
     codes: Codes,
+    candidates: RowNumbers,
+    estimates: Floats,
+    k: int,
     ends: NDArray[np.int64],
     values: NDArray[np.int64],
     numbers: NDArray[np.int64],
@@ -201,43 +207,85 @@ def scores(
     along: Floats,
     score: float,
     norm: float,
-    result: Floats,
-) -> None:
-    """Write (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩) to `result`, where v are the values of bit streams.
+    exact: Floats,
+) -> int:
+    """Write the exact scores of the first m candidates to `exact`, and return m, as `early_termination` does.
 
     Parameters
     ----------
     codes, ends, values, numbers, tables, gains
         As in `reproduce`.
+    candidates : ndarray of shape (c,), int64
+        Positions of the candidates among the codes.
+    estimates : ndarray of shape (c,), float32
+        Their estimated scores, best first.
+    k : int
+        Number of results.
     q, along : ndarray of shape (d,), float32
         The query, and the mean of the vectors, along the components.
     score, norm : float
         Score and squared norm of the mean.
-    result : ndarray of shape (n,), float32
-        Result.
+    exact : ndarray of shape (c,), float32
+        Result: (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩), where v are the values of a code.
     """
+    streams = np.zeros((codes.shape[1] + 1, BLOCK_CODES), np.uint16)
+    scores, norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
+    scored = 0
+    while True:
+        count = compiled_next_count(exact, estimates, scored, k)
+        if count == scored:
+            return scored
+        for start in range(scored, count, BLOCK_CODES):
+            stop = min(start + BLOCK_CODES, count)
+            _read_streams(codes, candidates[start:stop], streams)
+            scores[:], norms[:] = score, norm
+            _add_values(streams, ends, values, numbers, tables, gains, q, along, scores, norms)
+            for row in range(stop - start):
+                exact[start + row] = scores[row] / np.sqrt(max(norms[row], SMALLEST))
+        scored = count
+
+
+@compiled
+def _read_streams(codes: Codes, rows: RowNumbers, streams: NDArray[np.uint16]) -> None:
+    """Write each pair of adjacent bytes of the bit streams to `streams` (bytes + 1, m); a stream is between zeros."""
     n_bytes = codes.shape[1]
-    block_scores, block_norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
-    states = np.empty(BLOCK_CODES, np.int32)
-    columns = np.zeros((n_bytes + 2, BLOCK_CODES), np.int32)  # a byte of zeros before and after each stream
-    for start in range(0, len(codes), BLOCK_CODES):
-        block = codes[start : start + BLOCK_CODES]
-        for row in range(len(block)):
-            for byte in range(n_bytes):
-                columns[1 + byte, row] = block[row, byte]
-        block_scores[:], block_norms[:] = score, norm
-        first = 0
-        for step in range(len(ends)):
-            before, after, shift = columns[ends[step] >> 3], columns[(ends[step] >> 3) + 1], ends[step] & 7
+    for column in range(len(rows)):
+        code, before = codes[rows[column]], np.uint16(0)
+        for byte in range(n_bytes):
+            after = np.uint16(code[byte])
+            streams[byte, column] = before | after << np.uint16(8)
+            before = after
+        streams[n_bytes, column] = before
+
+
+@compiled
+def _add_values(
+    streams: NDArray[np.uint16],
+    ends: NDArray[np.int64],
+    values: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    tables: Floats,
+    gains: Floats,
+    q: Floats,
+    along: Floats,
+    scores: Floats,
+    norms: Floats,
+) -> None:
+    """Add ⟨q, v⟩ to the scores and ⟨2 · along + v, v⟩ to the squared norms (m,) of bit streams."""
+    states, found = np.empty(BLOCK_CODES, np.uint8), np.empty(BLOCK_CODES, np.float32)
+    first = 0
+    for step in range(len(ends)):
+        pairs, shift = streams[ends[step] >> 3], np.uint16(ends[step] & 7)
+        for row in range(BLOCK_CODES):
+            states[row] = np.uint8(pairs[row] >> shift)
+        for value in range(first, first + values[step]):
+            table, gain = tables[numbers[value]], gains[value]
+            weight, twice, square = q[value] * gain, np.float32(2) * along[value] * gain, gain * gain
+            # lookups in a loop of their own: the compiler vectorizes the other loop
             for row in range(BLOCK_CODES):
-                states[row] = (before[row] >> shift | after[row] << (8 - shift)) & 255
-            for value in range(first, first + values[step]):
-                table, gain = tables[numbers[value]], gains[value]
-                weight, twice, square = q[value] * gain, 2 * along[value] * gain, gain * gain
-                for row in range(BLOCK_CODES):
-                    x = table[states[row]]
-                    block_scores[row] += weight * x
-                    block_norms[row] += (twice + square * x) * x
-            first += values[step]
-        for row in range(len(block)):
-            result[start + row] = block_scores[row] / np.sqrt(max(block_norms[row], SMALLEST))
+                found[row] = table[states[row]]
+            for row in range(BLOCK_CODES):
+                x = found[row]
+                scores[row] += weight * x
+                norms[row] += (twice + square * x) * x
+        first += values[step]
