@@ -3,13 +3,12 @@
 from functools import cached_property
 from typing import Any, Protocol
 
-import faiss
 import numpy as np
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
-from vecsmith.codecs.scan import DecodedIndex
+from vecsmith.codecs.scan import DecodedIndex, fast_scan
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
@@ -92,7 +91,7 @@ class SketchIndex(DecodedIndex):
     @cached_property
     def _scan(self) -> Any:
         """FAISS's fast scan of the sketches."""
-        return faiss.IndexPQFastScan(self.product_index())
+        return fast_scan(self.product_index())
 
     def project(self, Q: Floats) -> tuple[Floats, Floats]:
         """Return queries (n, d) in the basis of the quantizer's coordinates (n, e), and in the space of the sketches."""
