@@ -20,6 +20,8 @@ from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
 BLOCK_CODES = 64
 """Codes that are scored at a time, so that a table stays in the CPU cache."""
+BLOCK_VECTORS = 8
+"""Vectors whose bit streams are searched at a time, so that a step's tables are read once for all of them."""
 SMALLEST = np.finfo(np.float32).tiny
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -52,104 +54,104 @@ def viterbi(
         Result: the state after each step.
     """
     n_steps = len(bits)
-    cost, after = np.empty(STATES, np.float32), np.empty(STATES, np.float32)
-    best = np.empty(STATES, np.float32)
-    choices = np.zeros((n_steps, STATES), np.uint8)
-    for row in range(len(Z)):
-        cost[:] = np.inf
-        cost[0] = 0
+    costs = np.empty((BLOCK_VECTORS, STATES), np.float32)
+    added, after = np.empty_like(costs), np.empty_like(costs)
+    choices = np.zeros((n_steps, BLOCK_VECTORS, STATES), np.uint8)
+    for start in range(0, len(Z), BLOCK_VECTORS):
+        block = Z[start : start + BLOCK_VECTORS]
+        costs[:] = np.inf
+        costs[:, 0] = 0
         first, factor = 0, 0
         for step in range(n_steps):
             k, v = bits[step], values[step]
-            table, z = factors[factor : factor + 1 + v], Z[row, first : first + v]
-            if v == 1 and k == 1:
-                _advance_by_one_bit(cost, table, z[0], choices[step], after)
-            elif v == 1 and k == 2:
-                _advance_by_two_bits(cost, table, z[0], choices[step], after)
+            _state_costs(factors[factor : factor + 1 + v], block[:, first : first + v], added)
+            if k == 1:
+                _advance_by_one_bit(costs, added, choices[step], after)
+            elif k == 2:
+                _advance_by_two_bits(costs, added, choices[step], after)
             else:
-                _select(cost, k, best, choices[step])
-                _add_costs(best, table, z, STATES >> k, after)
+                _add_best(costs, added, k, choices[step])
                 for _ in range(k):
-                    cost, after = after, cost
-                    _interleave(cost, after)
-            cost, after = after, cost
+                    _interleave(added, after)
+                    added, after = after, added
+                added, after = after, added
+            costs, after = after, costs
             first, factor = first + v, factor + 1 + v
-        state = np.argmin(cost)
-        for step in range(n_steps - 1, -1, -1):
-            states[row, step] = state
-            lower = state >> bits[step]
-            state = lower + (np.int64(choices[step, lower]) << (STATE_BITS - bits[step]))
+        for row in range(len(block)):
+            state = np.argmin(costs[row])
+            for step in range(n_steps - 1, -1, -1):
+                states[start + row, step] = state
+                lower = state >> bits[step]
+                state = lower + (np.int64(choices[step, row, lower]) << (STATE_BITS - bits[step]))
 
 
 @compiled
-def _advance_by_one_bit(cost: Floats, table: Floats, z: float, choice: NDArray[np.uint8], after: Floats) -> None:
-    """Do `_select`, `_add_costs` and `_interleave` in one loop, which is the most frequent case."""
+def _state_costs(factors: Floats, z: Floats, added: Floats) -> None:
+    """Write the cost f₀ + Σ f_i z_i of every state in a step, for each vector of a block."""
+    for row in range(len(z)):
+        x = z[row, 0]
+        for o in range(STATES):
+            added[row, o] = factors[0, o] + factors[1, o] * x
+        for value in range(1, z.shape[1]):
+            x = z[row, value]
+            for o in range(STATES):
+                added[row, o] += factors[1 + value, o] * x
+
+
+@compiled
+def _advance_by_one_bit(costs: Floats, added: Floats, choices: NDArray[np.uint8], after: Floats) -> None:
+    """Do `_add_best` and `_interleave` in one loop, which is the most frequent case."""
     n = STATES // 2
-    for o in range(n):
-        x, y = cost[o], cost[o + n]
-        choice[o] = np.uint8(y < x)
-        least = min(x, y)
-        after[2 * o] = table[0, o] + table[1, o] * z + least
-        after[2 * o + 1] = table[0, o + n] + table[1, o + n] * z + least
+    for row in range(BLOCK_VECTORS):
+        for o in range(n):
+            x, y = costs[row, o], costs[row, o + n]
+            choices[row, o] = np.uint8(y < x)
+            after[row, 2 * o] = added[row, o] + min(x, y)
+            after[row, 2 * o + 1] = added[row, o + n] + min(x, y)
 
 
 @compiled
-def _advance_by_two_bits(cost: Floats, table: Floats, z: float, choice: NDArray[np.uint8], after: Floats) -> None:
+def _advance_by_two_bits(costs: Floats, added: Floats, choices: NDArray[np.uint8], after: Floats) -> None:
     """Do the same for steps of two bits."""
     n = STATES // 4
-    for o in range(n):
-        choice[o], least = np.uint8(cost[o + n] < cost[o]), min(cost[o], cost[o + n])
-        choice[o], least = np.uint8(2) if cost[o + 2 * n] < least else choice[o], min(least, cost[o + 2 * n])
-        choice[o], least = np.uint8(3) if cost[o + 3 * n] < least else choice[o], min(least, cost[o + 3 * n])
-        after[4 * o] = table[0, o] + table[1, o] * z + least
-        after[4 * o + 1] = table[0, o + n] + table[1, o + n] * z + least
-        after[4 * o + 2] = table[0, o + 2 * n] + table[1, o + 2 * n] * z + least
-        after[4 * o + 3] = table[0, o + 3 * n] + table[1, o + 3 * n] * z + least
-
-
-@compiled
-def _select(cost: Floats, k: int, best: Floats, choice: NDArray[np.uint8]) -> None:
-    """Find the best of the 2ᵏ predecessors of each group of states: its cost, and its highest k bits."""
-    n = len(cost) >> k
-    low, high = cost[:n], cost[n : 2 * n]
-    for o in range(n):
-        choice[o] = np.uint8(high[o] < low[o])
-        best[o] = min(low[o], high[o])
-    for highest in range(2, 1 << k):
-        block = cost[highest * n : (highest + 1) * n]
+    for row in range(BLOCK_VECTORS):
         for o in range(n):
-            choice[o] = np.uint8(highest) if block[o] < best[o] else choice[o]
-            best[o] = min(block[o], best[o])
+            choice, least = np.uint8(costs[row, o + n] < costs[row, o]), min(costs[row, o], costs[row, o + n])
+            choice, least = np.uint8(2) if costs[row, o + 2 * n] < least else choice, min(least, costs[row, o + 2 * n])
+            choice, least = np.uint8(3) if costs[row, o + 3 * n] < least else choice, min(least, costs[row, o + 3 * n])
+            choices[row, o] = choice
+            after[row, 4 * o] = added[row, o] + least
+            after[row, 4 * o + 1] = added[row, o + n] + least
+            after[row, 4 * o + 2] = added[row, o + 2 * n] + least
+            after[row, 4 * o + 3] = added[row, o + 3 * n] + least
 
 
 @compiled
-def _add_costs(best: Floats, factors: Floats, z: Floats, n: int, after: Floats) -> None:
-    """Write best[o] + cost of a step to column b · n + o of `after`."""
-    for first in range(0, len(after), n):
-        part = after[first : first + n]
-        constant, factor, x = factors[0, first : first + n], factors[1, first : first + n], z[0]
-        if len(z) == 1:
+def _add_best(costs: Floats, added: Floats, k: int, choices: NDArray[np.uint8]) -> None:
+    """Add the cost of the best of 2ᵏ predecessors to each group of states, and write its highest k bits."""
+    n, best = STATES >> k, np.empty(STATES, np.float32)
+    for row in range(BLOCK_VECTORS):
+        for o in range(n):
+            choices[row, o] = np.uint8(costs[row, n + o] < costs[row, o])
+            best[o] = min(costs[row, o], costs[row, n + o])
+        for highest in range(2, 1 << k):
             for o in range(n):
-                part[o] = constant[o] + factor[o] * x + best[o]
-        else:
+                cost = costs[row, highest * n + o]
+                choices[row, o] = np.uint8(highest) if cost < best[o] else choices[row, o]
+                best[o] = min(cost, best[o])
+        for first in range(0, STATES, n):
             for o in range(n):
-                part[o] = constant[o] + factor[o] * x
-            for value in range(1, len(z)):
-                factor, x = factors[1 + value, first : first + n], z[value]
-                for o in range(n):
-                    part[o] += factor[o] * x
-            for o in range(n):
-                part[o] += best[o]
+                added[row, first + o] += best[o]
 
 
 @compiled
 def _interleave(array: Floats, result: Floats) -> None:
-    """Interleave the two halves of an array, which moves the highest bit of every index to the lowest place."""
+    """Interleave the two halves of each row, which moves the highest bit of every index to the lowest place."""
     half = STATES // 2
-    low, high = array[:half], array[half:]
-    for o in range(half):
-        result[2 * o] = low[o]
-        result[2 * o + 1] = high[o]
+    for row in range(BLOCK_VECTORS):
+        for o in range(half):
+            result[row, 2 * o] = array[row, o]
+            result[row, 2 * o + 1] = array[row, half + o]
 
 
 @compiled
