@@ -20,7 +20,7 @@ from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
 BLOCK_CODES = 64
 """Codes that are scored at a time, so that a table stays in the CPU cache."""
-BLOCK_VECTORS = 8
+BLOCK_VECTORS = 4
 """Vectors whose bit streams are searched at a time, so that a step's tables are read once for all of them."""
 SMALLEST = np.finfo(np.float32).tiny
 
@@ -64,17 +64,24 @@ def viterbi(
         first, factor = 0, 0
         for step in range(n_steps):
             k, v = bits[step], values[step]
-            _state_costs(factors[factor : factor + 1 + v], block[:, first : first + v], added)
-            if k == 1:
-                _advance_by_one_bit(costs, added, choices[step], after)
-            elif k == 2:
-                _advance_by_two_bits(costs, added, choices[step], after)
-            else:
+            table, z = factors[factor : factor + 1 + v], block[:, first : first + v]
+            if k > 2:
+                _state_costs(table, z, added)
                 _add_best(costs, added, k, choices[step])
                 for _ in range(k):
                     _interleave(added, after)
                     added, after = after, added
                 added, after = after, added
+            else:
+                # the last product is added in the loop over predecessors, which saves a pass
+                partial = table[:1]
+                if v > 1:
+                    _state_costs(table[:v], z[:, : v - 1], added)
+                    partial = added
+                if k == 1:
+                    _advance_by_one_bit(costs, partial, table[v], z[:, v - 1], choices[step], after)
+                else:
+                    _advance_by_two_bits(costs, partial, table[v], z[:, v - 1], choices[step], after)
             costs, after = after, costs
             first, factor = first + v, factor + 1 + v
         for row in range(len(block)):
@@ -99,31 +106,41 @@ def _state_costs(factors: Floats, z: Floats, added: Floats) -> None:
 
 
 @compiled
-def _advance_by_one_bit(costs: Floats, added: Floats, choices: NDArray[np.uint8], after: Floats) -> None:
-    """Do `_add_best` and `_interleave` in one loop, which is the most frequent case."""
+def _advance_by_one_bit(
+    costs: Floats, partial: Floats, factor: Floats, z: Floats, choices: NDArray[np.uint8], after: Floats
+) -> None:
+    """Add the last product f · z to the partial costs of all states, then do `_add_best` and `_interleave` in one loop.
+
+    `partial` (1, S) are costs of all vectors, or (m, S) those of each vector.
+    """
     n = STATES // 2
-    for row in range(BLOCK_VECTORS):
+    for row in range(len(z)):
+        cost, x = partial[min(row, len(partial) - 1)], z[row]
         for o in range(n):
-            x, y = costs[row, o], costs[row, o + n]
-            choices[row, o] = np.uint8(y < x)
-            after[row, 2 * o] = added[row, o] + min(x, y)
-            after[row, 2 * o + 1] = added[row, o + n] + min(x, y)
+            low, high = costs[row, o], costs[row, o + n]
+            choices[row, o] = np.uint8(high < low)
+            least = min(low, high)
+            after[row, 2 * o] = cost[o] + factor[o] * x + least
+            after[row, 2 * o + 1] = cost[o + n] + factor[o + n] * x + least
 
 
 @compiled
-def _advance_by_two_bits(costs: Floats, added: Floats, choices: NDArray[np.uint8], after: Floats) -> None:
+def _advance_by_two_bits(
+    costs: Floats, partial: Floats, factor: Floats, z: Floats, choices: NDArray[np.uint8], after: Floats
+) -> None:
     """Do the same for steps of two bits."""
     n = STATES // 4
-    for row in range(BLOCK_VECTORS):
+    for row in range(len(z)):
+        cost, x = partial[min(row, len(partial) - 1)], z[row]
         for o in range(n):
             choice, least = np.uint8(costs[row, o + n] < costs[row, o]), min(costs[row, o], costs[row, o + n])
             choice, least = np.uint8(2) if costs[row, o + 2 * n] < least else choice, min(least, costs[row, o + 2 * n])
             choice, least = np.uint8(3) if costs[row, o + 3 * n] < least else choice, min(least, costs[row, o + 3 * n])
             choices[row, o] = choice
-            after[row, 4 * o] = added[row, o] + least
-            after[row, 4 * o + 1] = added[row, o + n] + least
-            after[row, 4 * o + 2] = added[row, o + 2 * n] + least
-            after[row, 4 * o + 3] = added[row, o + 3 * n] + least
+            after[row, 4 * o] = cost[o] + factor[o] * x + least
+            after[row, 4 * o + 1] = cost[o + n] + factor[o + n] * x + least
+            after[row, 4 * o + 2] = cost[o + 2 * n] + factor[o + 2 * n] * x + least
+            after[row, 4 * o + 3] = cost[o + 3 * n] + factor[o + 3 * n] * x + least
 
 
 @compiled
