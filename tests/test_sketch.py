@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import vecsmith
 from vecsmith.codecs.quantizers import sketch
+from vecsmith.codecs.quantizers.early_termination import score_candidates
 from vecsmith.codecs.quantizers.trellis import Trellis
 from vecsmith.embeddings import normalize
 from vecsmith.tasks import load_task
@@ -51,6 +52,22 @@ def test_sketches_find_the_best_codes_and_score_them_exactly(spec: str, vectors:
     expected = np.take_along_axis(vectors[:20] @ codec.decode(codes).T, rows, axis=1)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_scoring_stops_early_without_missing_results() -> None:
+    rng = np.random.default_rng(0)
+    for deviation, least in ((0.02, 1), (10, 5000)):
+        exact = rng.standard_normal(5000).astype(np.float32)
+        estimates = exact + rng.normal(0, deviation, 5000).astype(np.float32)
+        candidates = np.argsort(-estimates)
+        scores = score_candidates(lambda rows, exact=exact: exact[rows], candidates, estimates[candidates], 10)
+        assert np.array_equal(scores, exact[candidates[: len(scores)]])
+        assert set(np.argsort(-scores)[:10]) == set(np.argsort(-exact[candidates])[:10])
+        assert len(scores) >= least
+        assert (len(scores) < 1000) == (deviation < 1)  # useless estimates stop nothing
+    every = score_candidates(lambda rows: exact[rows], candidates, estimates[candidates], 5000)
+    assert len(every) == 5000
+    assert len(score_candidates(lambda rows: exact[rows], candidates[:0], estimates[:0], 10)) == 0
 
 
 def test_filters_lists_and_queries_of_zeros(vectors: Vectors, sketched: None) -> None:

@@ -12,6 +12,7 @@ from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
+from vecsmith.codecs.scan import fast_scan
 from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet

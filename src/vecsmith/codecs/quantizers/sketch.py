@@ -38,9 +38,7 @@ class ScoredQuantizer(Protocol):
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, e) in that basis."""
 
-    def score_candidates(
-        self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int
-    ) -> Floats:
+    def score_candidates(self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int) -> Floats:
         """Return the exact scores (m,) of the first m candidates (c,) for a query (e,) in that basis.
 
         `codes` (n, bytes_per_vector) are all codes; `early_termination.score_candidates` describes the other
@@ -94,7 +92,7 @@ class SketchIndex(DecodedIndex):
         return fast_scan(self.product_index())
 
     def project(self, Q: Floats) -> tuple[Floats, Floats]:
-        """Return queries (n, d) in the basis of the quantizer's coordinates (n, e), and in the space of the sketches."""
+        """Return queries (n, d) in the basis of `coordinates` (n, e), and in the space of the sketches."""
         Z = self._quantizer.project(Q)
         return Z, np.ascontiguousarray(self._sketch.project_queries(Z)[0])
 

@@ -145,9 +145,7 @@ class Trellis(ComponentQuantizer):
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
         return SketchIndex(self, codes, self.sketch_bytes)
 
-    def score_candidates(
-        self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int
-    ) -> Floats:
+    def score_candidates(self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int) -> Floats:
         """Return exact scores of the best candidates, as `early_termination.score_candidates`, without decoding codes.
 
         A score is the inner product of a decoded code with a query, whose projection is `z` (e,); see `project`. A

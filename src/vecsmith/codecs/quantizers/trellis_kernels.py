@@ -35,6 +35,7 @@ def compiled(function: Function) -> Function:
 
 compiled_next_count = compiled(next_count)
 
+
 @compiled
 def viterbi(
     Z: Floats, bits: NDArray[np.int64], values: NDArray[np.int64], factors: Floats, states: NDArray[np.uint8]
