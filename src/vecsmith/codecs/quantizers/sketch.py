@@ -66,7 +66,9 @@ class SketchIndex(DecodedIndex):
     sketched = True
 
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
-        super().__init__(quantizer.decode, np.asarray(codes), quantizer.input_dimensions_)
+        codes = np.asarray(codes).view()
+        codes.flags.writeable = False  # as codes in a mapped file are, so that loops are compiled for one kind of array
+        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
         self._quantizer, self._size = quantizer, size
 
     @cached_property
