@@ -110,7 +110,9 @@ class Trellis(ComponentQuantizer):
         return tuple((int(k), int(v)) for k, v in self.steps_)
 
     def _components(self, X: Floats) -> Floats:
-        return np.asarray((X - self.mean_) @ self.components_.T / self.scale_, dtype=np.float32)
+        Z = np.asarray((X - self.mean_) @ self.components_.T, dtype=np.float32)
+        Z /= self.scale_
+        return Z
 
     @property
     def bytes_per_vector(self) -> int:
