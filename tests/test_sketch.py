@@ -102,3 +102,42 @@ def test_sketches_of_real_vectors(spec: str, least: float, beir: Callable[[str],
     codec = vecsmith.codec(spec).fit(corpus)
     codes = codec.encode(corpus)
     assert exhaustive(vecsmith.Index(codec, codes), codec, codes, queries.unit[:200], 10) > least
+
+
+@pytest.fixture
+def stored(tmp_path: Path, vectors: Vectors, sketched: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of codes whose sketches are cached."""
+    monkeypatch.setattr(sketch, "MIN_CACHED_ROWS", len(vectors))
+    vecsmith.Index(vecsmith.codec("trellis8B").fit(vectors), vectors).save(tmp_path / "codes")
+    return tmp_path / "codes"
+
+
+def test_sketches_of_a_folder_are_cached(
+    stored: Path, cache: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, rows = vecsmith.Index.load(stored).search(vectors[:1], 10)
+    (file,) = (cache / "sketches").glob("*.safetensors")
+
+    def fit(*_: object) -> None:
+        raise AssertionError("the sketches are computed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sketch.Hybrid, "fit", fit)
+        again = vecsmith.Index.load(stored).search(vectors[:1], 10)
+        np.testing.assert_array_equal(again[0], scores)
+        np.testing.assert_array_equal(again[1], rows)
+        vecsmith.Index(vecsmith.codec("trellis8B", seed=1).fit(vectors[::-1]), vectors).save(stored)
+        with pytest.raises(AssertionError, match="computed again"):  # other codes have other sketches
+            vecsmith.Index.load(stored).search(vectors[:1], 10)
+    before = file.read_bytes()
+    vecsmith.Index(vecsmith.codec("trellis8B").fit(vectors), vectors).save(stored)
+    for damaged in (before[:100], b"", before[:-1]):
+        file.write_bytes(damaged)
+        np.testing.assert_array_equal(vecsmith.Index.load(stored).search(vectors[:1], 10)[1], rows)
+        assert file.read_bytes() == before
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(stored: Path, cache: Path, vectors: Vectors) -> None:
+    (cache / "sketches").write_text("a file, not a folder")
+    assert vecsmith.Index.load(stored).search(vectors[:1], 1)[1] == 0
+    assert (cache / "sketches").is_file()

@@ -1,6 +1,7 @@
 """Search of codes that FAISS cannot scan: a fast scan of short sketches, then exact scores of the candidates."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
+from vecsmith.codecs.quantizers.sketch_cache import cache_file, read_sketches, write_sketches
 from vecsmith.codecs.scan import DecodedIndex, fast_scan
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
@@ -22,11 +24,14 @@ CANDIDATES_PER_QUERY = 400
 """Expected number of candidates that are scored exactly. With more queries, decoding all codes takes less time."""
 TRAINING_ROWS = 20_000
 """Maximum number of decoded vectors that a sketch is fitted on."""
+MIN_CACHED_ROWS = 100_000
+"""Minimum number of codes whose sketches are cached; fewer are computed in less than a second."""
 
 
 class ScoredQuantizer(Protocol):
     """A quantizer of principal components that scores codes exactly without decoding them."""
 
+    spec: str
     input_dimensions_: int
 
     def decode(self, codes: Codes) -> Floats:
@@ -70,21 +75,40 @@ class SketchIndex(DecodedIndex):
         codes.flags.writeable = False  # as codes in a mapped file are, so that loops are compiled for one kind of array
         super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
         self._quantizer, self._size = quantizer, size
+        self._cache: Path | None = None
+
+    def use_cache(self, content_hash: str) -> None:
+        """Keep the sketches in the cache, and read them from it. The hash identifies the codes and their codec."""
+        if self.ntotal >= MIN_CACHED_ROWS:
+            self._cache = cache_file(content_hash, self._quantizer.spec, self._size)
 
     @cached_property
     def _sketch(self) -> Hybrid:
-        """The sketch quantizer, fitted on a sample of the decoded vectors."""
-        sample = self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]
-        return Hybrid(self._size).fit(self._quantizer.coordinates(sample))
+        """The sketch quantizer, which `product_index` sets too."""
+        return self._sketches()[0]
+
+    def _sketches(self) -> tuple[Hybrid, Codes]:
+        """Return the sketch quantizer, fitted on a sample of the decoded vectors, and the sketches (n, size)."""
+        coordinates = self._quantizer.coordinates
+        if self._cache:
+            cached = read_sketches(self._cache, self.ntotal, self._size, coordinates(self._codes[:1]).shape[1])
+            if cached:
+                return cached
+        sketch = Hybrid(self._size).fit(coordinates(self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]))
+        codes = np.empty((self.ntotal, self._size), np.uint8)
+
+        def fill(block: slice) -> None:
+            codes[block] = sketch.encode(coordinates(self._codes[block]))
+
+        for_each_block(fill, self.ntotal, f"{self.ntotal} sketches of codes")
+        if self._cache:
+            write_sketches(self._cache, sketch, codes)
+        return sketch, codes
 
     def product_index(self) -> Any:
         """Return a FAISS ``IndexPQ`` of the sketches."""
-        codes, sketch = np.empty((self.ntotal, self._size), np.uint8), self._sketch
-
-        def fill(block: slice) -> None:
-            codes[block] = sketch.encode(self._quantizer.coordinates(self._codes[block]))
-
-        for_each_block(fill, self.ntotal, f"{self.ntotal} sketches of codes")
+        sketch, codes = self._sketches()
+        vars(self)["_sketch"] = sketch
         codes.flags.writeable = False  # FAISS then reads the codes in place
         return product_index(codes, sketch.codebooks)
 
@@ -123,8 +147,9 @@ class SketchIndex(DecodedIndex):
         if self.ntotal <= len(Q) * max(CANDIDATES_PER_QUERY, CANDIDATES_PER_RESULT * k):
             # decoding all codes once costs no more than scoring the candidates of every query
             return super().search(Q, k)
+        scan = self._scan  # before `project`, because both need the sketch quantizer, and only this one the sketches
         Z, sketched = self.project(Q)
-        estimates, candidates = self._scan.search(sketched, self.n_candidates(k))
+        estimates, candidates = scan.search(sketched, self.n_candidates(k))
         scores, places = self.rescore(Z, estimates, candidates, k)
         # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
