@@ -339,6 +339,10 @@ def test_the_command_line_makes_and_searches_both(embedded: EmbeddingSet, task: 
     codes = tmp_path / "codes"
     encoded = run("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--lexical", "bm25", "--out", codes)
     assert encoded.exit_code == 0, encoded.output
+    facts = json.loads(run("info", codes, "--json").stdout)
+    assert (facts["codes"], facts["scoring"], facts["lexical"]) == ("binary", "asymmetric", Bm25().spec)
+    assert facts["lexical_bytes"] == sum(file.stat().st_size for file in (codes / "lexical").iterdir()) > 1000
+    assert not {"inverted_lists", "rescore_bytes_per_vector"} & facts.keys()
     query = task.queries.texts[0]
     for options, weight in (((), None), (("--fusion", "convex:0.3"), 0.3)):
         done = run("search", codes, "--query", query, "--hybrid", "bm25", *options, "-k", 5, "--json")

@@ -50,6 +50,8 @@ class CodeSet:
         Row numbers of all-zero vectors, which a search never returns.
     open_lexical : callable or None
         Opens the memory-mapped lexical index of the texts; None if there is none.
+    lexical_spec : str
+        Parameters of the lexical index, as in `Bm25.spec`; empty if there is none.
     """
 
     codec: Codec
@@ -62,9 +64,17 @@ class CodeSet:
     lists: InvertedLists | None = None
     zero_rows: RowNumbers | None = None
     open_lexical: Callable[[], LexicalIndex] | None = None
+    lexical_spec: str = ""
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def rescore_bytes_per_vector(self) -> int:
+        """Bytes per document of `originals`."""
+        # the first axis has a row per document, of a vector or of a code
+        stored: Any = self.originals.codes if isinstance(self.originals, CodedVectors) else self.originals
+        return 0 if stored is None else int(stored.itemsize * stored.shape[1])
 
     @property
     def ids(self) -> StringColumn:
@@ -173,7 +183,8 @@ class CodeSet:
             zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
             provenance = Provenance(**manifest["provenance"])
             lexical = partial(_open_lexical, folder, manifest_version(folder)) if manifest.get(LEXICAL) else None
-            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows, lexical)
+            spec = manifest.get(LEXICAL, "")
+            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows, lexical, spec)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 
