@@ -102,18 +102,18 @@ def measure(path: Path, folder: Path, encoder: str) -> None:
     X, judged = corpus.unit[:], task.judgements(task.present(SPLIT))
     rows = np.array([row for row, id_ in enumerate(queries.ids) if id_ in judged])
     rows = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:MAX_QUERIES])]
-    relevant, Q = [judged[queries.ids[row]] for row in rows], queries.unit[rows]
-    best = [sorted(gains.values(), reverse=True)[:10] for gains in relevant]
+    names, Q, ids = [queries.ids[row] for row in rows], queries.unit[rows], list(corpus.ids)
+    best = [sorted(judged[name].values(), reverse=True)[:10] for name in names]
     ideal = np.array([np.dot(gains, DISCOUNTS[: len(gains)]) for gains in best])
-
-    own = [queries.ids[row] if task.ignore_identical_ids else None for row in rows]
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    relevant = [{row_of[id_]: gain for id_, gain in judged[name].items() if id_ in row_of} for name in names]
+    own = [row_of.get(name) if task.ignore_identical_ids else None for name in names]
 
     def ndcg(encoded: Encoded, scoring: Scoring) -> Doubles:
-        ranked = Index.from_partitions(encoded.parts, scoring, ids=corpus.ids).search(Q, DEPTH + 1)[1]
-        names = [[corpus.ids[row] for row in ranking] for ranking in ranked]
+        ranked = Index.from_partitions(encoded.parts, scoring, ids=ids).search(Q, DEPTH + 1)[1]
         found = [
-            [gains.get(id_, 0) for id_ in ranking if id_ != itself][:DEPTH]
-            for gains, ranking, itself in zip(relevant, names, own, strict=True)
+            [gains.get(row, 0) for row in ranking if row != itself][:DEPTH]
+            for gains, ranking, itself in zip(relevant, ranked.tolist(), own, strict=True)
         ]
         return np.asarray(thinned_gains(np.array(found, float)) / ideal)
 
