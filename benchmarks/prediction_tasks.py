@@ -92,7 +92,8 @@ def wordnet_kinds(debian: Path) -> Triple:
 def dictionary(debian: Path, name: str) -> Triple:
     """Return the task: find an entry of a dictionary by its headword."""
     folder = debian / "usr/share/dictd"
-    content, entries = gzip.decompress((folder / f"{name}.dict.dz").read_bytes()), {}
+    content = gzip.decompress((folder / f"{name}.dict.dz").read_bytes())
+    entries: dict[str, tuple[str, str]] = {}
     for line in (folder / f"{name}.index").read_text(encoding="utf-8").splitlines():
         headword, *numbers = line.split("\t")
         start, length = (sum(DIGITS.index(d) * 64**i for i, d in enumerate(reversed(each))) for each in numbers[:2])
