@@ -85,7 +85,7 @@ class Reranker(Retriever):
 class TextScorer(Scorer):
     """Scores the candidates of queries by their texts.
 
-    Each query is scored by itself, so that its scores do not depend on the other queries. Equal texts are scored once.
+    Queries are scored one at a time, so that a score does not depend on the batch. Equal texts are scored once.
 
     Parameters
     ----------
