@@ -10,7 +10,7 @@ Measurements are kept in CACHE; delete it after a change of codecs or tasks. Cop
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import exp, inf, log
+from math import exp, inf, log, sqrt
 from pathlib import Path
 from re import split
 from typing import Any, NamedTuple
@@ -69,9 +69,22 @@ class Trial(NamedTuple):
     true_exponent: float
 
     @property
+    def error(self) -> float:
+        """Standard error of the measured retention."""
+        return self.spread / sqrt(self.queries)
+
+    @property
     def is_precise(self) -> bool:
-        """Whether the measured loss is four times its standard error."""
-        return bool(min(1 - self.retention, self.loss) > max(4 * self.spread / self.queries**0.5, 0.01))
+        """Whether the predicted loss is four times the standard error of the measured one.
+
+        A condition on the measured loss would leave out the codecs that lose much less than predicted.
+        """
+        return self.loss > max(4 * self.error, 0.01)
+
+    @property
+    def ratio(self) -> float:
+        """Logarithm of measured over predicted loss; a loss below its standard error has no meaningful logarithm."""
+        return log(max(1 - self.retention, self.error) / self.loss)
 
 
 class Constants(NamedTuple):
@@ -180,8 +193,8 @@ def calibrated(trials: Sequence[Trial]) -> Constants:
     spreads = [[each.spread / max(each.loss, LEAST_LOSS) ** POWER for each in group] for group in by_origin.values()]
     per_query = max(float(np.quantile(group, SPREAD_QUANTILE)) for group in spreads)
     known = [trial for trial in whole if trial.is_precise]
-    mean, width = tolerance(known, lambda trial: log((1 - trial.retention) / trial.loss))
-    parts = [trial for trial in trials if trial.share < 1 and trial.is_precise]
+    mean, width = tolerance(known, lambda trial: trial.ratio)
+    parts = [each for each in trials if each.share < 1 and each.is_precise and 1 - each.retention > 4 * each.error]
     slope = np.polyfit([trial.exponent for trial in parts], [trial.true_exponent for trial in parts], 1)[0]
     intercept, spread = tolerance(parts, lambda trial: trial.true_exponent - slope * trial.exponent)
     interval = RetentionInterval(exp(width + mean), exp(width - mean), per_query)
