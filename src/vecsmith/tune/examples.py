@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vecsmith.embeddings.columns import listed as listed_columns
 from vecsmith.errors import VecsmithError, require
 from vecsmith.evaluation.judged_pairs import TEST
 from vecsmith.files import fingerprint
@@ -247,9 +248,8 @@ def kind_of(names: Sequence[str]) -> Kind:
         if first == set(columns) and (len(first) == len(names) or kind == "triplets"):
             return kind
     known = "; ".join(", ".join(columns) for columns in COLUMNS.values())
-    raise VecsmithError(
-        f"Training examples cannot have the columns {listed_columns(names) if names else ''}; the columns of a kind are: {known}."
-    )
+    given = listed_columns(names) if names else "no name"
+    raise VecsmithError(f"Training examples cannot have columns of {given}; the columns of a kind are: {known}.")
 
 
 def listed(counts: Mapping[str, int]) -> str:
