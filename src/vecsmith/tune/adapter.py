@@ -107,8 +107,8 @@ class TunedAdapter:
         if self.seen_share < SEEN_SHARE:
             return f"{share}: your queries ask for new documents, so expect the gain of the unseen ones."
         return (
-            f"{share}: if your users return to the same documents, expect the gain of all queries, otherwise that of "
-            "the unseen ones."
+            f"{share}: if your users return to the same documents, expect the gain of all queries, otherwise the "
+            "gain of the unseen ones."
         )
 
 
@@ -126,8 +126,8 @@ def tune_adapter(
 ) -> TunedAdapter:
     """Train an adapter on the judgements of a split, and measure it on another split.
 
-    The strength of the penalty and the number of steps are those of highest nDCG@10 on validation queries whose
-    relevant documents are not relevant to any training query: of the split dev, or of folds of the training queries.
+    The strength of the penalty and the number of steps are chosen by nDCG@10 on validation queries whose relevant
+    documents are not relevant to any training query: of the split dev, or of folds of the training queries.
     The test split is used for the reported figures alone.
 
     Parameters
