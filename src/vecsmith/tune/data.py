@@ -103,8 +103,15 @@ class TuningData:
 
     @cached_property
     def seen(self) -> set[str]:
-        """Ids of the documents that are relevant to training queries."""
+        """Ids of the documents that are relevant to training queries; empty without training judgements."""
+        if not self.is_judged:
+            return set()
         return {self.corpus.ids[row] for row in self.rows[np.unique(self.pairs.relevant[:, 1])]}
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are training judgements."""
+        return all(name in self.task.qrels for name in self.split.split("+"))
 
     @property
     def validated_on(self) -> str:
