@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from vecsmith.encoders import EncoderOptions, api, load_encoder
+from vecsmith.encoders import EncoderOptions, endpoint, load_encoder
 from vecsmith.errors import VecsmithError
 
 KEY = "sk-loopback-0123456789"
@@ -99,7 +99,7 @@ def hangs_up(handler: Handler, request: dict) -> None:
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(api, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(endpoint, "BACKOFF_SECONDS", 0.001)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with Server() as server:
@@ -181,7 +181,7 @@ def test_429_is_tried_again_after_the_pause_that_the_server_asks_for(server):
 
 @pytest.mark.parametrize("retry_after", ["86400", "soon", "-3", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_a_senseless_pause_does_not_stop_the_work(server, monkeypatch, retry_after):
-    monkeypatch.setattr(api, "MAX_RETRY_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(endpoint, "MAX_RETRY_AFTER_SECONDS", 0.05)
     server.faults = [fails(429, Retry_After=retry_after)]
     np.testing.assert_allclose(encode(), expected(TEXTS), atol=1e-6)
 
@@ -194,7 +194,7 @@ def test_passing_faults_are_tried_again(server, fault):
 
 
 def test_pauses_grow(server, monkeypatch):
-    monkeypatch.setattr(api, "BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(endpoint, "BACKOFF_SECONDS", 0.1)
     server.faults = [fails(503)] * 4
     encode()
     pauses = np.diff([request["at"] for request in server.requests])
@@ -208,7 +208,7 @@ def test_a_lasting_fault_ends_with_the_servers_own_message(server, status):
         VecsmithError, match=rf"answers {status} .*\(the model is overloaded\); run the command again later"
     ):
         encode()
-    assert len(server.requests) == api.RETRIES + 1
+    assert len(server.requests) == endpoint.RETRIES + 1
 
 
 @pytest.mark.parametrize("fault", [hangs_up, breaks_off])

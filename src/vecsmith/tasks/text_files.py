@@ -145,6 +145,7 @@ def _choose_columns(table: Table, text_column: str | None, id_column: str | None
 def _take(table: Table, ids: str | None, text: str, title: str | None, notes: tuple[str, ...] = ()) -> Texts:
     """Return the texts in the given columns, whose values must be strings."""
     texts = [_check(table, text, row, value, (str,)) for row, value in enumerate(table.column(text))]
+    titles: list[str] | None = None
     if title is not None:
         titles = [_check(table, title, row, value or "", (str,)) for row, value in enumerate(table.column(title))]
         texts = [f"{first} {second}".strip() for first, second in zip(titles, texts, strict=True)]
@@ -152,7 +153,7 @@ def _take(table: Table, ids: str | None, text: str, title: str | None, notes: tu
         names = [str(row) for row in range(len(texts))]
     else:
         names = [_check(table, ids, row, value, (str, int)) for row, value in enumerate(table.column(ids))]
-    return Texts(names, texts, str(table.path), notes)
+    return Texts(names, texts, str(table.path), notes, titles)
 
 
 def _check(table: Table, column: str, row: int, value: object, types: tuple[type, ...]) -> str:

@@ -1,0 +1,151 @@
+"""Hard negatives: documents that rank high for a query, but are not relevant to it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vecsmith.codecs import codec
+from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
+from vecsmith.errors import VecsmithError
+from vecsmith.index import Index
+from vecsmith.index.bm25 import Bm25
+from vecsmith.retrievers import IndexRetriever, LexicalRetriever, Retriever
+from vecsmith.retrievers.stages import cached_lexical_index
+from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors, VectorSource
+from vecsmith.tasks import Task, Texts
+from vecsmith.tune.examples import TrainingExamples
+from vecsmith.tune.generation import normal
+
+CANDIDATES = 100
+"""Documents per query among which negatives are sought, besides the relevant ones."""
+
+RelevantTexts = Mapping[str, set[str]]
+"""Texts that must not be negatives of a query, by the query's text; in the form of `normal`."""
+
+
+def retriever_of(
+    spec: str, corpus: Texts, task: Task | None = None, options: EncoderOptions | None = None
+) -> Retriever:
+    """Return BM25, or an exact search with the vectors of an encoder, over a corpus.
+
+    Parameters
+    ----------
+    spec : str
+        Spec of BM25, such as ``bm25`` (see `Bm25`), or of an encoder. Vectors are cached.
+    corpus : Texts
+        The documents.
+    task : Task, optional
+        The task of precomputed vectors, ``vectors:NAME``, whose corpus and queries they are.
+    options : EncoderOptions, optional
+        Options of the encoder.
+
+    Raises
+    ------
+    VecsmithError
+        If the spec is unknown, or names precomputed vectors and there is no task.
+    """
+    if spec.partition(":")[0] == "bm25":
+        return LexicalRetriever(cached_lexical_index(corpus, Bm25.parse(spec)))
+    source: VectorSource
+    if task is not None and spec.startswith("vectors:"):
+        source = PrecomputedVectors(*embed_task(task, spec, options))
+    else:
+        source = EncoderVectors(load_encoder(spec, options))
+    vectors = source.embed(corpus, "passage")
+    return IndexRetriever(Index(codec("float32").fit(vectors), vectors), source.embed_queries)
+
+
+def mine_negatives(
+    pairs: TrainingExamples,
+    corpus: Sequence[str],
+    retriever: Retriever,
+    count: int = 1,
+    margin: float | None = None,
+    relevant: RelevantTexts | None = None,
+) -> TrainingExamples:
+    """Add the first documents of a retriever that are not relevant to a query as its negatives.
+
+    The margin is the relative margin of `sentence_transformers.util.mine_hard_negatives`, which only mines with its own
+    models: a negative scores at most p − margin · |p|, where p is the lowest score of the query's positives. A document
+    with the text of the query or of a relevant document is never a negative.
+
+    Parameters
+    ----------
+    pairs : TrainingExamples
+        Pairs. All positives of equal queries are relevant.
+    corpus : sequence of str
+        Texts of the documents, row by row.
+    retriever : Retriever
+        A retriever of the documents.
+    count : int
+        Negatives per pair. Pairs with fewer negatives are left out.
+    margin : float, optional
+        The relative margin; any score is allowed by default.
+    relevant : mapping of str to set of str, optional
+        Further relevant texts (see `RelevantTexts`).
+
+    Returns
+    -------
+    TrainingExamples
+        Triplets with `count` negatives.
+
+    Raises
+    ------
+    VecsmithError
+        If `pairs` has another kind, `count` is less than 1, the margin is not from 0 to 1, or no pair is left.
+
+    References
+    ----------
+    Moreira et al. 2024, NV-Retriever: improving text embedding models with effective hard-negative mining,
+    https://arxiv.org/abs/2407.15831
+    """
+    if pairs.kind != "pairs":
+        raise VecsmithError(f"Negatives are mined for pairs, not for {pairs.kind}; give pairs.")
+    if count < 1:
+        raise VecsmithError(f"The number of negatives must be at least 1, not {count}.")
+    if margin is not None and not 0 <= margin < 1:
+        raise VecsmithError(f"The margin must be from 0 to 1, not {margin:g}.")
+    positives = defaultdict[str, dict[str, None]](dict)
+    for pair in pairs:
+        positives[pair["query"]][normal(pair["positive"])] = None
+    queries = list(positives)
+    texts = [normal(text) for text in corpus]
+    depth = CANDIDATES + count + max(map(len, positives.values()))
+    scores, rows = retriever.search(queries, depth)
+    negatives: dict[str, list[str]] = {}
+    for query, own_scores, own_rows in zip(queries, scores, rows[:, :].tolist(), strict=True):
+        ranked = [(row, score) for row, score in zip(own_rows, own_scores.tolist(), strict=True) if row >= 0]
+        limit = _limit({texts[row]: score for row, score in ranked}, positives[query], margin)
+        excluded = {normal(query), "", *positives[query], *(relevant or {}).get(normal(query), ())}
+        chosen: dict[str, str] = {}
+        for row, score in ranked:
+            if score <= limit and texts[row] not in excluded:
+                chosen.setdefault(texts[row], corpus[row])
+        negatives[query] = list(chosen.values())[:count]
+    return _with_negatives(pairs, negatives, count, margin)
+
+
+def _limit(score_of: Mapping[str, float], positives: Mapping[str, None], margin: float | None) -> float:
+    """Return the highest score of a negative.
+
+    A positive that is not among the candidates scores below all of them, so no candidate keeps the margin.
+    """
+    if margin is None:
+        return np.inf
+    lowest = min(score_of.get(text, -np.inf) for text in positives)
+    return lowest - margin * abs(lowest) if np.isfinite(lowest) else -np.inf
+
+
+def _with_negatives(
+    pairs: TrainingExamples, negatives: Mapping[str, Sequence[str]], count: int, margin: float | None
+) -> TrainingExamples:
+    kept = [pair for pair in pairs if len(negatives[pair["query"]]) == count]
+    reason = "pair without enough negatives" + ("" if margin is None else f" within the margin {margin:g}")
+    left_out = Counter(pairs.counts) + Counter({reason: len(pairs) - len(kept)})
+    columns: dict[str, Any] = {name: [pair[name] for pair in kept] for name in ("query", "positive")}
+    for number in range(count):
+        name = "negative" if number == 0 else f"negative_{number + 1}"
+        columns[name] = [negatives[pair["query"]][number] for pair in kept]
+    return TrainingExamples.from_columns(columns, pairs.provenance, left_out)
