@@ -13,7 +13,7 @@ from vecsmith.training import RANKING_LOSSES
 from vecsmith.training.loop import CHECKS
 from vecsmith.translators import translator
 from vecsmith.translators.adapter import Adapter, AdapterTraining
-from vecsmith.tune.comparison import Baseline, Tuned
+from vecsmith.tune.comparison import FLOAT, Baseline, Tuned
 from vecsmith.tune.data import Fold, TuningData
 
 STRENGTHS = (0.0, 1.0)
@@ -120,15 +120,13 @@ def tune_adapter(
     adapter.target = f"{adapter.source} by {method} {adapter.fingerprint[:12]}" if both else adapter.source
 
     documents = adapter.transform(before.documents) if both else before.documents
-    after = before.judged.search_exactly(adapter.transform(before.queries), documents)
-    weight, popular = before.popularity()
     return TunedAdapter(
         adapter=adapter,
         choice=choice,
         validated_on=data.validated_on,
-        comparisons=before.compare(after, popular),
+        comparisons=before.compare(adapter.transform(before.queries), documents)[FLOAT],
         seen_share=before.seen_share,
-        popularity_weight=weight,
+        popularity_weight=before.popularity[0],
     )
 
 

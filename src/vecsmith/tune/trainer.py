@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from vecsmith.files import write_text
 from vecsmith.progress import losses
@@ -51,7 +52,9 @@ class Stage:
     seed : int
         Seed of batches and dropout.
     validate : callable or None
-        Returns the nDCG@10 of the present model; None to keep the last model.
+        Takes a step and returns the nDCG@10 of the model at this step; None to keep the last model.
+    before : float or None
+        nDCG@10 before tuning; None without validation.
     """
 
     name: str
@@ -63,16 +66,14 @@ class Stage:
     folder: Path
     log: Path
     seed: int
-    validate: Callable[[], float] | None
+    validate: Callable[[int], float] | None
+    before: float | None = None
 
     def train(self) -> "Trained":
         """Train the model, from the last checkpoint in the folder if there is one, and keep the best check.
 
-        The best check is the one of highest nDCG@10. If none is better than the model before training, that model is
-        kept, and `step` is 0.
+        The best check is the one of highest nDCG@10.
         """
-        before = self._before()
-        start = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         last = _last_checkpoint(self.folder)
         trainer = _Trainer(
             self.model,
@@ -85,39 +86,29 @@ class Stage:
             trainer.remove_callback(callback)
         done = 0 if last is None else int(last.name.rpartition("-")[2])
         _cut(self.log, self.name, done)
-        description = f"Training with {self.name}" + (f" from step {done}" if done else "")
-        with losses(description, self.preset.steps - done) as report:
-            trainer.add_callback(_Log(self.name, self.log, report))
-            trainer.add_callback(_Steps(self.loss))
-            trainer.train(resume_from_checkpoint=None if last is None else str(last))
-        best, gain = self.preset.steps, 0.0
-        if before is not None:
-            highest = trainer.state.best_metric or 0.0
-            best, gain = int(trainer.state.best_global_step or 0), float(highest) - before
-            if gain <= 0:
-                best, gain = 0, 0.0
-                self.model.load_state_dict(start)
+        if last is not None and done == self.preset.steps:
+            # the trainer would make another step
+            trainer.state = TrainerState.load_from_json(str(last / TRAINER_STATE_NAME))
+            trainer._load_from_checkpoint(trainer.state.best_model_checkpoint or str(last))
+        else:
+            description = f"Training with {self.name}" + (f" from step {done}" if done else "")
+            with losses(description, self.preset.steps - done) as report:
+                trainer.add_callback(_Log(self.name, self.log, report))
+                trainer.add_callback(_Steps(self.loss))
+                trainer.train(resume_from_checkpoint=None if last is None else str(last))
         self.model.eval()
-        return Trained(best, gain)
-
-    def _before(self) -> float | None:
-        """Return the nDCG@10 of the model before training, measured once."""
-        if self.validate is None:
-            return None
-        file = self.folder / "before.json"
-        if not file.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_text(file, json.dumps({METRIC: self.validate()}))
-        return float(json.loads(file.read_text(encoding="utf-8"))[METRIC])
+        if self.before is None:
+            return Trained(self.preset.steps, 0.0)
+        gain = float(trainer.state.best_metric) - self.before
+        return Trained(int(trainer.state.best_global_step), gain) if gain > 0 else Trained(0, 0.0)
 
     def _arguments(self) -> Any:
         preset, on_gpu = self.preset, torch.cuda.is_available()
-        interval = max(1, preset.steps // preset.checks)
         checked: dict[str, Any] = {}
         if self.validate is not None:
             checked = {
                 "eval_strategy": "steps",
-                "eval_steps": interval,
+                "eval_steps": preset.interval,
                 "load_best_model_at_end": True,
                 "metric_for_best_model": METRIC,
                 "greater_is_better": True,
@@ -136,7 +127,7 @@ class Stage:
             bf16=on_gpu and torch.cuda.is_bf16_supported(),
             dataloader_pin_memory=on_gpu,
             save_strategy="steps",
-            save_steps=interval,
+            save_steps=preset.interval,
             save_total_limit=2,
             logging_steps=1,
             disable_tqdm=True,
@@ -152,7 +143,7 @@ class Trained:
     Attributes
     ----------
     step : int
-        Steps of the kept model; 0 if no check was better than the model before training.
+        Steps of the kept model; 0 if no check was better than the model before tuning.
     gain : float
         Gain of nDCG@10 on the validation queries at this step; it is optimistic, because it is the highest of all
         checks.
@@ -188,15 +179,15 @@ class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]  # sentence-tr
 class _Validation(BaseEvaluator):  # type: ignore[misc]  # sentence-transformers is not typed here
     """An evaluator that returns the nDCG@10 of the validation queries."""
 
-    def __init__(self, validate: Callable[[], float]) -> None:
+    def __init__(self, validate: Callable[[int], float]) -> None:
         super().__init__()
         self.validate, self.primary_metric = validate, METRIC
 
     def __call__(self, model: Any, output_path: object = None, epoch: float = -1, steps: int = -1) -> dict[str, float]:
-        return {METRIC: self.validate()}
+        return {METRIC: self.validate(steps)}
 
 
-class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+class _Steps(TrainerCallback):
     """Tells a loss each step, and marks complete checkpoints."""
 
     def __init__(self, loss: Any) -> None:
@@ -210,14 +201,15 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers is not type
         write_text(Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE, "")
 
 
-class _Log(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+class _Log(TrainerCallback):
     """Writes losses and checks to a file, and reports them as progress."""
 
     def __init__(self, name: str, file: Path, report: Callable[..., None]) -> None:
         self.name, self.file, self.report = name, file, report
         self.checked: float | None = None
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        logs = given["logs"]
         known = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "gradient_norm"}
         line = {ours: logs[theirs] for theirs, ours in known.items() if theirs in logs}
         if f"eval_{METRIC}" in logs:
@@ -237,7 +229,8 @@ def _cut(log: Path, name: str, step: int) -> None:
     lines = log.read_text(encoding="utf-8").splitlines()
     kept = []
     for line in lines:
-        entry = json.loads(line) if line.endswith("}") else {"recipe": name, "step": step + 1}
+        # a kill may have cut the last line
+        entry: dict[str, Any] = json.loads(line) if line.endswith("}") else {"recipe": name, "step": step + 1}
         if entry["recipe"] != name or entry["step"] <= step:
             kept.append(f"{line}\n")
     write_text(log, "".join(kept))
@@ -258,5 +251,3 @@ def _loggers() -> list[str]:
     """Return the loggers that are installed; Weights & Biases also needs a key, because it uploads the log."""
     found = ["tensorboard"] if find_spec("tensorboard") else []
     return [*found, "wandb"] if find_spec("wandb") and os.environ.get("WANDB_API_KEY") else found
-
-

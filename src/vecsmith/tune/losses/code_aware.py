@@ -1,6 +1,7 @@
 """Code-aware training: a loss is also computed on documents that a codec has encoded and decoded."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,7 +33,7 @@ class TrainedCodes:
     texts : sequence of str
         Sample of documents.
     preset : Preset
-        Schedule of the weight, and number of checks; the codec is fitted again at each of them.
+        Schedule of the weight, and interval of the checks, at each of which the codec is fitted again.
     seed : int
         Seed of the codec.
     """
@@ -46,15 +47,18 @@ class TrainedCodes:
         self._fitted_at = -1
 
     def begin(self, step: int) -> None:
-        """Set the weight of a step, and fit the codec where it is due."""
+        """Set the weight of a step, and fit the codec at a check."""
         preset = self.preset
         done, rise = step / preset.steps, max(preset.code_full - preset.code_start, 1e-9)
         self.weight = preset.code_weight * min(max((done - preset.code_start) / rise, 0.0), 1.0)
-        # at a step of a checkpoint, so that a resumed training fits the same codec
-        interval = max(1, preset.steps // preset.checks)
-        due = step - step % interval
-        if self.weight > 0 and due != self._fitted_at:
-            self.codec, self._fitted_at = Codec(self.spec, self.seed).fit(self.embed(self.texts)), due
+        # a resumed training starts at a check, and fits the same codec
+        self.fit(step - step % preset.interval)
+
+    def fit(self, step: int) -> Codec:
+        """Return the codec of the model at a step, which is fitted once."""
+        if self.codec is None or step != self._fitted_at:
+            self.codec, self._fitted_at = Codec(self.spec, self.seed).fit(self.embed(self.texts)), step
+        return self.codec
 
     def __call__(self, x: "Tensor") -> "Tensor":
         """Return decoded unit vectors (n, d) with the gradient of the vectors themselves (straight-through).
@@ -113,7 +117,8 @@ class CodeAwareLoss(torch.nn.Module):
         try:
             loss = (1 - self.codes.weight) * self.floats(features, labels)
             passes.replay()
-            return loss + self.codes.weight * self.base(features, labels)
+            loss += self.codes.weight * self.base(features, labels)
+            return loss
         finally:
             self.model.forward = original
 
@@ -135,8 +140,9 @@ class CodeAwareLoss(torch.nn.Module):
                 leaves = [[each.detach().requires_grad_() for each in column] for column in view]
                 loss = loss.to(leaves[0][0]) + share * function(leaves, *more, **options)
                 if torch.is_grad_enabled():
-                    for given, leaf in zip(sum(view, []), sum(leaves, []), strict=True):
-                        given.backward(share * leaf.grad)
+                    for given, leaf in zip(chain(*view), chain(*leaves), strict=True):
+                        assert leaf.grad is not None
+                        given.backward(share * leaf.grad)  # type: ignore[no-untyped-call]
             return loss
 
         return calculate_loss

@@ -60,8 +60,13 @@ class Preset:
     code_weight: float = 0.5
     code_documents: int = 1000
 
+    @property
+    def interval(self) -> int:
+        """Steps between checks."""
+        return max(1, self.steps // self.checks)
+
     def checked(self) -> "Preset":
-        """Return the preset after checking its numbers.
+        """Return the preset after checking its numbers; there is a check at most at every step.
 
         Raises
         ------
