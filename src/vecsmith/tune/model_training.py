@@ -150,7 +150,8 @@ class ModelTraining:
         is_last: bool,
     ) -> Stage:
         codes = self._codes(preset) if is_last else None
-        dataset = examples.dataset
+        # the trainer knows numbers by the names of their columns
+        dataset = examples.dataset.rename_columns({"margin": "label"} if examples.kind == "margins" else {})
         if self.frozen is None:
             loss = self._loss(recipe, preset, examples, codes, is_last)
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vecsmith.codecs import codec
+from vecsmith.codecs import Codec
 from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.index import Index
@@ -54,7 +54,7 @@ def retriever_of(
     else:
         source = EncoderVectors(load_encoder(spec, options))
     vectors = source.embed(corpus, "passage")
-    return IndexRetriever(Index(codec("float32").fit(vectors), vectors), source.embed_queries)
+    return IndexRetriever(Index(Codec("float32").fit(vectors), vectors), source.embed_queries)
 
 
 def mine_negatives(

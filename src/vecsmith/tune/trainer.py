@@ -82,8 +82,7 @@ class Stage:
             loss=self.loss,
             evaluator=None if self.validate is None else _Validation(self.validate),
         )
-        for callback in (PrinterCallback, trainer.model_card_callback_class):
-            trainer.remove_callback(callback)
+        trainer.remove_callback(PrinterCallback)
         done = 0 if last is None else int(last.name.rpartition("-")[2])
         _cut(self.log, self.name, done)
         if last is not None and done == self.preset.steps:
@@ -154,7 +153,10 @@ class Trained:
 
 
 class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]  # sentence-transformers is not typed here
-    """The trainer of sentence-transformers, whose checkpoints also have the parameters of the loss."""
+    """The trainer of sentence-transformers, whose checkpoints also have the parameters of the loss, and no model card."""
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        pass
 
     def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
         folder = output_dir or self.args.output_dir
