@@ -1,7 +1,6 @@
 """Tuning on judgements: losses, candidates, folds by documents, adapters, and the command."""
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from test_translate_cli import run
+
 torch = pytest.importorskip("torch")
 
-from vecsmith.cli import main  # noqa: E402
 from vecsmith.embeddings import EmbeddingSet, Provenance, fuse, normalize  # noqa: E402
 from vecsmith.encoders import embed_task  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
@@ -66,15 +66,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def task(tmp_path: Path) -> Path:
     return write_task(tmp_path / "task")
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["vecsmith", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as stopped:
-        return int(stopped.code or 0)
-    return 0
 
 
 def tune(monkeypatch: pytest.MonkeyPatch, task: Path, *more: object) -> int:

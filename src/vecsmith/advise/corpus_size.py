@@ -36,7 +36,7 @@ class Forecast:
     documents : int
         Number of documents of the corpus.
     retention : float
-        nDCG@10 divided by that of float32.
+        nDCG@10 relative to float32.
     low, high : float
         90 % interval of the retention.
     """

@@ -40,7 +40,7 @@ class Prediction:
     memory_bytes_per_vector : int
         Bytes per document that an `Index` holds in memory during a search.
     retention : float
-        nDCG@10 divided by that of float32.
+        nDCG@10 relative to float32.
     low, high : float
         90 % interval of the retention: on a very large set of queries, or as measured on a given number of judged
         queries.
@@ -70,7 +70,7 @@ class Prediction:
 
     @property
     def decisive(self) -> "Prediction | Forecast":
-        """The retention that a codec is chosen by: that of the future corpus, if its size was given."""
+        """Retention by which a codec is chosen: in the future corpus if its size was given, otherwise in this one."""
         return self.future or self
 
 

@@ -53,7 +53,7 @@ class PseudoQueries:
         self._gain = ExpectedGain(self._scores(encode_corpus("float32", self.documents, seed=seed)))
 
     def losses(self, encoded: Encoded, scoring: Scoring = "asymmetric", shares: Sequence[float] = (1.0,)) -> Doubles:
-        """Return the loss of nDCG@10 of each query, as a share of that of float32, when codes replace the documents.
+        """Return each query's loss of nDCG@10 relative to float32 when codes replace the documents.
 
         Parameters
         ----------

@@ -109,7 +109,7 @@ def measure(
 ) -> list[list[Measurement]]:
     """Return the measurements behind `compare`: a list for every task and encoder, float32 first.
 
-    Parameters are those of `compare`. The list of `baseline` comes first for every task; it has only float32 if
+    See `compare` for the parameters. The list of `baseline` comes first for every task; it has only float32 if
     `baseline` is not among `encoders`.
 
     Raises

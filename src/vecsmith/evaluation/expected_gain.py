@@ -33,7 +33,7 @@ class ExpectedGain:
         return np.asarray(gains @ expected_discounts(scores.shape[1], share))
 
     def retention(self, scores: Floats, share: float = 1.0) -> Doubles:
-        """Return the discounted gain of each query divided by that of the float ranking, (n_queries,).
+        """Return the discounted gain of each query relative to the float ranking, (n_queries,).
 
         Parameters
         ----------

@@ -46,9 +46,9 @@ class Result:
     ndcg_at_10, recall_at_100 : float
         Means over the judged queries.
     retention : float
-        nDCG@10 divided by that of the baseline's float32 vectors in the same run.
+        nDCG@10 relative to the baseline's float32 vectors in the same run.
     p_value : float
-        p-value of a paired t-test over queries between nDCG@10 and that of the baseline's float32 vectors.
+        p-value of a paired t-test of nDCG@10 over queries, against the baseline's float32 vectors.
     fit_seconds : float
         Time to fit one codec.
     encode_vectors_per_second, queries_per_second : float

@@ -74,7 +74,7 @@ class ExperimentResult:
     figures : dict of str to float
         Measures on documents outside the training set: ``mse``, ``cosine``, ``linear_cka``, ``rbf_cka`` and those of
         `vecsmith.evaluation.ranked_lists`, which are also measured on queries (``jaccard_of_queries`` and so on). For
-        each of `MODES`, nDCG@10 (``ndcg_queries`` and so on), and nDCG@10 divided by that of the target model's own
+        each of `MODES`, nDCG@10 (``ndcg_queries`` and so on), and nDCG@10 relative to the target model's own
         index (``queries`` and so on). ``neither`` is missing if the models have different dimensions, ``documents`` and
         ``both`` are missing if only some folds are translated, and the measures on queries if there are at most
         `NEIGHBORS` queries. ``full_rank`` is the smaller of the dimensions of both models.

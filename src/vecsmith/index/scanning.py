@@ -166,7 +166,7 @@ class CodePartition(DropsCache):
     def _scan_all(self, Q: Floats, projected: Floats, k: int, refine: int) -> tuple[Floats, RowNumbers]:
         """Return the scores and positions of the best documents: k, or `refine` · k candidates of a fast scan.
 
-        `Q` is not used; the parameters are those of `InvertedIndex.search`.
+        `Q` is not used. It is a parameter because `InvertedIndex.search` needs it.
 
         FAISS's fast scan rounds scores to integers from 0 and never returns a document whose sum is 0, as all sums are
         for a query of zeros. Queries with such empty places are scored exactly instead.

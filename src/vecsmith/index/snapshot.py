@@ -135,7 +135,7 @@ class Snapshot(DropsCache):
     def filters(self, allowed: Iterable[Any] | NDArray[Any] | None) -> tuple[list[RowFilter | None], int]:
         """Return the filter of each partition for the rows that a search may return, and the number of these rows.
 
-        A filter is None where all documents of the partition are allowed. Parameters and errors are those of `rows_of`.
+        A filter is None where all documents of the partition are allowed. See `rows_of` for the parameters and errors.
         """
         if allowed is None:
             return self.alive_filters, self.count

@@ -204,6 +204,6 @@ def _title(results: Sequence[Result]) -> str:
     seeds = sorted({result.seed for result in results})
     splits = sorted({result.split for result in results})
     return (
-        f"nDCG@10, and divided by that of float32 (splits {', '.join(splits)}), mean and half the range of seeds "
+        f"nDCG@10, and relative to float32 (splits {', '.join(splits)}), mean and half the range of seeds "
         f"{', '.join(map(str, seeds))}; fit on {fit_on}"
     )

@@ -41,7 +41,7 @@ def task_grid(
     metric : str
         Name of a metric that was measured.
     with_retention : bool
-        Whether a second column of each method, headed by ``%``, has the metric divided by that of the baseline.
+        Whether a second column of each method, headed by ``%``, has the metric relative to the baseline.
     name : str
         Name of the table's file.
 
@@ -118,5 +118,5 @@ def _title(results: Sequence[Result], metric: str, with_retention: bool) -> str:
         for field in ("encoder", "split", "seed", "fit_on")
     )
     fit_on = fit_on.removeprefix("nothing, ")
-    legend = f"; %: {metric} divided by that of float32" if with_retention else ""
+    legend = f"; %: {metric} relative to float32" if with_retention else ""
     return f"{metric} of {encoders} ({splits}); fit on {fit_on}, seed {seeds}{legend}"

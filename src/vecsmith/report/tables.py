@@ -44,7 +44,7 @@ CODEC_WIDTH = 16
 """Minimum width of the codec column, in characters, unless all specs are shorter."""
 LEGEND = (
     "bytes: per vector, + floats for rescoring; amortized: with the vector's share of the codec's own bytes; ratio: "
-    "compression ratio to float32; retention: nDCG@10 divided by that of float32; p: paired t-test against float32 "
+    "compression ratio to float32; retention: nDCG@10 relative to float32; p: paired t-test against float32 "
     "over queries; R@100: recall@100; enc/s, q/s: vectors encoded and queries answered per second."
 )
 FURTHER_LEGEND = (

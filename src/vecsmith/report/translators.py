@@ -18,7 +18,7 @@ MODE_DESCRIPTIONS = {
 
 def findings(results: Sequence[ExperimentResult]) -> Findings:
     """Return the tables and plots of the results of experiments."""
-    retention = "nDCG@10, and divided by that of the target model's own index"
+    retention = "nDCG@10, and relative to the target model's own index"
     seeds = ", ".join(map(str, sorted({result.experiment.seed for result in results})))
     neighborhoods = f"{NEIGHBORS} nearest neighbors, means over tasks, models and seeds ({seeds})"
     return Findings(

@@ -10,7 +10,7 @@ Methods = Mapping[str, str]
 """Specs of reducers by name, with ``{}`` in place of the width."""
 
 
-WIDTHS_TITLE = "nDCG@10, and divided by that of float32, by width; fit on {}"
+WIDTHS_TITLE = "nDCG@10, and relative to float32, by width; fit on {}"
 """Title of tables and plots, with ``{}`` in place of the protocol."""
 
 

@@ -84,7 +84,7 @@ class Reranker(Retriever):
 class CrossEncoderScorer(Scorer):
     """A cross-encoder of sentence-transformers, which reads a query and a document together.
 
-    Each query is scored by itself, so that its scores do not depend on the other queries. Equal texts are scored once.
+    Queries are scored one at a time, so that a score does not depend on the batch. Equal texts are scored once.
 
     Parameters
     ----------

@@ -197,7 +197,7 @@ def _option_means(retention: dict[str, float]) -> Iterator[list[str]]:
 
 
 def _tables(config: StudyConfig, rows: dict[str, list[list[str]]]) -> list[Table]:
-    protocol = f"nDCG@10 divided by that of float32, asymmetric scoring, fit on {config.fit_on}"
+    protocol = f"nDCG@10 relative to float32, asymmetric scoring, fit on {config.fit_on}"
     seeds = ", ".join(map(str, config.seeds))
     return [
         Table(

@@ -62,7 +62,7 @@ def fusion(config: StudyConfig, widths: Sequence[int] | None = None) -> Findings
     Returns
     -------
     Findings
-        nDCG@10, and divided by that of the first encoder, with a paired test; the validation loss and nDCG@10 of the
+        nDCG@10, also relative to the first encoder, with a paired test; the validation loss and nDCG@10 of the
         checkpoints of a training; and plots of both.
 
     Raises
@@ -125,7 +125,7 @@ def _checkpoints(task: Task, encoder: str, preset: str, config: StudyConfig) -> 
 
 
 def _fusion_table(lines: Lines, config: StudyConfig) -> tuple[Table, Plot]:
-    """Return the table and plot of nDCG@10 divided by that of the first encoder."""
+    """Return the table and plot of nDCG@10 relative to the first encoder."""
     first = config.encoders[0]
     baseline = lines[first, "float32"]
     rows, points = [], dict[str, list[tuple[float, float]]]()

@@ -23,7 +23,7 @@ def matryoshka(config: StudyConfig, widths: Sequence[int] | None = None) -> Find
     config : StudyConfig
         Tasks, encoders and protocol.
     widths : sequence of int, optional
-        The widths; by default those of `WIDTHS` that the vectors have.
+        The widths; by default all of `WIDTHS` up to the dimensions of the vectors.
 
     Returns
     -------

@@ -33,7 +33,7 @@ def load_task(spec: str) -> Task:
 
 
 def tasks_in_language(specs: Sequence[str], language: str) -> list[str]:
-    """Return specs in which those of mteb are replaced by their tasks, subsets and splits in a language.
+    """Replace the specs of mteb tasks by their subsets and splits in a language, and return all specs.
 
     Parameters
     ----------

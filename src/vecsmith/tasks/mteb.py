@@ -87,7 +87,7 @@ def load_mteb(name: str, subset: str | None = None, split: str | None = None) ->
 def get_mteb_task(name: str, subset: str | None = None, split: str | None = None) -> tuple[Any, str]:
     """Return a task of mteb without its data, restricted to one subset, and the name of this subset.
 
-    Parameters and errors are those of `load_mteb`.
+    See `load_mteb` for the parameters and errors.
     """
     task = _get_task(name)
     subset = _choose_subset(task, subset)

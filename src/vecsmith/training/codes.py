@@ -39,9 +39,9 @@ def train_codes(
     pairs: JudgedPairs | None = None,
     **options: Any,
 ) -> tuple[dict[str, Floats], float]:
-    """Train the parameters of a binary quantizer and return those of lowest validation loss.
+    """Train the parameters of a binary quantizer and return the parameters with the lowest validation loss.
 
-    The loss compares the scores of the decoded documents with those of the documents themselves, or with relevance.
+    The loss compares the scores of the decoded documents with the scores of the float documents, or with relevance.
     The queries are pseudo-queries, and a pseudo-query's relevant document is the one that it is made from. Only a
     contrastive loss uses judged pairs, in place of the pseudo-queries.
 

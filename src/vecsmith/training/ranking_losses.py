@@ -47,7 +47,7 @@ def infonce(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" = No
 def listwise(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" = None) -> "Tensor":
     """Return the mean cross-entropy between a uniform distribution over relevant documents and the softmax of cosines.
 
-    Parameters are as for `infonce`.
+    See `infonce` for the parameters.
 
     References
     ----------
@@ -60,7 +60,8 @@ def listwise(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" = N
 def margin_mse(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" = None) -> "Tensor":
     """Return the mean squared difference of margins by the adapter and by a teacher.
 
-    A margin is the cosine of a relevant document minus that of another candidate. Parameters are as for `infonce`.
+    A margin is the cosine of a relevant document minus the cosine of another candidate. See `infonce` for the
+    parameters.
 
     References
     ----------
@@ -79,7 +80,7 @@ def ranked_list(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" 
     """Return the Ranked List Loss of the Euclidean distances of unit vectors, d = √(2 − 2 cosine).
 
     Relevant documents are pulled inside d = α − m and others are pushed beyond d = α. Only documents that violate this
-    count. Others have the weight exp(T (α − d)). Parameters are as for `infonce`.
+    count. Others have the weight exp(T (α − d)). See `infonce` for the parameters.
 
     References
     ----------

@@ -66,7 +66,7 @@ class TuningData:
 
     @cached_property
     def pairs(self) -> JudgedPairs:
-        """Training judgements, without those of queries that the test split judges too."""
+        """Training judgements, except for queries that are also in the test split."""
         pairs = judged_pairs(self.task, self.split, self.queries, self.corpus, self.rows)
         tested = self.task.judgements(self.test)
         kept = np.array([self.query_ids[row] not in tested for row in pairs.relevant[:, 0]], np.bool_)

@@ -29,7 +29,7 @@ class GroupQuantizer(TrainedQuantizer):
     With the rule ``or``, a bit is 0 if oᵢxᵢ ≤ tᵢ for all dimensions i of its group, else 1. With the rule ``sum``, it
     is 1 if Σ oᵢxᵢ > Σ tᵢ. A group consists of strongly correlated dimensions, and the orientations oᵢ ∈ {−1, +1} make
     their correlations positive. A bit decodes to a learned level for each dimension of its group, and codes are
-    normalized. Quality is below that of `BinaryAutoencoder` with as many bytes (docs/studies/quantizers.md).
+    normalized. `BinaryAutoencoder` of the same size retrieves better (docs/studies/quantizers.md).
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ class Neural(UnitBitQuantizer, TrainedQuantizer):
     A network with one hidden layer predicts initial bits, b = sign(tanh(xH + h) R + xS + s), which coordinate descent
     on ‖x − μ − Dᵀb‖² improves as in `BinaryAutoencoder`. A code decodes to μ + Dᵀb, normalized. The initial network
     computes one step of that descent: H predicts the bits, and S and R are the coefficients of the step. Training
-    improves the network, but after the descent the codes are no better than those of `BinaryAutoencoder`
+    improves the network, but after the descent the codes are no better than with `BinaryAutoencoder`
     (docs/studies/quantizers.md).
 
     Parameters

@@ -27,7 +27,7 @@ class Thresholds(TrainedQuantizer):
 
     Thresholds and levels are trained to rank documents as the vectors do, from several initial thresholds (zero, mean,
     median, random quantiles), of which the validation loss selects the best. Training lowers the loss, but retrieval
-    quality stays about that of `Binary` (docs/studies/quantizers.md).
+    quality is about the same as with `Binary` (docs/studies/quantizers.md).
 
     Attributes
     ----------

@@ -85,7 +85,7 @@ class TrainedQuantizer(BitQuantizer):
             self.pairs = None
 
     def _train(self, starts: Iterator[Start], training: Floats, validation: Floats, seed: int) -> None:
-        """Train from as many starts as the spec names, and set the attributes to those of lowest validation loss."""
+        """Train from each start, and keep the attributes with the lowest validation loss."""
         # codecs must be importable without torch and the training package
         from vecsmith.training import train_codes
 

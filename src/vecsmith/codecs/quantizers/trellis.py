@@ -124,7 +124,7 @@ class Trellis(ComponentQuantizer):
         if compiled is None:
             return reproduce(unpack(codes, self._steps), self._steps) * self.gain_
         result = np.empty((len(codes), len(self.gain_)), np.float32)
-        compiled.reproduce(np.array(codes), *self._compiled_tables, result)
+        compiled.reproduce(_writable(codes), *self._compiled_tables, result)
         return result
 
     @property
@@ -158,7 +158,7 @@ class Trellis(ComponentQuantizer):
 
             def score_compiled(codes: Codes) -> Floats:
                 result = np.empty(len(codes), np.float32)
-                loop(np.array(codes), *self._compiled_tables, weights, along, along_mean, norm_of_mean, result)
+                loop(_writable(codes), *self._compiled_tables, weights, along, along_mean, norm_of_mean, result)
                 return result
 
             return score_compiled
@@ -186,3 +186,8 @@ class Trellis(ComponentQuantizer):
         """Last bit and number of values of each step; table of each value; tables; gains: what `kernels` reads."""
         bits, counts = np.array(self._steps, np.int64).T
         return np.cumsum(bits), counts.copy(), table_numbers(self._steps), reversed_tables(), self.gain_
+
+
+def _writable(codes: Codes) -> Codes:
+    """Return the codes as a contiguous writable array, the only kind that the compiled loops are compiled for."""
+    return np.require(codes, np.uint8, ["C_CONTIGUOUS", "WRITEABLE"])
