@@ -134,9 +134,8 @@ class TrainingExamples:
                 else:
                     pairs[pair] = None
         if not pairs:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
             raise VecsmithError(
-                f"The split {split} of {task.name} has no pair to train on ({reasons}); give judgements of "
+                f"The split {split} of {task.name} has no pair to train on ({_listed(counts)}); give judgements of "
                 "other queries."
             )
         columns = {"query": [query for query, _ in pairs], "positive": [positive for _, positive in pairs]}
@@ -152,6 +151,14 @@ class TrainingExamples:
         """Yield the examples as dictionaries."""
         return iter(self.dataset)
 
+    @property
+    def summary(self) -> str:
+        """A sentence with the number of examples and of what was left out, by reason."""
+        reasons = _listed(self.counts)
+        return (
+            f"Made {len(self):,} {self.kind}; left out: {reasons}." if reasons else f"Made {len(self):,} {self.kind}."
+        )
+
     def column(self, name: str) -> list[Any]:
         """Return the values of a column as a list."""
         return list(self.dataset[name])
@@ -165,6 +172,21 @@ class TrainingExamples:
     def fingerprint(self) -> str:
         """SHA-256 of the examples."""
         return fingerprint(self.dataset.to_dict())
+
+    def where(self, kept: Sequence[bool], reason: str) -> Self:
+        """Return the examples that are kept; the others are counted under a reason.
+
+        Raises
+        ------
+        VecsmithError
+            If none is kept.
+        """
+        counts = Counter(self.counts) + Counter({reason: len(self) - sum(kept)})
+        return type(self)(self.dataset.select(np.flatnonzero(kept)), self.provenance, counts)
+
+    def with_provenance(self, **more: Any) -> Self:
+        """Return the examples with further entries of the provenance."""
+        return type(self)(self.dataset, {**self.provenance, **more}, self.counts)
 
     def save(self, path: str | Path, force: bool = False) -> None:
         """Write the examples to a folder: ``examples.parquet``, and ``manifest.json`` with provenance and counts.
@@ -209,7 +231,7 @@ class TrainingExamples:
             raise VecsmithError(f"{path} does not hold training examples ({error}); write them again.") from error
 
     def _advice(self) -> str:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.counts.items() if count)
+        reasons = _listed(self.counts)
         return f"these were left out: {reasons}" if reasons else "give examples"
 
 
@@ -229,6 +251,10 @@ def kind_of(names: Sequence[str]) -> Kind:
     raise VecsmithError(
         f"Training examples have no columns {listed(names) if names else ''}; the columns of a kind are: {known}."
     )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} × {reason}" for reason, count in counts.items() if count)
 
 
 def _more_negatives(names: Sequence[str]) -> list[str]:

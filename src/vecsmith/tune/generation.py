@@ -5,7 +5,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from filelock import FileLock
@@ -14,7 +14,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, fingerprint
 from vecsmith.progress import steps
 from vecsmith.tasks import Texts
-from vecsmith.tune.generators import GeneratedPair, Generator, Passage
+from vecsmith.tune.generators import Generator, Passage
 
 VERSION = 1
 """Version of the work file."""
@@ -26,7 +26,16 @@ MIN_DISTINCT = 0.5
 """Minimum share of distinct words in a query of `LOOP_WORDS` words or more; models repeat words when they fail."""
 LOOP_WORDS = 6
 
-Block = list[list[GeneratedPair]]
+Block = list[list[str]]
+"""Queries of each passage of a block."""
+
+
+class GeneratedPair(NamedTuple):
+    """A generated query, the text that it is trained to find, and the passage of the corpus."""
+
+    query: str
+    positive: str
+    passage: str
 
 
 def generate_pairs(
@@ -76,7 +85,12 @@ def generate_pairs(
                 raise VecsmithError(
                     f"{generator.spec} returns no query for the first {len(generated)} passages; check the model."
                 )
-    pairs, unusable = usable(generated)
+    pairs, unusable = usable(
+        [
+            [GeneratedPair(query, generator.positive(query, passage), passage.text) for query in queries]
+            for queries, passage in zip(generated, passages, strict=True)
+        ]
+    )
     left_out += unusable
     if not pairs:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items())
@@ -105,7 +119,7 @@ def usable(generated: Sequence[Sequence[GeneratedPair]]) -> tuple[list[Generated
             if reason:
                 left_out[reason] += 1
             else:
-                kept.append(GeneratedPair(" ".join(pair.query.split()), pair.positive))
+                kept.append(pair._replace(query=" ".join(pair.query.split())))
     return kept, +left_out
 
 
@@ -186,7 +200,7 @@ def _read(file: BinaryIO) -> dict[str, Block]:
     for line in file:
         try:
             key, block = json.loads(line)
-            known[key] = [[GeneratedPair(*pair) for pair in pairs] for pairs in block]
+            known[key] = [list(map(str, queries)) for queries in block]
         except (ValueError, TypeError):
             break
         whole += len(line)

@@ -68,8 +68,8 @@ def mine_negatives(
     """Add the first documents of a retriever that are not relevant to a query as its negatives.
 
     The margin is the relative margin of `sentence_transformers.util.mine_hard_negatives`, which only mines with its own
-    models: a negative scores at most p − margin · |p|, where p is the lowest score of the query's positives. A document
-    with the text of the query or of a relevant document is never a negative.
+    models: a negative scores at most p − margin · |p|, where p is the lowest score of the documents that are relevant
+    to the query. A document with the text of the query or of a relevant document is never a negative.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def mine_negatives(
     margin : float, optional
         The relative margin; any score is allowed by default.
     relevant : mapping of str to set of str, optional
-        Further relevant texts (see `RelevantTexts`).
+        Further relevant texts (see `RelevantTexts`), such as the passage from which a pair was extracted.
 
     Returns
     -------
@@ -107,18 +107,19 @@ def mine_negatives(
         raise VecsmithError(f"The number of negatives must be at least 1, not {count}.")
     if margin is not None and not 0 <= margin < 1:
         raise VecsmithError(f"The margin must be from 0 to 1, not {margin:g}.")
-    positives = defaultdict[str, dict[str, None]](dict)
+    positives = defaultdict[str, set[str]](set)
     for pair in pairs:
-        positives[pair["query"]][normal(pair["positive"])] = None
-    queries = list(positives)
-    texts = [normal(text) for text in corpus]
+        positives[pair["query"]] |= {normal(pair["positive"]), *(relevant or {}).get(normal(pair["query"]), ())}
+    queries, texts = list(positives), [normal(text) for text in corpus]
+    documents = set(texts)
     depth = CANDIDATES + count + max(map(len, positives.values()))
     scores, rows = retriever.search(queries, depth)
     negatives: dict[str, list[str]] = {}
-    for query, own_scores, own_rows in zip(queries, scores, rows[:, :].tolist(), strict=True):
-        ranked = [(row, score) for row, score in zip(own_rows, own_scores.tolist(), strict=True) if row >= 0]
-        limit = _limit({texts[row]: score for row, score in ranked}, positives[query], margin)
-        excluded = {normal(query), "", *positives[query], *(relevant or {}).get(normal(query), ())}
+    for query, own_scores, own_rows in zip(queries, scores.tolist(), rows.tolist(), strict=True):
+        ranked = [(row, score) for row, score in zip(own_rows, own_scores, strict=True) if row >= 0]
+        score_of = {texts[row]: score for row, score in reversed(ranked)}
+        limit = _limit([score_of.get(text, -np.inf) for text in positives[query] & documents], margin)
+        excluded = {normal(query), "", *positives[query]}
         chosen: dict[str, str] = {}
         for row, score in ranked:
             if score <= limit and texts[row] not in excluded:
@@ -127,14 +128,14 @@ def mine_negatives(
     return _with_negatives(pairs, negatives, count, margin)
 
 
-def _limit(score_of: Mapping[str, float], positives: Mapping[str, None], margin: float | None) -> float:
-    """Return the highest score of a negative.
+def _limit(positives: Sequence[float], margin: float | None) -> float:
+    """Return the highest score of a negative, by the scores of the relevant documents.
 
-    A positive that is not among the candidates scores below all of them, so no candidate keeps the margin.
+    A relevant document that is not among the candidates scores below all of them, so no candidate keeps the margin.
     """
     if margin is None:
         return np.inf
-    lowest = min(score_of.get(text, -np.inf) for text in positives)
+    lowest = min(positives, default=-np.inf)
     return lowest - margin * abs(lowest) if np.isfinite(lowest) else -np.inf
 
 

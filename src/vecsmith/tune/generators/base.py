@@ -15,13 +15,6 @@ class Passage(NamedTuple):
     text: str
 
 
-class GeneratedPair(NamedTuple):
-    """A query and the text that it asks for: the passage, or the passage without the query."""
-
-    query: str
-    positive: str
-
-
 class Generator(ABC):
     """Base class of generators, which make queries that passages answer.
 
@@ -51,8 +44,8 @@ class Generator(ABC):
         """All settings that the queries depend on, besides the passages and the seed; JSON-serializable."""
 
     @abstractmethod
-    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[GeneratedPair]]:
-        """Return up to `count` pairs for each passage, which need not be usable.
+    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[str]]:
+        """Return up to `count` queries for each passage, which need not be usable.
 
         Parameters
         ----------
@@ -63,6 +56,10 @@ class Generator(ABC):
         seed : int
             Random seed of this call.
         """
+
+    def positive(self, query: str, passage: Passage) -> str:
+        """Return the text that a query is trained to find: the passage."""
+        return passage.text
 
 
 GENERATORS: Registry[Loader[Generator]] = Registry("vecsmith.tune.generators")

@@ -6,7 +6,7 @@ from typing import Any
 
 from vecsmith.encoders.endpoint import Endpoint
 from vecsmith.plugins import Loader
-from vecsmith.tune.generators.base import GENERATORS, GeneratedPair, Generator, Passage
+from vecsmith.tune.generators.base import GENERATORS, Generator, Passage
 
 INSTRUCTION = (
     "You write search queries. You are given a passage. Write {count} different queries that a user could type into a "
@@ -57,11 +57,8 @@ class ChatGenerator(Generator):
             "max_passage_characters": MAX_PASSAGE_CHARACTERS,
         }
 
-    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[GeneratedPair]]:
-        return [
-            [GeneratedPair(query, passage.text) for query in self._ask(passage, count, seed)[:count]]
-            for passage in passages
-        ]
+    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[str]]:
+        return [self._ask(passage, count, seed)[:count] for passage in passages]
 
     def _ask(self, passage: Passage, count: int, seed: int) -> list[str]:
         """Return the lines of the model's answer; none if the answer is not a chat completion with a text."""

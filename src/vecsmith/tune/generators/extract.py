@@ -8,7 +8,7 @@ import numpy as np
 
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.plugins import Loader
-from vecsmith.tune.generators.base import GENERATORS, GeneratedPair, Generator, Passage
+from vecsmith.tune.generators.base import GENERATORS, Generator, Passage
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
 METHODS = ("title", "first", "span")
@@ -55,22 +55,29 @@ class ExtractGenerator(Generator):
     def settings(self) -> Mapping[str, Any]:
         return {"spec": self.spec}
 
-    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[GeneratedPair]]:
+    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[str]]:
         rng = np.random.default_rng(seed)
-        return [self._extract(passage, count, rng) for passage in passages]
+        return [self._extract(passage, rng)[:count] for passage in passages]
 
-    def _extract(self, passage: Passage, count: int, rng: np.random.Generator) -> list[GeneratedPair]:
-        body = passage.text
-        while passage.title and body.startswith(passage.title):  # some collections repeat the title in the text
-            body = body.removeprefix(passage.title).lstrip()
-        sentences = split_sentences(body)
+    def positive(self, query: str, passage: Passage) -> str:
+        """Return the passage without the query; without a title, only where the passage begins with it."""
+        if query == passage.title:
+            return _body(passage)
+        return " ".join(passage.text.replace(query, " ").split())
+
+    def _extract(self, passage: Passage, rng: np.random.Generator) -> list[str]:
+        sentences = split_sentences(_body(passage))
         others = [sentences[place] for place in 1 + rng.permutation(max(len(sentences) - 1, 0))]
         queries = {"title": [passage.title] * bool(passage.title), "first": sentences[:1], "span": others}
-        return [
-            GeneratedPair(query, body if method == "title" else _without(query, passage.text))
-            for method in self.methods
-            for query in queries[method]
-        ][:count]
+        return [query for method in self.methods for query in queries[method]]
+
+
+def _body(passage: Passage) -> str:
+    """Return the text after the title, which some collections repeat there."""
+    body = passage.text
+    while passage.title and body.startswith(passage.title):
+        body = body.removeprefix(passage.title).lstrip()
+    return body
 
 
 def split_sentences(text: str) -> list[str]:
@@ -87,11 +94,6 @@ def split_sentences(text: str) -> list[str]:
             continue  # a short beginning stays with the sentence after it
         start = end
     return sentences
-
-
-def _without(query: str, text: str) -> str:
-    """Return a text without every occurrence of the query."""
-    return " ".join(text.replace(query, " ").split())
 
 
 GENERATORS["extract"] = Loader(

@@ -9,7 +9,7 @@ from typing import Any
 from vecsmith.encoders.model_files import LOADING_ERRORS, ModelFiles, first_line
 from vecsmith.errors import VecsmithError, require
 from vecsmith.plugins import Loader
-from vecsmith.tune.generators.base import GENERATORS, GeneratedPair, Generator, Passage
+from vecsmith.tune.generators.base import GENERATORS, Generator, Passage
 
 MAX_PASSAGE_TOKENS = 350
 """Maximum passage length, as in GPL."""
@@ -43,7 +43,7 @@ class T5Generator(Generator):
         tokens = {"max_passage_tokens": MAX_PASSAGE_TOKENS}
         return {"spec": self.spec, "revision": self._files.revision, **SAMPLING, **tokens, **libraries}
 
-    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[GeneratedPair]]:
+    def generate(self, passages: Sequence[Passage], count: int, seed: int) -> list[list[str]]:
         torch = require("torch", "tune")
         tokenizer, model = self._model
         inputs = tokenizer(
@@ -60,10 +60,7 @@ class T5Generator(Generator):
         except (RuntimeError, IndexError, ValueError) as error:
             raise VecsmithError(f"{self.spec} failed ({first_line(error)}); use another generator.") from error
         queries = tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return [
-            [GeneratedPair(query, passage.text) for query in queries[count * place : count * (place + 1)]]
-            for place, passage in enumerate(passages)
-        ]
+        return [queries[start : start + count] for start in range(0, len(queries), count)]
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
