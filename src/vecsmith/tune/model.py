@@ -8,6 +8,7 @@ import numpy as np
 
 from vecsmith.array_types import Floats
 from vecsmith.encoders import EncoderOptions, embed_task, embed_texts, load_encoder
+from vecsmith.encoders.load import options_by_encoder
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError, require
 from vecsmith.evaluation.folds import encode_corpus
@@ -16,7 +17,7 @@ from vecsmith.tasks import Task
 from vecsmith.tune.comparison import FLOAT, Baseline, Comparison, Tuned
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
-from vecsmith.tune.model_data import ModelValidation
+from vecsmith.tune.model_data import ModelValidation, Source
 from vecsmith.tune.model_files import KIND, WorkFolder
 from vecsmith.tune.model_options import ModelTuning
 
@@ -96,7 +97,7 @@ def tune_model(
     vectors : str, optional
         Spec of precomputed vectors of the model before tuning, ``vectors:NAME``. By default the model embeds the task.
     options : EncoderOptions, optional
-        Prompts and maximum input length of the model, also for the guide.
+        Prompts and maximum input length of the model and of the guide.
     force : bool
         Replace the output folder, whatever it contains.
 
@@ -115,12 +116,15 @@ def tune_model(
     chain = tuning.chain
     for module in ("sentence_transformers.sentence_transformer.losses", "accelerate", "datasets"):
         require(module, "tune")
-    encoder = _encoder(model, options)
+    guides = [] if tuning.guide is None else [tuning.guide]
+    options_of = options_by_encoder(options, [model, *guides])
+    encoder = _encoder(model, options_of[model])
     if task.candidates is not None:
         raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
     task.judgements(test)
     check_folder(out, KIND, force)
-    data = TuningData(task, split, test, *embed_task(task, vectors or model, options), tuning.seed)
+    source = Source(model, options_of[model]) if vectors is None else Source(vectors)
+    data = TuningData(task, split, test, *embed_task(task, *source), tuning.seed)
     if vectors is not None:
         _check_vectors(encoder, vectors, data)
     baseline = Baseline(data, tuning.codec)
@@ -131,13 +135,14 @@ def tune_model(
     # imported late, because it imports torch
     from vecsmith.tune.model_training import ModelTraining
 
-    training = ModelTraining(encoder, vectors or model, data, validation, tuning, options, frozen)
+    guide = source if tuning.guide is None else Source(tuning.guide, options_of[tuning.guide])
+    training = ModelTraining(encoder, source, guide, data, validation, tuning, frozen)
     stages = training.examples(examples)
     work = WorkFolder(out, training.settings(stages))
     kept = training.run(stages, work)
     Q, D = baseline.queries, baseline.documents
     if kept.step:
-        tuned_encoder = load_encoder(f"st:{work.model}", options)
+        tuned_encoder = load_encoder(f"st:{work.model}", options_of[model])
         Q = embed_texts(tuned_encoder, task.queries, "query", work.path / "queries").unit[baseline.rows]
         if frozen is None:
             D = embed_texts(tuned_encoder, task.corpus, "passage", work.path / "corpus").unit[:]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,14 @@ from vecsmith.tune.recipes import Preset, Recipe, columns_with
 MIN_EXAMPLES = 2
 """Minimum number of examples; a single one has no in-batch negatives."""
 ENCODING_BATCH = 64
+
+
+class Source(NamedTuple):
+    """Spec of an encoder, or of precomputed vectors, and its options."""
+
+    spec: str
+    options: EncoderOptions | None = None
+
 
 Embed = Callable[[Sequence[str], Side], Floats]
 """Embeds texts of queries or documents as unit vectors (n, d)."""
@@ -108,12 +116,11 @@ def examples_of(
     data: TuningData,
     given: Sequence[TrainingExamples],
     held_out: frozenset[str],
-    spec: str,
-    options: EncoderOptions | None,
+    source: Source,
 ) -> TrainingExamples:
     """Return the training examples of a recipe: the given ones, or pairs of the judgements, or the documents.
 
-    Queries that validate or test are left out. Negatives are mined by the vectors of the encoder `spec`.
+    Queries that validate or test are left out. Negatives are mined by the vectors of `source`.
 
     Raises
     ------
@@ -126,7 +133,7 @@ def examples_of(
     if examples.kind != "sentences":
         examples = _without(examples, _texts(data.task, held_out | set(data.task.judgements(data.test))))
     if recipe.examples == "triplets" and examples.kind == "pairs" and preset.negatives:
-        retriever = retriever_of(spec, data.task.corpus, data.task, options)
+        retriever = retriever_of(source.spec, data.task.corpus, data.task, source.options)
         examples = mine_negatives(examples, data.task.corpus.texts, retriever, preset.negatives)
     if len(examples) < MIN_EXAMPLES:
         raise VecsmithError(
@@ -177,7 +184,7 @@ def sides(examples: TrainingExamples) -> dict[str, Side]:
 
 
 def guide_vectors(
-    spec: str, examples: TrainingExamples, task: Task, prompts: Mapping[Side, str], options: EncoderOptions | None
+    guide: Source, examples: TrainingExamples, task: Task, prompts: Mapping[Side, str]
 ) -> tuple[list[str], Floats]:
     """Return all texts of the examples, with the prompts of the trained model, and their vectors by a guide.
 
@@ -187,10 +194,10 @@ def guide_vectors(
         If the encoder is unknown, or ready vectors do not have a text.
     """
     source: VectorSource
-    if any(part.startswith("vectors:") for part in split_spec(spec)):
-        source = PrecomputedVectors(*embed_task(task, spec, options))
+    if any(part.startswith("vectors:") for part in split_spec(guide.spec)):
+        source = PrecomputedVectors(*embed_task(task, *guide))
     else:
-        source = EncoderVectors(load_encoder(spec, options))
+        source = EncoderVectors(load_encoder(*guide))
     texts: list[str] = []
     vectors: list[Floats] = []
     order: tuple[Side, ...] = ("passage", "query")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vecsmith.array_types import Floats
-from vecsmith.encoders import EncoderOptions, Side
+from vecsmith.encoders import Side
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.versions import package_versions
@@ -23,6 +23,7 @@ from vecsmith.tune.losses.frozen_documents import FrozenDocumentsLoss
 from vecsmith.tune.losses.guide import guide_of
 from vecsmith.tune.model_data import (
     ModelValidation,
+    Source,
     embed_with,
     examples_of,
     guide_vectors,
@@ -51,16 +52,16 @@ class ModelTraining:
     ----------
     encoder : SentenceTransformerEncoder
         The model before tuning.
-    spec : str
-        Spec of the vectors before tuning, by which negatives are mined.
+    source : Source
+        The vectors before tuning, by which negatives are mined.
+    guide : Source
+        Vectors that judge the negatives of the recipe ``gist``.
     data : TuningData
         Judgements, and the vectors before tuning.
     validation : ModelValidation or None
         Validation queries; without, the last model is kept.
     tuning : ModelTuning
         The recipes and their options.
-    options : EncoderOptions or None
-        Options of the encoder and of the guide.
     frozen : ndarray of shape (n, d) or None
         Vectors of the documents if only queries are trained.
 
@@ -73,15 +74,15 @@ class ModelTraining:
     def __init__(
         self,
         encoder: SentenceTransformerEncoder,
-        spec: str,
+        source: Source,
+        guide: Source,
         data: TuningData,
         validation: ModelValidation | None,
         tuning: ModelTuning,
-        options: EncoderOptions | None,
         frozen: Floats | None,
     ) -> None:
-        self.encoder, self.spec, self.data, self.validation = encoder, spec, data, validation
-        self.tuning, self.options, self.frozen = tuning, options, frozen
+        self.encoder, self.source, self.guide = encoder, source, guide
+        self.data, self.validation, self.tuning, self.frozen = data, validation, tuning, frozen
         self.model = encoder.model
         self.prompts: dict[Side, str] = {side: encoder.provenance(side).prompt for side in ("query", "passage")}
         self.embed = embed_with(self.model, self.prompts)
@@ -100,7 +101,7 @@ class ModelTraining:
         for name, (recipe, preset) in self.tuning.chain.items():
             # queries alone learn from the whole corpus, not from mined negatives
             needed = replace(preset, negatives=0) if self.frozen is not None else preset
-            made[name] = examples_of(recipe, name, needed, self.data, given, held_out, self.spec, self.options)
+            made[name] = examples_of(recipe, name, needed, self.data, given, held_out, self.source)
         return made
 
     def settings(self, stages: Stages) -> dict[str, Any]:
@@ -188,8 +189,8 @@ class ModelTraining:
         """Return the loss of a recipe with its options."""
         guide = None
         if recipe.has_guide:
-            spec = self.tuning.guide or self.spec
-            guide = guide_of(self.model, *guide_vectors(spec, examples, self.data.task, self.prompts, self.options))
+            vectors = guide_vectors(self.guide, examples, self.data.task, self.prompts)
+            guide = guide_of(self.model, *vectors)
         scale = self._margin_scale(examples) if examples.kind == "margins" else 1.0
         base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
         if not is_last:

@@ -1,6 +1,7 @@
 """Training of a model with the trainer of sentence-transformers: seeded, logged, and resumed after a kill."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -74,6 +75,7 @@ class Stage:
 
         The best check is the one of highest nDCG@10.
         """
+        logging.getLogger("transformers").setLevel(logging.ERROR)
         last = _last_checkpoint(self.folder)
         trainer = _Trainer(
             self.model,
@@ -153,7 +155,7 @@ class Trained:
 
 
 class _Trainer(SentenceTransformerTrainer):  # type: ignore[misc]  # sentence-transformers is not typed here
-    """The trainer of sentence-transformers, whose checkpoints also have the parameters of the loss, and no model card."""
+    """The trainer of sentence-transformers. Checkpoints have the parameters of the loss too, and no model card."""
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         pass
