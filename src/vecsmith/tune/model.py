@@ -17,7 +17,7 @@ from vecsmith.tasks import Task
 from vecsmith.tune.comparison import FLOAT, Baseline, Comparison, Tuned
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
-from vecsmith.tune.model_data import ModelValidation, Source
+from vecsmith.tune.model_data import ModelValidation, Source, check_given
 from vecsmith.tune.model_files import KIND, WorkFolder
 from vecsmith.tune.model_options import ModelTuning
 
@@ -122,6 +122,7 @@ def tune_model(
     if task.candidates is not None:
         raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
     task.judgements(test)
+    check_given({name: recipe for name, (recipe, _) in chain.items()}, examples, task, split)
     check_folder(out, KIND, force)
     source = Source(model, options_of[model]) if vectors is None else Source(vectors)
     data = TuningData(task, split, test, *embed_task(task, *source), tuning.seed)

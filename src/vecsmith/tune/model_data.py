@@ -109,6 +109,36 @@ class ModelValidation:
         return self.judged.search_exactly(embed(self.queries, "query"), D).mean_ndcg_at_10
 
 
+def suiting(recipe: Recipe, given: Sequence[TrainingExamples]) -> TrainingExamples | None:
+    """Return the first examples that a recipe can be trained on; None without any."""
+    return next((each for each in given if _suits(each.kind, recipe.examples)), None)
+
+
+def check_given(chain: Mapping[str, Recipe], given: Sequence[TrainingExamples], task: Task, split: str) -> None:
+    """Check that each recipe has examples or can make them, and that all given examples are of use.
+
+    Raises
+    ------
+    VecsmithError
+        If examples or judgements are missing, or examples are of no use.
+    """
+    used = [suiting(recipe, given) for recipe in chain.values()]
+    for examples in given:
+        if all(examples is not each for each in used):
+            raise VecsmithError(
+                f"No recipe of {', '.join(chain)} trains on the {examples.kind} that are given, beside the others; "
+                "leave them out, or choose another recipe."
+            )
+    for (name, recipe), examples_or_none in zip(chain.items(), used, strict=True):
+        if examples_or_none is None and recipe.examples in ("margins", "scored pairs"):
+            raise VecsmithError(
+                f"The recipe {name} needs {recipe.examples}; make them with vecsmith tune data --recipe {name}, and "
+                "give --data DIR."
+            )
+        if examples_or_none is None and recipe.examples != "sentences":
+            task.judgements(split)  # refuses a split without judgements
+
+
 def examples_of(
     recipe: Recipe,
     name: str,
@@ -125,11 +155,9 @@ def examples_of(
     Raises
     ------
     VecsmithError
-        If the recipe needs examples of a kind that is not given and cannot be made, or too few are left.
+        If too few examples are left.
     """
-    examples = next((each for each in given if _suits(each.kind, recipe.examples)), None)
-    if examples is None:
-        examples = _made(recipe, name, data)
+    examples = suiting(recipe, given) or _made(recipe, data)
     if examples.kind != "sentences":
         examples = _without(examples, _texts(data.task, held_out | set(data.task.judgements(data.test))))
     if recipe.examples == "triplets" and examples.kind == "pairs" and preset.negatives:
@@ -149,17 +177,12 @@ def _suits(given: Kind, needed: Kind) -> bool:
     return given == needed or {given, needed} == {"pairs", "triplets"}
 
 
-def _made(recipe: Recipe, name: str, data: TuningData) -> TrainingExamples:
+def _made(recipe: Recipe, data: TuningData) -> TrainingExamples:
     """Return the examples that need no model to make."""
-    if recipe.examples in ("pairs", "triplets"):
+    if recipe.examples != "sentences":
         return TrainingExamples.from_task(data.task, data.split, data.test)
-    if recipe.examples == "sentences":
-        texts = list(dict.fromkeys(text for text in data.task.corpus.texts if text.strip()))
-        return TrainingExamples.from_columns({"text": texts}, {"task": data.task.name})
-    raise VecsmithError(
-        f"The recipe {name} needs {recipe.examples}; make them with vecsmith tune data --recipe {name}, and give "
-        "--data DIR."
-    )
+    texts = list(dict.fromkeys(text for text in data.task.corpus.texts if text.strip()))
+    return TrainingExamples.from_columns({"text": texts}, {"task": data.task.name})
 
 
 def _texts(task: Task, ids: set[str] | frozenset[str]) -> set[str]:

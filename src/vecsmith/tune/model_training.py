@@ -94,7 +94,7 @@ class ModelTraining:
         Raises
         ------
         VecsmithError
-            If examples are missing, too few, or of no use to any recipe.
+            If too few examples are left.
         """
         held_out = frozenset[str]() if self.validation is None else self.validation.ids
         made = {}
