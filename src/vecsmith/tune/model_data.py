@@ -168,6 +168,10 @@ def examples_of(
             f"There is {len(examples)} training example, which is too few for the recipe {name}; give {MIN_EXAMPLES} "
             "or more."
         )
+    if examples.negatives < recipe.min_negatives:
+        raise VecsmithError(
+            f"The recipe {name} needs negatives; give triplets, or mine {recipe.min_negatives} or more per example."
+        )
     most = 0 if recipe.examples == "pairs" else recipe.max_negatives
     kept = examples.dataset.select_columns(columns_with(examples.dataset.column_names, most))
     return TrainingExamples(kept, examples.provenance, examples.counts)
@@ -204,6 +208,27 @@ def sides(examples: TrainingExamples) -> dict[str, Side]:
     first = COLUMNS[examples.kind][0]
     names = [name for name in examples.dataset.column_names if name not in ("margin", "score")]
     return {name: "query" if name == first and examples.kind != "sentences" else "passage" for name in names}
+
+
+def relevant_rows(examples: TrainingExamples, task: Task) -> dict[str, RowNumbers]:
+    """Return the rows in the corpus of the positives of each query.
+
+    Raises
+    ------
+    VecsmithError
+        If no positive is a document of the task.
+    """
+    row_of = {text: row for row, text in enumerate(task.corpus.texts)}
+    rows: dict[str, list[int]] = {}
+    for query, positive in zip(examples.column("query"), examples.column("positive"), strict=True):
+        if positive in row_of:
+            rows.setdefault(query, []).append(row_of[positive])
+    if not rows:
+        raise VecsmithError(
+            f"No positive text of the training examples is a document of {task.name}, which --queries-only needs; give "
+            "examples of this task."
+        )
+    return {query: np.array(each, np.int64) for query, each in rows.items()}
 
 
 def guide_vectors(

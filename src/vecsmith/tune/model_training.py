@@ -28,6 +28,7 @@ from vecsmith.tune.model_data import (
     examples_of,
     guide_vectors,
     note_of_cut_texts,
+    relevant_rows,
     sides,
 )
 from vecsmith.tune.model_files import WorkFolder
@@ -89,19 +90,29 @@ class ModelTraining:
         self.notes: list[str] = []
 
     def examples(self, given: Sequence[TrainingExamples]) -> dict[str, TrainingExamples]:
-        """Return the examples of each recipe (see `examples_of`).
+        """Return the examples of each recipe (see `examples_of`), and embed them with the guide.
+
+        All bad input is refused here, before anything is written.
 
         Raises
         ------
         VecsmithError
-            If too few examples are left.
+            If too few examples are left, the guide lacks a text, or an option does not suit the model or the examples.
         """
+        if any(not 1 <= size <= self.data.corpus.dimensions for size in self.tuning.matryoshka):
+            raise VecsmithError(
+                f"--matryoshka takes numbers from 1 to {self.data.corpus.dimensions}, the dimensions of the model."
+            )
         held_out = frozenset[str]() if self.validation is None else self.validation.ids
         made = {}
         for name, (recipe, preset) in self.tuning.chain.items():
             # queries alone learn from the whole corpus, not from mined negatives
             needed = replace(preset, negatives=0) if self.frozen is not None else preset
             made[name] = examples_of(recipe, name, needed, self.data, given, held_out, self.source)
+            if recipe.has_guide:
+                self._guide_vectors = guide_vectors(self.guide, made[name], self.data.task, self.prompts)
+            if self.frozen is not None:
+                relevant_rows(made[name], self.data.task)
         return made
 
     def settings(self, stages: Stages) -> dict[str, Any]:
@@ -189,36 +200,22 @@ class ModelTraining:
         """Return the loss of a recipe with its options."""
         guide = None
         if recipe.has_guide:
-            vectors = guide_vectors(self.guide, examples, self.data.task, self.prompts)
-            guide = guide_of(self.model, *vectors)
+            guide = guide_of(self.model, *self._guide_vectors)
         scale = self._margin_scale(examples) if examples.kind == "margins" else 1.0
         base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
         if not is_last:
             return base
         loss = base
         if self.tuning.matryoshka:
-            try:
-                loss = library().MatryoshkaLoss(self.model, base, list(self.tuning.matryoshka))
-            except ValueError as error:
-                raise VecsmithError(f"The dimensions of --matryoshka do not suit the model: {error}") from error
+            loss = library().MatryoshkaLoss(self.model, base, list(self.tuning.matryoshka))
         return loss if codes is None else CodeAwareLoss(self.model, loss, base, codes)
 
     def _frozen_loss(self, recipe: Recipe, examples: TrainingExamples) -> tuple[Any, Any]:
         """Return the loss against the frozen documents, and the queries with their numbers as labels."""
         assert self.frozen is not None and recipe.frozen_loss is not None
-        row_of = {text: row for row, text in enumerate(self.data.task.corpus.texts)}
-        rows: dict[str, list[int]] = {}
-        for query, positive in zip(examples.column("query"), examples.column("positive"), strict=True):
-            if positive in row_of:
-                rows.setdefault(query, []).append(row_of[positive])
-        if not rows:
-            raise VecsmithError(
-                f"No positive text of the training examples is a document of {self.data.task.name}, which "
-                "--queries-only needs; give examples of this task."
-            )
-        relevant = [np.array(each, np.int64) for each in rows.values()]
+        rows = relevant_rows(examples, self.data.task)
         dataset = type(examples.dataset).from_dict({"query": list(rows), "label": list(range(len(rows)))})
-        return FrozenDocumentsLoss(self.model, self.frozen, relevant, recipe.frozen_loss), dataset
+        return FrozenDocumentsLoss(self.model, self.frozen, list(rows.values()), recipe.frozen_loss), dataset
 
     def _codes(self, preset: Preset) -> TrainedCodes | None:
         """Return the codec for the documents; None without one, or if they are frozen and hence already decoded."""

@@ -75,7 +75,9 @@ class Preset:
         """
         for name in ("steps", "batch_size", "max_length", "checks", "validation_queries", "validation_documents"):
             if getattr(self, name) < 1:
-                raise VecsmithError(f"The preset has {name} {getattr(self, name)}; give 1 or more.")
+                raise VecsmithError(f"The setting {name} must be at least 1, not {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise VecsmithError(f"The learning rate must be above 0, not {self.learning_rate:g}.")
         if self.steps < self.checks:
             return replace(self, checks=self.steps)
         return self
@@ -147,8 +149,8 @@ class Recipe:
         trains documents only together with queries.
     has_guide : bool
         Whether a guide judges the negatives.
-    max_negatives : int or None
-        Maximum number of negatives per example that the loss takes; None for any number.
+    min_negatives, max_negatives : int or None
+        Minimum and maximum number of negatives per example that the loss takes; None for no maximum.
     """
 
     summary: str
@@ -157,6 +159,7 @@ class Recipe:
     presets: Mapping[str, Preset] = field(default_factory=presets)
     frozen_loss: str | None = None
     has_guide: bool = False
+    min_negatives: int = 0
     max_negatives: int | None = None
 
     @property

@@ -25,5 +25,6 @@ RECIPES["triplet"] = Recipe(
     examples="triplets",
     loss=triplet,
     presets=presets(negatives=1),
+    min_negatives=1,
     max_negatives=1,
 )
