@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vecsmith.embeddings.columns import listed
+from vecsmith.embeddings.columns import listed as listed_columns
 from vecsmith.errors import VecsmithError, require
 from vecsmith.evaluation.judged_pairs import TEST
 from vecsmith.files import fingerprint
@@ -135,7 +135,7 @@ class TrainingExamples:
                     pairs[pair] = None
         if not pairs:
             raise VecsmithError(
-                f"The split {split} of {task.name} has no pair to train on ({_listed(counts)}); give judgements of "
+                f"The split {split} of {task.name} has no pair to train on ({listed(counts)}); give judgements of "
                 "other queries."
             )
         columns = {"query": [query for query, _ in pairs], "positive": [positive for _, positive in pairs]}
@@ -154,7 +154,7 @@ class TrainingExamples:
     @property
     def summary(self) -> str:
         """A sentence with the number of examples and of what was left out, by reason."""
-        reasons = _listed(self.counts)
+        reasons = listed(self.counts)
         return (
             f"Made {len(self):,} {self.kind}; left out: {reasons}." if reasons else f"Made {len(self):,} {self.kind}."
         )
@@ -231,7 +231,7 @@ class TrainingExamples:
             raise VecsmithError(f"{path} does not hold training examples ({error}); write them again.") from error
 
     def _advice(self) -> str:
-        reasons = _listed(self.counts)
+        reasons = listed(self.counts)
         return f"these were left out: {reasons}" if reasons else "give examples"
 
 
@@ -248,12 +248,12 @@ def kind_of(names: Sequence[str]) -> Kind:
         if first == set(columns) and (len(first) == len(names) or kind == "triplets"):
             return kind
     known = "; ".join(", ".join(columns) for columns in COLUMNS.values())
-    raise VecsmithError(
-        f"Training examples have no columns {listed(names) if names else ''}; the columns of a kind are: {known}."
-    )
+    given = listed_columns(names) if names else "no name"
+    raise VecsmithError(f"Training examples cannot have columns of {given}; the columns of a kind are: {known}.")
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def listed(counts: Mapping[str, int]) -> str:
+    """Return the numbers of what was left out, joined for a sentence."""
     return ", ".join(f"{count:,} × {reason}" for reason, count in counts.items() if count)
 
 

@@ -14,6 +14,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, fingerprint
 from vecsmith.progress import steps
 from vecsmith.tasks import Texts
+from vecsmith.tune.examples import listed
 from vecsmith.tune.generators import Generator, Passage
 
 VERSION = 1
@@ -93,8 +94,7 @@ def generate_pairs(
     )
     left_out += unusable
     if not pairs:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items())
-        raise VecsmithError(f"{generator.spec} generates no usable query ({reasons}); use another generator.")
+        raise VecsmithError(f"{generator.spec} generates no usable query ({listed(left_out)}); use another generator.")
     return pairs, left_out
 
 

@@ -261,15 +261,23 @@ class _Maker:
         return relevant
 
     def _mine(self, pairs: TrainingExamples, count: int, margin: float | None) -> TrainingExamples:
-        options = self.options
-        if self.task is None:
-            positives = list(dict.fromkeys(pairs.column("positive")))
-            corpus = Texts(list(map(str, range(len(positives)))), positives, "the imported positives")
-        else:
-            corpus = self.task.corpus
+        options, corpus = self.options, self._documents()
         retriever = retriever_of(options.miner, corpus, self.task, options.encoder_options)
         mined = mine_negatives(pairs, corpus.texts, retriever, count, margin, self.relevant)
         return mined.with_provenance(miner=options.miner, negatives=count, margin=margin)
+
+    def _documents(self) -> Texts:
+        """Return the documents of the task, and the imported positives that are not among them."""
+        imported = [] if self.imported is None else self.imported.column("positive")
+        if self.task is None:
+            source, ids, texts = "the imported positives", list[str](), list[str]()
+        else:
+            source, ids, texts = self.task.corpus.source, self.task.corpus.ids, self.task.corpus.texts
+        known = set(texts)
+        others = [text for text in dict.fromkeys(imported) if text not in known]
+        if not others:
+            return self._task("Mining").corpus
+        return Texts([*ids, *(f"imported {number}" for number in range(len(others)))], [*texts, *others], source)
 
     def _task(self, subject: str) -> Task:
         if self.task is None:
