@@ -67,6 +67,8 @@ def test_a_passage_of_one_sentence_without_title_is_left_out() -> None:
         ("Short.", ["Short."]),
         ("See e.g. Smith et al. for more. This is another one.", None),
         ('He said "it is so." Then he left the house.', ['He said "it is so."', "Then he left the house."]),
+        ("It was (cf. Smith. Jr. 1951) true then. (see", None),
+        ("It is it (viz. Smith et al. in Rome) here now.", ["It is it (viz. Smith et al. in Rome) here now."]),
         ("Hm. What is it about? It is about maps! Really.", ["Hm. What is it about?", "It is about maps! Really."]),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec
 from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
 from vecsmith.errors import VecsmithError
@@ -111,32 +112,31 @@ def mine_negatives(
     for pair in pairs:
         positives[pair["query"]] |= {normal(pair["positive"]), *(relevant or {}).get(normal(pair["query"]), ())}
     queries, texts = list(positives), [normal(text) for text in corpus]
-    documents = set(texts)
+    first_row = {text: row for row, text in reversed(list(enumerate(texts)))}
+    content = np.array([first_row[text] for text in texts], np.int64)  # equal for documents of equal text
     depth = CANDIDATES + count + max(map(len, positives.values()))
     scores, rows = retriever.search(queries, depth)
     negatives: dict[str, list[str]] = {}
-    for query, own_scores, own_rows in zip(queries, scores.tolist(), rows.tolist(), strict=True):
-        ranked = [(row, score) for row, score in zip(own_rows, own_scores, strict=True) if row >= 0]
-        score_of = {texts[row]: score for row, score in reversed(ranked)}
-        limit = _limit([score_of.get(text, -np.inf) for text in positives[query] & documents], margin)
-        excluded = {normal(query), "", *positives[query]}
-        chosen: dict[str, str] = {}
-        for row, score in ranked:
-            if score <= limit and texts[row] not in excluded:
-                chosen.setdefault(texts[row], corpus[row])
-        negatives[query] = list(chosen.values())[:count]
+    for query, own_scores, own_rows in zip(queries, scores, rows, strict=True):
+        own_scores, own = own_scores[own_rows >= 0], content[own_rows[own_rows >= 0]]
+        judged = [first_row[text] for text in positives[query] if text in first_row]
+        excluded = [*judged, *(first_row[text] for text in (normal(query), "") if text in first_row)]
+        allowed = (own_scores <= _limit(own_scores, own, judged, margin)) & ~np.isin(own, excluded)
+        negatives[query] = [corpus[row] for row in list(dict.fromkeys(own[allowed].tolist()))[:count]]
     return _with_negatives(pairs, negatives, count, margin)
 
 
-def _limit(positives: Sequence[float], margin: float | None) -> float:
-    """Return the highest score of a negative, by the scores of the relevant documents.
+def _limit(scores: Floats, rows: RowNumbers, judged: Sequence[int], margin: float | None) -> float:
+    """Return the highest score of a negative, by the scores of the relevant documents among the candidates.
 
     A relevant document that is not among the candidates scores below all of them, so no candidate keeps the margin.
     """
     if margin is None:
         return np.inf
-    lowest = min(positives, default=-np.inf)
-    return lowest - margin * abs(lowest) if np.isfinite(lowest) else -np.inf
+    if not judged or not np.isin(judged, rows).all():
+        return -np.inf
+    lowest = float(scores[np.isin(rows, judged)].min())
+    return lowest - margin * abs(lowest)
 
 
 def _with_negatives(

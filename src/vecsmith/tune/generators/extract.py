@@ -81,12 +81,18 @@ def _body(passage: Passage) -> str:
 
 
 def split_sentences(text: str) -> list[str]:
-    """Return the sentences of a text, each of `MIN_WORDS` words or more; a shorter rest stays with the one before."""
+    """Return the sentences of a text, each of `MIN_WORDS` words or more, with as many closed brackets as open ones.
+
+    Shorter parts and parts inside brackets, such as the end of ``(e.g.``, stay with the sentence around them.
+    """
     sentences: list[str] = []
     start = 0
     for end in [*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]:
         part = text[start:end].strip()
-        if len(part.split()) >= MIN_WORDS or (end == len(text) and not sentences and part):
+        is_last = end == len(text)
+        if part.count("(") > part.count(")") and not is_last:
+            continue
+        if len(part.split()) >= MIN_WORDS or (is_last and not sentences and part):
             sentences.append(part)
         elif part and sentences:
             sentences[-1] += f" {part}"
