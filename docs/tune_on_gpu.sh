@@ -23,5 +23,5 @@ package=$(printf '%q' "./$(basename "$wheel")[tune]")
 ssh "$host" "mkdir -p vecsmith-tune"
 scp -qr "$wheel" "$task" "$host:vecsmith-tune/"
 ssh "$host" "cd vecsmith-tune && { [ -d env ] || python3 -m venv env; } && env/bin/pip install --quiet $package"
-ssh "$host" "cd vecsmith-tune && env/bin/vecsmith tune model$options --out tuned --force"
+ssh "$host" "cd vecsmith-tune && env/bin/vecsmith tune model$options --out tuned"
 scp -qr "$host:vecsmith-tune/tuned" "$out"

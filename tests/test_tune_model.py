@@ -1,6 +1,9 @@
 """Tuning of models: a contract that every recipe obeys, losses, files, bad input, and the command."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from itertools import product
@@ -292,8 +295,8 @@ def test_the_code_aware_loss_is_the_weighted_sum_and_passes_gradients_straight_t
     loss = CodeAwareLoss(model, base, base, codes)
     loss.begin(0)
     assert codes.weight == 0
-    plain = float(losses.MultipleNegativesRankingLoss(model)(columns(), None))
-    assert float(loss(columns(), None)) == pytest.approx(plain, rel=1e-5)
+    plain = float(losses.MultipleNegativesRankingLoss(model)(columns(), None).detach())
+    assert float(loss(columns(), None).detach()) == pytest.approx(plain, rel=1e-5)
     loss.begin(CPU_SMALL.steps - 1)
     assert codes.weight == CPU_SMALL.code_weight and codes.codec is not None
     D = codes.codec.decode(codes.codec.encode(embed(texts[1])))
@@ -301,7 +304,7 @@ def test_the_code_aware_loss_is_the_weighted_sum_and_passes_gradients_straight_t
     coded = float(torch.nn.functional.cross_entropy(20 * cosines, torch.arange(3)))
     value = loss(columns(), None)
     expected = (1 - codes.weight) * plain + codes.weight * coded
-    assert float(value) == pytest.approx(expected, rel=1e-4)
+    assert float(value.detach()) == pytest.approx(expected, rel=1e-4)
 
     # the gradient is that of a loss in which decoded documents differ from vectors by a constant
     value.backward()
@@ -487,8 +490,38 @@ def test_minilm_learns_the_words(folder: Path) -> None:
 
 
 def test_no_training_without_its_packages(folder: Path, tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(VecsmithError, match=r"pip install 'vecsmith\[tune\]'"):
         tune(folder, tiny)
+
+
+def test_the_script_for_a_rented_gpu(folder: Path, tmp_path: Path) -> None:
+    programs, remote, out = tmp_path / "programs", tmp_path / "remote", tmp_path / "tuned model"
+    wheel = tmp_path / "vecsmith-0.1.0-py3-none-any.whl"
+    wheel.write_text("")
+    record = 'printf "%s\\n" "$@" > "$REMOTE/vecsmith.txt"; mkdir tuned; touch tuned/model.safetensors'
+    pretended = {
+        "ssh": 'shift; cd "$REMOTE"; exec bash -c "$*"',
+        "scp": 'shift; exec cp -r "${@/#user@host:/$REMOTE/}"',
+        "python3": f"mkdir -p env/bin; cp '{programs}/pip' '{programs}/vecsmith' env/bin",
+        "pip": 'echo "$@" > "$REMOTE/pip.txt"',
+        "vecsmith": record,
+    }
+    for path in (programs, remote):
+        path.mkdir()
+    for name, lines in pretended.items():
+        (programs / name).write_text(f"#!/usr/bin/env bash\n{lines}\n")
+        (programs / name).chmod(0o755)
+    script = Path(__file__).parents[1] / "docs" / "tune_on_gpu.sh"
+    given = [script, wheel, "user@host", folder, out, "--model", "st:MODEL", "--query-prompt", "find a text: "]
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "REMOTE": str(remote)}
+    subprocess.run([*map(str, given)], check=True, env=environment)
+    assert (remote / "pip.txt").read_text().split() == ["install", "--quiet", f"./{wheel.name}[tune]"]
+    expected = ["tune", "model", "--task", "task", "--preset", "gpu", *given[5:], "--out", "tuned"]
+    assert (remote / "vecsmith.txt").read_text().splitlines() == expected
+    assert (remote / "vecsmith-tune" / "task" / "corpus.jsonl").exists()
+    assert (out / "model.safetensors").exists()
+    again = subprocess.run([*map(str, given)], env=environment, capture_output=True, text=True)
+    assert again.returncode == 2 and "exists; give a new folder" in again.stderr
+    usage = subprocess.run([str(script)], capture_output=True, text=True)
+    assert usage.returncode == 2 and "tune_on_gpu.sh WHEEL USER@HOST TASK_FOLDER OUT" in usage.stderr
