@@ -32,8 +32,9 @@ from vecsmith.tune.examples import TrainingExamples  # noqa: E402
 from vecsmith.tune.generation import normal  # noqa: E402
 from vecsmith.tune.labels import label_margins, score_pairs  # noqa: E402
 from vecsmith.tune.negatives import mine_negatives, retriever_of  # noqa: E402
+from vecsmith.tune.recipes import RECIPES  # noqa: E402
 from vecsmith.tune.sampling import sample_pairs  # noqa: E402
-from vecsmith.tune.training_data import KIND_OF_RECIPE, DataOptions, make_examples  # noqa: E402
+from vecsmith.tune.training_data import DataOptions, make_examples  # noqa: E402
 
 DOCUMENTS, TRAIN, TEST = 80, 30, 10
 
@@ -294,7 +295,8 @@ def test_samples_have_no_gold_pair_and_differ_by_strategy(task: Task) -> None:
 
 def test_every_recipe_of_judgements(task: Task, cross_encoder: str) -> None:
     options = DataOptions(miner="bm25", negatives=2, cross_encoder=f"ce:{cross_encoder}", margin=0.0)
-    kinds = set(KIND_OF_RECIPE.values()) - {"margins"}  # no query can be extracted from a single sentence
+    # no query can be extracted from a single sentence
+    kinds = {recipe.examples for recipe in RECIPES.values()} - {"margins"}
     made = {kind: make_examples(kind, task, None, options) for kind in kinds}
     assert all(examples.kind == kind for kind, examples in made.items())
     tested = {text for id_, text in task.queries.rows() if id_ in task.qrels["test"]}

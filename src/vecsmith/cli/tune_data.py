@@ -115,10 +115,11 @@ def data(
     from vecsmith.tasks import load_task
     from vecsmith.tune.example_files import read_examples
     from vecsmith.tune.examples import FOLDER_KIND
-    from vecsmith.tune.training_data import KIND_OF_RECIPE, DataOptions, make_examples
+    from vecsmith.tune.recipes import RECIPES
+    from vecsmith.tune.training_data import DataOptions, make_examples
 
-    if recipe not in KIND_OF_RECIPE:
-        raise unknown("recipe", recipe, KIND_OF_RECIPE)
+    if recipe not in RECIPES:
+        raise unknown("recipe", recipe, RECIPES)
     if imported is not None and generator is not None:
         raise VecsmithError("--import and --generator both give the queries; leave one out.")
     if imported is None and task is None:
@@ -144,7 +145,7 @@ def data(
     say(*(() if loaded is None else loaded.notes))
     columns = _columns(column)
     given = None if imported is None else read_examples(imported, loaded, columns, min_clicks, min_click_rate)
-    examples = make_examples(KIND_OF_RECIPE[recipe], loaded, given, options).with_provenance(recipe=recipe)
+    examples = make_examples(RECIPES[recipe].examples, loaded, given, options).with_provenance(recipe=recipe)
     examples.save(out, force)
     if as_json:
         print_json(

@@ -37,17 +37,6 @@ MARGIN = 0.05
 """Relative margin of negatives that count as not relevant, as in NV-Retriever."""
 CROSS_ENCODER_NEGATIVES = 3
 """Mined negatives per pair for the training of a cross-encoder."""
-KIND_OF_RECIPE: dict[str, Kind] = {
-    "contrastive": "triplets",
-    "gist": "triplets",
-    "triplet": "triplets",
-    "ranked-list": "triplets",
-    "n-pair": "pairs",
-    "gpl": "margins",
-    "augmented-sbert": "scored pairs",
-    "tension": "sentences",
-}
-"""Kind of the training examples of each recipe."""
 BASE = "st:"
 """Prefix of a model from which a cross-encoder is trained on the judgements."""
 DEFAULT_CROSS_ENCODER = "st:all-MiniLM-L6-v2"
