@@ -233,7 +233,7 @@ def test_a_better_model_is_saved_and_a_worse_one_is_not(folder: Path, tiny: str)
 def test_recipes_without_labels_need_no_judgements(folder: Path, tiny: str) -> None:
     (folder / "qrels" / "train.tsv").unlink()
     tuned = tune(folder, tiny, recipe="tension")
-    assert tuned.validated_on == "nothing"
+    assert tuned.validated_on == "no queries"
     assert tuned.step == QUICK["steps"]
     assert [each.popularity for each in tuned.comparisons] == [None, None]
 
@@ -525,3 +525,15 @@ def test_the_script_for_a_rented_gpu(folder: Path, tmp_path: Path) -> None:
     assert again.returncode == 2 and "exists; give a new folder" in again.stderr
     usage = subprocess.run([str(script)], capture_output=True, text=True)
     assert usage.returncode == 2 and "tune_on_gpu.sh WHEEL USER@HOST TASK_FOLDER OUT" in usage.stderr
+
+
+def test_loggers_are_used_where_they_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vecsmith.tune import trainer
+
+    monkeypatch.setattr(trainer, "find_spec", lambda name: None)
+    assert trainer._loggers() == []
+    monkeypatch.setattr(trainer, "find_spec", lambda name: object())
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert trainer._loggers() == ["tensorboard"]
+    monkeypatch.setenv("WANDB_API_KEY", "key")
+    assert trainer._loggers() == ["tensorboard", "wandb"]

@@ -140,7 +140,11 @@ def tune_model(
     training = ModelTraining(encoder, source, guide, data, validation, tuning, frozen)
     stages = training.examples(examples)
     work = WorkFolder(out, training.settings(stages))
-    kept = training.run(stages, work)
+    try:
+        kept = training.run(stages, work)
+    except VecsmithError:
+        work.remove(keep_log=False)
+        raise
     Q, D = baseline.queries, baseline.documents
     if kept.step:
         tuned_encoder = load_encoder(f"st:{work.model}", options_of[model])
@@ -153,7 +157,7 @@ def tune_model(
         tuning=tuning,
         step=kept.step,
         gain=kept.gain,
-        validated_on="nothing" if validation is None else validation.name,
+        validated_on="no queries" if validation is None else validation.name,
         comparisons=next(iter(compared.values())),
         floats=compared[FLOAT],
         seen_share=baseline.seen_share,

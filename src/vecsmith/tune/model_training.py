@@ -11,6 +11,7 @@ import numpy as np
 
 from vecsmith.array_types import Floats
 from vecsmith.encoders import Side
+from vecsmith.encoders.model_files import first_line
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.versions import package_versions
@@ -202,7 +203,10 @@ class ModelTraining:
         if recipe.has_guide:
             guide = guide_of(self.model, *self._guide_vectors)
         scale = self._margin_scale(examples) if examples.kind == "margins" else 1.0
-        base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
+        try:
+            base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
+        except ValueError as error:
+            raise VecsmithError(f"{self.encoder.spec} does not suit the recipe: {first_line(error)}") from error
         if not is_last:
             return base
         loss = base
