@@ -3,8 +3,11 @@
 import errno
 import json
 import os
+import subprocess
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +20,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("datasets")
 pytest.importorskip("bm25s")
 
+from loopback import Server  # noqa: E402
 from vecsmith import files  # noqa: E402
 from vecsmith.cli import main  # noqa: E402
 from vecsmith.encoders import load_encoder  # noqa: E402
@@ -497,3 +501,32 @@ def test_a_full_disk_leaves_the_old_examples(
     assert run(monkeypatch, *given, "--test", "none") == 2
     assert "The disk is full" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_killed_run_continues(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    loopback: Callable[[Callable[[dict], object]], Server],
+) -> None:
+    def answer_slowly(request: dict) -> dict:
+        time.sleep(0.05)
+        passage = request["messages"][1]["content"]
+        return {"choices": [{"message": {"content": f"what about {passage}"}}]}
+
+    server = loopback(answer_slowly)
+    given = ["tune", "data", "--task", folder, "--recipe", "n-pair", "--generator", "chat:small", "--queries", "1"]
+    command = [sys.executable, "-m", "vecsmith", *map(str, given), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as killed:
+        while len(server.requests) < 20 and killed.poll() is None:
+            time.sleep(0.01)
+        killed.kill()
+    before = [request["messages"][1]["content"] for request in server.requests]
+    assert 20 <= len(before) < DOCUMENTS
+    assert not (tmp_path / "out").exists()
+    server.requests.clear()
+    assert run(monkeypatch, *given, "--out", tmp_path / "out") == 0
+    # at most the requests in flight, one of each worker, are repeated
+    again = {request["messages"][1]["content"] for request in server.requests} & set(before)
+    assert len(again) <= 8
+    assert len(TrainingExamples.load(tmp_path / "out")) == DOCUMENTS

@@ -3,8 +3,10 @@
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -165,29 +167,34 @@ def _blocks(generator: Generator, blocks: Sequence[Sequence[Passage]], count: in
         return generator.generate(blocks[number], count, own_seed)
 
     if not generator.is_stored:
-        yield from _in_order(generate, len(blocks), generator.workers)
+        yield from map(generate, range(len(blocks)))
         return
     path = cache_folder() / "generated" / f"{fingerprint([VERSION, generator.settings, count, seed])}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), path.open("a+b") as file:
+    writing = Lock()
+    with FileLock(path.with_suffix(".lock")), path.open("a+b") as file, _pool(generator.workers) as pool:
         known = _read(file)
 
         def known_or_generated(number: int) -> Block:
-            return known[keys[number]] if keys[number] in known else generate(number)
+            key = keys[number]
+            if key in known:
+                return known[key]
+            block = generate(number)
+            if any(block):  # a block without any query is not kept, so that the next run asks again
+                with writing:
+                    file.write(json.dumps([key, block]).encode() + b"\n")
+                    file.flush()
+            return block
 
-        for key, block in zip(keys, _in_order(known_or_generated, len(blocks), generator.workers), strict=True):
-            # a block without any query is not kept, so that the next run asks again
-            if key not in known and any(block):
-                file.write(json.dumps([key, block]).encode() + b"\n")
-                file.flush()
-            yield block
+        yield from pool.map(known_or_generated, range(len(blocks)))
 
 
-def _in_order(function: Callable[[int], Block], count: int, workers: int) -> Iterator[Block]:
-    """Yield the results of a function of 0, 1, … in order, computed by several threads."""
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads whose waiting calls are cancelled at the end of the block."""
     pool = ThreadPoolExecutor(workers)
     try:
-        yield from pool.map(function, range(count))
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 

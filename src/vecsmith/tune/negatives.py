@@ -22,6 +22,9 @@ from vecsmith.tune.generation import normal
 CANDIDATES = 100
 """Documents per query among which negatives are sought, besides the relevant ones."""
 
+READY = "vectors:"
+"""Prefix of the precomputed vectors of a task."""
+
 RelevantTexts = Mapping[str, set[str]]
 """Texts that must not be negatives of a query, by the query's text; in the form of `normal`."""
 
@@ -47,15 +50,33 @@ def retriever_of(
     VecsmithError
         If the spec is unknown, or names precomputed vectors and there is no task.
     """
-    if spec.partition(":")[0] == "bm25":
+    if _is_bm25(spec):
         return LexicalRetriever(cached_lexical_index(corpus, Bm25.parse(spec)))
     source: VectorSource
-    if task is not None and spec.startswith("vectors:"):
+    if task is not None and spec.startswith(READY):
         source = PrecomputedVectors(*embed_task(task, spec, options))
     else:
         source = EncoderVectors(load_encoder(spec, options))
     vectors = source.embed(corpus, "passage")
     return IndexRetriever(Index(Codec("float32").fit(vectors), vectors), source.embed_queries)
+
+
+def check_retriever(spec: str, options: EncoderOptions | None = None) -> None:
+    """Check a spec of `retriever_of` before long work.
+
+    Raises
+    ------
+    VecsmithError
+        If the spec is unknown.
+    """
+    if _is_bm25(spec):
+        Bm25.parse(spec)
+    elif not spec.startswith(READY):
+        load_encoder(spec, options)
+
+
+def _is_bm25(spec: str) -> bool:
+    return spec.partition(":")[0] == "bm25"
 
 
 def mine_negatives(

@@ -1,7 +1,7 @@
 """Make the training examples of a kind from judgements, imported files or generated queries."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -30,7 +30,7 @@ from vecsmith.tune.generation import generate_pairs, normal
 from vecsmith.tune.generators import load_generator
 from vecsmith.tune.generators.extract import split_sentences
 from vecsmith.tune.labels import label_margins, score_pairs
-from vecsmith.tune.negatives import mine_negatives, retriever_of
+from vecsmith.tune.negatives import check_retriever, mine_negatives, retriever_of
 from vecsmith.tune.sampling import sample_pairs
 
 MARGIN = 0.05
@@ -65,7 +65,7 @@ class DataOptions:
         Relative margin of the negatives (see `mine_negatives`); by default `MARGIN` for triplets. Margins have none,
         because the cross-encoder recognizes negatives that are relevant.
     cross_encoder : str
-        ``ce:MODEL``, used as it is; or ``st:MODEL``, from which one is trained on the judged pairs of the task.
+        ``ce:MODEL``, used as it is; or ``st:MODEL``, from which one is trained on the judged or imported pairs.
     sampling : tuple of str
         Samples of scored pairs (see `sample_pairs`).
     sampled : int
@@ -142,6 +142,8 @@ class _Maker:
     options: DataOptions
 
     def make(self, kind: Kind) -> TrainingExamples:
+        if kind in ("triplets", "margins"):
+            check_retriever(self.options.miner, self.options.encoder_options)
         if self.imported is not None and self.imported.kind == kind:
             examples = self._untested(self.imported)
         elif self.imported is not None and self.imported.kind != "pairs":
@@ -182,15 +184,15 @@ class _Maker:
 
     def margins(self) -> TrainingExamples:
         options = self.options
+        model, provenance = self.cross_encoder(self.judged if self.imported is None or self.task else self.pairs)
         pairs = self.generated(options.generator or "extract") if self.imported is None else self.pairs()
         triplets = self._mine(pairs, options.negatives, options.margin)
-        model, provenance = self.cross_encoder()
         return label_margins(triplets, model).with_provenance(**provenance)
 
     def scored_pairs(self) -> TrainingExamples:
         task, options, gold = self._task("Augmented SBERT"), self.options, self.pairs()
         sampled = sample_pairs(gold, task, options.sampling, options.sampled, options.seed, options.encoder_options)
-        model, provenance = self.cross_encoder()
+        model, provenance = self.cross_encoder(lambda: gold)
         scores = score_pairs(model, sampled, "probability")
         pairs = [*zip(gold.column("query"), gold.column("positive"), strict=True), *sampled]
         columns = {
@@ -207,21 +209,20 @@ class _Maker:
         repeated = {"repeated": sum(found.values()) - len(found)}
         return TrainingExamples.from_columns({"text": list(found)}, {}, +Counter(repeated))
 
-    def cross_encoder(self) -> tuple[CrossEncoderModel, Mapping[str, Any]]:
-        """Return the cross-encoder, which is trained and cached if need be, and its provenance."""
+    def cross_encoder(self, gold: Callable[[], TrainingExamples]) -> tuple[CrossEncoderModel, Mapping[str, Any]]:
+        """Return the cross-encoder, which is trained on gold pairs and cached if need be, and its provenance."""
         spec = self.options.cross_encoder
         if spec.startswith(CROSS_ENCODER) and spec != CROSS_ENCODER:
             model = CrossEncoderModel(spec.removeprefix(CROSS_ENCODER))
+            model.score_pairs([("query", "text")])  # a wrong model is refused before long work
             return model, {"cross_encoder": model.spec, "cross_encoder_revision": model.files.revision}
         if not spec.startswith(BASE) or spec == BASE:
             raise unknown("cross-encoder", spec, ["ce:MODEL", "st:MODEL"])
-        trained = self.trained_cross_encoder(spec.removeprefix(BASE))
+        trained = self.trained_cross_encoder(spec.removeprefix(BASE), gold())
         check = {"accuracy": trained.accuracy, "held_out_triplets": trained.triplets}
         return CrossEncoderModel(str(trained.path)), {"cross_encoder": f"trained from {spec}", **check}
 
-    def trained_cross_encoder(self, base: str) -> TrainedCrossEncoder:
-        """Return a cross-encoder that is trained on the judged pairs, or on the imported ones without a task."""
-        gold = self._untested(self.imported) if self.imported is not None and self.task is None else self.judged()
+    def trained_cross_encoder(self, base: str, gold: TrainingExamples) -> TrainedCrossEncoder:
         triplets = self._mine(gold, CROSS_ENCODER_NEGATIVES, MARGIN)
         seed, settings = self.options.seed, CrossEncoderTraining()
         revision = ModelFiles(base, BASE_ORGANIZATION).revision
