@@ -230,11 +230,12 @@ def test_after_a_lasting_fault_the_next_run_continues(
     assert asked == CORPUS.texts[:4]
 
 
-def test_a_line_that_a_kill_left_incomplete_is_asked_for_again(server: Server, cache: Path) -> None:
+@pytest.mark.parametrize("missing", [1, 20])
+def test_a_line_that_a_kill_left_incomplete_is_asked_for_again(server: Server, cache: Path, missing: int) -> None:
     ask()
     [work] = (cache / "generated").glob("*.jsonl")
     whole = work.read_bytes()
-    work.write_bytes(whole[:-20])
+    work.write_bytes(whole[:-missing])
     server.requests.clear()
     assert ask() == (ALL, {})
     assert [request["messages"][1]["content"] for request in server.requests] == CORPUS.texts[-1:]

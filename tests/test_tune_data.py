@@ -447,7 +447,7 @@ def test_the_command_trains_a_cross_encoder_that_labels(
 ) -> None:
     given = ["--task", folder, "--model", cross_encoder, "--negatives", "bm25", "--max-length", "32"]
     assert run(monkeypatch, "tune", "cross-encoder", *given, "--out", tmp_path / "ce") == 0
-    assert capsys.readouterr().out.startswith("Accuracy on ")
+    assert capsys.readouterr().out.startswith("Accuracy of the cross-encoder on ")
     again = ["--task", folder, "--recipe", "augmented-sbert", "--cross-encoder", f"ce:{tmp_path / 'ce'}"]
     assert run(monkeypatch, "tune", "data", *again, "--out", tmp_path / "scored") == 0
     assert TrainingExamples.load(tmp_path / "scored").kind == "scored pairs"

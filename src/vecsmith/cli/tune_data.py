@@ -158,6 +158,8 @@ def data(
                 "left_out": examples.counts,
             }
         )
+    if "accuracy" in examples.provenance:
+        say(_accuracy(examples.provenance["accuracy"], examples.provenance["held_out_triplets"]))
     say(f"Wrote {examples!r} to {out}")
     # the counts are the last line of the result, on standard output unless that is JSON
     say(examples.summary) if as_json else print(examples.summary)
@@ -172,6 +174,10 @@ def _columns(values: Sequence[str]) -> dict[str, str]:
             raise VecsmithError(f"--column takes ROLE=NAME once a role, such as query=search_term, not {value!r}.")
         columns[role] = name
     return columns
+
+
+def _accuracy(accuracy: float, triplets: int) -> str:
+    return f"Accuracy of the cross-encoder on {triplets} held-out triplets: {accuracy:.3f} (chance: 0.5)"
 
 
 @tune.command("cross-encoder", cls=WritingCommand)
@@ -215,7 +221,7 @@ def cross_encoder(
     say(triplets.summary)
     settings = CrossEncoderTraining(epochs, batch_size, max_length=max_length)
     trained = train_cross_encoder(triplets, model, out, seed, settings, force)
-    line = f"Accuracy on {trained.triplets} held-out triplets: {trained.accuracy:.3f}"
+    line = _accuracy(trained.accuracy, trained.triplets)
     if as_json:
         print_json({"out": str(out), "accuracy": trained.accuracy, "triplets": trained.triplets})
     say(f"Wrote a cross-encoder to {out}")

@@ -207,9 +207,11 @@ def _read(file: BinaryIO) -> dict[str, Block]:
     for line in file:
         try:
             key, block = json.loads(line)
-            known[key] = [list(map(str, queries)) for queries in block]
         except (ValueError, TypeError):
             break
+        if not line.endswith(b"\n"):
+            break
+        known[key] = block
         whole += len(line)
     file.truncate(whole)
     file.seek(0, os.SEEK_END)
