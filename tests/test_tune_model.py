@@ -231,6 +231,12 @@ def test_a_better_model_is_saved_and_a_worse_one_is_not(folder: Path, tiny: str)
 
 
 def test_recipes_without_labels_need_no_judgements(folder: Path, tiny: str) -> None:
+    chosen = tune(folder, tiny, "chosen", recipe="tension")
+    assert chosen.validated_on == "15 train queries with unseen documents"
+    task, tuning = load_task(str(folder)), ModelTuning("tension", changes=QUICK)
+    assert tune_model(task, tiny, folder.parent / "none", tuning, split="none").validated_on == "no queries"
+    with pytest.raises(VecsmithError, match="Unknown split"):
+        tune_model(task, tiny, folder.parent / "trian", tuning, split="trian")
     (folder / "qrels" / "train.tsv").unlink()
     tuned = tune(folder, tiny, recipe="tension")
     assert tuned.validated_on == "no queries"
