@@ -231,9 +231,15 @@ def test_a_better_model_is_saved_and_a_worse_one_is_not(folder: Path, tiny: str)
 
 
 def test_recipes_without_labels_need_no_judgements(folder: Path, tiny: str) -> None:
+    chosen = tune(folder, tiny, "chosen", recipe="tension")
+    assert chosen.validated_on == "15 train queries with unseen documents"
+    task, tuning = load_task(str(folder)), ModelTuning("tension", changes=QUICK)
+    assert tune_model(task, tiny, folder.parent / "none", tuning, split="none").validated_on == "no queries"
+    with pytest.raises(VecsmithError, match="Unknown split"):
+        tune_model(task, tiny, folder.parent / "trian", tuning, split="trian")
     (folder / "qrels" / "train.tsv").unlink()
     tuned = tune(folder, tiny, recipe="tension")
-    assert tuned.validated_on == "nothing"
+    assert tuned.validated_on == "no queries"
     assert tuned.step == QUICK["steps"]
     assert [each.popularity for each in tuned.comparisons] == [None, None]
 
@@ -382,6 +388,28 @@ def test_the_command(
     assert "training texts are longer than 4 tokens and are cut" in said.err
 
 
+def test_a_full_disk_is_one_sentence_and_the_training_resumes(
+    folder: Path, tiny: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save, saved = torch.save, []
+
+    def full(content: Any, path: Any, *more: Any, **options: Any) -> None:
+        saved.append(path)
+        if len(saved) > 4:  # the first checkpoint has three files
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 55040 vs 54932")
+        save(content, path, *more, **options)
+
+    with monkeypatch.context() as during:
+        during.setattr(torch, "save", full)
+        assert command(during, folder, tiny) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("vecsmith: The disk is full") and said.count("\n") == 1
+    assert not (folder.parent / "model").exists()
+    assert command(monkeypatch, folder, tiny) in (0, 1)
+    log = next(folder.parent.rglob("training.jsonl")).read_text()
+    assert [json.loads(line)["step"] for line in log.splitlines() if '"loss"' in line] == [1, 2, 3, 4]
+
+
 def no_judgements(folder: Path) -> None:
     (folder / "qrels" / "train.tsv").unlink()
 
@@ -525,3 +553,15 @@ def test_the_script_for_a_rented_gpu(folder: Path, tmp_path: Path) -> None:
     assert again.returncode == 2 and "exists; give a new folder" in again.stderr
     usage = subprocess.run([str(script)], capture_output=True, text=True)
     assert usage.returncode == 2 and "tune_on_gpu.sh WHEEL USER@HOST TASK_FOLDER OUT" in usage.stderr
+
+
+def test_loggers_are_used_where_they_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vecsmith.tune import trainer
+
+    monkeypatch.setattr(trainer, "find_spec", lambda name: None)
+    assert trainer._loggers() == []
+    monkeypatch.setattr(trainer, "find_spec", lambda name: object())
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert trainer._loggers() == ["tensorboard"]
+    monkeypatch.setenv("WANDB_API_KEY", "key")
+    assert trainer._loggers() == ["tensorboard", "wandb"]

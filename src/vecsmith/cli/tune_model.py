@@ -79,7 +79,13 @@ def model(
         str | None,
         typer.Option(metavar="vectors:NAME", help="Precomputed vectors of the model; default: the task is embedded."),
     ] = None,
-    split: Annotated[str, typer.Option(metavar="SPLIT", help="Split whose judgements are trained on.")] = "train",
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="SPLIT",
+            help="Split whose judgements are trained on, or validate recipes without judgements; none: no validation.",
+        ),
+    ] = "train",
     test: Annotated[str, typer.Option(metavar="SPLIT", help="Split on which the model is measured.")] = "test",
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006

@@ -23,6 +23,8 @@ from vecsmith.tune.model_options import ModelTuning
 
 SAME_VECTORS = 0.99
 """Minimum cosine of the ready vector of a text with the model's own; half precision and cut texts cost less."""
+TRAIN, NO_SPLIT = "train", "none"
+"""Default split, and the name for no split."""
 CHECKED_VECTORS = 8
 """Queries whose ready vectors are compared with the model's own."""
 
@@ -65,7 +67,7 @@ def tune_model(
     model: str,
     out: str | Path,
     tuning: ModelTuning | None = None,
-    split: str = "train",
+    split: str = TRAIN,
     test: str = "test",
     examples: Sequence[TrainingExamples] = (),
     vectors: str | None = None,
@@ -90,7 +92,7 @@ def tune_model(
         The recipe and its options.
     split, test : str
         Splits of the judgements to train on and to measure on. Recipes without judgements do not need `split`; if the
-        task has it, its queries validate.
+        task has it, its queries validate. With ``none``, no judgements validate, and the last model is kept.
     examples : sequence of TrainingExamples
         Training examples; each recipe takes the first of its kind. By default, pairs are made of the judgements of
         `split`, and sentences of the documents.
@@ -122,6 +124,8 @@ def tune_model(
     if task.candidates is not None:
         raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
     task.judgements(test)
+    if split not in (TRAIN, NO_SPLIT):
+        task.judgements(split)  # refuses an unknown split
     check_given({name: recipe for name, (recipe, _) in chain.items()}, examples, task, split)
     check_folder(out, KIND, force)
     source = Source(model, options_of[model]) if vectors is None else Source(vectors)
@@ -140,7 +144,11 @@ def tune_model(
     training = ModelTraining(encoder, source, guide, data, validation, tuning, frozen)
     stages = training.examples(examples)
     work = WorkFolder(out, training.settings(stages))
-    kept = training.run(stages, work)
+    try:
+        kept = training.run(stages, work)
+    except VecsmithError:
+        work.remove(keep_log=False)
+        raise
     Q, D = baseline.queries, baseline.documents
     if kept.step:
         tuned_encoder = load_encoder(f"st:{work.model}", options_of[model])
@@ -153,7 +161,7 @@ def tune_model(
         tuning=tuning,
         step=kept.step,
         gain=kept.gain,
-        validated_on="nothing" if validation is None else validation.name,
+        validated_on="no queries" if validation is None else validation.name,
         comparisons=next(iter(compared.values())),
         floats=compared[FLOAT],
         seen_share=baseline.seen_share,

@@ -11,6 +11,7 @@ import numpy as np
 
 from vecsmith.array_types import Floats
 from vecsmith.encoders import Side
+from vecsmith.encoders.model_files import first_line
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.versions import package_versions
@@ -88,6 +89,7 @@ class ModelTraining:
         self.prompts: dict[Side, str] = {side: encoder.provenance(side).prompt for side in ("query", "passage")}
         self.embed = embed_with(self.model, self.prompts)
         self.notes: list[str] = []
+        self._guides: dict[str, tuple[list[str], Floats]] = {}
 
     def examples(self, given: Sequence[TrainingExamples]) -> dict[str, TrainingExamples]:
         """Return the examples of each recipe (see `examples_of`), and embed them with the guide.
@@ -110,7 +112,7 @@ class ModelTraining:
             needed = replace(preset, negatives=0) if self.frozen is not None else preset
             made[name] = examples_of(recipe, name, needed, self.data, given, held_out, self.source)
             if recipe.has_guide:
-                self._guide_vectors = guide_vectors(self.guide, made[name], self.data.task, self.prompts)
+                self._guides[name] = guide_vectors(self.guide, made[name], self.data.task, self.prompts)
             if self.frozen is not None:
                 relevant_rows(made[name], self.data.task)
         return made
@@ -165,7 +167,7 @@ class ModelTraining:
         # the trainer knows numbers by the names of their columns
         dataset = examples.dataset.rename_columns({"margin": "label"} if examples.kind == "margins" else {})
         if self.frozen is None:
-            loss = self._loss(recipe, preset, examples, codes, is_last)
+            loss = self._loss(name, recipe, preset, examples, codes, is_last)
         else:
             loss, dataset = self._frozen_loss(recipe, examples)
         return Stage(
@@ -195,14 +197,21 @@ class ModelTraining:
         return float(json.loads(file.read_text(encoding="utf-8")))
 
     def _loss(
-        self, recipe: Recipe, preset: Preset, examples: TrainingExamples, codes: TrainedCodes | None, is_last: bool
+        self,
+        name: str,
+        recipe: Recipe,
+        preset: Preset,
+        examples: TrainingExamples,
+        codes: TrainedCodes | None,
+        is_last: bool,
     ) -> Any:
         """Return the loss of a recipe with its options."""
-        guide = None
-        if recipe.has_guide:
-            guide = guide_of(self.model, *self._guide_vectors)
+        guide = guide_of(self.model, *self._guides[name]) if recipe.has_guide else None
         scale = self._margin_scale(examples) if examples.kind == "margins" else 1.0
-        base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
+        try:
+            base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
+        except ValueError as error:
+            raise VecsmithError(f"{self.encoder.spec} does not suit the recipe {name}: {first_line(error)}") from error
         if not is_last:
             return base
         loss = base

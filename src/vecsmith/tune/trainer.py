@@ -1,5 +1,6 @@
 """Training of a model with the trainer of sentence-transformers: seeded, logged, and resumed after a kill."""
 
+import errno
 import json
 import logging
 import os
@@ -26,6 +27,8 @@ COMPLETE = "complete"
 """File that marks a checkpoint whose files are all written."""
 LOSS_WEIGHTS = "loss.safetensors"
 METRIC = "ndcg_at_10"
+TORCH_WRITER = "inline_container"
+"""Part of the error that torch.save raises on a full disk, which does not name the cause."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,12 @@ class Stage:
             with losses(description, self.preset.steps - done) as report:
                 trainer.add_callback(_Log(self.name, self.log, report))
                 trainer.add_callback(_Steps(self.loss))
-                trainer.train(resume_from_checkpoint=None if last is None else str(last))
+                try:
+                    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+                except RuntimeError as error:
+                    if TORCH_WRITER in str(error):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from error
+                    raise
         self.model.eval()
         if self.before is None:
             return Trained(self.preset.steps, 0.0)

@@ -30,6 +30,9 @@ class Preset:
         Maximum input length in tokens during training and validation. The saved model keeps its own.
     negatives : int
         Mined hard negatives per example.
+    margin : float or None
+        Share of the positive's score by which a mined negative must score lower (see `mine_negatives`); None for any
+        score.
     checks : int
         Number of checks on the validation queries, at equal distances. The model of the best check is kept.
     validation_queries : int
@@ -52,6 +55,7 @@ class Preset:
     warmup: float = 0.1
     max_length: int = 128
     negatives: int = 1
+    margin: float | None = None
     checks: int = 5
     validation_queries: int = 64
     validation_documents: int = 20
