@@ -38,8 +38,8 @@ from vecsmith.studies import StudyConfig
 from vecsmith.studies.quantization import findings, measurements
 from vecsmith.tasks import Task
 from vecsmith.translators import Translator
-from vecsmith.tune.adapter import Comparison as AdapterComparison
 from vecsmith.tune.adapter import tune_adapter
+from vecsmith.tune.comparison import Comparison as AdapterComparison
 
 COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
 ALL, TEST = "train+test", "test"

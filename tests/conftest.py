@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from loopback import KEY, Server
+from vecsmith.encoders import endpoint
 
 # no test may wait for a network
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -68,6 +72,28 @@ def postgres() -> Iterator[str]:
     yield f"host={folder} user=postgres dbname=postgres"
     subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[dict[str, Any]], object]], Server]]:
+    """Return a function that starts a server with these answers, which the environment variables name."""
+    monkeypatch.setattr(endpoint, "BACKOFF_SECONDS", 0.001)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    servers: list[Server] = []
+
+    def start(answer_to: Callable[[dict[str, Any]], object]) -> Server:
+        server = Server(answer_to)
+        servers.append(server)
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 WORDS = ["map", "tree", "stone", "river", "engine", "paper", "signal", "garden", "metal", "window", "silver", "cloud"]

@@ -2,21 +2,16 @@
 
 import hashlib
 import json
-import threading
-import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
-from vecsmith.encoders import EncoderOptions, api, load_encoder
+from loopback import KEY, Handler, Server, breaks_off, fails, hangs_up, says
+from vecsmith.encoders import EncoderOptions, endpoint, load_encoder
 from vecsmith.errors import VecsmithError
 
-KEY = "sk-loopback-0123456789"
 TEXTS = [f"text {number}" for number in range(7)]
-
-Fault = Callable[["Handler", dict], bool]
 
 
 def vector_of(text: str, dimensions: int) -> list[float]:
@@ -38,76 +33,9 @@ def answer_to(request: dict) -> dict:
     return {"object": "list", "data": data, "model": request["model"], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.requests.append(
-            {"path": self.path, "headers": dict(self.headers), "at": time.monotonic(), **request}
-        )
-        if self.server.faults:
-            self.server.faults.pop(0)(self, request)
-        else:
-            self.reply(200, answer_to(request))
-
-    def reply(
-        self, status: int, content: object, headers: dict[str, str] | None = None, cut: int | None = None
-    ) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            **(headers or {}),
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[:cut])
-        self.close_connection = cut is not None
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[dict] = []
-        self.faults: list = []
-
-    def handle_error(self, *args: object) -> None:
-        pass
-
-
-def fails(status: int, message: str = "that went wrong", **headers: str):
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda handler, request: handler.reply(status, {"error": {"message": message}}, names)
-
-
-def says(change: Callable[[dict], object]):
-    return lambda handler, request: handler.reply(200, change(answer_to(request)))
-
-
-def breaks_off(handler: Handler, request: dict) -> None:
-    handler.reply(200, answer_to(request), cut=50)
-
-
-def hangs_up(handler: Handler, request: dict) -> None:
-    handler.close_connection = True
-
-
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(api, "BACKOFF_SECONDS", 0.001)
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with Server() as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
-        monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server
-        server.shutdown()
+def server(loopback: Callable[[Callable[[dict], object]], Server]) -> Server:
+    return loopback(answer_to)
 
 
 def encode(texts: list[str] = TEXTS, spec: str = "api:small", side: str = "passage", **options) -> np.ndarray:
@@ -181,7 +109,7 @@ def test_429_is_tried_again_after_the_pause_that_the_server_asks_for(server):
 
 @pytest.mark.parametrize("retry_after", ["86400", "soon", "-3", "Wed, 21 Oct 2015 07:28:00 GMT"])
 def test_a_senseless_pause_does_not_stop_the_work(server, monkeypatch, retry_after):
-    monkeypatch.setattr(api, "MAX_RETRY_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr(endpoint, "MAX_RETRY_AFTER_SECONDS", 0.05)
     server.faults = [fails(429, Retry_After=retry_after)]
     np.testing.assert_allclose(encode(), expected(TEXTS), atol=1e-6)
 
@@ -194,7 +122,7 @@ def test_passing_faults_are_tried_again(server, fault):
 
 
 def test_pauses_grow(server, monkeypatch):
-    monkeypatch.setattr(api, "BACKOFF_SECONDS", 0.1)
+    monkeypatch.setattr(endpoint, "BACKOFF_SECONDS", 0.1)
     server.faults = [fails(503)] * 4
     encode()
     pauses = np.diff([request["at"] for request in server.requests])
@@ -208,7 +136,7 @@ def test_a_lasting_fault_ends_with_the_servers_own_message(server, status):
         VecsmithError, match=rf"answers {status} .*\(the model is overloaded\); run the command again later"
     ):
         encode()
-    assert len(server.requests) == api.RETRIES + 1
+    assert len(server.requests) == endpoint.RETRIES + 1
 
 
 @pytest.mark.parametrize("fault", [hangs_up, breaks_off])

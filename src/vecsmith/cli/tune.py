@@ -1,5 +1,6 @@
 """Commands that tune vectors on relevance judgements: tune adapter."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
     from vecsmith.tune import TunedAdapter
+    from vecsmith.tune.comparison import Comparison
 
 tune = typer.Typer(no_args_is_help=True, help="Improve vectors with your own relevance judgements.")
 app.add_typer(tune, name="tune")
@@ -118,15 +120,20 @@ def _as_json(tuned: "TunedAdapter") -> dict[str, Any]:
         "validation_gain": tuned.choice.gain,
         "seen_share": tuned.seen_share,
         "popularity_weight": tuned.popularity_weight,
-        "groups": {
-            each.name: {
-                "n_queries": each.queries,
-                "baseline": each.verdict.baseline,
-                "ndcg_at_10": each.verdict.value,
-                "difference": each.verdict.difference,
-                "p_value": each.verdict.p_value,
-                "popularity": each.popularity,
-            }
-            for each in tuned.comparisons
-        },
+        "groups": groups_as_json(tuned.comparisons),
+    }
+
+
+def groups_as_json(comparisons: "Sequence[Comparison]") -> dict[str, Any]:
+    """Return the measurements of the groups of test queries by name."""
+    return {
+        each.name: {
+            "n_queries": each.queries,
+            "baseline": each.verdict.baseline,
+            "ndcg_at_10": each.verdict.value,
+            "difference": each.verdict.difference,
+            "p_value": each.verdict.p_value,
+            "popularity": each.popularity,
+        }
+        for each in comparisons
     }

@@ -56,7 +56,7 @@ class SentenceTransformerEncoder(Encoder):
         )
 
     def encode(self, texts: Sequence[str], side: Side) -> Floats:
-        encode = self._model.encode_query if side == "query" else self._model.encode_document
+        encode = self.model.encode_query if side == "query" else self.model.encode_document
         try:
             vectors = encode(
                 list(texts),
@@ -103,7 +103,8 @@ class SentenceTransformerEncoder(Encoder):
         return has_own_class or any("auto_map" in self._files.read(name) for name in configs)
 
     @cached_property
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """The SentenceTransformer, which is loaded at first use."""
         library = require("sentence_transformers", "models")
         if not sys.stderr.isatty():
             require("transformers.utils.logging", "models").disable_progress_bar()

@@ -1,4 +1,4 @@
-"""Tables of advice: the trade-off of codecs of ``fit auto``, the plan of a switch of models, a tuned adapter."""
+"""Tables of advice: the trade-off of codecs of ``fit auto``, plans of a switch of models, tuned adapters and models."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,8 @@ from vecsmith.advise.migration import Plan
 from vecsmith.advise.prediction import Prediction
 from vecsmith.report.findings import Findings, Table
 from vecsmith.training.loop import CHECKS
-from vecsmith.tune import TunedAdapter
+from vecsmith.tune import TunedAdapter, TunedModel
+from vecsmith.tune.comparison import FLOAT, Comparison
 
 EXAMPLE_LENGTH = 80
 """Maximum characters of a document's text in a table."""
@@ -94,18 +95,6 @@ def migration_plan(plan: Plan) -> Findings:
 
 def adapter_report(tuned: TunedAdapter) -> Table:
     """Return a table of the quality of an adapter for all test queries, and with and without seen documents."""
-    rows = [
-        [
-            each.name,
-            str(each.queries),
-            f"{each.verdict.baseline:.4f}",
-            f"{each.verdict.value:.4f}",
-            f"{each.verdict.difference:+.4f}",
-            f"{each.verdict.p_value:.4f}",
-            f"{each.popularity:.4f}",
-        ]
-        for each in tuned.comparisons
-    ]
     choice = tuned.choice
     title = (
         f"nDCG@10 of {tuned.adapter.spec}; penalty {choice.strength:g} and stop after {choice.check} of {CHECKS} "
@@ -113,4 +102,36 @@ def adapter_report(tuned: TunedAdapter) -> Table:
         f"{tuned.popularity_weight:g}"
     )
     columns = ["test queries", "number", "baseline", "adapter", "difference", "p", "popularity"]
-    return Table("adapter", title, columns, rows)
+    return Table("adapter", title, columns, [[each.name, *_measured(each)] for each in tuned.comparisons])
+
+
+def model_report(tuned: TunedModel) -> Table:
+    """Return a table of the quality of a tuned model by groups of test queries, with the codes of a codec and without.
+
+    Parameters
+    ----------
+    tuned : TunedModel
+        The measurement.
+    """
+    tuning = tuned.tuning
+    title = (
+        f"nDCG@10 of {tuning.recipe}, preset {tuning.preset}, seed {tuning.seed}; step {tuned.step} of "
+        f"{list(tuning.chain.values())[-1][1].steps}, chosen on {tuned.validated_on} ({tuned.gain:+.4f}); popularity: "
+        f"weight {tuned.popularity_weight:g}"
+    )
+    groups = {tuning.codec or FLOAT: tuned.comparisons, FLOAT: tuned.floats}
+    rows = [[each.name, codes, *_measured(each)] for codes, group in groups.items() for each in group]
+    columns = ["test queries", "documents", "number", "baseline", "model", "difference", "p", "popularity"]
+    return Table("model", title, columns, rows)
+
+
+def _measured(each: Comparison) -> list[str]:
+    """Return the cells of a group of test queries."""
+    return [
+        str(each.queries),
+        f"{each.verdict.baseline:.4f}",
+        f"{each.verdict.value:.4f}",
+        f"{each.verdict.difference:+.4f}",
+        f"{each.verdict.p_value:.4f}",
+        "" if each.popularity is None else f"{each.popularity:.4f}",
+    ]

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from vecsmith.errors import VecsmithError, require
 from vecsmith.index import SHORTLIST, score_shortlist
 from vecsmith.index.tie_order import ROUNDING, sort_by_score
 from vecsmith.retrievers.base import Embed, Retriever
+
+Scale = Literal["logit", "probability"]
+SCALES: dict[Scale, str] = {"logit": "Identity", "probability": "Sigmoid"}
+"""Modules of torch that turn a cross-encoder's output into a score of each scale."""
 
 
 class Scorer(ABC):
@@ -193,15 +197,34 @@ class CrossEncoderModel:
         VecsmithError
             If the model fails, or returns a score that is not finite.
         """
+        return self.score_pairs([(query, text) for text in texts])
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]], scale: Scale | None = None) -> list[float]:
+        """Return the score of each pair of a query and a text.
+
+        Parameters
+        ----------
+        pairs : sequence of (str, str)
+            The pairs.
+        scale : {"logit", "probability"}, optional
+            Return the model's output as it is, or its sigmoid; by default what the model's configuration says.
+
+        Raises
+        ------
+        VecsmithError
+            If the model fails, or returns a score that is not finite.
+        """
+        activation = {} if scale is None else {"activation_fn": getattr(require("torch", "models").nn, SCALES[scale])()}
         try:
-            scores = self._model.predict([(query, text) for text in texts], show_progress_bar=False)
+            scores = self._model.predict(list(pairs), show_progress_bar=False, **activation)
         except (RuntimeError, IndexError) as error:
-            raise VecsmithError(f"{self.spec} failed ({first_line(error)}); rerank fewer documents.") from error
+            raise VecsmithError(f"{self.spec} failed ({first_line(error)}); score fewer texts.") from error
         bad = np.flatnonzero(~np.isfinite(scores))
         if len(bad):
+            query, text = pairs[bad[0]]
             raise VecsmithError(
-                f"{self.spec} returned {scores[bad[0]]} for the query {query!r} and the text {texts[bad[0]][:40]!r}; "
-                "use another cross-encoder."
+                f"{self.spec} returned {scores[bad[0]]} for the query {query!r} and the text {text[:40]!r}; use "
+                "another cross-encoder."
             )
         return [float(score) for score in scores]
 

@@ -80,7 +80,9 @@ class PrecomputedVectors(VectorSource):
         vectors, rows = self._side(side), self._rows[side]
         missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
         if missing is not None:
-            raise VecsmithError(f"{vectors.source} has no vector for the text {missing!r} of {texts.source}.")
+            raise VecsmithError(
+                f"{vectors.source} has no vector for the text {missing!r} of {texts.source}; use an encoder."
+            )
         return normalize(vectors.vectors[[rows[text] for text in texts.texts]])
 
     @property

@@ -26,6 +26,8 @@ class Texts:
         The file or task of the texts.
     notes : tuple of str
         Sentences for the user about how the texts were read.
+    titles : list of str or None
+        Titles, with which the texts begin; empty where a text has none, and None if no title is known.
 
     Raises
     ------
@@ -37,6 +39,7 @@ class Texts:
     texts: list[str] = field(repr=False)
     source: str
     notes: tuple[str, ...] = ()
+    titles: list[str] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.ids:

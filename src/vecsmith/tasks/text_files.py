@@ -144,18 +144,26 @@ def _choose_columns(table: Table, text_column: str | None, id_column: str | None
 
 def _take(table: Table, ids: str | None, text: str, title: str | None, notes: tuple[str, ...] = ()) -> Texts:
     """Return the texts in the given columns, whose values must be strings."""
-    texts = [_check(table, text, row, value, (str,)) for row, value in enumerate(table.column(text))]
+    texts = [check_text(table, text, row, value, (str,)) for row, value in enumerate(table.column(text))]
+    titles: list[str] | None = None
     if title is not None:
-        titles = [_check(table, title, row, value or "", (str,)) for row, value in enumerate(table.column(title))]
+        titles = [check_text(table, title, row, value or "", (str,)) for row, value in enumerate(table.column(title))]
         texts = [f"{first} {second}".strip() for first, second in zip(titles, texts, strict=True)]
     if ids is None:
         names = [str(row) for row in range(len(texts))]
     else:
-        names = [_check(table, ids, row, value, (str, int)) for row, value in enumerate(table.column(ids))]
-    return Texts(names, texts, str(table.path), notes)
+        names = [check_text(table, ids, row, value, (str, int)) for row, value in enumerate(table.column(ids))]
+    return Texts(names, texts, str(table.path), notes, titles)
 
 
-def _check(table: Table, column: str, row: int, value: object, types: tuple[type, ...]) -> str:
+def check_text(table: Table, column: str, row: int, value: object, types: tuple[type, ...]) -> str:
+    """Return a value of a table as text, after checking that it has one of these types.
+
+    Raises
+    ------
+    VecsmithError
+        If the value is missing, has another type, or is not valid text; the message has the file and the line.
+    """
     if type(value) in types:
         try:
             str(value).encode()  # fails for lone surrogates such as \ud800, which JSON allows

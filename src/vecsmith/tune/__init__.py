@@ -1,6 +1,17 @@
 """Tune vectors on relevance judgements, and measure the gain before it is saved."""
 
 from vecsmith.tune.adapter import TunedAdapter, tune_adapter
+from vecsmith.tune.examples import TrainingExamples
+from vecsmith.tune.model import TunedModel, tune_model
+from vecsmith.tune.model_options import ModelTuning
 from vecsmith.tune.verdict import Verdict
 
-__all__ = ["TunedAdapter", "Verdict", "tune_adapter"]
+__all__ = [
+    "ModelTuning",
+    "TrainingExamples",
+    "TunedAdapter",
+    "TunedModel",
+    "Verdict",
+    "tune_adapter",
+    "tune_model",
+]

@@ -1,29 +1,23 @@
 """Tune an adapter of frozen vectors on relevance judgements, and measure it on seen and unseen documents."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vecsmith.array_types import Doubles, Floats, RowMask
+from vecsmith.array_types import Doubles, Floats
 from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.errors import VecsmithError, unknown
-from vecsmith.evaluation.judged_queries import JudgedQueries
-from vecsmith.evaluation.metrics import Quality
 from vecsmith.progress import track
 from vecsmith.tasks import Task
 from vecsmith.training import RANKING_LOSSES
 from vecsmith.training.loop import CHECKS
 from vecsmith.translators import translator
 from vecsmith.translators.adapter import Adapter, AdapterTraining
-from vecsmith.tune.data import Fold, TuningData, relevant
-from vecsmith.tune.popularity import Popularity
-from vecsmith.tune.verdict import Verdict
+from vecsmith.tune.comparison import FLOAT, Baseline, Tuned
+from vecsmith.tune.data import Fold, TuningData
 
 STRENGTHS = (0.0, 1.0)
 """Candidate strengths of the penalty."""
-SEEN_SHARE = 0.2
-"""Share of seen documents from which the test queries return to the documents of the training queries."""
 Teacher = tuple[Floats, Floats]
 
 
@@ -46,30 +40,8 @@ class Choice:
     gain: float
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Mean nDCG@10 of a group of test queries.
-
-    Attributes
-    ----------
-    name : str
-        ``all``; ``seen``: a relevant document is relevant to a training query too; ``unseen``: the others.
-    queries : int
-        Number of queries.
-    verdict : Verdict
-        Comparison of the adapter with the vectors before tuning.
-    popularity : float
-        nDCG@10 of the popularity baseline.
-    """
-
-    name: str
-    queries: int
-    verdict: Verdict
-    popularity: float
-
-
-@dataclass(frozen=True)
-class TunedAdapter:
+@dataclass(frozen=True, kw_only=True)
+class TunedAdapter(Tuned):
     """A tuned adapter, its choice, and its measurement.
 
     Attributes
@@ -78,38 +50,10 @@ class TunedAdapter:
         The adapter.
     choice : Choice
         Chosen strength and number of checks.
-    validated_on : str
-        Description of the validation queries.
-    comparisons : list of Comparison
-        All test queries, then those with and without seen documents, where there are any.
-    seen_share : float
-        Share of the test judgements of relevant documents whose document is relevant to a training query too.
-    popularity_weight : float
-        Chosen weight of the popularity baseline.
     """
 
     adapter: Adapter
     choice: Choice
-    validated_on: str
-    comparisons: list[Comparison]
-    seen_share: float
-    popularity_weight: float
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on all test queries."""
-        return self.comparisons[0].verdict
-
-    @property
-    def advice(self) -> str:
-        """A sentence that says which group of test queries stands for the user's queries."""
-        share = f"{self.seen_share:.0%} of the relevant test documents are relevant to training queries too"
-        if self.seen_share < SEEN_SHARE:
-            return f"{share}: your queries ask for new documents, so expect the gain of the unseen ones."
-        return (
-            f"{share}: if your users return to the same documents, expect the gain of all queries, otherwise the "
-            "gain of the unseen ones."
-        )
 
 
 def tune_adapter(
@@ -126,8 +70,8 @@ def tune_adapter(
 ) -> TunedAdapter:
     """Train an adapter on the judgements of a split, and measure it on another split.
 
-    The strength of the penalty and the number of steps are chosen by nDCG@10 on validation queries whose relevant
-    documents are not relevant to any training query: of the split dev, or of folds of the training queries.
+    The strength of the penalty and the number of steps are those of highest nDCG@10 on validation queries whose
+    relevant documents are not relevant to any training query: of the split dev, or of folds of the training queries.
     The test split is used for the reported figures alone.
 
     Parameters
@@ -158,12 +102,9 @@ def tune_adapter(
     """
     adapter = _adapter(method, seed)
     _check(task, loss, teacher)
-    tested = task.judgements(test)
-    corpus, queries = embed_task(task, encoder, options)
-    data = TuningData(task, split, test, corpus, queries, seed)
-    judged = JudgedQueries(task, test, queries.ids, corpus.ids)
-    Q, D = queries.unit[judged.rows], corpus.unit[:]
-    before = judged.search_exactly(Q, D)
+    task.judgements(test)
+    data = TuningData(task, split, test, *embed_task(task, encoder, options), seed)
+    before = Baseline(data)
 
     settings, taught = AdapterTraining(loss, both=both), _teacher(data, teacher, options)
     choice = choose(data, method, settings, taught)
@@ -174,30 +115,18 @@ def tune_adapter(
         adapter.tune(data.candidates, settings, lambda: abs(next(checks) - choice.check), taught)
     else:
         adapter.tune(data.candidates, replace(settings, steps=0), lambda: 0.0, taught)
-    adapter.source = corpus.provenance.space
+    adapter.source = data.corpus.provenance.space
     # another name, because adapted queries do not match documents that are not adapted
     adapter.target = f"{adapter.source} by {method} {adapter.fingerprint[:12]}" if both else adapter.source
 
-    after = judged.search_exactly(adapter.transform(Q), adapter.transform(D) if both else D)
-    everyone = data.validation(np.unique(data.pairs.relevant[:, 0]), both=False)
-    popularity = Popularity.fit(data.pairs, everyone)
-    popular = popularity.quality(judged, Q, D, data.rows)
-    documents = [document for query in before.query_ids for document in sorted(relevant(tested[query]))]
+    documents = adapter.transform(before.documents) if both else before.documents
     return TunedAdapter(
-        adapter,
-        choice,
-        data.validated_on,
-        [
-            Comparison(
-                name,
-                int(group.sum()),
-                Verdict.of(f"nDCG@10 of {group.sum()} queries", before.ndcg_at_10[group], after.ndcg_at_10[group]),
-                float(popular.ndcg_at_10[group].mean()),
-            )
-            for name, group in _groups(before, data)
-        ],
-        float(np.mean([document in data.seen for document in documents])),
-        popularity.weight,
+        adapter=adapter,
+        choice=choice,
+        validated_on=data.validated_on,
+        comparisons=before.compare(adapter.transform(before.queries), documents)[FLOAT],
+        seen_share=before.seen_share,
+        popularity_weight=before.popularity[0],
     )
 
 
@@ -257,11 +186,3 @@ def _teacher(data: TuningData, encoder: str | None, options: EncoderOptions | No
     corpus, queries = embed_task(data.task, encoder, options)
     row_of = {id_: row for row, id_ in enumerate(queries.ids)}
     return queries.unit[np.array([row_of[id_] for id_ in data.query_ids], np.int64)], corpus.unit[data.rows]
-
-
-def _groups(measured: Quality, data: TuningData) -> Iterator[tuple[str, RowMask]]:
-    """Yield names and masks of groups of the measured queries that are not empty."""
-    tested = data.task.judgements(data.test)
-    seen = np.array([bool(relevant(tested[query]) & data.seen) for query in measured.query_ids])
-    groups = {"all": np.ones(len(seen), np.bool_), "seen": seen, "unseen": ~seen}
-    yield from ((name, group) for name, group in groups.items() if group.any())

@@ -103,8 +103,15 @@ class TuningData:
 
     @cached_property
     def seen(self) -> set[str]:
-        """Ids of the documents that are relevant to training queries."""
+        """Ids of the documents that are relevant to training queries; empty without training judgements."""
+        if not self.is_judged:
+            return set()
         return {self.corpus.ids[row] for row in self.rows[np.unique(self.pairs.relevant[:, 1])]}
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are training judgements."""
+        return all(name in self.task.qrels for name in self.split.split("+"))
 
     @property
     def validated_on(self) -> str:
@@ -133,9 +140,24 @@ class TuningData:
             held_out = np.isin(self.candidates.queries, fold)
             yield Fold(self.candidates.of(~held_out), self.validation(fold, both))
 
+    def held_out(self, count: int) -> tuple[str, list[str]]:
+        """Return the split and the ids of about `count` validation queries with unseen documents.
+
+        They are dev queries, or training queries that share no relevant document with the other training queries.
+        """
+        if self._dev_ids:
+            order = np.random.default_rng(self.seed).permutation(len(self._dev_ids))[:count]
+            return DEV, [self._dev_ids[row] for row in sorted(order)]
+        queries = len(np.unique(self.pairs.relevant[:, 0]))
+        smallest = min(self._split_by_documents(max(2, round(queries / count))), key=len)
+        return self.split, [self.query_ids[row] for row in smallest]
+
     @cached_property
     def _folds(self) -> list[RowNumbers]:
-        folds = document_folds(self.pairs.relevant, FOLDS, self.seed)
+        return self._split_by_documents(FOLDS)
+
+    def _split_by_documents(self, count: int) -> list[RowNumbers]:
+        folds = document_folds(self.pairs.relevant, count, self.seed)
         if len(folds) == 1:
             raise VecsmithError(
                 f"All queries of the split {self.split} of {self.task.name} share relevant documents, so none can be "
