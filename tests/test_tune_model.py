@@ -565,3 +565,16 @@ def test_loggers_are_used_where_they_are_installed(monkeypatch: pytest.MonkeyPat
     assert trainer._loggers() == ["tensorboard"]
     monkeypatch.setenv("WANDB_API_KEY", "key")
     assert trainer._loggers() == ["tensorboard", "wandb"]
+
+
+def test_lower_layers_are_frozen() -> None:
+    from vecsmith.tune.freezing import freeze_layers
+
+    stack = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(3))
+    network = torch.nn.ModuleDict({"embeddings": torch.nn.Embedding(4, 2), "layers": stack})
+    for count, frozen in ((2, 5), (0, 0), (9, 5)):  # an embedding table, and a weight and a bias per layer
+        freeze_layers(network, count)
+        trained = [parameter.requires_grad for parameter in network.parameters()]
+        assert trained == [False] * frozen + [True] * (7 - frozen)
+    freeze_layers(without_layers := torch.nn.Embedding(4, 2), 3)
+    assert without_layers.weight.requires_grad

@@ -18,6 +18,7 @@ from vecsmith.evaluation.versions import package_versions
 from vecsmith.files import write_text
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
+from vecsmith.tune.freezing import freeze_layers
 from vecsmith.tune.losses import library
 from vecsmith.tune.losses.code_aware import CodeAwareLoss, TrainedCodes
 from vecsmith.tune.losses.frozen_documents import FrozenDocumentsLoss
@@ -144,6 +145,7 @@ class ModelTraining:
             if own_length is not None:
                 self.model.max_seq_length = min(preset.max_length, own_length)
             self.notes += note_of_cut_texts(self.model, stages[name])
+            freeze_layers(self.model, preset.frozen_layers)
             stage = self._stage(name, recipe, preset, stages[name], work.path / f"{number}-{name}", work.log, is_last)
             if number == 1:
                 before = self._before(work.path / BEFORE, chain[-1][1][1])

@@ -54,15 +54,16 @@ class Preset:
     learning_rate: float = 5e-5
     warmup: float = 0.1
     max_length: int = 128
+    frozen_layers: int = 0
     negatives: int = 1
     margin: float | None = None
     checks: int = 5
     validation_queries: int = 64
     validation_documents: int = 20
-    code_start: float = 0.3
+    code_start: float = 0.5
     code_full: float = 0.6
-    code_weight: float = 0.5
-    code_documents: int = 1000
+    code_weight: float = 0.75
+    code_documents: int = 1500
 
     @property
     def interval(self) -> int:
@@ -87,8 +88,8 @@ class Preset:
         return self
 
 
-CPU_SMALL = Preset(steps=100, batch_size=32)
-"""For some thousand examples on two cores: about five minutes with a model of 20 million parameters."""
+CPU_SMALL = Preset(steps=200, batch_size=32, learning_rate=1e-4, max_length=96, frozen_layers=3)
+"""For some thousand examples on two cores, with a model of six layers."""
 GPU = Preset(
     steps=1000,
     batch_size=256,
