@@ -1,23 +1,23 @@
 """Calibrate the intervals of `vecsmith fit auto`, and measure how often they hold.
 
-    python benchmarks/predictions.py CACHE FOLDER … > TABLES.md
+    python benchmarks/predictions.py CACHE FOLDER …
 
-FOLDERs are BEIR folders with ready vectors. Those whose names agree up to the first hyphen, such as scifact and
-scifact-titles, have one origin. Predictions are made from shares of each corpus, and tested on the whole corpus. The
-constants of a test come from trials of other origins and other models. Measurements are kept in CACHE; delete it after
-a change of codecs or tasks. Copy the constants to `vecsmith.advise.retention_interval` and
-`vecsmith.advise.corpus_size`.
+FOLDERs are BEIR folders with ready vectors, such as `benchmarks/prediction_tasks.py` writes. Those whose names agree up
+to the first hyphen, such as scifact and scifact-titles, have one origin. Predictions are made from shares of each
+corpus, and tested on the whole corpus. The constants of a test come from trials of other origins and other models.
+Measurements are kept in CACHE; delete it after a change of codecs or tasks. Copy the constants to
+`vecsmith.advise.retention_interval` and `vecsmith.advise.corpus_size`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from math import exp, inf, log
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import exp, inf, log, sqrt
 from pathlib import Path
 from re import split
 from typing import Any, NamedTuple
 
 import numpy as np
 import typer
-from scipy.stats import binom, t
+from scipy.stats import binom, norm, t
 
 from vecsmith.advise.corpus_size import (
     CALIBRATED_GROWTH,
@@ -69,9 +69,22 @@ class Trial(NamedTuple):
     true_exponent: float
 
     @property
+    def error(self) -> float:
+        """Standard error of the measured retention."""
+        return self.spread / sqrt(self.queries)
+
+    @property
     def is_precise(self) -> bool:
-        """Whether the measured loss is four times its standard error."""
-        return bool(min(1 - self.retention, self.loss) > max(4 * self.spread / self.queries**0.5, 0.01))
+        """Whether the predicted loss is four times the standard error of the measured one.
+
+        A condition on the measured loss would leave out the codecs that lose much less than predicted.
+        """
+        return self.loss > max(4 * self.error, 0.01)
+
+    @property
+    def ratio(self) -> float:
+        """Logarithm of measured over predicted loss; a loss below its standard error has no meaningful logarithm."""
+        return log(max(1 - self.retention, self.error) / self.loss)
 
 
 class Constants(NamedTuple):
@@ -102,18 +115,18 @@ def measure(path: Path, folder: Path, encoder: str) -> None:
     X, judged = corpus.unit[:], task.judgements(task.present(SPLIT))
     rows = np.array([row for row, id_ in enumerate(queries.ids) if id_ in judged])
     rows = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:MAX_QUERIES])]
-    relevant, Q = [judged[queries.ids[row]] for row in rows], queries.unit[rows]
-    best = [sorted(gains.values(), reverse=True)[:10] for gains in relevant]
+    names, Q, ids = [queries.ids[row] for row in rows], queries.unit[rows], list(corpus.ids)
+    best = [sorted(judged[name].values(), reverse=True)[:10] for name in names]
     ideal = np.array([np.dot(gains, DISCOUNTS[: len(gains)]) for gains in best])
-
-    own = [queries.ids[row] if task.ignore_identical_ids else None for row in rows]
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    relevant = [{row_of[id_]: gain for id_, gain in judged[name].items() if id_ in row_of} for name in names]
+    own = [row_of.get(name) if task.ignore_identical_ids else None for name in names]
 
     def ndcg(encoded: Encoded, scoring: Scoring) -> Doubles:
-        ranked = Index.from_partitions(encoded.parts, scoring, ids=corpus.ids).search(Q, DEPTH + 1)[1]
-        names = [[corpus.ids[row] for row in ranking] for ranking in ranked]
+        ranked = Index.from_partitions(encoded.parts, scoring, ids=ids).search(Q, DEPTH + 1)[1]
         found = [
-            [gains.get(id_, 0) for id_ in ranking if id_ != itself][:DEPTH]
-            for gains, ranking, itself in zip(relevant, names, own, strict=True)
+            [gains.get(row, 0) for row in ranking if row != itself][:DEPTH]
+            for gains, ranking, itself in zip(relevant, ranked.tolist(), own, strict=True)
         ]
         return np.asarray(thinned_gains(np.array(found, float)) / ideal)
 
@@ -172,37 +185,46 @@ def trials(path: Path) -> Iterator[Trial]:
 
 
 def calibrated(trials: Sequence[Trial]) -> Constants:
-    """Return the constants for a new origin of texts, from the differences between the origins of the trials."""
+    """Return the constants for a new origin of texts and a new model."""
     whole = [trial for trial in trials if trial.share == 1]
-    scale = grouped(whole, lambda trial: trial.spread / max(trial.loss, LEAST_LOSS) ** POWER)
-    per_query = max(float(np.quantile(group, SPREAD_QUANTILE)) for group in scale)
+    by_origin = {
+        origin: [each for each in whole if each.origin == origin] for origin in {each.origin for each in whole}
+    }
+    spreads = [[each.spread / max(each.loss, LEAST_LOSS) ** POWER for each in group] for group in by_origin.values()]
+    per_query = max(float(np.quantile(group, SPREAD_QUANTILE)) for group in spreads)
     known = [trial for trial in whole if trial.is_precise]
-    mean, error = new_group(grouped(known, lambda trial: log((1 - trial.retention) / trial.loss)))
-    parts = [trial for trial in trials if trial.share < 1 and trial.is_precise]
+    mean, width = tolerance(known, lambda trial: trial.ratio)
+    parts = [each for each in trials if each.share < 1 and each.is_precise and 1 - each.retention > 4 * each.error]
     slope = np.polyfit([trial.exponent for trial in parts], [trial.true_exponent for trial in parts], 1)[0]
-    intercept, spread = new_group(grouped(parts, lambda trial: trial.true_exponent - slope * trial.exponent))
-    interval = RetentionInterval(exp(Z * error + mean), exp(Z * error - mean), per_query)
-    return Constants(interval, GrowthCalibration(intercept, float(slope), spread))
+    intercept, spread = tolerance(parts, lambda trial: trial.true_exponent - slope * trial.exponent)
+    interval = RetentionInterval(exp(width + mean), exp(width - mean), per_query)
+    return Constants(interval, GrowthCalibration(intercept, float(slope), spread / Z))
 
 
-def grouped(trials: Sequence[Trial], value: Callable[[Trial], float]) -> list[list[float]]:
-    """Return a value of every trial, by the origin of the trials."""
-    return [[value(each) for each in trials if each.origin == origin] for origin in {each.origin for each in trials}]
+def tolerance(trials: Sequence[Trial], value: Callable[[Trial], float]) -> tuple[float, float]:
+    """Return the mean of a value, and half of the width of its tolerance interval.
 
-
-def new_group(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Return the mean of a value in a new group, and its error: 90 % of the values are within `Z` errors of the mean.
-
-    The means of the groups differ, and so do the values within a group. With few groups, Student's t is wider than the
-    normal distribution.
+    In 90 % of new cases of new origins, the interval contains at least 90 % of the trials. The means of the origins
+    differ, so do those of the cases of one origin, and so do the values of one case. The means of few origins have
+    Student's t distribution.
     """
-    means = np.array([np.mean(group) for group in groups])
-    within, between = np.mean([np.var(group) for group in groups]), means.var(ddof=1) * (1 + 1 / len(groups))
-    return float(means.mean()), float(np.sqrt(within + between) * t.ppf(0.95, len(groups) - 1) / Z)
+    means, variances = dict[str, list[float]](), []
+    for case in {trial.case for trial in trials}:
+        values = [value(trial) for trial in trials if trial.case == case]
+        origin = next(trial.origin for trial in trials if trial.case == case)
+        means.setdefault(origin, []).append(float(np.mean(values)))
+        variances.append(np.var(values))
+    origins = np.array([np.mean(group) for group in means.values()])
+    cases = np.mean([np.var(group, ddof=1) for group in means.values() if len(group) > 1])
+    share = np.mean([1 / len(group) for group in means.values()])
+    between = max(origins.var(ddof=1) - cases * share, 0) + cases + origins.var(ddof=1) / len(origins)
+    # an interval whose center is off misses values on one side only
+    half = t.ppf(0.95, len(origins) - 1) * np.sqrt(between) + norm.ppf(0.9) * np.sqrt(np.mean(variances))
+    return float(origins.mean()), float(half)
 
 
-def report(trials: Sequence[Trial]) -> Findings:
-    """Return the constants, and the coverage with constants fitted to all other origins and models."""
+def report(trials: Sequence[Trial]) -> dict[str, Findings]:
+    """Return the tables of each result: the constants, and the coverage with constants of other origins and models."""
     without = {
         key: calibrated([each for each in trials if each.origin != key[0] and each.encoder != key[1]])
         for key in {(trial.origin, trial.encoder) for trial in trials}
@@ -210,7 +232,20 @@ def report(trials: Sequence[Trial]) -> Findings:
     fitted = {"all": calibrated(trials), "in the code": Constants(CALIBRATED, CALIBRATED_GROWTH)}
     heading = ["fitted to", "more", "less", "per query", "intercept", "slope", "error"]
     constants = [[name, *(f"{number:.2f}" for number in values(each))] for name, each in fitted.items()]
-    tables = [Table("constants", "Constants", heading, constants)]
+    return {
+        name: Findings(
+            [
+                Table("constants", "Constants", heading, constants),
+                *coverage([trial for trial in trials if (trial.share == 1) == whole], without),
+            ]
+        )
+        for name, whole in (("promise", True), ("corpus-size", False))
+    }
+
+
+def coverage(trials: Sequence[Trial], without: Mapping[tuple[str, str], Constants]) -> Iterator[Table]:
+    """Yield tables of the coverage by kinds of trials, with the constants for the origin and the model of each."""
+    held = [(trial, tested(trial, without[trial.origin, trial.encoder])) for trial in trials]
     kinds: dict[str, Callable[[Trial], str]] = {
         "share of the corpus": lambda trial: f"{trial.share:g}",
         "origin": lambda trial: trial.origin,
@@ -219,16 +254,13 @@ def report(trials: Sequence[Trial]) -> Findings:
         "task and model": lambda trial: trial.case,
     }
     columns = ["trials", "judged queries", "very many queries", "width", "measured − predicted"]
-    for title, known in (("from the whole corpus", True), ("from a sixteenth to a half of the corpus", False)):
-        chosen = [trial for trial in trials if (trial.share == 1) == known]
-        for name, key in kinds.items():
-            groups: dict[str, list[list[float]]] = {}
-            for trial in chosen:
-                for group in (key(trial), "all"):
-                    groups.setdefault(group, []).append(tested(trial, without[trial.origin, trial.encoder]))
-            rows = [[group, str(len(found)), *percent(np.mean(found, axis=0))] for group, found in groups.items()]
-            tables.append(Table(name, f"{COVERAGE}; predicted {title}", [name, *columns], rows))
-    return Findings(tables)
+    for title, kind in kinds.items():
+        groups: dict[str, list[list[float]]] = {"all": []}
+        for trial, numbers in sorted(held, key=lambda pair: kind(pair[0])):
+            groups.setdefault(kind(trial), []).append(numbers)
+            groups["all"].append(numbers)
+        rows = [[group, str(len(found)), *percent(np.mean(found, axis=0))] for group, found in groups.items()]
+        yield Table(title, COVERAGE, [title, *columns], rows)
 
 
 COVERAGE = (
@@ -236,6 +268,12 @@ COVERAGE = (
     "and for very many queries, both tested with the measured retention; width of the latter, and mean of measured "
     "less predicted retention, in points"
 )
+
+
+ABOUT = {
+    "promise": "The retention in a corpus, predicted from all its documents. Seed 0, at most 1,000 queries.",
+    "corpus-size": "The retention in a corpus, predicted from a part of its documents. Seed 0, at most 1,000 queries.",
+}
 
 
 def values(constants: Constants) -> tuple[float, ...]:
@@ -256,15 +294,19 @@ def percent(means: Doubles) -> list[str]:
     return [f"{means[0]:.0%}", f"{means[1]:.0%}", f"{100 * means[2]:.1f}", f"{100 * means[3]:+.1f}"]
 
 
-def main(cache: Path, folders: list[Path]) -> None:
-    """Measure every codec on every task and model, and print the tables."""
+def main(cache: Path, folders: list[Path], out: Path = Path(__file__).parent / "results") -> None:
+    """Measure every codec on every task and model, and write the tables."""
     cases = [(folder, vectors.name) for folder in folders for vectors in sorted(folder.glob("vectors/*"))]
     paths = []
     for folder, encoder in track(cases, "Cases", len(cases)):
         paths.append(cache / f"{folder.name}@{encoder}.npz")
         if not paths[-1].exists():
             measure(paths[-1], folder, encoder)
-    print(findings_markdown(report([trial for path in paths for trial in trials(path)])))
+    every = [trial for path in paths for trial in trials(path)]
+    for name, findings in report(every).items():
+        tables = findings_markdown(findings).partition("\n")[2].strip()
+        page = f"# {name}\n\nMade by `benchmarks/predictions.py`. {ABOUT[name]}\n\n{tables}\n"
+        (out / f"{name}.md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import vecsmith
 from vecsmith import cli, files
 from vecsmith.codecs import STAGES
+from vecsmith.index.coded_vectors import CodedVectors
 from vecsmith.outputs import reserved
 
 SENTENCE = re.compile(r"vecsmith: [^\n]+\n\Z")
@@ -154,6 +156,18 @@ def test_encode_and_search(tmp_path: Path) -> None:
     assert [query["results"][0]["text"] for query in found] == texts.read_text().splitlines()
     assert found[3]["results"][0]["score"] == pytest.approx(1, abs=0.01)
     assert "Give either --query or --queries" in refused("search", codes)
+
+
+def test_info_of_codes_with_originals_and_lists(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    codec, finer = vecsmith.codec("binary").fit(X), vecsmith.codec("int8").fit(X)
+    for originals, size in ((X.astype(np.float16), 16), (CodedVectors(finer, finer.encode(X)), 8)):
+        index = vecsmith.Index(codec, codec.encode(X), "rescored", originals)
+        index.build_lists(5)
+        index.save(tmp_path / "codes")
+        facts = json.loads(run("info", tmp_path / "codes", "--json").stdout)
+        assert (facts["scoring"], facts["rescore_bytes_per_vector"], facts["inverted_lists"]) == ("rescored", size, 5)
+        assert "lexical" not in facts
 
 
 def test_search_codes_of_ready_vectors(task: Path, tmp_path: Path) -> None:

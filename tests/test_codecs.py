@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import vecsmith
-from vecsmith.codecs import STAGES
+from vecsmith.codecs import STAGES, stages
 from vecsmith.codecs import codec as codec_module
 from vecsmith.codecs.quantizers import additive
 from vecsmith.codecs.quantizers.bits import signs
@@ -274,3 +275,22 @@ def test_codecs_fitted_at_once_leave_stderr_as_it_was() -> None:
             )
         )
     assert os.path.samestat(os.fstat(2), before)
+
+
+def test_blocks_in_threads_use_one_thread_of_blas_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "CODE_BLOCK_ROWS", 10)
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+
+    def of_blas() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    try:
+        with threadpool_limits(2, user_api="blas"):
+            before, inside, rows = of_blas(), list[set[int]](), list[slice]()
+            stages.for_each_block(lambda block: (inside.append(of_blas()), rows.append(block)), 95)
+            assert of_blas() == before == {2}
+        assert inside == [{1}] * 10
+        assert sorted(block.start for block in rows) == list(range(0, 95, 10))
+    finally:
+        faiss.omp_set_num_threads(threads)

@@ -24,7 +24,16 @@ from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.index import CodeSet, Index
 from vecsmith.index.bm25 import Bm25
 from vecsmith.report import markdown_table, terminal_table
-from vecsmith.retrievers import CrossEncoderScorer, CrossEncoderStage, FusionStage, Hybrid, Reranker, Retriever
+from vecsmith.retrievers import (
+    CrossEncoderScorer,
+    CrossEncoderStage,
+    EncoderScorer,
+    FusionStage,
+    Hybrid,
+    IndexRetriever,
+    Reranker,
+    Retriever,
+)
 from vecsmith.retrievers.reranking import CrossEncoderModel
 from vecsmith.retrievers.specs import RetrieverSpecs
 from vecsmith.tasks import Task, Texts
@@ -330,6 +339,10 @@ def test_the_command_line_makes_and_searches_both(embedded: EmbeddingSet, task: 
     codes = tmp_path / "codes"
     encoded = run("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--lexical", "bm25", "--out", codes)
     assert encoded.exit_code == 0, encoded.output
+    facts = json.loads(run("info", codes, "--json").stdout)
+    assert (facts["codes"], facts["scoring"], facts["lexical"]) == ("binary", "asymmetric", Bm25().spec)
+    assert facts["lexical_bytes"] == sum(file.stat().st_size for file in (codes / "lexical").iterdir()) > 1000
+    assert not {"inverted_lists", "rescore_bytes_per_vector"} & facts.keys()
     query = task.queries.texts[0]
     for options, weight in (((), None), (("--fusion", "convex:0.3"), 0.3)):
         done = run("search", codes, "--query", query, "--hybrid", "bm25", *options, "-k", 5, "--json")
@@ -342,6 +355,32 @@ def test_the_command_line_makes_and_searches_both(embedded: EmbeddingSet, task: 
         assert run("search", codes, "--query", "zebra", "--hybrid", "bm25").exit_code == 0
 
 
+def test_search_reranks_by_a_cross_encoder_or_an_encoder(
+    embedded: EmbeddingSet, task: Task, tmp_path: Path, cross_encoder: str
+) -> None:
+    codec, codes, queries = vecsmith.codec("pca4").fit(embedded.vectors), tmp_path / "codes", task.queries.texts[:3]
+    CodeSet.encode(codec, embedded, codes, bm25=Bm25())
+    (tmp_path / "queries.txt").write_text("\n".join(queries))
+    index, static = Index.load(codes), vecsmith.load_encoder("static")
+    dense = IndexRetriever(index, lambda texts: static.encode(texts, "query"))
+    for spec, scorer in (
+        (f"ce:{cross_encoder}", CrossEncoderScorer(CrossEncoderModel(cross_encoder), index.rows.texts)),
+        ("static", EncoderScorer(static, index.rows.texts)),
+    ):
+        for options, first in (((), dense), (("--hybrid", "bm25"), hybrid_of(index))):
+            command = ("search", codes, "--queries", tmp_path / "queries.txt", *options, "--rerank", spec, "-k", 5)
+            done = run(*command, "--rerank-depth", 40, "--json")
+            assert done.exit_code == 0, done.output
+            scores, rows = Reranker(first, scorer, 40).search(queries, 5)
+            for answer, own_scores, own_rows in zip(json.loads(done.stdout), scores, rows, strict=True):
+                assert [hit["id"] for hit in answer["results"]] == [embedded.ids[row] for row in own_rows]
+                np.testing.assert_allclose([hit["score"] for hit in answer["results"]], own_scores, atol=1e-6)
+    # reranking all documents by the encoder of the codes is a search with its float vectors
+    wanted = Index(vecsmith.codec("float32").fit(embedded.vectors), embedded).search(static.encode(queries, "query"), 5)
+    everything = Reranker(dense, EncoderScorer(static, index.rows.texts), 200).search(queries, 5)
+    np.testing.assert_allclose(everything[0], wanted[0], atol=1e-6)
+
+
 def test_bad_input_on_the_command_line(embedded: EmbeddingSet, tmp_path: Path) -> None:
     embedded.save(tmp_path / "set")
     np.save(tmp_path / "queries.npy", embedded.vectors[:2])
@@ -349,6 +388,9 @@ def test_bad_input_on_the_command_line(embedded: EmbeddingSet, tmp_path: Path) -
     codes, encode = tmp_path / "codes", ("encode", tmp_path / "codec", "--vectors", tmp_path / "set", "--out")
     assert run(*encode, codes, "--lexical", "bm25").exit_code == 0
     assert run(*encode, tmp_path / "plain").exit_code == 0
+    EmbeddingSet(embedded.vectors[:], provenance=embedded.provenance).save(tmp_path / "textless")
+    command = ("encode", tmp_path / "codec", "--vectors", tmp_path / "textless", "--out", tmp_path / "bare")
+    assert run(*command).exit_code == 0
     hybrid = ("--query", "map", "--hybrid", "bm25")
     for arguments, message in (
         ((*encode, tmp_path / "new", "--lexical", "bm25:k1=x"), "k1 of BM25 must be a number, not 'x'"),
@@ -359,6 +401,13 @@ def test_bad_input_on_the_command_line(embedded: EmbeddingSet, tmp_path: Path) -
         (("search", codes, "--query", "map", "--fusion", "rrf"), "--fusion is for --hybrid"),
         (("search", codes, "--query", "map", "--hybrid", "bm25:k1=2"), "has a lexical index of bm25:k1=1.5"),
         (("search", codes, "--queries", tmp_path / "queries.npy", "--hybrid", "bm25"), "vectors without texts"),
+        (("search", codes, "--queries", tmp_path / "queries.npy", "--rerank", "static"), "vectors without texts"),
+        (("search", codes, "--query", "map", "--rerank", "ce:"), "ce: names no cross-encoder"),
+        (("search", codes, "--query", "map", "--rerank", "ce:no/such-model"), "no/such-model is not a local folder"),
+        (("search", codes, "--query", "map", "--rerank", "statik"), "Unknown encoder 'statik'"),
+        (("search", codes, "--query", "map", "--rerank", ""), "Unknown encoder ''"),
+        (("search", tmp_path / "bare", "--query", "map", "--rerank", "static"), "bare has no texts, which --rerank"),
+        (("search", codes, "--query", "map", "--rerank-depth", "5"), "--rerank-depth is for --rerank"),
         (("compare", "--fusion", "rrf"), "--fusion is for --hybrid bm25"),
         (("compare", "--rerank-depth", "5"), "--rerank-depth is for --rerank"),
         (("compare", "--baseline", "bm25", "--baseline", "bm25:k1=1"), "--baseline takes one encoder and one bm25"),

@@ -153,6 +153,7 @@ def test_metrics_of_tied_scores_use_the_order_of_trec_eval() -> None:
     ("name", "message"),
     [
         ("NDCG@10", "Unknown metric 'NDCG@10': did you mean 'nDCG@10'"),
+        ("p-MRR", "which only mteb measures; run compare with --mteb-out DIR, whose result files contain it"),
         ("nDCG@", "Unknown metric"),
         ("nDCG@0", "Unknown metric"),
         ("", "Unknown metric ''"),

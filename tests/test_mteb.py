@@ -235,12 +235,16 @@ def test_mtebs_compression_wrapper_has_other_ranges_for_queries(beir: Callable[[
     as_documents = np.asarray(wrapper._get_min_max_per_dim(torch.tensor(D))[0])
     as_queries = np.asarray(wrapper._get_min_max_per_dim(torch.tensor(Q))[0])
     assert np.abs(as_documents - as_queries).mean() > 0.01
-    theirs = judged.rank(codes @ wrapped(D).T).mean_ndcg_at_10
+    documents = wrapped(D)
+    theirs = judged.rank(codes @ documents.T).mean_ndcg_at_10
+    cosine = judged.rank(normalize(codes) @ normalize(documents).T).mean_ndcg_at_10
     ours = judged.search(Index(codec, codec.encode(D), "symmetric", ids=corpus.ids), Q).mean_ndcg_at_10
     floats = judged.rank(Q @ D.T).mean_ndcg_at_10
     assert floats == pytest.approx(0.6451, abs=5e-4)
     assert ours == pytest.approx(floats, abs=2e-3)
-    assert theirs < floats - 0.02
+    # most of the loss is that of inner products: codes are not decoded, and their lengths differ
+    assert theirs == pytest.approx(0.598, abs=1e-3)
+    assert cosine == pytest.approx(0.6456, abs=1e-3)
 
 
 @pytest.mark.data

@@ -253,20 +253,60 @@ def test_result_files_predictions_and_model_card(german: None, tmp_path: Path) -
         assert compare(*command).exit_code == 0
 
 
-def test_files_of_a_task_of_ones_own(tmp_path: Path) -> None:
+@pytest.fixture
+def own_task(tmp_path: Path) -> Path:
+    """Write a BEIR folder with train and test judgements."""
     folder = tmp_path / "task"
     (folder / "qrels").mkdir(parents=True)
     data = split_of(0)
     for name in ("corpus", "queries"):
         lines = [json.dumps({"_id": row["id"], "text": row["text"]}) for row in data[name]]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
-    judged = [f"{q}\t{d}\t{gain}" for q, gains in data["relevant_docs"].items() for d, gain in gains.items()]
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(judged) + "\n")
-    done = compare("--task", str(folder), "--mteb-out", str(tmp_path / "mteb"), "--scoring", "symmetric")
+    for split, queries in (("train", ["q0", "q1", "q2"]), ("test", [f"q{number}" for number in range(3, 12)])):
+        judged = [f"{q}\t{d}\t{gain}" for q in queries for d, gain in data["relevant_docs"][q].items()]
+        (folder / "qrels" / f"{split}.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(judged) + "\n")
+    return folder
+
+
+def test_files_of_a_task_of_ones_own(own_task: Path, tmp_path: Path) -> None:
+    done = compare("--task", str(own_task), "--mteb-out", str(tmp_path / "mteb"), "--scoring", "symmetric")
     assert done.exit_code == 0, done.output
     card = (tmp_path / "mteb" / "model-card.md").read_text()
     assert card.count("| vecsmith/static | task-") == 2
     assert len(list((tmp_path / "mteb").glob("results/**/task-*.json"))) == 2
+
+
+def test_files_of_hybrids_and_rerankers(own_task: Path, tmp_path: Path, cross_encoder: str) -> None:
+    pytest.importorskip("bm25s")
+    out = tmp_path / "mteb"
+    stages = ("--hybrid", "bm25", "--fusion", "rrf", "--fusion", "convex", "--fusion", "convex:0.2")
+    stages += ("--rerank", f"ce:{cross_encoder}", "--rerank", "static", "--rerank-depth", "15")
+    files = ("--mteb-out", str(out), "--predictions", "--json")
+    done = compare("--task", str(own_task), "--codec", "pca4", *stages, *files)
+    assert done.exit_code == 0, done.output
+    results = json.loads(done.stdout)
+    assert len(results) == 3 * 6
+    found = [json.loads(path.read_text())["scores"]["test"][0] for path in out.glob("results/**/task-*.json")]
+    ndcg = sorted(result["ndcg_at_10"] for result in results)
+    assert sorted(each["ndcg_at_10"] for each in found) == pytest.approx(ndcg, abs=6e-6)
+    rows = (out / "model-card.md").read_text().splitlines()[2:]
+    for result, row in zip(results, rows, strict=True):
+        scoring = result["scoring"].replace("exact", "asymmetric")
+        assert f"| {result['codec']} | {scoring} |" in row
+        assert float(row.split("|")[-2]) == pytest.approx(result["ndcg_at_10"], abs=6e-5)
+    # the rankings themselves have the figures of compare
+    rankings = [json.loads(path.read_text()) for path in out.glob("predictions/**/*_predictions.json")]
+    task = load_task(str(own_task))
+    runs = [ranking["default"]["test"] for ranking in rankings]
+    assert sorted(ndcg_of(run, task) for run in runs) == pytest.approx(ndcg, abs=1e-6)
+
+
+def ndcg_of(run: dict[str, dict[str, float]], task: Task) -> float:
+    """Return the nDCG@10 of rankings in mteb's format, by pytrec_eval."""
+    pytrec_eval = pytest.importorskip("pytrec_eval")
+    judged = {query: dict(gains) for query, gains in task.judgements("test").items()}
+    measured = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.10"}).evaluate(run)
+    return float(np.mean([each["ndcg_cut_10"] for each in measured.values()]))
 
 
 @pytest.mark.parametrize(
@@ -277,6 +317,7 @@ def test_files_of_a_task_of_ones_own(tmp_path: Path) -> None:
         (["--predictions"], "give --mteb-out DIR too"),
         (["--mteb-out", "x", "--recenter"], "leave out --recenter or --mteb-out"),
         (["--mteb-out", "x", "--baseline", "static"], "leave out --baseline or --mteb-out"),
+        (["--mteb-out", "x", "--baseline", "bm25"], "leave out --baseline or --mteb-out"),
         (["--mteb-out", "x", "--fit-on", "elsewhere"], "Unknown protocol 'elsewhere'"),
         (["--task", "mteb", "--language", "eng", "--codec", "nonsense"], "Unknown codec 'nonsense'"),
     ],

@@ -15,6 +15,7 @@ from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.retrievers import (
     CrossEncoderScorer,
+    EncoderScorer,
     Hybrid,
     IndexRetriever,
     LexicalRetriever,
@@ -71,6 +72,7 @@ RETRIEVERS: dict[str, Callable[[], Retriever]] = {
     "two indexes": lambda: Hybrid(dense("binary"), dense("pca4")),
     "hybrid of a hybrid": lambda: Hybrid(Hybrid(dense("binary"), lexical()), dense("int8"), 0.5),
     "vectors": lambda: by_vectors(dense("binary")),
+    "encoder": lambda: Reranker(dense("binary"), EncoderScorer(vecsmith.load_encoder("static"), DOCUMENTS), 30),
     "vectors over a hybrid": lambda: by_vectors(Hybrid(dense("binary"), lexical())),
 }
 

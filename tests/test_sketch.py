@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import vecsmith
 from vecsmith.codecs.quantizers import sketch
+from vecsmith.codecs.quantizers.early_termination import score_candidates
 from vecsmith.codecs.quantizers.trellis import Trellis
 from vecsmith.embeddings import normalize
 from vecsmith.tasks import load_task
@@ -35,8 +36,10 @@ def test_scores_equal_the_products_with_decoded_vectors(size: int, vectors: Vect
     trellis = Trellis(size)
     trellis.fit(vectors)
     codes = trellis.encode(vectors)
-    for q in vectors[:5]:
-        np.testing.assert_allclose(trellis.scorer(q)(codes), trellis.decode(codes) @ q, atol=1e-5)
+    rows, estimates = np.arange(len(codes)), np.zeros(len(codes), np.float32)
+    for q, z in zip(vectors[:5], trellis.project(vectors[:5]), strict=True):
+        scores = trellis.score_candidates(z, codes, rows, estimates, len(codes))
+        np.testing.assert_allclose(scores, trellis.decode(codes) @ q, atol=1e-5)
 
 
 @pytest.mark.parametrize("spec", ["trellis8B", "pca30,trellis6B"])
@@ -49,6 +52,22 @@ def test_sketches_find_the_best_codes_and_score_them_exactly(spec: str, vectors:
     expected = np.take_along_axis(vectors[:20] @ codec.decode(codes).T, rows, axis=1)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_scoring_stops_early_without_missing_results() -> None:
+    rng = np.random.default_rng(0)
+    for deviation, least in ((0.02, 1), (10, 5000)):
+        exact = rng.standard_normal(5000).astype(np.float32)
+        estimates = exact + rng.normal(0, deviation, 5000).astype(np.float32)
+        candidates = np.argsort(-estimates)
+        scores = score_candidates(lambda rows, exact=exact: exact[rows], candidates, estimates[candidates], 10)
+        assert np.array_equal(scores, exact[candidates[: len(scores)]])
+        assert set(np.argsort(-scores)[:10]) == set(np.argsort(-exact[candidates])[:10])
+        assert len(scores) >= least
+        assert (len(scores) < 1000) == (deviation < 1)  # useless estimates stop nothing
+    every = score_candidates(lambda rows: exact[rows], candidates, estimates[candidates], 5000)
+    assert len(every) == 5000
+    assert len(score_candidates(lambda rows: exact[rows], candidates[:0], estimates[:0], 10)) == 0
 
 
 def test_filters_lists_and_queries_of_zeros(vectors: Vectors, sketched: None) -> None:
@@ -73,7 +92,7 @@ def test_filters_lists_and_queries_of_zeros(vectors: Vectors, sketched: None) ->
 def test_an_index_holds_codes_and_sketches_only() -> None:
     assert [Trellis(size).fit(np.eye(64, dtype=np.float32)).memory_bytes_per_vector for size in (12, 32)] == [28, 48]
     codec = vecsmith.codec("trellis48B").fit(np.random.default_rng(0).standard_normal((400, 384)).astype(np.float32))
-    assert codec.memory_bytes_per_vector == 72
+    assert codec.memory_bytes_per_vector == 68
 
 
 @pytest.mark.data
@@ -83,3 +102,42 @@ def test_sketches_of_real_vectors(spec: str, least: float, beir: Callable[[str],
     codec = vecsmith.codec(spec).fit(corpus)
     codes = codec.encode(corpus)
     assert exhaustive(vecsmith.Index(codec, codes), codec, codes, queries.unit[:200], 10) > least
+
+
+@pytest.fixture
+def stored(tmp_path: Path, vectors: Vectors, sketched: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of codes whose sketches are cached."""
+    monkeypatch.setattr(sketch, "MIN_CACHED_ROWS", len(vectors))
+    vecsmith.Index(vecsmith.codec("trellis8B").fit(vectors), vectors).save(tmp_path / "codes")
+    return tmp_path / "codes"
+
+
+def test_sketches_of_a_folder_are_cached(
+    stored: Path, cache: Path, vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, rows = vecsmith.Index.load(stored).search(vectors[:1], 10)
+    (file,) = (cache / "sketches").glob("*.safetensors")
+
+    def fit(*_: object) -> None:
+        raise AssertionError("the sketches are computed again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sketch.Hybrid, "fit", fit)
+        again = vecsmith.Index.load(stored).search(vectors[:1], 10)
+        np.testing.assert_array_equal(again[0], scores)
+        np.testing.assert_array_equal(again[1], rows)
+        vecsmith.Index(vecsmith.codec("trellis8B", seed=1).fit(vectors[::-1]), vectors).save(stored)
+        with pytest.raises(AssertionError, match="computed again"):  # other codes have other sketches
+            vecsmith.Index.load(stored).search(vectors[:1], 10)
+    before = file.read_bytes()
+    vecsmith.Index(vecsmith.codec("trellis8B").fit(vectors), vectors).save(stored)
+    for damaged in (before[:100], b"", before[:-1]):
+        file.write_bytes(damaged)
+        np.testing.assert_array_equal(vecsmith.Index.load(stored).search(vectors[:1], 10)[1], rows)
+        assert file.read_bytes() == before
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(stored: Path, cache: Path, vectors: Vectors) -> None:
+    (cache / "sketches").write_text("a file, not a folder")
+    assert vecsmith.Index.load(stored).search(vectors[:1], 1)[1] == 0
+    assert (cache / "sketches").is_file()

@@ -98,6 +98,8 @@ def test_a_single_fold_measures_no_translated_documents(task: str) -> None:
     assert all(outcome.figures[name] == value for name, value in part.figures.items())
     told = tables_of([part])
     assert [table.rows[0][3] == "" for table in told.tables[1:4]] == [False, True, True]
+    assert all(table.title.endswith("Not all documents are translated by linear") for table in told.tables[:4])
+    assert "Not all" not in tables_of([outcome]).tables[0].title
 
 
 def test_absolute_figures_and_neighborhoods_of_queries(task: str) -> None:

@@ -63,7 +63,12 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     X = (rng.standard_normal((3000, 96)) * 0.9 ** np.arange(96)).astype(np.float32)
     with_numba = Trellis(size).fit(X)
     codes = with_numba.encode(X)
-    values, scores = with_numba.values(codes), with_numba.scorer(X[0])(codes)
+    for count in range(1, 10):  # the loop codes several vectors at a time
+        assert np.array_equal(with_numba.encode(X[:count]), codes[:count])
+    (z,) = with_numba.project(X[:1])
+    estimates = with_numba.decode(codes) @ X[0] + rng.normal(0, 0.1, len(X)).astype(np.float32)
+    rows = np.argsort(-estimates)
+    values, scores = with_numba.values(codes), with_numba.score_candidates(z, codes, rows, estimates[rows], 10)
     for module in (trellis, trellis_coding):
         monkeypatch.setattr(module, "kernels", lambda: None)
     with_numpy = Trellis(size).fit(X)
@@ -72,7 +77,9 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     }
     assert np.array_equal(with_numpy.encode(X), codes)
     assert np.array_equal(with_numpy.values(codes), values)
-    np.testing.assert_allclose(with_numpy.scorer(X[0])(codes), scores, atol=1e-6 * np.linalg.norm(X[0]))
+    same = with_numpy.score_candidates(z, codes, rows, estimates[rows], 10)
+    assert 10 < len(scores) == len(same) < len(codes)
+    np.testing.assert_allclose(same, scores, atol=1e-6 * np.linalg.norm(X[0]))
 
 
 @pytest.mark.parametrize("step", RATES)

@@ -65,12 +65,13 @@ class Comparison:
             tasks = [load_task(spec) for spec in specs]
             for task in tasks:
                 self._note(task)
-            yield self._compare(tasks, self.split)
+            results = self._compare(tasks, self.split)
+            yield results
             if files:
                 for task in tasks:
-                    files.add(task, self.split)
+                    files.add(task, self.split, results)
             return
-        results: list[Result] = []
+        results = []
         for task, measured in measure_each(
             tasks_in_language(specs, language), self.split, lambda task, split: self._compare([task], split), say
         ):
@@ -78,7 +79,7 @@ class Comparison:
             results += measured
             yield results
             if files:
-                files.add(task, measured[0].split)
+                files.add(task, measured[0].split, measured)
 
     def _compare(self, tasks: Sequence[Task], split: str) -> "list[Result]":
         return compare(
@@ -107,13 +108,9 @@ class Comparison:
             if self.predictions:
                 raise VecsmithError("--predictions are rankings that mteb writes; give --mteb-out DIR too.")
             return None
-        if self.recenter or self.baseline:
+        if self.recenter or self.baseline or self.retrievers.bm25:
             option = "--recenter" if self.recenter else "--baseline"
             raise VecsmithError(f"mteb evaluates codecs without {option}; leave out {option} or --mteb-out.")
-        if not self.retrievers.is_empty:
-            raise VecsmithError(
-                "--mteb-out evaluates codecs alone; leave it out, or leave out --baseline bm25, --hybrid and --rerank."
-            )
         from vecsmith.integrations.mteb_files import MtebFiles
 
         return MtebFiles(
@@ -125,4 +122,5 @@ class Comparison:
             self.seed,
             self.options,
             self.predictions,
+            self.retrievers,
         )

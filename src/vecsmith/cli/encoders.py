@@ -33,6 +33,23 @@ def encoder_options(
     return EncoderOptions(query, passage, max_length, batch_size, trust_remote_code)
 
 
+def query_options(
+    encoders: Sequence[str | None], query_prompt: Sequence[str], trust_remote_code: bool
+) -> "dict[str, EncoderOptions]":
+    """Return the options of each encoder of a search; None is left out.
+
+    Raises
+    ------
+    VecsmithError
+        As for `encoder_options`.
+    """
+    from vecsmith.encoders import options_by_encoder
+
+    names = [name for name in encoders if name is not None]
+    options = encoder_options(names, query_prompt, trust_remote_code=trust_remote_code)
+    return options_by_encoder(options, names)
+
+
 def _prompt(option: str, values: Sequence[str], names: Sequence[str]) -> "Prompt":
     from vecsmith.encoders import is_encoder
 

@@ -9,9 +9,10 @@ from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
     from vecsmith.array_types import Floats
+    from vecsmith.encoders import EncoderOptions
     from vecsmith.evaluation.results import Result
     from vecsmith.index import Index
-    from vecsmith.retrievers import Hybrid
+    from vecsmith.retrievers import Hybrid, Reranker, Retriever
     from vecsmith.retrievers.specs import RetrieverSpecs
 
 BM25 = "bm25"
@@ -47,6 +48,14 @@ SearchFusionOption = Annotated[
     typer.Option(
         metavar="FUSION",
         help="With --hybrid: rrf (reciprocal rank fusion, the default), or convex:W with the weight W of the codes.",
+    ),
+]
+SearchRerankOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Reorder the first documents by their texts: ce:MODEL, a cross-encoder, or another encoder, which embeds "
+        "them.",
     ),
 ]
 LexicalOption = Annotated[
@@ -94,12 +103,23 @@ def retriever_specs(
         raise VecsmithError("--baseline takes one encoder and one bm25; leave out the others.")
     if fusion and hybrid is None:
         raise VecsmithError("--fusion is for --hybrid bm25; add --hybrid bm25, or leave out --fusion.")
-    if depth is not None and not rerank:
-        raise VecsmithError("--rerank-depth is for --rerank; add --rerank, or leave out --rerank-depth.")
+    check_depth(depth, rerank)
     specs = RetrieverSpecs(
         next(iter(lexical), None), hybrid, tuple(fusion) or ("rrf",), rerank, depth or SHORTLIST, trust_remote_code
     )
     return next(iter(encoders), None), specs
+
+
+def check_depth(depth: int | None, rerank: Sequence[str] | str | None) -> None:
+    """Check that a depth is given with a reranker only.
+
+    Raises
+    ------
+    VecsmithError
+        If there is a depth without a reranker.
+    """
+    if depth is not None and not rerank:
+        raise VecsmithError("--rerank-depth is for --rerank; add --rerank, or leave out --rerank-depth.")
 
 
 def chosen_weights(results: "Sequence[Result]") -> Iterator[str]:
@@ -136,3 +156,31 @@ def hybrid_of(index: "Index", Q: "Floats", hybrid: str, fusion: str | None, sour
     if weight == "chosen":
         raise VecsmithError("--fusion convex needs a weight, such as convex:0.5; compare chooses it on judged queries.")
     return Hybrid.of(index, lambda queries: Q, weight)
+
+
+def reranked(
+    first: "Retriever", index: "Index", spec: str, depth: int | None, source: object, options: "EncoderOptions"
+) -> "Reranker":
+    """Return a retriever whose first documents are reordered by a cross-encoder or an encoder.
+
+    Raises
+    ------
+    VecsmithError
+        If the folder of the index has no texts, or there is no such model.
+    """
+    from vecsmith.encoders import load_encoder
+    from vecsmith.index import SHORTLIST
+    from vecsmith.retrievers import CrossEncoderScorer, EncoderScorer, Reranker
+    from vecsmith.retrievers.specs import CROSS_ENCODER, cross_encoder
+
+    texts = index.rows.texts
+    if texts is None:
+        raise VecsmithError(
+            f"{source} has no texts, which --rerank reads; encode a set of vectors with texts, or leave out --rerank."
+        )
+    scorer: CrossEncoderScorer | EncoderScorer
+    if spec.startswith(CROSS_ENCODER):
+        scorer = CrossEncoderScorer(cross_encoder(spec, options.trust_remote_code), texts)
+    else:
+        scorer = EncoderScorer(load_encoder(spec, options), texts)
+    return Reranker(first, scorer, depth or SHORTLIST)

@@ -1,7 +1,7 @@
 """The command search, and functions that embed queries and print results."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +10,21 @@ from rich.table import Table
 from rich.text import Text
 
 from vecsmith.cli.app import JsonFlag, QueryPrompt, TextColumn, TrustRemoteCode, app, console, print_json, say
-from vecsmith.cli.encoders import encoder_options
-from vecsmith.cli.retrievers import SearchFusionOption, SearchHybridOption, hybrid_of
+from vecsmith.cli.encoders import query_options
+from vecsmith.cli.retrievers import (
+    RerankDepth,
+    SearchFusionOption,
+    SearchHybridOption,
+    SearchRerankOption,
+    check_depth,
+    hybrid_of,
+    reranked,
+)
 from vecsmith.errors import VecsmithError, VecsmithWarning
 
 if TYPE_CHECKING:
     from vecsmith.array_types import Floats, RowNumbers
+    from vecsmith.encoders import EncoderOptions
     from vecsmith.index import Index
 
 
@@ -41,6 +50,8 @@ def search(
     ] = None,
     hybrid: SearchHybridOption = None,
     fusion: SearchFusionOption = None,
+    rerank: SearchRerankOption = None,
+    rerank_depth: RerankDepth = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Results per query.")] = 10,
     query_prompt: QueryPrompt = [],  # noqa: B006
     trust_remote_code: TrustRemoteCode = False,
@@ -52,10 +63,12 @@ def search(
     vecsmith search my-codes --query "how to tie a bowline"
     vecsmith search my-codes --queries queries.npy -k 100 --json
     vecsmith search my-codes --hybrid bm25 --query "how to tie a bowline"
+    vecsmith search my-codes --rerank ce:ms-marco-MiniLM-L6-v2 --query "how to tie a bowline"
     vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
     from vecsmith.embeddings import SUFFIXES, EmbeddingSet
     from vecsmith.index import Index
+    from vecsmith.retrievers import IndexRetriever, Retriever
     from vecsmith.tasks import read_texts
     from vecsmith.translators import load_translator, query_encoder, translate_queries
 
@@ -66,28 +79,36 @@ def search(
         raise VecsmithError("--text-column names a column of --queries that are texts; leave it out.")
     if fusion and hybrid is None:
         raise VecsmithError("--fusion is for --hybrid bm25; add --hybrid bm25, or leave out --fusion.")
+    check_depth(rerank_depth, rerank)
     opened = Index.load(codes)
     fitted = load_translator(translator) if translator else None
+    own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
+    options = query_options([encoder or own, rerank], query_prompt, trust_remote_code)
     if queries is not None and are_vectors:
         embedded = EmbeddingSet.open(queries)
         names: Sequence[str] = embedded.ids
         Q = embedded.unit[:]
-        if hybrid is not None and embedded.texts is None:
-            raise VecsmithError(f"{queries} has vectors without texts, which BM25 needs; give texts, or omit --hybrid.")
+        if embedded.texts is None:
+            for option, value, reader in (("--hybrid", hybrid, "BM25"), ("--rerank", rerank, "a reranker")):
+                if value is not None:
+                    raise VecsmithError(
+                        f"{queries} has vectors without texts, which {reader} needs; give texts, or omit {option}."
+                    )
         texts = embedded.texts or names
     else:
         if queries is not None:
             read = read_texts(queries, text_column)
             say(*read.notes)
         texts = names = [query] if query is not None else read.texts
-        own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
-        Q = embed_queries(names, encoder, own, codes, query_prompt, trust_remote_code)
+        Q = embed_queries(names, encoder, own, codes, options)
     if fitted:
         Q = translate_queries(fitted, Q, opened.provenance)
-    if hybrid is None:
-        scores, rows = opened.search(Q, k)
-    else:
-        scores, rows = hybrid_of(opened, Q, hybrid, fusion, codes).search(texts, k)
+    retriever: Retriever = IndexRetriever(opened, lambda queries: Q)
+    if hybrid is not None:
+        retriever = hybrid_of(opened, Q, hybrid, fusion, codes)
+    if rerank is not None:
+        retriever = reranked(retriever, opened, rerank, rerank_depth, codes, options[rerank])
+    scores, rows = retriever.search(texts, k)
     answers = _answers(opened, names, scores, rows)
     if as_json:
         print_json(answers)
@@ -100,17 +121,15 @@ def embed_queries(
     encoder: str | None,
     own: str,
     source: object,
-    prompt: Sequence[str],
-    trust_remote_code: bool,
+    options: "Mapping[str, EncoderOptions]",
 ) -> "Floats":
     """Return vectors (n, d), float32, of queries, by `encoder` or else by `own`, the encoder of the searched set."""
     from vecsmith.encoders import load_encoder
 
     if not (encoder or own):
         raise VecsmithError(f"{source} does not say which encoder its vectors are from; give --encoder.")
-    options = encoder_options([encoder or own], prompt, trust_remote_code=trust_remote_code)
     try:
-        model = load_encoder(encoder or own, options)
+        model = load_encoder(encoder or own, options[encoder or own])
     except VecsmithError as error:
         if encoder:
             raise

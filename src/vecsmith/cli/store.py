@@ -20,6 +20,7 @@ from vecsmith.cli.app import (
     print_json,
     say,
 )
+from vecsmith.cli.encoders import query_options
 from vecsmith.cli.search import embed_queries, print_results
 from vecsmith.errors import VecsmithError
 
@@ -113,7 +114,7 @@ def query(
     if text is not None and vectors is None:
         own = opened.about(name).provenance.encoder
         names: Sequence[str] = [text]
-        Q = embed_queries([text], encoder, own, name, query_prompt, trust_remote_code)
+        Q = embed_queries([text], encoder, own, name, query_options([encoder or own], query_prompt, trust_remote_code))
     elif vectors is not None and text is None:
         embedded = EmbeddingSet.open(vectors)
         names, Q = embedded.ids, embedded.unit[:]

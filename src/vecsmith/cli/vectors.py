@@ -94,7 +94,6 @@ def info(
     vecsmith info corpus --verify
     """
     from vecsmith.embeddings import EmbeddingSet
-    from vecsmith.index import CodeSet
     from vecsmith.translators import is_translator, load_translator
 
     facts: dict[str, Any]
@@ -106,15 +105,30 @@ def info(
     elif (path / "config.json").is_file():
         facts = _codec_facts(path)
     elif (path / "codes.npy").is_file():
-        codes = CodeSet.open(path, verify)
-        sizes = {"bytes_per_vector": codes.codec.bytes_per_vector, "codec_bytes": codes.codec.codec_bytes}
-        facts = {"codes": codes.codec.spec, "rows": len(codes), **sizes, **asdict(codes.provenance)}
+        facts = _codes_facts(path, verify)
     else:
         embedded = EmbeddingSet.open(path, verify=verify)
         facts = {"rows": len(embedded), "dimensions": embedded.dimensions, **asdict(embedded.provenance)}
     print_listing(facts, as_json)
     if verify:
         say(f"The files of {path} are intact")
+
+
+def _codes_facts(path: Path, verify: bool) -> dict[str, Any]:
+    from vecsmith.index import CodeSet
+    from vecsmith.index.code_writing import LEXICAL
+
+    codes = CodeSet.open(path, verify)
+    sizes = {"bytes_per_vector": codes.codec.bytes_per_vector, "codec_bytes": codes.codec.codec_bytes}
+    facts: dict[str, Any] = {"codes": codes.codec.spec, "rows": len(codes), **sizes, "scoring": codes.scoring}
+    if codes.originals is not None:
+        facts["rescore_bytes_per_vector"] = codes.rescore_bytes_per_vector
+    if codes.lists is not None:
+        facts["inverted_lists"] = len(codes.lists.centroids)
+    if codes.lexical_spec:
+        facts["lexical"] = codes.lexical_spec
+        facts["lexical_bytes"] = sum(file.stat().st_size for file in (path / LEXICAL).iterdir())
+    return facts | asdict(codes.provenance)
 
 
 def _codec_facts(path: Path) -> dict[str, Any]:

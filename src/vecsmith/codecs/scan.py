@@ -11,6 +11,8 @@ from vecsmith.array_types import Codes, Floats, RowNumbers
 
 REFINE_FACTOR = 4
 """Candidates per result that a fast scan passes to exact rescoring."""
+FAST_SCAN_BLOCK = 64
+"""Codes that a fast scan scores at a time; with FAISS's default of 32, a scan takes a fifth longer."""
 SEARCH_BLOCK_ROWS = 4096
 """Codes that a search decodes at a time: their vectors fit in the CPU cache."""
 
@@ -20,9 +22,14 @@ def refined_fast_scan(exact: Any) -> Any:
 
     The fast scan rounds scores to 8-bit tables, so its best `REFINE_FACTOR` · k candidates are scored exactly.
     """
-    index = faiss.IndexRefine(faiss.IndexPQFastScan(exact), exact)
+    index = faiss.IndexRefine(fast_scan(exact), exact)
     index.k_factor = REFINE_FACTOR
     return index
+
+
+def fast_scan(exact: Any) -> Any:
+    """Return FAISS's 4-bit fast scan over the codes of an ``IndexPQ``."""
+    return faiss.IndexPQFastScan(exact, FAST_SCAN_BLOCK)
 
 
 def attach_codes(index: Any, codes: NDArray[np.uint8]) -> Any:

@@ -13,17 +13,19 @@ Parsing a spec sets `spec`, the canonical text of the stage, and `options`, its 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from copy import copy
-from functools import cached_property, partial
+from functools import cached_property
+from threading import Lock
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vecsmith.array_types import Codes, Floats
 from vecsmith.cached import DropsCache
@@ -39,6 +41,9 @@ CODE_BLOCK_ROWS = 16_384
 """Maximum vectors encoded, decoded or scored at a time, which bounds the memory."""
 CACHE_BLOCK_ROWS = 1024
 """Vectors that a quantizer processes at a time so that intermediate results fit in the CPU cache."""
+
+ONE_POOL = Lock()
+"""Lock of the pool of threads that process blocks."""
 
 STAGES: Registry[type["Stage"]] = Registry("vecsmith.codecs")
 """All stage classes that a spec can name, by their `usage`."""
@@ -58,16 +63,27 @@ def for_each_block(function: Callable[[slice], None], count: int, description: s
 
     Notes
     -----
-    There are as many threads as ``faiss.omp_set_num_threads`` sets.
+    There are as many threads as ``faiss.omp_set_num_threads`` sets. With several, matrix products of NumPy run on one
+    thread each meanwhile, and a concurrent call waits for its turn: both would compete for the same cores.
     """
     blocks = [slice(start, start + CODE_BLOCK_ROWS) for start in range(0, count, CODE_BLOCK_ROWS)]
     n_threads = min(faiss.omp_get_max_threads(), len(blocks))
-    # FAISS would use as many threads again in each thread
-    threads = partial(ThreadPoolExecutor, n_threads, initializer=faiss.omp_set_num_threads, initargs=(1,))
-    with threads() if n_threads > 1 else nullcontext() as pool:
+    with _threads(n_threads) if n_threads > 1 else nullcontext() as pool:
         done = pool.map(function, blocks) if pool else map(function, blocks)
         for _ in track(done, description, len(blocks)) if description else done:
             pass
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Open a pool of threads in which NumPy's BLAS and FAISS use one thread each."""
+    # the limit holds for the whole process, so two pools that overlap might restore each other's limit
+    with (
+        ONE_POOL,
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(count, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool,
+    ):
+        yield pool
 
 
 class Stage(DropsCache, ABC):

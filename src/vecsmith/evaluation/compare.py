@@ -18,6 +18,7 @@ from vecsmith.evaluation.significance import paired_p_value
 from vecsmith.index import SCORINGS, has_two_quantizers
 from vecsmith.progress import track
 from vecsmith.retrievers.specs import RetrieverSpecs
+from vecsmith.retrievers.vector_sources import PrecomputedVectors
 from vecsmith.tasks import Task, load_task
 
 
@@ -142,7 +143,8 @@ def measure(
             validation_split(task, split)
     measured = []
     for task in loaded:
-        rerankers = list(retrievers.reranking_stages(task, by_encoder))
+        sources = {spec: PrecomputedVectors(*embed_task(task, spec, by_encoder[spec])) for spec in retrievers.encoders}
+        rerankers = list(retrievers.reranking_stages(sources))
         for encoder in dict.fromkeys(measured_encoders):
             encoder_options = by_encoder[encoder]
             corpus, queries = embed_task(task, encoder, encoder_options)

@@ -114,6 +114,11 @@ def metric(name: str) -> Metric:
     """
     parsed = re.fullmatch(r"(\w+)(?:\(rel=([1-9]\d*)\))?(?:@([1-9]\d*))?", name)
     kind, relevance, cutoff = parsed.groups() if parsed else (name, None, None)
+    if name.lower() in ("p-mrr", "pmrr"):
+        raise VecsmithError(
+            "p-MRR compares the rankings of two instructions, which only mteb measures; run compare with --mteb-out "
+            "DIR, whose result files contain it."
+        )
     if kind not in TREC_EVAL_NAMES:
         raise unknown("metric", name, metric_names())
     measure = TREC_EVAL_NAMES[kind][cutoff is None]

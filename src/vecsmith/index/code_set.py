@@ -14,8 +14,9 @@ from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows, StringColumn
 from vecsmith.errors import VecsmithError
+from vecsmith.files import fingerprint
 from vecsmith.index.bm25 import Bm25, LexicalIndex
-from vecsmith.index.code_writing import FORMAT_VERSION, KIND, LEXICAL, write_codes
+from vecsmith.index.code_writing import CODE_FILES, FORMAT_VERSION, KIND, LEXICAL, write_codes
 from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.scoring import Scoring
@@ -50,6 +51,10 @@ class CodeSet:
         Row numbers of all-zero vectors, which a search never returns.
     open_lexical : callable or None
         Opens the memory-mapped lexical index of the texts; None if there is none.
+    lexical_spec : str
+        Parameters of the lexical index, as in `Bm25.spec`; empty if there is none.
+    content_hash : str or None
+        Hash of the codes and their codec.
     """
 
     codec: Codec
@@ -62,9 +67,18 @@ class CodeSet:
     lists: InvertedLists | None = None
     zero_rows: RowNumbers | None = None
     open_lexical: Callable[[], LexicalIndex] | None = None
+    lexical_spec: str = ""
+    content_hash: str | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def rescore_bytes_per_vector(self) -> int:
+        """Bytes per document of `originals`."""
+        # the first axis has a row per document, of a vector or of a code
+        stored: Any = self.originals.codes if isinstance(self.originals, CodedVectors) else self.originals
+        return 0 if stored is None else int(stored.itemsize * stored.shape[1])
 
     @property
     def ids(self) -> StringColumn:
@@ -173,7 +187,21 @@ class CodeSet:
             zero_rows = open_npy(folder / "zero_rows.npy") if "zero_rows.npy" in manifest["files"] else None
             provenance = Provenance(**manifest["provenance"])
             lexical = partial(_open_lexical, folder, manifest_version(folder)) if manifest.get(LEXICAL) else None
-            return cls(codec, codes, rows, provenance, factors, scoring, originals, lists, zero_rows, lexical)
+            content_hash = fingerprint([manifest["files"][name] for name in CODE_FILES])
+            return cls(
+                codec,
+                codes,
+                rows,
+                provenance,
+                factors,
+                scoring,
+                originals,
+                lists,
+                zero_rows,
+                lexical,
+                manifest.get(LEXICAL, ""),
+                content_hash,
+            )
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
 

@@ -25,7 +25,8 @@ FORMAT_VERSION = 1
 KIND = "codes"
 LEXICAL = "lexical"
 """Folder of the lexical index, and the manifest's entry with its parameters."""
-FILES = ["codes.npy", "rows.parquet", "codec/config.json", "codec/weights.safetensors"]
+CODE_FILES = ["codes.npy", "codec/config.json", "codec/weights.safetensors"]
+"""Files of the codes and their codec."""
 
 
 def write_codes(
@@ -80,7 +81,7 @@ def write_codes(
     """
     if bm25 is not None and not rows.has_texts:
         raise VecsmithError("The vectors have no texts for a lexical index; embed a file of texts, or omit --lexical.")
-    names, count = list(FILES), len(rows)
+    names, count = [*CODE_FILES, "rows.parquet"], len(rows)
     rows.check(str(path))
     with output_folder(Path(path), KIND, force) as staging:
         scanned = (first_stage(codec) if scoring == "rescored" and originals is None else None) or codec

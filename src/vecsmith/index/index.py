@@ -143,7 +143,9 @@ class Index:
         """
         stored = CodeSet.open(path, verify=not mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
-        partition = CodePartition(stored.codec, codes, range(len(codes)), stored.score_factors, stored.lists)
+        partition = CodePartition(
+            stored.codec, codes, range(len(codes)), stored.score_factors, stored.lists, stored.content_hash
+        )
         index = cls.from_partitions([partition], stored.scoring, stored.originals, zero_rows=stored.zero_rows)
         (segment,) = index._snapshot.segments
         index._snapshot = replace(index._snapshot, segments=(replace(segment, rows=stored.rows),))

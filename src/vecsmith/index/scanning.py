@@ -13,6 +13,7 @@ from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
 from vecsmith.codecs.quantizers.bits import sign_index, signs
+from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.scan import REFINE_FACTOR, DecodedIndex, attach_codes, refined_fast_scan
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.list_scan import flat_codes_of
@@ -47,6 +48,8 @@ class CodePartition(DropsCache):
         Score factors of the codes as the quantizer computes them, where they are known already.
     lists : InvertedLists, optional
         The inverted list of each document.
+    content_hash : str, optional
+        Hash of the codes and their codec, by which sketches of the codes are cached.
     """
 
     codec: Codec
@@ -54,6 +57,7 @@ class CodePartition(DropsCache):
     rows: RowNumbers | range
     score_factors: Floats | None = None
     lists: InvertedLists | None = None
+    content_hash: str | None = None
 
     def scan(
         self, Q: Floats, k: int, scoring: ScanScoring, allowed: RowFilter | None = None, probes: int | None = None
@@ -220,7 +224,10 @@ class CodePartition(DropsCache):
 
     @cached_property
     def _flat_index(self) -> Any:
-        return self.codec.quantizer.index(self.codes)
+        index = self.codec.quantizer.index(self.codes)
+        if self.content_hash and isinstance(index, SketchIndex):
+            index.use_cache(self.content_hash)
+        return index
 
     @cached_property
     def _score_factors(self) -> Floats | None:

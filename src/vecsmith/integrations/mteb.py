@@ -29,7 +29,7 @@ from vecsmith.evaluation.folds import FIT_ON, encode_corpus
 from vecsmith.index import SCORINGS, CodePartition, Index, Scoring, subset
 from vecsmith.integrations.mteb_task import mteb_task, slug
 from vecsmith.retrievers import FusionStage, IndexRetriever, Retriever, Stage
-from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors
+from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors, VectorSource
 from vecsmith.tasks import Texts
 from vecsmith.tasks.mteb import read_rows
 
@@ -49,9 +49,9 @@ class CodecModel:
 
     Parameters
     ----------
-    encoder : str, Encoder, or pair of EmbeddingSet
+    encoder : str, Encoder, pair of EmbeddingSet, or VectorSource
         An encoder or its spec, whose vectors are cached; or the precomputed vectors of a task's corpus and queries, as
-        `embed_task` returns them.
+        `embed_task` returns them; or a source of vectors.
     codec : str, Path or Codec
         A spec, which is fitted on each corpus as `fit_on` says; or a fitted codec or its folder.
     scoring : {"symmetric", "asymmetric", "rescored"}
@@ -71,7 +71,7 @@ class CodecModel:
 
     def __init__(
         self,
-        encoder: str | Encoder | tuple[EmbeddingSet, EmbeddingSet],
+        encoder: str | Encoder | tuple[EmbeddingSet, EmbeddingSet] | VectorSource,
         codec: str | Path | Codec,
         scoring: Scoring = "asymmetric",
         fit_on: str = "cross",
@@ -84,8 +84,11 @@ class CodecModel:
         if isinstance(stage, FusionStage) and stage.weight == "chosen":
             raise VecsmithError("mteb has no validation queries to choose a weight on; give a number from 0 to 1.")
         self.scoring, self.stage = scoring, stage
-        if isinstance(encoder, tuple):
-            self._source: EncoderVectors | PrecomputedVectors = PrecomputedVectors(*encoder)
+        self._source: VectorSource
+        if isinstance(encoder, VectorSource):
+            self._source = encoder
+        elif isinstance(encoder, tuple):
+            self._source = PrecomputedVectors(*encoder)
         else:
             self._source = EncoderVectors(load_encoder(encoder) if isinstance(encoder, str) else encoder)
         self._is_fitted = not isinstance(codec, str)

@@ -19,12 +19,15 @@ MODE_DESCRIPTIONS = {
 def findings(results: Sequence[ExperimentResult]) -> Findings:
     """Return the tables and plots of the results of experiments."""
     retention = "nDCG@10, and relative to the target model's own index"
+    figures = _by_method(results)
+    partial = [method for method in figures if not any("documents" in each for each in figures[method])]
+    empty = f". Not all documents are translated by {', '.join(partial)}" if partial else ""
     seeds = ", ".join(map(str, sorted({result.experiment.seed for result in results})))
     neighborhoods = f"{NEIGHBORS} nearest neighbors, means over tasks, models and seeds ({seeds})"
     return Findings(
         [
-            _method_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}", results),
-            *(_mode_table(mode, f"{retention}: {said}", results) for mode, said in MODE_DESCRIPTIONS.items()),
+            _method_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}{empty}", results),
+            *(_mode_table(mode, f"{retention}: {said}{empty}", results) for mode, said in MODE_DESCRIPTIONS.items()),
             _table("mse", "1,000 × squared error per dimension", results, lambda f: f"{1000 * f['mse']:.3f}"),
             _neighborhood_table("document-neighbors", f"Documents: agreement of the {neighborhoods}", results, ""),
             _neighborhood_table("query-neighbors", f"Queries: agreement of the {neighborhoods}", results, OF_QUERIES),

@@ -3,7 +3,13 @@
 from vecsmith.index.bm25 import Bm25, LexicalIndex
 from vecsmith.retrievers.base import IndexRetriever, LexicalRetriever, Retriever
 from vecsmith.retrievers.fusion import Hybrid
-from vecsmith.retrievers.reranking import CrossEncoderModel, CrossEncoderScorer, Reranker, VectorScorer
+from vecsmith.retrievers.reranking import (
+    CrossEncoderModel,
+    CrossEncoderScorer,
+    EncoderScorer,
+    Reranker,
+    VectorScorer,
+)
 from vecsmith.retrievers.specs import RetrieverSpecs
 from vecsmith.retrievers.stages import CrossEncoderStage, FusionStage, Stage, VectorStage
 
@@ -12,6 +18,7 @@ __all__ = [
     "CrossEncoderModel",
     "CrossEncoderScorer",
     "CrossEncoderStage",
+    "EncoderScorer",
     "FusionStage",
     "Hybrid",
     "IndexRetriever",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vecsmith.array_types import Floats, RowMask, RowNumbers
+from vecsmith.encoders import Encoder
 from vecsmith.encoders.model_files import LOADING_ERRORS, ModelFiles, first_line
 from vecsmith.errors import VecsmithError, require
 from vecsmith.index import SHORTLIST, score_shortlist
@@ -85,25 +86,26 @@ class Reranker(Retriever):
         return scores[:, :k].astype(np.float32), rows[:, :k]
 
 
-class CrossEncoderScorer(Scorer):
-    """A cross-encoder of sentence-transformers, which reads a query and a document together.
+class TextScorer(Scorer):
+    """Scores the candidates of queries by their texts.
 
     Queries are scored one at a time, so that a score does not depend on the batch. Equal texts are scored once.
 
     Parameters
     ----------
-    model : CrossEncoderModel
-        The model.
-    texts : sequence of str
-        Texts of all documents, row by row.
+    texts : sequence of str, or None
+        Texts of all documents, row by row, such as ``index.rows.texts``.
 
-    References
-    ----------
-    Nogueira and Cho 2019, Passage re-ranking with BERT, https://arxiv.org/abs/1901.04085
+    Raises
+    ------
+    VecsmithError
+        If `texts` is None: the documents have no texts.
     """
 
-    def __init__(self, model: "CrossEncoderModel", texts: Sequence[str]) -> None:
-        self.model, self.texts = model, texts
+    def __init__(self, texts: Sequence[str] | None) -> None:
+        if texts is None:
+            raise VecsmithError("The documents have no texts, which a reranker reads; embed texts and encode them.")
+        self.texts = texts
 
     def score(self, queries: Sequence[str], rows: RowNumbers) -> Floats:
         scores = np.full(rows.shape, -np.inf, np.float32)
@@ -112,9 +114,59 @@ class CrossEncoderScorer(Scorer):
             texts = [self.texts[row] for row in rows[place][found].tolist()]
             if texts:
                 distinct = list(dict.fromkeys(texts))
-                score_of = dict(zip(distinct, self.model.score(query, distinct), strict=True))
+                score_of = dict(zip(distinct, self.score_texts(query, distinct), strict=True))
                 scores[place, found] = [score_of[text] for text in texts]
         return scores
+
+    @abstractmethod
+    def score_texts(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        """Return the score of each text for a query."""
+
+
+class CrossEncoderScorer(TextScorer):
+    """A cross-encoder of sentence-transformers, which reads a query and a document together.
+
+    Parameters
+    ----------
+    model : CrossEncoderModel
+        The model.
+    texts : sequence of str, or None
+        As for `TextScorer`.
+
+    References
+    ----------
+    Nogueira and Cho 2019, Passage re-ranking with BERT, https://arxiv.org/abs/1901.04085
+    """
+
+    def __init__(self, model: "CrossEncoderModel", texts: Sequence[str] | None) -> None:
+        super().__init__(texts)
+        self.model = model
+
+    def score_texts(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        return self.model.score(query, texts)
+
+
+class EncoderScorer(TextScorer):
+    """Cosines with the vectors of another encoder, which embeds the candidates of each query.
+
+    No vectors are stored, unlike for `VectorScorer`.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The encoder.
+    texts : sequence of str, or None
+        As for `TextScorer`.
+    """
+
+    def __init__(self, encoder: Encoder, texts: Sequence[str] | None) -> None:
+        super().__init__(texts)
+        self.encoder = encoder
+
+    def score_texts(self, query: str, texts: Sequence[str]) -> Sequence[float]:
+        (vector,) = self.encoder.encode([query], "query")
+        cosines: list[float] = (self.encoder.encode(texts, "passage") @ vector).tolist()
+        return cosines
 
 
 class CrossEncoderModel:

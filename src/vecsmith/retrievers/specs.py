@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.index import SHORTLIST
 from vecsmith.index.bm25 import Bm25
 from vecsmith.retrievers.reranking import CrossEncoderModel
 from vecsmith.retrievers.stages import CrossEncoderStage, FusionStage, Stage, VectorStage
-from vecsmith.retrievers.vector_sources import PrecomputedVectors
-from vecsmith.tasks import Task
+from vecsmith.retrievers.vector_sources import VectorSource
 
 CROSS_ENCODER = "ce:"
 """Prefix of the spec of a cross-encoder."""
@@ -84,20 +82,30 @@ class RetrieverSpecs:
 
     @cached_property
     def _cross_encoders(self) -> dict[str, CrossEncoderStage]:
-        names = {spec: spec.removeprefix(CROSS_ENCODER) for spec in self.rerankers if spec.startswith(CROSS_ENCODER)}
-        if not all(names.values()):
-            raise VecsmithError(
-                "ce: names no cross-encoder; give ce:MODEL, a name on the Hugging Face hub or a folder."
-            )
         return {
-            spec: CrossEncoderStage(CrossEncoderModel(name, self.trust_remote_code), self.depth)
-            for spec, name in names.items()
+            spec: CrossEncoderStage(cross_encoder(spec, self.trust_remote_code), self.depth)
+            for spec in self.rerankers
+            if spec.startswith(CROSS_ENCODER)
         }
 
-    def reranking_stages(self, task: Task, options: Mapping[str, EncoderOptions]) -> Iterator[Stage]:
-        """Yield the rerankers of a task's corpus; encoders embed it with their own options."""
+    def reranking_stages(self, sources: Mapping[str, VectorSource]) -> Iterator[Stage]:
+        """Yield the rerankers, with the vectors of each of `encoders`."""
         for spec in dict.fromkeys(self.rerankers):
             if spec in self._cross_encoders:
                 yield self._cross_encoders[spec]
             else:
-                yield VectorStage(spec, PrecomputedVectors(*embed_task(task, spec, options[spec])), self.depth)
+                yield VectorStage(spec, sources[spec], self.depth)
+
+
+def cross_encoder(spec: str, trust_remote_code: bool = False) -> CrossEncoderModel:
+    """Return the cross-encoder that a spec ``ce:MODEL`` names.
+
+    Raises
+    ------
+    VecsmithError
+        If the spec names no model.
+    """
+    name = spec.removeprefix(CROSS_ENCODER)
+    if not name:
+        raise VecsmithError("ce: names no cross-encoder; give ce:MODEL, a name on the Hugging Face hub or a folder.")
+    return CrossEncoderModel(name, trust_remote_code)

@@ -12,6 +12,7 @@ from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
+from vecsmith.codecs.scan import fast_scan
 from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
@@ -71,8 +72,8 @@ def scanning_index(codes: CodeSet) -> Any:
     quantizer = codes.codec.quantizer
     scanned = quantizer.index(codes.codes)
     if isinstance(scanned, SketchIndex):
-        sketches = faiss.IndexPQFastScan(scanned.product_index())
-        return _refined(_transformed(linear_projection(codes.codec, scanned.project), sketches), codes)
+        projection = linear_projection(codes.codec, lambda Q: scanned.project(Q)[1])
+        return _refined(_transformed(projection, fast_scan(scanned.product_index())), codes)
     projection = linear_projection(codes.codec)
     if not quantizer.scanned_by_faiss:
         return _decoded_index(codes)

@@ -1,16 +1,16 @@
 """Search of codes that FAISS cannot scan: a fast scan of short sketches, then exact scores of the candidates."""
 
-from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
-import faiss
 import numpy as np
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
-from vecsmith.codecs.scan import DecodedIndex
+from vecsmith.codecs.quantizers.sketch_cache import cache_file, read_sketches, write_sketches
+from vecsmith.codecs.scan import DecodedIndex, fast_scan
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
@@ -20,21 +20,18 @@ CODES_PER_CANDIDATE = 1024
 """Codes per candidate in larger sets, in which more sketches score nearly as high as those of the results."""
 CANDIDATES_PER_RESULT = 8
 """Candidates per result, if that is more."""
-FIRST_CANDIDATES = 192
-"""Number of candidates that are scored before a search checks for the first time whether it may stop."""
-CANDIDATE_BLOCK = 64
-"""The number of scored candidates grows by about half until the next check, to a multiple of this number."""
-DEVIATIONS = 3.25
-"""Standard deviations by which the sketch of a document is expected to underrate it at most."""
 CANDIDATES_PER_QUERY = 400
 """Expected number of candidates that are scored exactly. With more queries, decoding all codes takes less time."""
 TRAINING_ROWS = 20_000
 """Maximum number of decoded vectors that a sketch is fitted on."""
+MIN_CACHED_ROWS = 100_000
+"""Minimum number of codes whose sketches are cached; fewer are computed in less than a second."""
 
 
 class ScoredQuantizer(Protocol):
     """A quantizer of principal components that scores codes exactly without decoding them."""
 
+    spec: str
     input_dimensions_: int
 
     def decode(self, codes: Codes) -> Floats:
@@ -46,17 +43,20 @@ class ScoredQuantizer(Protocol):
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, e) in that basis."""
 
-    def scorer(self, q: Floats) -> Callable[[Codes], Floats]:
-        """Return a function from codes to the inner products (n,) of a query (d,) with the decoded vectors."""
+    def score_candidates(self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int) -> Floats:
+        """Return the exact scores (m,) of the first m candidates (c,) for a query (e,) in that basis.
+
+        `codes` (n, bytes_per_vector) are all codes; `early_termination.score_candidates` describes the other
+        parameters.
+        """
 
 
 class SketchIndex(DecodedIndex):
     """An index that holds codes and a sketch of each code, and no floats.
 
     A sketch is a `Hybrid` code of the decoded vector. FAISS's 4-bit fast scan ranks the sketches, and the best
-    candidates are scored from the codes, until the remaining candidates are unlikely to be among the results: the
-    score of the next sketch is lower than the last result by more than `DEVIATIONS` standard deviations of the errors
-    of the sketches so far. Scores are therefore exact, but a few of the best documents may be missed.
+    candidates are scored from the codes, until the remaining candidates are unlikely to be among the results (see
+    `early_termination`). Scores are therefore exact, but a few of the best documents may be missed.
 
     Parameters
     ----------
@@ -71,34 +71,56 @@ class SketchIndex(DecodedIndex):
     sketched = True
 
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
-        super().__init__(quantizer.decode, np.asarray(codes), quantizer.input_dimensions_)
+        codes = np.asarray(codes).view()
+        codes.flags.writeable = False  # as codes in a mapped file are, so that loops are compiled for one kind of array
+        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
         self._quantizer, self._size = quantizer, size
+        self._cache: Path | None = None
+
+    def use_cache(self, content_hash: str) -> None:
+        """Keep the sketches in the cache, and read them from it. The hash identifies the codes and their codec."""
+        if self.ntotal >= MIN_CACHED_ROWS:
+            self._cache = cache_file(content_hash, self._quantizer.spec, self._size)
 
     @cached_property
     def _sketch(self) -> Hybrid:
-        """The sketch quantizer, fitted on a sample of the decoded vectors."""
-        sample = self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]
-        return Hybrid(self._size).fit(self._quantizer.coordinates(sample))
+        """The sketch quantizer, which `product_index` sets too."""
+        return self._sketches()[0]
+
+    def _sketches(self) -> tuple[Hybrid, Codes]:
+        """Return the sketch quantizer, fitted on a sample of the decoded vectors, and the sketches (n, size)."""
+        coordinates = self._quantizer.coordinates
+        if self._cache:
+            cached = read_sketches(self._cache, self.ntotal, self._size, coordinates(self._codes[:1]).shape[1])
+            if cached:
+                return cached
+        sketch = Hybrid(self._size).fit(coordinates(self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]))
+        codes = np.empty((self.ntotal, self._size), np.uint8)
+
+        def fill(block: slice) -> None:
+            codes[block] = sketch.encode(coordinates(self._codes[block]))
+
+        for_each_block(fill, self.ntotal, f"{self.ntotal} sketches of codes")
+        if self._cache:
+            write_sketches(self._cache, sketch, codes)
+        return sketch, codes
 
     def product_index(self) -> Any:
         """Return a FAISS ``IndexPQ`` of the sketches."""
-        codes, sketch = np.empty((self.ntotal, self._size), np.uint8), self._sketch
-
-        def fill(block: slice) -> None:
-            codes[block] = sketch.encode(self._quantizer.coordinates(self._codes[block]))
-
-        for_each_block(fill, self.ntotal, f"{self.ntotal} sketches of codes")
+        sketch, codes = self._sketches()
+        vars(self)["_sketch"] = sketch
         codes.flags.writeable = False  # FAISS then reads the codes in place
         return product_index(codes, sketch.codebooks)
 
     @cached_property
     def _scan(self) -> Any:
         """FAISS's fast scan of the sketches."""
-        return faiss.IndexPQFastScan(self.product_index())
+        return fast_scan(self.product_index())
 
-    def project(self, Q: Floats) -> Floats:
-        """Return queries (n, d) in the space of the sketches."""
-        return np.ascontiguousarray(self._sketch.project_queries(self._quantizer.project(Q))[0])
+    def project(self, Q: Floats) -> tuple[Floats, Floats]:
+        """Return queries (n, d) in the basis of `coordinates` (n, e), and in the space of the sketches."""
+        Z = self._quantizer.project(Q)
+        return Z, np.ascontiguousarray(self._sketch.project_queries(Z)[0])
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""
@@ -125,22 +147,24 @@ class SketchIndex(DecodedIndex):
         if self.ntotal <= len(Q) * max(CANDIDATES_PER_QUERY, CANDIDATES_PER_RESULT * k):
             # decoding all codes once costs no more than scoring the candidates of every query
             return super().search(Q, k)
-        sketch_scores, candidates = self._scan.search(self.project(Q), self.n_candidates(k))
-        scores, places = self.rescore(Q, sketch_scores, candidates, k)
+        scan = self._scan  # before `project`, because both need the sketch quantizer, and only this one the sketches
+        Z, sketched = self.project(Q)
+        estimates, candidates = scan.search(sketched, self.n_candidates(k))
+        scores, places = self.rescore(Z, estimates, candidates, k)
         # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
         if incomplete.any():
             scores[incomplete], places[incomplete] = super().search(Q[incomplete], k)
         return scores, places
 
-    def rescore(self, Q: Floats, sketch_scores: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
+    def rescore(self, Z: Floats, estimates: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
         """Return the best k candidates of each query by their exact scores, best first.
 
         Parameters
         ----------
-        Q : ndarray of shape (n, d), float32
-            Queries.
-        sketch_scores : ndarray of shape (n, c), float32
+        Z : ndarray of shape (n, e), float32
+            Queries in the basis of the quantizer's coordinates.
+        estimates : ndarray of shape (n, c), float32
             Scores of the sketches of the candidates, best first.
         candidates : ndarray of shape (n, c), int64
             Positions of the candidates; −1 marks an empty place.
@@ -154,31 +178,11 @@ class SketchIndex(DecodedIndex):
         places : ndarray of shape (n, k), int64
             Positions of the codes; −1 at empty places.
         """
-        scores = np.full((len(Q), k), -np.inf, np.float32)
-        places = np.full((len(Q), k), -1, np.int64)
-        for row, (q, estimates, found) in enumerate(zip(Q, sketch_scores, candidates, strict=True)):
+        scores = np.full((len(Z), k), -np.inf, np.float32)
+        places = np.full((len(Z), k), -1, np.int64)
+        for row, found in enumerate(candidates):
             count = int(np.count_nonzero(found >= 0))
-            exact = self._exact_scores(q, estimates[:count], found[:count], k)
+            exact = self._quantizer.score_candidates(Z[row], self._codes, found[:count], estimates[row, :count], k)
             best = np.argsort(-exact, kind="stable")[:k]
             scores[row, : len(best)], places[row, : len(best)] = exact[best], found[best]
         return scores, places
-
-    def _exact_scores(self, q: Floats, estimates: Floats, candidates: RowNumbers, k: int) -> Floats:
-        """Return the exact scores (m,) of the first m of the candidates (c,), of which the others are unlikely results.
-
-        `estimates` (c,) are the scores of their sketches.
-        """
-        score, start, stop = self._quantizer.scorer(q), 0, min(max(FIRST_CANDIDATES, 2 * k), len(candidates))
-        exact = np.empty(len(candidates), np.float32)
-        while True:
-            exact[start:stop] = score(self._codes[candidates[start:stop]])
-            if stop == len(candidates):
-                return exact
-            errors = exact[:stop] - estimates[:stop]
-            half, mean = stop // 2, errors.sum() / stop
-            deviation = np.sqrt(max(errors @ errors / stop - mean * mean, 0))
-            expected = estimates[stop] + errors[half:].sum() / (stop - half) + DEVIATIONS * deviation
-            if expected < np.partition(exact[:stop], -k)[-k]:
-                return exact[:stop]
-            grown = stop + -(-stop // 2 // CANDIDATE_BLOCK) * CANDIDATE_BLOCK
-            start, stop = stop, min(grown, len(candidates))

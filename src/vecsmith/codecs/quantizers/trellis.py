@@ -1,13 +1,13 @@
 """Trellis-coded quantization of principal components: the best quality per byte, searched through sketches."""
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.array_types import Codes, Floats
+from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.quantizers import early_termination
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.spectrum import principal_components
 from vecsmith.codecs.quantizers.trellis_coding import (
@@ -31,7 +31,7 @@ UNSHRINKING_POWER = 0.75
 """The exponent p of `Trellis`. Retrieval improves up to this value (docs/studies/quantizers.md)."""
 GAIN_VECTORS = 3000
 """Maximum number of vectors that the gains are fitted on."""
-MIN_SKETCH_BYTES, MAX_SKETCH_BYTES = 16, 24
+MIN_SKETCH_BYTES, MAX_SKETCH_BYTES = 16, 20
 """Sketches take half of the bytes of a code, within these bounds."""
 
 
@@ -110,7 +110,9 @@ class Trellis(ComponentQuantizer):
         return tuple((int(k), int(v)) for k, v in self.steps_)
 
     def _components(self, X: Floats) -> Floats:
-        return np.asarray((X - self.mean_) @ self.components_.T / self.scale_, dtype=np.float32)
+        Z = np.asarray((X - self.mean_) @ self.components_.T, dtype=np.float32)
+        Z /= self.scale_
+        return Z
 
     @property
     def bytes_per_vector(self) -> int:
@@ -145,40 +147,36 @@ class Trellis(ComponentQuantizer):
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
         return SketchIndex(self, codes, self.sketch_bytes)
 
-    def scorer(self, q: Floats) -> Callable[[Codes], Floats]:
-        """Return a function that scores codes (n, bytes_per_vector) for a query (d,), without decoding them.
+    def score_candidates(self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int) -> Floats:
+        """Return exact scores of the best candidates, as `early_termination.score_candidates`, without decoding codes.
 
-        Its values (n,) are the inner products of the query with the decoded codes. A value follows from
-        the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the steps of one table entry per state.
+        A score is the inner product of a decoded code with a query, whose projection is `z` (e,); see `project`. A
+        value follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the steps of one table
+        entry per state.
         """
-        weights, along_mean, norm_of_mean = self.components_ @ q, q @ self.mean_, self.mean_ @ self.mean_
-        compiled = kernels()
+        compiled, mean = kernels(), self._basis[1]
+        along_mean, norm_of_mean = z @ mean, mean @ mean
         if compiled is not None:
-            along, loop = self._basis[1][:-1], compiled.scores
-
-            def score_compiled(codes: Codes) -> Floats:
-                result = np.empty(len(codes), np.float32)
-                loop(_writable(codes), *self._compiled_tables, weights, along, along_mean, norm_of_mean, result)
-                return result
-
-            return score_compiled
+            exact = np.empty(len(candidates), np.float32)
+            tables, weights = self._compiled_tables, (z[:-1], mean[:-1], along_mean, norm_of_mean)
+            return exact[: compiled.score_candidates(codes, candidates, estimates, k, *tables, *weights, exact)]
         values, squares, first = self._tables
-        products = np.add.reduceat(weights[:, None] * values, first, axis=0)
+        products = np.add.reduceat(z[:-1, None] * values, first, axis=0)
 
-        def score(codes: Codes) -> Floats:
-            entries = unpack(codes, self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
+        def score(rows: RowNumbers) -> Floats:
+            entries = unpack(codes[rows], self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
             norms = norm_of_mean + squares.take(entries).sum(axis=1)
             scores = along_mean + products.take(entries).sum(axis=1)
             return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
 
-        return score
+        return early_termination.score_candidates(score, candidates, estimates, k)
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats, NDArray[np.int64]]:
         """Values (r, `STATES`), squared norms less ‖μ‖² (steps, `STATES`), and the first component of every step."""
         values = all_values(self._steps) * self.gain_[:, None]
         first = np.cumsum([0, *(v for _, v in self._steps[:-1])])
-        along = (self.components_ @ self.mean_)[:, None]
+        along = self._basis[1][:-1, None]
         return values, np.add.reduceat((2 * along + values) * values, first, axis=0), first
 
     @cached_property

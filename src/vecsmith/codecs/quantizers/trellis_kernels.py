@@ -14,11 +14,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from vecsmith.array_types import Codes, Floats
+from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.quantizers.early_termination import next_count
 from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
 BLOCK_CODES = 64
 """Codes that are scored at a time, so that a table stays in the CPU cache."""
+BLOCK_VECTORS = 4
+"""Vectors whose bit streams are searched at a time, so that a step's tables are read once for all of them."""
 SMALLEST = np.finfo(np.float32).tiny
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -28,6 +31,9 @@ def compiled(function: Function) -> Function:
     """Compile a function; fused multiply-add is allowed, as in the matrix products of the NumPy loops."""
     options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "nsz"}}
     return cast("Function", njit(**options)(function))
+
+
+compiled_next_count = compiled(next_count)
 
 
 @compiled
@@ -49,104 +55,121 @@ def viterbi(
         Result: the state after each step.
     """
     n_steps = len(bits)
-    cost, after = np.empty(STATES, np.float32), np.empty(STATES, np.float32)
-    best = np.empty(STATES, np.float32)
-    choices = np.zeros((n_steps, STATES), np.uint8)
-    for row in range(len(Z)):
-        cost[:] = np.inf
-        cost[0] = 0
+    costs = np.empty((BLOCK_VECTORS, STATES), np.float32)
+    added, after = np.empty_like(costs), np.empty_like(costs)
+    choices = np.zeros((n_steps, BLOCK_VECTORS, STATES), np.uint8)
+    for start in range(0, len(Z), BLOCK_VECTORS):
+        block = Z[start : start + BLOCK_VECTORS]
+        costs[:] = np.inf
+        costs[:, 0] = 0
         first, factor = 0, 0
         for step in range(n_steps):
             k, v = bits[step], values[step]
-            table, z = factors[factor : factor + 1 + v], Z[row, first : first + v]
-            if v == 1 and k == 1:
-                _advance_by_one_bit(cost, table, z[0], choices[step], after)
-            elif v == 1 and k == 2:
-                _advance_by_two_bits(cost, table, z[0], choices[step], after)
-            else:
-                _select(cost, k, best, choices[step])
-                _add_costs(best, table, z, STATES >> k, after)
+            table, z = factors[factor : factor + 1 + v], block[:, first : first + v]
+            if k > 2:
+                _state_costs(table, z, added)
+                _add_best(costs, added, k, choices[step])
                 for _ in range(k):
-                    cost, after = after, cost
-                    _interleave(cost, after)
-            cost, after = after, cost
+                    _interleave(added, after)
+                    added, after = after, added
+                added, after = after, added
+            else:
+                # the last product is added in the loop over predecessors, which saves a pass
+                partial = table[:1]
+                if v > 1:
+                    _state_costs(table[:v], z[:, : v - 1], added)
+                    partial = added
+                if k == 1:
+                    _advance_by_one_bit(costs, partial, table[v], z[:, v - 1], choices[step], after)
+                else:
+                    _advance_by_two_bits(costs, partial, table[v], z[:, v - 1], choices[step], after)
+            costs, after = after, costs
             first, factor = first + v, factor + 1 + v
-        state = np.argmin(cost)
-        for step in range(n_steps - 1, -1, -1):
-            states[row, step] = state
-            lower = state >> bits[step]
-            state = lower + (np.int64(choices[step, lower]) << (STATE_BITS - bits[step]))
+        for row in range(len(block)):
+            state = np.argmin(costs[row])
+            for step in range(n_steps - 1, -1, -1):
+                states[start + row, step] = state
+                lower = state >> bits[step]
+                state = lower + (np.int64(choices[step, row, lower]) << (STATE_BITS - bits[step]))
 
 
 @compiled
-def _advance_by_one_bit(cost: Floats, table: Floats, z: float, choice: NDArray[np.uint8], after: Floats) -> None:
-    """Do `_select`, `_add_costs` and `_interleave` in one loop, which is the most frequent case."""
+def _state_costs(factors: Floats, z: Floats, added: Floats) -> None:
+    """Write the cost f₀ + Σ f_i z_i of every state in a step, for each vector of a block."""
+    for row in range(len(z)):
+        x = z[row, 0]
+        for o in range(STATES):
+            added[row, o] = factors[0, o] + factors[1, o] * x
+        for value in range(1, z.shape[1]):
+            x = z[row, value]
+            for o in range(STATES):
+                added[row, o] += factors[1 + value, o] * x
+
+
+@compiled
+def _advance_by_one_bit(
+    costs: Floats, partial: Floats, factor: Floats, z: Floats, choices: NDArray[np.uint8], after: Floats
+) -> None:
+    """Add the last product f · z to the partial costs of all states, then do `_add_best` and `_interleave` in one loop.
+
+    `partial` (1, S) are costs of all vectors, or (m, S) those of each vector.
+    """
     n = STATES // 2
-    for o in range(n):
-        x, y = cost[o], cost[o + n]
-        choice[o] = np.uint8(y < x)
-        least = min(x, y)
-        after[2 * o] = table[0, o] + table[1, o] * z + least
-        after[2 * o + 1] = table[0, o + n] + table[1, o + n] * z + least
+    for row in range(len(z)):
+        cost, x = partial[min(row, len(partial) - 1)], z[row]
+        for o in range(n):
+            low, high = costs[row, o], costs[row, o + n]
+            choices[row, o] = np.uint8(high < low)
+            least = min(low, high)
+            after[row, 2 * o] = cost[o] + factor[o] * x + least
+            after[row, 2 * o + 1] = cost[o + n] + factor[o + n] * x + least
 
 
 @compiled
-def _advance_by_two_bits(cost: Floats, table: Floats, z: float, choice: NDArray[np.uint8], after: Floats) -> None:
+def _advance_by_two_bits(
+    costs: Floats, partial: Floats, factor: Floats, z: Floats, choices: NDArray[np.uint8], after: Floats
+) -> None:
     """Do the same for steps of two bits."""
     n = STATES // 4
-    for o in range(n):
-        choice[o], least = np.uint8(cost[o + n] < cost[o]), min(cost[o], cost[o + n])
-        choice[o], least = np.uint8(2) if cost[o + 2 * n] < least else choice[o], min(least, cost[o + 2 * n])
-        choice[o], least = np.uint8(3) if cost[o + 3 * n] < least else choice[o], min(least, cost[o + 3 * n])
-        after[4 * o] = table[0, o] + table[1, o] * z + least
-        after[4 * o + 1] = table[0, o + n] + table[1, o + n] * z + least
-        after[4 * o + 2] = table[0, o + 2 * n] + table[1, o + 2 * n] * z + least
-        after[4 * o + 3] = table[0, o + 3 * n] + table[1, o + 3 * n] * z + least
-
-
-@compiled
-def _select(cost: Floats, k: int, best: Floats, choice: NDArray[np.uint8]) -> None:
-    """Find the best of the 2ᵏ predecessors of each group of states: its cost, and its highest k bits."""
-    n = len(cost) >> k
-    low, high = cost[:n], cost[n : 2 * n]
-    for o in range(n):
-        choice[o] = np.uint8(high[o] < low[o])
-        best[o] = min(low[o], high[o])
-    for highest in range(2, 1 << k):
-        block = cost[highest * n : (highest + 1) * n]
+    for row in range(len(z)):
+        cost, x = partial[min(row, len(partial) - 1)], z[row]
         for o in range(n):
-            choice[o] = np.uint8(highest) if block[o] < best[o] else choice[o]
-            best[o] = min(block[o], best[o])
+            choice, least = np.uint8(costs[row, o + n] < costs[row, o]), min(costs[row, o], costs[row, o + n])
+            choice, least = np.uint8(2) if costs[row, o + 2 * n] < least else choice, min(least, costs[row, o + 2 * n])
+            choice, least = np.uint8(3) if costs[row, o + 3 * n] < least else choice, min(least, costs[row, o + 3 * n])
+            choices[row, o] = choice
+            after[row, 4 * o] = cost[o] + factor[o] * x + least
+            after[row, 4 * o + 1] = cost[o + n] + factor[o + n] * x + least
+            after[row, 4 * o + 2] = cost[o + 2 * n] + factor[o + 2 * n] * x + least
+            after[row, 4 * o + 3] = cost[o + 3 * n] + factor[o + 3 * n] * x + least
 
 
 @compiled
-def _add_costs(best: Floats, factors: Floats, z: Floats, n: int, after: Floats) -> None:
-    """Write best[o] + cost of a step to column b · n + o of `after`."""
-    for first in range(0, len(after), n):
-        part = after[first : first + n]
-        constant, factor, x = factors[0, first : first + n], factors[1, first : first + n], z[0]
-        if len(z) == 1:
+def _add_best(costs: Floats, added: Floats, k: int, choices: NDArray[np.uint8]) -> None:
+    """Add the cost of the best of 2ᵏ predecessors to each group of states, and write its highest k bits."""
+    n, best = STATES >> k, np.empty(STATES, np.float32)
+    for row in range(BLOCK_VECTORS):
+        for o in range(n):
+            choices[row, o] = np.uint8(costs[row, n + o] < costs[row, o])
+            best[o] = min(costs[row, o], costs[row, n + o])
+        for highest in range(2, 1 << k):
             for o in range(n):
-                part[o] = constant[o] + factor[o] * x + best[o]
-        else:
+                cost = costs[row, highest * n + o]
+                choices[row, o] = np.uint8(highest) if cost < best[o] else choices[row, o]
+                best[o] = min(cost, best[o])
+        for first in range(0, STATES, n):
             for o in range(n):
-                part[o] = constant[o] + factor[o] * x
-            for value in range(1, len(z)):
-                factor, x = factors[1 + value, first : first + n], z[value]
-                for o in range(n):
-                    part[o] += factor[o] * x
-            for o in range(n):
-                part[o] += best[o]
+                added[row, first + o] += best[o]
 
 
 @compiled
 def _interleave(array: Floats, result: Floats) -> None:
-    """Interleave the two halves of an array, which moves the highest bit of every index to the lowest place."""
+    """Interleave the two halves of each row, which moves the highest bit of every index to the lowest place."""
     half = STATES // 2
-    low, high = array[:half], array[half:]
-    for o in range(half):
-        result[2 * o] = low[o]
-        result[2 * o + 1] = high[o]
+    for row in range(BLOCK_VECTORS):
+        for o in range(half):
+            result[row, 2 * o] = array[row, o]
+            result[row, 2 * o + 1] = array[row, half + o]
 
 
 @compiled
@@ -190,8 +213,11 @@ def reproduce(
 
 
 @compiled
-def scores(
+def score_candidates(
     codes: Codes,
+    candidates: RowNumbers,
+    estimates: Floats,
+    k: int,
     ends: NDArray[np.int64],
     values: NDArray[np.int64],
     numbers: NDArray[np.int64],
@@ -201,43 +227,85 @@ def scores(
     along: Floats,
     score: float,
     norm: float,
-    result: Floats,
-) -> None:
-    """Write (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩) to `result`, where v are the values of bit streams.
+    exact: Floats,
+) -> int:
+    """Write the exact scores of the first m candidates to `exact`, and return m, as `early_termination` does.
 
     Parameters
     ----------
     codes, ends, values, numbers, tables, gains
         As in `reproduce`.
+    candidates : ndarray of shape (c,), int64
+        Positions of the candidates among the codes.
+    estimates : ndarray of shape (c,), float32
+        Their estimated scores, best first.
+    k : int
+        Number of results.
     q, along : ndarray of shape (d,), float32
         The query, and the mean of the vectors, along the components.
     score, norm : float
         Score and squared norm of the mean.
-    result : ndarray of shape (n,), float32
-        Result.
+    exact : ndarray of shape (c,), float32
+        Result: (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩), where v are the values of a code.
     """
+    streams = np.zeros((codes.shape[1] + 1, BLOCK_CODES), np.uint16)
+    scores, norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
+    scored = 0
+    while True:
+        count = compiled_next_count(exact, estimates, scored, k)
+        if count == scored:
+            return scored
+        for start in range(scored, count, BLOCK_CODES):
+            stop = min(start + BLOCK_CODES, count)
+            _read_streams(codes, candidates[start:stop], streams)
+            scores[:], norms[:] = score, norm
+            _add_values(streams, ends, values, numbers, tables, gains, q, along, scores, norms)
+            for row in range(stop - start):
+                exact[start + row] = scores[row] / np.sqrt(max(norms[row], SMALLEST))
+        scored = count
+
+
+@compiled
+def _read_streams(codes: Codes, rows: RowNumbers, streams: NDArray[np.uint16]) -> None:
+    """Write each pair of adjacent bytes of the bit streams to `streams` (bytes + 1, m); a stream is between zeros."""
     n_bytes = codes.shape[1]
-    block_scores, block_norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
-    states = np.empty(BLOCK_CODES, np.int32)
-    columns = np.zeros((n_bytes + 2, BLOCK_CODES), np.int32)  # a byte of zeros before and after each stream
-    for start in range(0, len(codes), BLOCK_CODES):
-        block = codes[start : start + BLOCK_CODES]
-        for row in range(len(block)):
-            for byte in range(n_bytes):
-                columns[1 + byte, row] = block[row, byte]
-        block_scores[:], block_norms[:] = score, norm
-        first = 0
-        for step in range(len(ends)):
-            before, after, shift = columns[ends[step] >> 3], columns[(ends[step] >> 3) + 1], ends[step] & 7
+    for column in range(len(rows)):
+        code, before = codes[rows[column]], np.uint16(0)
+        for byte in range(n_bytes):
+            after = np.uint16(code[byte])
+            streams[byte, column] = before | after << np.uint16(8)
+            before = after
+        streams[n_bytes, column] = before
+
+
+@compiled
+def _add_values(
+    streams: NDArray[np.uint16],
+    ends: NDArray[np.int64],
+    values: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    tables: Floats,
+    gains: Floats,
+    q: Floats,
+    along: Floats,
+    scores: Floats,
+    norms: Floats,
+) -> None:
+    """Add ⟨q, v⟩ to the scores and ⟨2 · along + v, v⟩ to the squared norms (m,) of bit streams."""
+    states, found = np.empty(BLOCK_CODES, np.uint8), np.empty(BLOCK_CODES, np.float32)
+    first = 0
+    for step in range(len(ends)):
+        pairs, shift = streams[ends[step] >> 3], np.uint16(ends[step] & 7)
+        for row in range(BLOCK_CODES):
+            states[row] = np.uint8(pairs[row] >> shift)
+        for value in range(first, first + values[step]):
+            table, gain = tables[numbers[value]], gains[value]
+            weight, twice, square = q[value] * gain, np.float32(2) * along[value] * gain, gain * gain
+            # lookups in a loop of their own: the compiler vectorizes the other loop
             for row in range(BLOCK_CODES):
-                states[row] = (before[row] >> shift | after[row] << (8 - shift)) & 255
-            for value in range(first, first + values[step]):
-                table, gain = tables[numbers[value]], gains[value]
-                weight, twice, square = q[value] * gain, 2 * along[value] * gain, gain * gain
-                for row in range(BLOCK_CODES):
-                    x = table[states[row]]
-                    block_scores[row] += weight * x
-                    block_norms[row] += (twice + square * x) * x
-            first += values[step]
-        for row in range(len(block)):
-            result[start + row] = block_scores[row] / np.sqrt(max(block_norms[row], SMALLEST))
+                found[row] = table[states[row]]
+            for row in range(BLOCK_CODES):
+                x = found[row]
+                scores[row] += weight * x
+                norms[row] += (twice + square * x) * x
+        first += values[step]
