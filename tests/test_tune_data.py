@@ -26,11 +26,12 @@ from vecsmith.cli import main  # noqa: E402
 from vecsmith.encoders import load_encoder  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
 from vecsmith.retrievers import CrossEncoderModel  # noqa: E402
+from vecsmith.retrievers.vector_sources import EncoderVectors  # noqa: E402
 from vecsmith.tasks import Task, Texts, load_task  # noqa: E402
 from vecsmith.tune.cross_encoder import CrossEncoderTraining, open_cross_encoder, train_cross_encoder  # noqa: E402
 from vecsmith.tune.examples import TrainingExamples  # noqa: E402
 from vecsmith.tune.generation import normal  # noqa: E402
-from vecsmith.tune.labels import label_margins, score_pairs  # noqa: E402
+from vecsmith.tune.labels import cosines, label_margins, logits, score_pairs  # noqa: E402
 from vecsmith.tune.negatives import mine_negatives, retriever_of  # noqa: E402
 from vecsmith.tune.recipes import RECIPES  # noqa: E402
 from vecsmith.tune.sampling import sample_pairs  # noqa: E402
@@ -169,7 +170,7 @@ def overlap(query: str, text: str) -> float:
 def test_margins_are_differences_of_logits(task: Task, cross_encoder: str) -> None:
     gold = TrainingExamples.from_task(task)
     triplets = mine_negatives(gold, task.corpus.texts, retriever_of("bm25", task.corpus), 2, None)
-    margins = label_margins(triplets, CrossEncoderModel(cross_encoder))
+    margins = label_margins(triplets, logits(CrossEncoderModel(cross_encoder)))
     assert (margins.kind, len(margins)) == ("margins", 2 * len(triplets))
     model = CrossEncoderModel(cross_encoder)
     for row in list(margins)[:6]:
@@ -179,6 +180,14 @@ def test_margins_are_differences_of_logits(task: Task, cross_encoder: str) -> No
         assert row["margin"] == pytest.approx(positive - negative, abs=1e-4)
     shares = [overlap(row["query"], row["positive"]) - overlap(row["query"], row["negative"]) for row in margins]
     assert np.corrcoef(shares, margins.column("margin"))[0, 1] > 0.3
+
+
+def test_an_encoder_gives_margins_of_cosines() -> None:
+    triplets, encoder = overlap_triplets(20), load_encoder("static")
+    margins = label_margins(triplets, cosines(EncoderVectors(encoder)))
+    Q, P, N = (encoder.encode(triplets.column(name), "query") for name in ("query", "positive", "negative"))
+    np.testing.assert_allclose(margins.column("margin"), (Q * (P - N)).sum(1), atol=1e-5)
+    assert np.mean(margins.column("margin")) > 0.1
 
 
 def test_probabilities_are_the_sigmoid_of_logits(cross_encoder: str) -> None:
@@ -245,7 +254,7 @@ def test_bad_cross_encoders_and_examples_are_refused(cross_encoder: str, tmp_pat
     with pytest.raises(VecsmithError, match="three is a cross-encoder with 3 outputs; give one with one output"):
         train_cross_encoder(overlap_triplets(), str(tmp_path / "three"), tmp_path / "out")
     with pytest.raises(VecsmithError, match="three returns 3 scores per pair"):
-        label_margins(overlap_triplets(4), CrossEncoderModel(str(tmp_path / "three")))
+        label_margins(overlap_triplets(4), logits(CrossEncoderModel(str(tmp_path / "three"))))
     with pytest.raises(VecsmithError, match="9 queries to train a cross-encoder on, which is too few; give 10"):
         train_cross_encoder(overlap_triplets(9), cross_encoder, tmp_path / "out")
     with pytest.raises(VecsmithError, match="trained on triplets, not on pairs; mine negatives first"):
@@ -266,7 +275,7 @@ def test_a_cross_encoder_that_returns_nan_is_refused(cross_encoder: str, tmp_pat
     model.save_pretrained(tmp_path / "nan")
     transformers.AutoTokenizer.from_pretrained(cross_encoder).save_pretrained(tmp_path / "nan")
     with pytest.raises(VecsmithError, match=r"returned nan for the query .*; use another cross-encoder"):
-        label_margins(overlap_triplets(4), CrossEncoderModel(str(tmp_path / "nan")))
+        label_margins(overlap_triplets(4), logits(CrossEncoderModel(str(tmp_path / "nan"))))
 
 
 # ---------------------------------------------------------------- samples
@@ -328,6 +337,15 @@ def test_gpl_needs_no_judgements_and_leaves_out_test_queries(cross_encoder: str)
         # the passage from which the query was taken is not its own negative
         assert row["query"] not in row["negative"]
         assert row["query"] not in row["positive"]
+
+
+def test_gpl_takes_the_margins_of_a_teacher_instead() -> None:
+    options = DataOptions(teacher="static", cross_encoder="ce:not-there")
+    margins = make_examples("margins", documents_of_sentences(), None, options)
+    assert np.abs(margins.column("margin")).max() <= 2
+    assert margins.provenance["teacher"] == "static"
+    with pytest.raises(VecsmithError, match="Unknown encoder 'statik'"):
+        make_examples("margins", documents_of_sentences(), None, DataOptions(teacher="statik"))
 
 
 def test_a_margin_counts_from_the_passage_of_an_extracted_query() -> None:

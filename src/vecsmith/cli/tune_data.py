@@ -84,6 +84,10 @@ def data(
             help="Cross-encoder of gpl and augmented-sbert: ce:MODEL, or st:MODEL to train one on the judgements.",
         ),
     ] = "st:all-MiniLM-L6-v2",
+    teacher: Annotated[
+        str | None,
+        typer.Option(metavar="ENCODER", help="Encoder whose cosines give gpl its margins, not a cross-encoder."),
+    ] = None,
     sampling: Annotated[
         list[str],
         typer.Option(
@@ -125,7 +129,8 @@ def data(
     if imported is None and task is None:
         raise VecsmithError("Training examples are made from a task or a file; give --task or --import.")
     check_folder(out, FOLDER_KIND, force)
-    prompted = [each for each in (negatives, *sampling) if each != RANDOM and each.partition(":")[0] != "bm25"]
+    specs = [negatives, *sampling, *([teacher] if teacher else [])]
+    prompted = [spec for spec in specs if spec != RANDOM and spec.partition(":")[0] != "bm25"]
     options = DataOptions(
         split,
         test,
@@ -136,6 +141,7 @@ def data(
         negatives_per_pair,
         margin,
         cross_encoder,
+        teacher,
         tuple(sampling) or DataOptions.sampling,
         sampled,
         seed,

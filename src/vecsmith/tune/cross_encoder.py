@@ -18,7 +18,7 @@ from vecsmith.outputs import check_folder, output_folder
 from vecsmith.progress import steps
 from vecsmith.retrievers import CrossEncoderModel
 from vecsmith.tune.examples import MANIFEST, TrainingExamples
-from vecsmith.tune.labels import margins, single_negatives
+from vecsmith.tune.labels import logits, margins, single_negatives
 
 FOLDER_KIND = "cross-encoder"
 FORMAT_VERSION = 1
@@ -127,7 +127,7 @@ def train_cross_encoder(
     checked = single_negatives(example for example in triplets if example["query"] in held_out)
     with output_folder(Path(path), FOLDER_KIND, force) as staging:
         model.save_pretrained(str(staging), create_model_card=False)
-        accuracy = float(np.mean(np.array(margins(CrossEncoderModel(str(staging)), checked)) > 0))
+        accuracy = float(np.mean(np.array(margins(logits(CrossEncoderModel(str(staging))), checked)) > 0))
         files = sorted(file.relative_to(staging).as_posix() for file in staging.rglob("*") if file.is_file())
         about = {"base": base, "seed": seed, **asdict(settings), "accuracy": accuracy, "triplets": len(checked)}
         write_manifest(staging / MANIFEST, FOLDER_KIND, FORMAT_VERSION, about, files)

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from vecsmith.encoders import EncoderOptions
+from vecsmith.encoders import EncoderOptions, load_encoder
 from vecsmith.encoders.model_files import ModelFiles
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.evaluation.judged_pairs import TEST
@@ -17,6 +17,7 @@ from vecsmith.evaluation.versions import package_versions
 from vecsmith.files import cache_folder, fingerprint
 from vecsmith.retrievers import CrossEncoderModel
 from vecsmith.retrievers.specs import CROSS_ENCODER
+from vecsmith.retrievers.vector_sources import EncoderVectors
 from vecsmith.tasks import Task, Texts
 from vecsmith.tune.cross_encoder import (
     BASE_ORGANIZATION,
@@ -29,7 +30,7 @@ from vecsmith.tune.examples import COLUMNS, Kind, TrainingExamples
 from vecsmith.tune.generation import generate_pairs, normal
 from vecsmith.tune.generators import load_generator
 from vecsmith.tune.generators.extract import split_sentences
-from vecsmith.tune.labels import label_margins, score_pairs
+from vecsmith.tune.labels import cosines, label_margins, logits, score_pairs
 from vecsmith.tune.negatives import check_retriever, mine_negatives, retriever_of
 from vecsmith.tune.sampling import sample_pairs
 
@@ -66,6 +67,8 @@ class DataOptions:
         because the cross-encoder recognizes negatives that are relevant.
     cross_encoder : str
         ``ce:MODEL``, used as it is; or ``st:MODEL``, from which one is trained on the judged or imported pairs.
+    teacher : str or None
+        Spec of an encoder whose cosines give the margins, instead of a cross-encoder.
     sampling : tuple of str
         Samples of scored pairs (see `sample_pairs`).
     sampled : int
@@ -85,6 +88,7 @@ class DataOptions:
     negatives: int = 1
     margin: float | None = None
     cross_encoder: str = DEFAULT_CROSS_ENCODER
+    teacher: str | None = None
     sampling: tuple[str, ...] = ("bm25",)
     sampled: int = 5
     seed: int = 0
@@ -98,7 +102,8 @@ def make_examples(
 
     - pairs: judged, imported or generated pairs.
     - triplets: the same with mined negatives (see `mine_negatives`).
-    - margins: GPL. Generated or imported pairs, with mined negatives and the margins of a cross-encoder.
+    - margins: GPL. Generated or imported pairs, with mined negatives and the margins of a cross-encoder
+      or of a teacher.
     - scored pairs: Augmented SBERT. Judged or imported pairs have the score 1, and sampled pairs the probability of a
       cross-encoder.
     - sentences: the sentences of the corpus.
@@ -184,10 +189,15 @@ class _Maker:
 
     def margins(self) -> TrainingExamples:
         options = self.options
-        model, provenance = self.cross_encoder(self.judged if self.imported is None or self.task else self.pairs)
+        if options.teacher is None:
+            model, provenance = self.cross_encoder(self.judged if self.imported is None or self.task else self.pairs)
+            score = logits(model)
+        else:
+            score = cosines(EncoderVectors(load_encoder(options.teacher, options.encoder_options)))
+            provenance = {"teacher": options.teacher}
         pairs = self.generated(options.generator or "extract") if self.imported is None else self.pairs()
         triplets = self._mine(pairs, options.negatives, options.margin)
-        return label_margins(triplets, model).with_provenance(**provenance)
+        return label_margins(triplets, score).with_provenance(**provenance)
 
     def scored_pairs(self) -> TrainingExamples:
         task, options, gold = self._task("Augmented SBERT"), self.options, self.pairs()
