@@ -189,6 +189,25 @@ def test_a_training_lowers_its_loss_and_resumes_after_a_kill(
             np.testing.assert_array_equal(resumed[name], array, err_msg=f"{path} {name}")
 
 
+def test_a_kill_after_the_training_trains_nothing_again(
+    folder: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vecsmith.tune import model, trainer
+
+    def killed(*arguments: object) -> None:
+        raise Killed
+
+    expected = tune(folder, tiny, "whole", recipe="tension,contrastive")
+    with monkeypatch.context() as during:
+        during.setattr(model, "embed_texts", killed)
+        with pytest.raises(Killed):
+            tune(folder, tiny, recipe="tension,contrastive")
+    monkeypatch.setattr(trainer._Steps, "on_step_begin", killed)
+    resumed = tune(folder, tiny, recipe="tension,contrastive")
+    assert (resumed.step, resumed.gain) == (expected.step, expected.gain)
+    assert resumed.verdict == expected.verdict
+
+
 def test_the_seed_matters(folder: Path, tiny: str) -> None:
     logs = []
     for seed in (0, 1):
