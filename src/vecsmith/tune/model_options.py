@@ -7,6 +7,7 @@ from typing import Any
 from vecsmith.codecs import Codec
 from vecsmith.errors import VecsmithError
 from vecsmith.tune.recipes import Preset, Recipe, preset_of, recipes
+from vecsmith.tune.recipes.base import QUERIES_ONLY
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class ModelTuning:
         VecsmithError
             If a name is unknown, a number is out of range, or the recipes do not support an option.
         """
+        changes = {**QUERIES_ONLY, **self.changes} if self.queries_only else self.changes
         chain = {
-            name: (recipe, preset_of(recipe, self.preset, self.changes))
-            for name, recipe in recipes(self.recipe).items()
+            name: (recipe, preset_of(recipe, self.preset, changes)) for name, recipe in recipes(self.recipe).items()
         }
         name, (last, _) = list(chain.items())[-1]
         if self.codec is not None:

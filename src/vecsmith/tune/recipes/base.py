@@ -103,6 +103,8 @@ GPU = Preset(
     code_documents=20_000,
 )
 """For ten thousand examples or more on one GPU."""
+QUERIES_ONLY = {"learning_rate": 3e-5, "checks": 10, "validation_queries": 160}
+"""Settings of a training of queries alone, whose checks are cheap because no document is embedded."""
 
 
 def presets(**changes: Any) -> dict[str, Preset]:

@@ -1,0 +1,161 @@
+"""Tune MiniLM by recipes on the training judgements of collections, and write the table of test figures.
+
+    python benchmarks/tuned_models.py DATA MODEL [--only REGEX] [--seed N …] [--out FILE] [--work FOLDER]
+
+DATA contains the BEIR folders hotpotqa-2k, scifact and cranfield, with ready vectors of MiniLM in vectors/minilm. MODEL is
+the folder of all-MiniLM-L6-v2. Every run is appended to runs.jsonl in the work folder; a run that is there is not
+repeated, so an interrupted benchmark resumes. A run takes some minutes to half an hour.
+"""
+
+import argparse
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import vecsmith
+from vecsmith.report import findings_markdown
+from vecsmith.report.findings import Findings, Table
+from vecsmith.tune import ModelTuning, TunedModel, tune_model
+from vecsmith.tune.comparison import Comparison
+from vecsmith.tune.examples import TrainingExamples
+from vecsmith.tune.recipes import RECIPES
+from vecsmith.tune.training_data import DataOptions, make_examples
+
+VECTORS = "vectors:minilm"
+NO_JUDGEMENTS = "none"
+"""The split of a run without judgements."""
+PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "numpy", "pytrec-eval-terrier")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a task, the options of the tuning, and the generator of its queries if there are no judgements."""
+
+    task: str
+    recipe: str = "contrastive"
+    options: dict[str, Any] = field(default_factory=dict)
+    generator: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Task, recipe and options in words."""
+        changes = [name if value is True else f"{name}={value}" for name, value in self.options.items()]
+        return " ".join([self.task, self.recipe, *changes, *([self.generator] if self.generator else [])])
+
+
+RUNS = [
+    *(Run(task, options={"queries_only": True}) for task in ("hotpotqa-2k", "scifact")),
+    *(Run(task) for task in ("hotpotqa-2k", "scifact")),
+    *(Run("hotpotqa-2k", options={"codec": codec}) for codec in ("trellis24B", "trellis48B", "trellis12B", "binary")),
+    *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
+    *(Run(task, recipe) for task in ("scifact", "hotpotqa-2k") for recipe in ("gist", "ranked-list", "n-pair")),
+    *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
+    Run("scifact", "tension,contrastive"),
+]
+
+
+def measure(run: Run, data: Path, model: str, seed: int, work: Path) -> dict[str, Any]:
+    """Train a model, and return its figures."""
+    task = vecsmith.load_task(str(data / run.task))
+    start = time.process_time()
+    examples: list[TrainingExamples] = []
+    if run.generator:
+        kind, generated = RECIPES[run.recipe].examples, DataOptions(generator=run.generator, seed=seed)
+        examples = [make_examples(kind, task, options=generated)]
+    without_labels = run.generator is not None or run.recipe == "tension"
+    tuned = tune_model(
+        task,
+        f"st:{model}",
+        work / f"{run.task}-{fingerprint(run)}-{seed}",
+        ModelTuning(run.recipe, seed=seed, **run.options),
+        split=NO_JUDGEMENTS if without_labels else "train",
+        examples=examples,
+        vectors=VECTORS,
+        force=True,
+    )
+    return {
+        "name": run.name,
+        "seed": seed,
+        "minutes": (time.process_time() - start) / 60,
+        "step": tuned.step,
+        "verdict": tuned.verdict.label,
+        "cells": cells(tuned),
+    }
+
+
+def fingerprint(run: Run) -> str:
+    """Return the options of a run as a file name."""
+    return re.sub(r"\W+", "-", run.name)
+
+
+def cells(tuned: TunedModel) -> dict[str, str]:
+    """Return the figures of all, seen and unseen test queries, and of all on float vectors."""
+    figures = {each.name: cell(each) for each in tuned.comparisons}
+    return figures | {"float32": cell(tuned.floats[0])}
+
+
+def cell(each: Comparison) -> str:
+    """Return nDCG@10 before and after, and the p-value."""
+    verdict = each.verdict
+    return f"{verdict.baseline:.4f} → {verdict.value:.4f} (p {verdict.p_value:.3f})"
+
+
+def page(runs: list[dict[str, Any]]) -> str:
+    """Return the table of all runs."""
+    columns = ["task and recipe", "seed", "step", "all", "seen", "unseen", "float32, all", "verdict", "minutes"]
+    order = [run.name for run in RUNS]
+    rows = [
+        [
+            each["name"],
+            str(each["seed"]),
+            str(each["step"]),
+            *(each["cells"].get(name, "–") for name in ("all", "seen", "unseen", "float32")),
+            each["verdict"],
+            f"{each['minutes']:.1f}",
+        ]
+        for each in sorted(runs, key=lambda each: (order.index(each["name"]), each["seed"]))
+        if each["name"] in order
+    ]
+    title = (
+        "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
+        "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time of the whole "
+        "run, in which the documents are embedded once"
+    )
+    text = findings_markdown(Findings([Table("models", title, columns, rows)])).partition("\n")[2].strip()
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"# tuned-models\n\nMade by `benchmarks/tuned_models.py DATA MODEL`, all-MiniLM-L6-v2; {versions}.\n\n{text}\n"
+    )
+
+
+def main() -> None:
+    """Run the chosen trainings, and write the table of all that are done."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the test collections")
+    parser.add_argument("model", help="folder of the model")
+    parser.add_argument("--only", metavar="REGEX", default="", help="runs by name")
+    parser.add_argument("--seed", type=int, action="append", help="0 by default")
+    parser.add_argument("--work", type=Path, default=Path("tuned-models"), help="folder for models and runs.jsonl")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "tuned-models.md")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    log = given.work / "runs.jsonl"
+    for run in RUNS:
+        for seed in given.seed or [0]:
+            done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+            known = any((each["name"], each["seed"]) == (run.name, seed) for each in done)
+            if known or not re.search(given.only, run.name):
+                continue
+            figures = measure(run, given.data, given.model, seed, given.work)
+            print(json.dumps(figures), flush=True)
+            with log.open("a") as file:
+                file.write(json.dumps(figures) + "\n")
+    given.out.write_text(page([json.loads(line) for line in log.read_text().splitlines()]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
