@@ -2,9 +2,9 @@
 
     python benchmarks/tuned_models.py DATA MODEL [--only REGEX] [--seed N …] [--out FILE] [--work FOLDER]
 
-DATA contains the BEIR folders hotpotqa-2k, scifact and cranfield, with ready vectors of MiniLM in vectors/minilm. MODEL is
-the folder of all-MiniLM-L6-v2. Every run is appended to runs.jsonl in the work folder; a run that is there is not
-repeated, so an interrupted benchmark resumes. A run takes some minutes to half an hour.
+DATA contains the BEIR folders hotpotqa-2k, scifact and cranfield, with ready vectors of MiniLM in vectors/minilm.
+MODEL is the folder of all-MiniLM-L6-v2. Every run is appended to runs.jsonl in the work folder; a run that is there is
+not repeated, so an interrupted benchmark resumes. A run takes some minutes to half an hour.
 """
 
 import argparse
@@ -122,8 +122,8 @@ def page(runs: list[dict[str, Any]]) -> str:
     ]
     title = (
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
-        "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time of the whole "
-        "run, in which the documents are embedded once"
+        "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time of the "
+        "whole run, in which the documents are embedded once"
     )
     text = findings_markdown(Findings([Table("models", title, columns, rows)])).partition("\n")[2].strip()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
