@@ -88,7 +88,7 @@ class Preset:
         return self
 
 
-CPU_SMALL = Preset(steps=200, batch_size=32, learning_rate=1e-4, max_length=96, frozen_layers=3)
+CPU_SMALL = Preset(steps=150, batch_size=32, learning_rate=1e-4, max_length=96, frozen_layers=3)
 """For some thousand examples on two cores, with a model of six layers."""
 GPU = Preset(
     steps=1000,
