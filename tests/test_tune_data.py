@@ -21,8 +21,8 @@ pytest.importorskip("datasets")
 pytest.importorskip("bm25s")
 
 from loopback import Server  # noqa: E402
+from test_translate_cli import run  # noqa: E402
 from vecsmith import files  # noqa: E402
-from vecsmith.cli import main  # noqa: E402
 from vecsmith.encoders import load_encoder  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
 from vecsmith.retrievers import CrossEncoderModel  # noqa: E402
@@ -416,15 +416,6 @@ def test_bad_options_are_refused(task: Task, kind: str, options: dict, message: 
 # ---------------------------------------------------------------- the commands
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["vecsmith", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as stopped:
-        return int(stopped.code or 0)
-    return 0
-
-
 def test_the_command_ends_with_the_counts(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -441,6 +432,16 @@ def test_the_command_ends_with_the_counts(
     report = json.loads(said.out)
     assert (report["rows"], report["left_out"]) == (len(TrainingExamples.load(out)), TrainingExamples.load(out).counts)
     assert said.err.splitlines()[-1].startswith("Made ")
+
+
+def test_info_of_examples(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    TrainingExamples.from_task(load_task(str(folder))).save(tmp_path / "pairs")
+    capsys.readouterr()
+    assert run(monkeypatch, "info", tmp_path / "pairs", "--verify", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["examples"] == "pairs" and facts["rows"] == TRAIN and facts["provenance"]["split"] == "train"
 
 
 def test_the_command_imports_clicks(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

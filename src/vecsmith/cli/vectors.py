@@ -87,14 +87,16 @@ def info(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Describe the content of a folder: an embedding set, a codec, codes, or a translator.
+    """Describe a folder: an embedding set, a codec, codes, a translator, training examples or a tuned model.
 
     \b
     vecsmith info my-codes
     vecsmith info corpus --verify
     """
     from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.manifests import is_of_kind
     from vecsmith.translators import is_translator, load_translator
+    from vecsmith.tune import examples, model_files
 
     facts: dict[str, Any]
     if is_translator(path):
@@ -102,6 +104,11 @@ def info(
         sizes = {"dimensions": fitted.input_dimensions_, "target_dimensions": fitted.output_dimensions_}
         models = {"source": fitted.source, "target": fitted.target, "pairs": fitted.pairs_}
         facts = {"translator": fitted.spec, "seed": fitted.seed, **sizes, **models, "bytes": fitted.translator_bytes}
+    elif is_of_kind(path / examples.MANIFEST, examples.FOLDER_KIND):
+        facts = _manifest_facts(path, examples.FOLDER_KIND, examples.FORMAT_VERSION, verify)
+    elif is_of_kind(path / model_files.MANIFEST, model_files.KIND):
+        facts = _manifest_facts(path, model_files.KIND, model_files.FORMAT_VERSION, verify)
+        facts |= {name: value for name, value in facts.pop("settings")["tuning"].items() if value is not None}
     elif (path / "config.json").is_file():
         facts = _codec_facts(path)
     elif (path / "codes.npy").is_file():
@@ -112,6 +119,14 @@ def info(
     print_listing(facts, as_json)
     if verify:
         say(f"The files of {path} are intact")
+
+
+def _manifest_facts(path: Path, kind: str, version: int, verify: bool) -> dict[str, Any]:
+    """Return the entries of a manifest that are not about its files."""
+    from vecsmith.manifests import read_manifest
+
+    manifest = read_manifest(path / "manifest.json", kind, version, verify)
+    return {name: value for name, value in manifest.items() if name not in ("format_version", "files", "sha256")}
 
 
 def _codes_facts(path: Path, verify: bool) -> dict[str, Any]:
