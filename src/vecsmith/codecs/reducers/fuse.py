@@ -1,11 +1,12 @@
 """Fusion of the vectors of several models: weighted unit vectors side by side."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecsmith.array_types import Doubles, Floats
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS, Reducer
@@ -25,6 +26,8 @@ MIN_STANDARD_ERRORS = 2
 """Gain in standard errors that a model needs to get a weight above 0."""
 MAX_PSEUDO_QUERIES, MAX_DOCUMENTS = 1000, 20_000
 """Maximum number of pseudo-queries, and of documents that they search."""
+QUERY_BLOCK = 128
+"""Pseudo-queries that are ranked at a time, which bounds the memory."""
 NDCG_DEPTH = 10
 """Ranks that count, as in nDCG@10."""
 TEMPERATURE = 0.4
@@ -123,7 +126,12 @@ class Fuse(Reducer):
         return [X[:, part] for part in self._slices]
 
     def transform(self, X: Floats) -> Floats:
-        return np.hstack([w * normalize(block) for w, block in zip(self.weights, self.blocks(X), strict=True)])
+        fused = np.empty(X.shape, np.float32)
+        for start in range(0, len(X), CODE_BLOCK_ROWS):
+            rows = slice(start, start + CODE_BLOCK_ROWS)
+            for part, weight, block in zip(self._slices, self.weights, self.blocks(X[rows]), strict=True):
+                fused[rows, part] = weight * normalize(block)
+        return fused
 
     def inverse_transform(self, Z: Floats) -> Floats:
         scales = np.float32(len(self.names) ** 0.5) * self.weights
@@ -187,7 +195,7 @@ class FittedFuse(Fuse):
         super()._fit(X, seed)
         self.components_ = np.zeros((X.shape[1], max(self.widths)), np.float32)
         for part, width in zip(self._slices, self.widths, strict=True):
-            self.components_[part, :width] = _weighting(normalize(X[:, part]))
+            self.components_[part, :width] = _weighting(X[:, part])
         self.weights_ = _unit(self.judged(self) if self.judged else self._choose(X, seed))
         self.judged = None
 
@@ -240,14 +248,21 @@ def choose_weights(evaluate: Evaluate, models: int) -> Floats:
 
 
 def _weighting(X: Floats) -> Floats:
-    """Return V(λ + c)⁻ᵖVᵀ (d, d), scaled so that it preserves the mean norm of the vectors X (n, d)."""
-    moments, blocks = Moments(center=0), range(0, len(X), CODE_BLOCK_ROWS)  # blocks bound the memory of float64
-    for start in blocks:
-        moments.add(X[start : start + CODE_BLOCK_ROWS])
+    """Return V(λ + c)⁻ᵖVᵀ (d, d) of unit vectors, scaled so that it preserves their mean norm.
+
+    The vectors X (n, d) are normalized in blocks, which bound the memory.
+    """
+
+    def blocks() -> Iterator[Floats]:
+        return (normalize(X[start : start + CODE_BLOCK_ROWS]) for start in range(0, len(X), CODE_BLOCK_ROWS))
+
+    moments = Moments(center=0)
+    for block in blocks():
+        moments.add(block)
     eigenvalues, V = np.linalg.eigh(moments.products)
     relative = np.maximum(eigenvalues, 0) / max(eigenvalues.mean(), np.finfo(np.float64).tiny)
     matrix = (V * (relative + RIDGE + RIDGE_PER_SPARSITY * X.shape[1] / len(X)) ** -POWER) @ V.T
-    norms = [np.linalg.norm(X[start : start + CODE_BLOCK_ROWS] @ matrix, axis=1) for start in blocks]
+    norms = [np.linalg.norm(block @ matrix, axis=1) for block in blocks()]
     return np.asarray(matrix / np.concatenate(norms).mean(), dtype=np.float32)
 
 
@@ -281,13 +296,17 @@ def _discounted_gain(scores: Sequence[Floats], targets: Floats) -> Evaluate:
     gains = np.exp((targets - best[:, :1]) / temperature)
     ideal = np.exp((best - best[:, :1]) / temperature) @ discounts
 
-    def evaluate(weights: Sequence[float]) -> Doubles:
+    def ranked(weights: Sequence[float], rows: slice) -> NDArray[np.int64]:
         # a model of weight 0 is left out, because 0 · −∞ is undefined
-        fused = np.sum([weight * each for weight, each in zip(weights, scores, strict=True) if weight], axis=0)
+        fused = np.sum([weight * each[rows] for weight, each in zip(weights, scores, strict=True) if weight], axis=0)
         top = np.argpartition(-fused, depth - 1, axis=1)[:, :depth]
         order = np.argsort(-np.take_along_axis(fused, top, axis=1), axis=1)
-        ranked = np.take_along_axis(top, order, axis=1)
-        return np.asarray(np.take_along_axis(gains, ranked, axis=1) @ discounts / ideal, dtype=np.float64)
+        return np.take_along_axis(top, order, axis=1)
+
+    def evaluate(weights: Sequence[float]) -> Doubles:
+        blocks = [slice(start, start + QUERY_BLOCK) for start in range(0, len(gains), QUERY_BLOCK)]
+        first = np.concatenate([ranked(weights, rows) for rows in blocks])
+        return np.asarray(np.take_along_axis(gains, first, axis=1) @ discounts / ideal, dtype=np.float64)
 
     return evaluate
 
