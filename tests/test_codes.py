@@ -12,7 +12,7 @@ from vecsmith import EmbeddingSet, VecsmithError
 from vecsmith.codecs import codec as codec_module
 from vecsmith.embeddings import Provenance, Rows, strings, writer
 from vecsmith.index import CodeSet, code_set
-from vecsmith.index.code_writing import FILES, write_codes
+from vecsmith.index.code_writing import CODE_FILES, write_codes
 
 Vectors = NDArray[np.float32]
 
@@ -78,7 +78,7 @@ def test_a_failure_leaves_the_old_codes(embedded: EmbeddingSet, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["codes", "set"]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*CODE_FILES, "rows.parquet"])
 def test_damaged_codes_are_refused(name: str, embedded: EmbeddingSet, tmp_path: Path) -> None:
     CodeSet.encode(vecsmith.codec("hybrid5B").fit(embedded.unit), embedded, tmp_path / "codes")
     data = bytearray((tmp_path / "codes" / name).read_bytes())
