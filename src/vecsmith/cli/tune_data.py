@@ -106,8 +106,8 @@ def data(
 ) -> None:
     """Make the training examples of a recipe: from judgements, a file, or queries that are generated for the corpus.
 
-    The last line has the number of examples, and of those that were left out. Generated queries are kept in the cache,
-    so that an interrupted run continues.
+    The last line has the number of examples, and of examples that were left out. Generated queries are kept in the
+    cache, so that an interrupted run continues.
 
     \b
     vecsmith tune data --task beir/scifact --recipe contrastive --negatives st:all-MiniLM-L6-v2 --out triplets

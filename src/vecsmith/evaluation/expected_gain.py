@@ -57,7 +57,7 @@ def expected_discounts(depth: int, share: float) -> Doubles:
     depth : int
         Number of ranks.
     share : float
-        Share of the documents that are kept. With 1, the discounts are those of nDCG@10.
+        Share of the documents that are kept. With 1, the discounts equal the discounts of nDCG@10.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vecsmith.codecs import Codec, is_codec
-from vecsmith.encoders import EncoderOptions, embed_task, load_encoder, options_by_encoder
+from vecsmith.encoders import EncoderOptions, load_encoder, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import BASELINE
@@ -15,7 +15,7 @@ from vecsmith.index import Scoring
 from vecsmith.integrations.mteb import CodecModel, evaluate, model_card, mteb_task
 from vecsmith.retrievers import FusionStage, Stage
 from vecsmith.retrievers.specs import RetrieverSpecs
-from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors, VectorSource
+from vecsmith.retrievers.vector_sources import EncoderVectors, VectorSource, is_precomputed, vector_source
 from vecsmith.tasks import Task
 from vecsmith.tasks.mteb import get_mteb_task
 
@@ -72,7 +72,7 @@ class MtebFiles:
         self._scorings, self._fit_on, self._seed, self._predictions = scorings, fit_on, seed, predictions
         self._rows: list[str] = []
         for encoder in encoders:
-            if not _is_ready(encoder):
+            if not is_precomputed(encoder):
                 list(self._models(encoder, EncoderVectors(load_encoder(encoder, self._options[encoder]))))
 
     def add(self, task: Task, split: str, results: Sequence[Result] = ()) -> None:
@@ -88,24 +88,17 @@ class MtebFiles:
             Results of `compare` on the task, whose chosen weights the convex combinations take.
         """
         local = _mteb_task(task, split)
-        sources = {spec: self._source(task, spec) for spec in self._retrievers.encoders}
+        sources = {spec: vector_source(spec, task, self._options[spec]) for spec in self._retrievers.encoders}
         stages = [*self._retrievers.fusion_stages, *self._retrievers.reranking_stages(sources)]
         own = [result for result in results if result.task == task.name]
         for encoder in self._encoders:
-            for model in self._models(encoder, self._source(task, encoder), stages, own):
+            for model in self._models(encoder, vector_source(encoder, task, self._options[encoder]), stages, own):
                 header, rule, *rows = model_card(
                     model, evaluate(model, [local], self.folder, self._predictions)
                 ).splitlines()
                 name = model.mteb_model_meta.name
                 self._rows += [f"| {name} {row}" for row in rows]
         write_text(self.folder / MODEL_CARD, "\n".join([f"| model {header}", f"|---{rule}", *self._rows, ""]))
-
-    def _source(self, task: Task, encoder: str) -> VectorSource:
-        """Return the vectors of an encoder: precomputed ones of a task, or computed on demand."""
-        options = self._options[encoder]
-        if _is_ready(encoder):
-            return PrecomputedVectors(*embed_task(task, encoder, options))
-        return EncoderVectors(load_encoder(encoder, options))
 
     def _models(
         self, encoder: str, source: VectorSource, stages: Sequence[Stage] = (), results: Sequence[Result] = ()
@@ -132,11 +125,6 @@ def _weighted(stage: Stage, line: tuple[str, str, str], results: Sequence[Result
         if (each.encoder, each.codec, each.scoring) == (encoder, codec, f"{scoring}+{stage.label}")
     )
     return stage.with_weight(own.second_stage["weight"], own.second_stage["chosen_on"])
-
-
-def _is_ready(encoder: str) -> bool:
-    """Return whether vectors are read from files, and looked up by text."""
-    return any(part.startswith("vectors:") for part in encoder.split("+"))
 
 
 def _mteb_task(task: Task, split: str) -> Any:

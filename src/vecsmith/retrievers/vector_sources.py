@@ -7,10 +7,10 @@ from functools import cached_property
 
 from vecsmith.array_types import Floats
 from vecsmith.embeddings import EmbeddingSet, Provenance, normalize
-from vecsmith.encoders import Encoder, Side, embed_texts
+from vecsmith.encoders import Encoder, EncoderOptions, Side, embed_task, embed_texts, load_encoder, split_spec
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
-from vecsmith.tasks import Texts
+from vecsmith.tasks import Task, Texts
 
 
 class VectorSource(ABC):
@@ -97,3 +97,30 @@ class PrecomputedVectors(VectorSource):
 
     def _side(self, side: Side) -> EmbeddingSet:
         return self.queries if side == "query" else self.corpus
+
+
+def is_precomputed(spec: str) -> bool:
+    """Return whether the spec of an encoder names precomputed vectors of a task, alone or joined with others."""
+    return any(part.startswith("vectors:") for part in split_spec(spec))
+
+
+def vector_source(spec: str, task: Task | None, options: EncoderOptions | None = None) -> VectorSource:
+    """Return the vectors of an encoder.
+
+    Parameters
+    ----------
+    spec : str
+        Spec of the encoder.
+    task : Task or None
+        The task whose precomputed vectors ``vectors:NAME`` stands for.
+    options : EncoderOptions, optional
+        Options of the encoder.
+
+    Raises
+    ------
+    VecsmithError
+        If the encoder is unknown, or there are precomputed vectors in its spec but no task.
+    """
+    if task is not None and is_precomputed(spec):
+        return PrecomputedVectors(*embed_task(task, spec, options))
+    return EncoderVectors(load_encoder(spec, options))

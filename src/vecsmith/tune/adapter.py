@@ -70,8 +70,8 @@ def tune_adapter(
 ) -> TunedAdapter:
     """Train an adapter on the judgements of a split, and measure it on another split.
 
-    The strength of the penalty and the number of steps are those of highest nDCG@10 on validation queries whose
-    relevant documents are not relevant to any training query: of the split dev, or of folds of the training queries.
+    The strength of the penalty and the number of steps are chosen by nDCG@10 on validation queries whose relevant
+    documents are not relevant to any training query: of the split dev, or of folds of the training queries.
     The test split is used for the reported figures alone.
 
     Parameters

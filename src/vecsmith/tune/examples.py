@@ -65,7 +65,7 @@ class TrainingExamples:
     Raises
     ------
     VecsmithError
-        If there are no examples, the columns are not those of a kind, a text is missing or blank, or a number is
+        If there are no examples, no kind of examples has these columns, a text is missing or blank, or a number is
         missing or not finite.
     """
 
@@ -155,7 +155,7 @@ class TrainingExamples:
 
     @property
     def summary(self) -> str:
-        """A sentence with the number of examples and of what was left out, by reason."""
+        """A sentence with the number of examples, and of examples that were left out, by reason."""
         reasons = listed(self.counts)
         return (
             f"Made {len(self):,} {self.kind}; left out: {reasons}." if reasons else f"Made {len(self):,} {self.kind}."
@@ -248,7 +248,7 @@ def kind_of(names: Sequence[str]) -> Kind:
     Raises
     ------
     VecsmithError
-        If the columns are not those of a kind.
+        If no kind of examples has these columns.
     """
     first = set(names) - set(_more_negatives(names))
     for kind, columns in COLUMNS.items():

@@ -8,11 +8,10 @@ import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec
-from vecsmith.encoders import EncoderOptions, Side, embed_task, load_encoder
-from vecsmith.encoders.load import split_spec
+from vecsmith.encoders import EncoderOptions, Side
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
-from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors, VectorSource
+from vecsmith.retrievers.vector_sources import vector_source
 from vecsmith.tasks import Task, Texts
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import COLUMNS, Kind, TrainingExamples
@@ -241,11 +240,7 @@ def guide_vectors(
     VecsmithError
         If the encoder is unknown, or ready vectors do not have a text.
     """
-    source: VectorSource
-    if any(part.startswith("vectors:") for part in split_spec(guide.spec)):
-        source = PrecomputedVectors(*embed_task(task, *guide))
-    else:
-        source = EncoderVectors(load_encoder(*guide))
+    source = vector_source(guide.spec, task, guide.options)
     texts: list[str] = []
     vectors: list[Floats] = []
     order: tuple[Side, ...] = ("passage", "query")

@@ -8,22 +8,19 @@ import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec
-from vecsmith.encoders import EncoderOptions, embed_task, load_encoder
+from vecsmith.encoders import EncoderOptions, load_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.index import Index
 from vecsmith.index.bm25 import Bm25
 from vecsmith.retrievers import IndexRetriever, LexicalRetriever, Retriever
 from vecsmith.retrievers.stages import cached_lexical_index
-from vecsmith.retrievers.vector_sources import EncoderVectors, PrecomputedVectors, VectorSource
+from vecsmith.retrievers.vector_sources import is_precomputed, vector_source
 from vecsmith.tasks import Task, Texts
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.generation import normal
 
 CANDIDATES = 100
 """Documents per query among which negatives are sought, besides the relevant ones."""
-
-READY = "vectors:"
-"""Prefix of the precomputed vectors of a task."""
 
 RelevantTexts = Mapping[str, set[str]]
 """Texts that must not be negatives of a query, by the query's text; in the form of `normal`."""
@@ -52,11 +49,7 @@ def retriever_of(
     """
     if _is_bm25(spec):
         return LexicalRetriever(cached_lexical_index(corpus, Bm25.parse(spec)))
-    source: VectorSource
-    if task is not None and spec.startswith(READY):
-        source = PrecomputedVectors(*embed_task(task, spec, options))
-    else:
-        source = EncoderVectors(load_encoder(spec, options))
+    source = vector_source(spec, task, options)
     vectors = source.embed(corpus, "passage")
     return IndexRetriever(Index(Codec("float32").fit(vectors), vectors), source.embed_queries)
 
@@ -71,7 +64,7 @@ def check_retriever(spec: str, options: EncoderOptions | None = None) -> None:
     """
     if _is_bm25(spec):
         Bm25.parse(spec)
-    elif not spec.startswith(READY):
+    elif not is_precomputed(spec):
         load_encoder(spec, options)
 
 

@@ -108,7 +108,7 @@ class SketchIndex(DecodedIndex):
     def product_index(self) -> Any:
         """Return a FAISS ``IndexPQ`` of the sketches."""
         sketch, codes = self._sketches()
-        vars(self)["_sketch"] = sketch
+        self._sketch = sketch
         codes.flags.writeable = False  # FAISS then reads the codes in place
         return product_index(codes, sketch.codebooks)
 

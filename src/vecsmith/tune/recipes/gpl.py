@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def gpl(context: LossContext) -> Any:
-    """Return MarginMSE of scaled cosines. The margins of a cross-encoder have no bound, but those of cosines do.
+    """Return MarginMSE of scaled cosines. The margins of a cross-encoder have no bound, but margins of cosines do.
 
     References
     ----------
