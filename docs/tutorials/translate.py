@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Translate vectors to another model's space
 #
-# A translator learns from texts that both models have embedded. This tutorial makes an old and a new model, translates the old
-# vectors, and counts how much of the new model's ranking they keep.
+# A translator learns from texts that both models have embedded. This tutorial makes an old and a new model, translates
+# the old vectors, and counts how much of the new model's ranking they keep.
 
 # %%
 import numpy as np
@@ -30,7 +30,8 @@ queries = embed(meaning[:500], new_matrix, 0.03)
 # %% [markdown]
 # ## Fit on pairs
 #
-# 1,000 documents have been embedded by both models. A translator is fitted on these pairs and translates the other vectors.
+# 1,000 documents have been embedded by both models. A translator is fitted on these pairs and translates the other
+# vectors.
 
 # %%
 pairs = 1000
@@ -42,7 +43,8 @@ print(f"cosine of translated and true vectors: {cosine.mean():.3f}")
 # %% [markdown]
 # ## How much of the ranking stays?
 #
-# Queries come from the new model. Of the ten documents that its own vectors return, count those that the translated vectors return.
+# Queries come from the new model. Of the ten documents that its own vectors return, count those that the translated
+# vectors return.
 
 
 # %%
@@ -58,8 +60,8 @@ print(f"of the ten best documents, {kept:.1%} stay")
 # %% [markdown]
 # ## Let vecsmith plan and apply it
 #
-# `plan` predicts from the pairs alone what each way to switch retains, with a 90 % interval. `apply` writes the new set: true
-# vectors where there are some, calibrated, and translated ones elsewhere.
+# `plan` predicts from the pairs alone what each way to switch retains, with a 90 % interval. `apply` writes the new
+# set: true vectors where there are some, calibrated, and translated ones elsewhere.
 
 # %%
 sample = EmbeddingSet(new.vectors[:pairs], ids[:pairs])
@@ -70,5 +72,5 @@ migrated, calibration = apply(old, sample, "migrated")
 print(migrated)
 
 # %% [markdown]
-# Next: [Change the embedding model](../guides/change-the-model.md) with commands, and
-# [Switch to another embedding model](../migrate.md) with all options.
+# Next: [Change the embedding model](../guides/change-the-model.md) with commands, and [Switch to another embedding
+# model](../migrate.md) with all options.
