@@ -96,3 +96,34 @@ def test_commands_use_plugins(site: Path, tmp_path: Path) -> None:
     run(site, "import", tmp_path / "x.jsonl", "--from", "jsonl", "--out", tmp_path / "back")
     back = EmbeddingSet.open(tmp_path / "back")
     np.testing.assert_allclose(back.vectors, EmbeddingSet.open(tmp_path / "x.npy").unit[:], atol=1e-6)
+
+
+CORE_ONLY = """
+import sys
+
+EXTRAS = "bm25s chromadb lancedb mteb numba plotly psycopg sentence_transformers sklearn Stemmer torch umap usearch"
+
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in EXTRAS.split():
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Absent())
+import numpy as np, vecsmith
+from vecsmith.cli import app
+from vecsmith.codecs import STAGES
+from vecsmith.stores import STORES
+
+assert len(STAGES) and len(STORES)
+X = np.random.default_rng(0).standard_normal((300, 16)).astype("float32")
+print(vecsmith.codec("trellis4B").fit(X).encode(X).shape)
+"""
+"""Lists the methods and encodes where only the packages of `pip install vecsmith` are installed."""
+
+
+def test_no_extra_is_needed_to_list_the_methods(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", CORE_ONLY], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "(300, 4)\n"

@@ -47,12 +47,16 @@ def load_entry_points(group: str) -> None:
 
 
 def import_modules(package: str) -> None:
-    """Import every module of a package, once in a process, so that each registers its methods."""
+    """Import every module of a package, once in a process, so that each registers its methods.
+
+    Modules whose names begin with an underscore register none and may need packages that are not installed.
+    """
     with _lock:
         if package not in _loaded:
             _loaded.add(package)
             for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
-                importlib.import_module(module.name)
+                if not module.name.startswith(f"{package}._"):
+                    importlib.import_module(module.name)
 
 
 class Registry(MutableMapping[str, T]):

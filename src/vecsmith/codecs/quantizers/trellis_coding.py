@@ -93,9 +93,9 @@ def viterbi(
 
 @cache
 def kernels() -> ModuleType | None:
-    """Return the compiled loops of `vecsmith.codecs.quantizers.trellis_kernels`, or None if numba is not installed."""
+    """Return the compiled loops of `vecsmith.codecs.quantizers._trellis_kernels`, or None if numba is not installed."""
     try:
-        return import_module(f"{__package__}.trellis_kernels")
+        return import_module(f"{__package__}._trellis_kernels")
     except (ImportError, RuntimeError):  # no numba, or no folder where it may store compiled loops
         return None
 
