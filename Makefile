@@ -1,10 +1,11 @@
 # `make demo` and `make test` set up all they need in .venv; `make check` is what CI runs besides the tests;
-# `make bench VECTORS=…` measures search.
+# `make site` builds the documentation; `make wheel` builds and tries the wheel; `make lowest` tests the lowest versions
+# of the dependencies; `make bench VECTORS=…` measures search.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format docs bench clean
+.PHONY: demo test check format docs site wheel lowest bench clean
 
 demo: $(VENV)/core
 	$(BIN)/vecsmith compare --task pydocs --encoder static \
@@ -19,6 +20,7 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python docs/cli.py --check
+	$(BIN)/python docs/frontier.py --check
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix
@@ -26,6 +28,36 @@ format: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/python docs/cli.py
+	$(BIN)/python docs/frontier.py
+
+# Strict: a warning, such as a link that leads nowhere, is an error.
+site: build/docs/ready
+	PATH="$(CURDIR)/build/docs/bin:$$PATH" NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+# In environments of their own, so that nothing but the wheel and its dependencies is there.
+wheel:
+	rm -rf dist build/release build/wheel
+	$(PYTHON) -m venv build/release
+	build/release/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	build/release/bin/python -m pip install --quiet --group release
+	build/release/bin/python -m build --outdir dist
+	build/release/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet dist/*.whl
+	cd build/wheel && PATH="$(CURDIR)/build/wheel/bin:$$PATH" bin/python -I ../../tests/check_wheel.py
+
+# Tests that need no extra. uv resolves every direct dependency to its lowest version.
+LOWEST_TESTS := $(addsuffix .py,$(addprefix tests/test_,codes cli embeddings files lists moments outputs plugins progress \
+	residual search sketch stores tasks text_files translators trellis unchanged))
+lowest:
+	rm -rf build/lowest
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install --quiet uv
+	build/lowest/bin/uv pip compile --quiet --resolution lowest-direct pyproject.toml --output-file build/lowest/pins.txt
+	build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python --requirements build/lowest/pins.txt \
+		--group lowest
+	build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python --no-deps --editable .
+	OMP_NUM_THREADS=1 build/lowest/bin/pytest --numprocesses auto --dist worksteal $(LOWEST_TESTS)
 
 # VECTORS is a folder with corpus.npy and queries.npy of one model.
 bench: $(VENV)/bench
@@ -43,10 +75,16 @@ $(VENV)/dev: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,tune,mteb,report,stores,lexical,fast,ray]' --group dev
 	touch $@
 
+build/docs/ready: pyproject.toml
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	build/docs/bin/python -m pip install --quiet --group docs
+	touch $@
+
 # The packages that the benchmark compares with.
 $(VENV)/bench: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo dist build

@@ -84,7 +84,8 @@ class Faiss(Quantizer):
 
     def index(self, codes: Codes) -> Any:
         try:
-            index = faiss.clone_index(self._trained)
+            # a copy by serialization: faiss.clone_index copies RaBitQ only from FAISS 1.15.1
+            index = faiss.deserialize_index(faiss.serialize_index(self._trained))
             _add_codes(index, np.ascontiguousarray(codes))
         except RuntimeError as error:
             raise VecsmithError(
