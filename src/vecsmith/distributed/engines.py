@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from vecsmith.progress import track
 T = TypeVar("T")
 Work = Callable[[int], T]
 """Work on the shard with a number."""
+
+CONNECTION_SECONDS = 10
+"""Maximum time to reach the host of a cluster."""
 
 
 class Engine(Protocol):
@@ -126,14 +130,19 @@ def ray_session(address: str | None = None) -> Iterator[Any]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logging.getLogger("ray").setLevel(logging.ERROR)
     ray = require("ray", "ray")
     require("ray.data", "ray")
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     began = not ray.is_initialized()
     if began:
         try:
+            if address and ":" in address:
+                # Ray itself waits for minutes
+                host, port = address.removeprefix("ray://").rsplit(":", 1)
+                socket.create_connection((host, int(port)), CONNECTION_SECONDS).close()
             ray.init(address=address or "local", include_dashboard=False, log_to_driver=False, logging_level="error")
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise VecsmithError(f"No connection to Ray at {address or 'this machine'}: {reason}") from error
     context = ray.data.DataContext.get_current()
