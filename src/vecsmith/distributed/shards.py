@@ -16,7 +16,7 @@ from vecsmith.arrays import npy_blocks, npy_shape
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.distributed.locations import Location
 from vecsmith.embeddings import Columns
-from vecsmith.embeddings.vector_files import to_array, to_ids
+from vecsmith.embeddings.arrow_columns import to_array, to_ids
 from vecsmith.errors import VecsmithError, require
 
 

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from vecsmith.distributed.locations import Location, is_uri, matching, natural_order
 from vecsmith.distributed.shards import LanceShard, NpyShard, ParquetShard, SetShard, Shard
 from vecsmith.embeddings import Columns, Provenance
+from vecsmith.embeddings.arrow_columns import choose_columns
 from vecsmith.embeddings.columns import chosen_text_columns
 from vecsmith.embeddings.part_files import VECTOR_PARTS, parts_of
-from vecsmith.embeddings.vector_files import choose_columns
 from vecsmith.embeddings.writer import KIND as SET
 from vecsmith.errors import VecsmithError, require
 

@@ -1,6 +1,7 @@
 """Sets of embedding vectors with ids and provenance, their files, and statistics over their rows."""
 
 from vecsmith.array_types import Vectors
+from vecsmith.embeddings.arrow_columns import Columns
 from vecsmith.embeddings.checks import BLOCK_ROWS, as_vectors, normalize, warn_of_zero_rows
 from vecsmith.embeddings.embedding_set import EmbeddingSet
 from vecsmith.embeddings.fusion import (
@@ -22,7 +23,7 @@ from vecsmith.embeddings.shards import Shards
 from vecsmith.embeddings.spectrum import principal_axes, shrunk, with_fixed_signs, with_ridge
 from vecsmith.embeddings.strings import StringColumn
 from vecsmith.embeddings.unit import UnitVectors
-from vecsmith.embeddings.vector_files import SUFFIXES, Columns, chosen_columns, read_vectors
+from vecsmith.embeddings.vector_files import SUFFIXES, chosen_columns, read_vectors
 from vecsmith.embeddings.writer import FORMAT_VERSION, MARKER, EmbeddingWriter
 
 __all__ = [

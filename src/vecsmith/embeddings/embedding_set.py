@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from vecsmith.array_types import RowNumbers, Vectors
 from vecsmith.arrays import open_npy
+from vecsmith.embeddings.arrow_columns import Columns
 from vecsmith.embeddings.checks import BLOCK_ROWS, as_vectors, check_shapes, check_values, warn_of_zero_rows
 from vecsmith.embeddings.part_files import PARTS_VERSION, VECTOR_PARTS, PartRows, PartShards, zero_rows_of
 from vecsmith.embeddings.provenance import Provenance, content_hash
@@ -20,7 +21,7 @@ from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.shards import Shards, StoredShards, as_shards
 from vecsmith.embeddings.strings import StringColumn
 from vecsmith.embeddings.unit import UnitVectors
-from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
+from vecsmith.embeddings.vector_files import SUFFIXES, read_shards, read_vectors, shard_files
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, ZERO_ROWS, EmbeddingWriter
 from vecsmith.errors import VecsmithError
 from vecsmith.manifests import is_of_kind, read_manifest

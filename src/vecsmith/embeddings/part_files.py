@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from vecsmith.array_types import RowNumbers, Vectors
+from vecsmith.embeddings.arrow_columns import to_array
 from vecsmith.embeddings.rows import Rows
 from vecsmith.embeddings.shards import Shards
 from vecsmith.embeddings.strings import StringColumn
-from vecsmith.embeddings.vector_files import to_array
 from vecsmith.errors import VecsmithError
 
 VECTOR_PARTS, CODE_PARTS = "vectors in parts", "codes in parts"

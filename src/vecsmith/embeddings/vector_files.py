@@ -3,7 +3,6 @@
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,32 +13,14 @@ from numpy.typing import NDArray
 
 from vecsmith.array_types import Vectors
 from vecsmith.arrays import open_npy
+from vecsmith.embeddings.arrow_columns import Columns, choose_columns, ragged, to_array, to_ids, vector_column
 from vecsmith.embeddings.checks import check_shapes
-from vecsmith.embeddings.columns import ID_NAMES, TEXT_NAMES, VECTOR_NAMES, known_column, usual_column
+from vecsmith.embeddings.columns import ID_NAMES, known_column, usual_column
 from vecsmith.errors import VecsmithError
 
 SUFFIXES = (".npy", ".npz", ".parquet")
 
 _DIGITS = re.compile(r"(\d+)")
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Columns of a Parquet file or arrays of an ``.npz`` file to read; None selects a column with a common name.
-
-    Attributes
-    ----------
-    vectors, ids, texts : str or None
-        Names of the columns.
-    """
-
-    vectors: str | None = None
-    ids: str | None = None
-    texts: str | None = None
-
-    def __str__(self) -> str:
-        named = {"vectors": self.vectors, "ids": self.ids, "texts": self.texts}
-        return ", ".join(f"the {what} are {name!r}" for what, name in named.items() if name)
 
 
 class VectorFile(NamedTuple):
@@ -170,7 +151,7 @@ def _read_npz(path: Path, columns: Columns) -> VectorFile:
     with np.load(path, allow_pickle=False) as arrays:
         names = arrays.files
         id_array = known_column(names, columns.ids, str(path)) if columns.ids else usual_column(names, ID_NAMES)
-        vectors = arrays[_choose([name for name in names if name != id_array], columns.vectors, path)]
+        vectors = arrays[vector_column([name for name in names if name != id_array], columns.vectors, path)]
         texts = arrays[known_column(names, columns.texts, str(path))].tolist() if columns.texts else None
         ids = [str(id_) for id_ in arrays[id_array].tolist()] if id_array else None
         return VectorFile(vectors, ids, texts and [str(text) for text in texts])
@@ -190,7 +171,7 @@ def _read_parquet(path: Path, columns: Columns) -> VectorFile:
             if vectors is None:
                 vectors = np.empty((file.metadata.num_rows, block.shape[1]), dtype=block.dtype)
             if block.shape[1] != vectors.shape[1]:
-                raise _ragged(path, row, block.shape[1], vectors.shape[1])
+                raise ragged(path, row, block.shape[1], vectors.shape[1])
             vectors[row : row + len(block)] = block
             if id_column:
                 ids += to_ids(batch[id_column], row, path)
@@ -200,104 +181,3 @@ def _read_parquet(path: Path, columns: Columns) -> VectorFile:
     if vectors is None:
         raise VecsmithError(f"{path} is empty: it contains no vector.")
     return VectorFile(vectors, ids if id_column else None, texts if text_column else None)
-
-
-def choose_columns(schema: Any, columns: Columns, path: object) -> Columns:
-    """Return the columns of vectors, ids and texts of an Arrow schema; None for ids or texts that the schema lacks.
-
-    Parameters
-    ----------
-    schema : pyarrow.Schema
-        The schema.
-    columns : Columns
-        Names of the columns, where they are given.
-    path : object
-        Name of the file in errors.
-
-    Raises
-    ------
-    VecsmithError
-        If a given column is missing or of another type, or there are several candidate columns of vectors.
-    """
-    floats = [field.name for field in schema if _is_float_list(field.type)]
-    strings = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
-    for name in (columns.vectors, columns.ids, columns.texts):
-        if name is not None:
-            known_column(schema.names, name, str(path))
-    if columns.texts not in (None, *strings):
-        raise VecsmithError(f"The column {columns.texts!r} of {path} does not contain texts; name another.")
-    return Columns(
-        _choose(floats, columns.vectors, path),
-        columns.ids or usual_column(schema.names, ID_NAMES),
-        columns.texts or usual_column(strings, TEXT_NAMES),
-    )
-
-
-def _choose(names: Sequence[str], chosen: str | None, path: object) -> str:
-    """Return the name of the table of floats to read."""
-    named = [name for name in names if name.lower() in VECTOR_NAMES]
-    if chosen is None and (len(names) == 1 or len(named) == 1):
-        return (named or names)[0]
-    if chosen is not None and chosen in names:
-        return chosen
-    others = f"several ({', '.join(names)})" if names else "none"
-    raise VecsmithError(
-        f"{path} should have one table of float vectors, but has {others}; call one 'vectors', or name it with "
-        "--column of fit and encode."
-        if chosen is None
-        else f"{path} has no float vectors called {chosen!r}, but {', '.join(map(repr, names)) or 'none at all'}."
-    )
-
-
-def _is_float_list(type_: Any) -> bool:
-    is_list = pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
-    return bool(is_list and pa.types.is_floating(type_.value_type))
-
-
-def to_array(lists: Any, start: int, path: object) -> NDArray[Any]:
-    """Return an Arrow array of n lists as an array (n, d) without a copy.
-
-    Parameters
-    ----------
-    lists : pyarrow.Array
-        Lists or fixed-size lists of floats.
-    start, path
-        Number of the first row and name of the file, for errors.
-
-    Raises
-    ------
-    VecsmithError
-        If a list or a value is null, or the lists have different lengths; the message names the row.
-    """
-    lengths = np.asarray(lists.value_lengths().fill_null(-1))
-    if (lengths < 0).any():
-        raise VecsmithError(f"{path} has no vector in row {start + int(np.argmin(lengths))}; drop that row.")
-    if (lengths != lengths[0]).any():
-        row = int(np.argmax(lengths != lengths[0]))
-        raise _ragged(path, start + row, int(lengths[row]), int(lengths[0]))
-    values = lists.flatten()
-    if values.null_count:
-        row = int(np.argmax(np.asarray(values.is_null()))) // int(lengths[0])
-        raise VecsmithError(f"{path} has a null in the vector of row {start + row}; embed that text again.")
-    array: NDArray[Any] = values.to_numpy(zero_copy_only=True).reshape(len(lists), int(lengths[0]))
-    return array
-
-
-def to_ids(ids: Any, start: int, path: object) -> list[str]:
-    """Return an Arrow array of ids as strings; `start` and `path` as in `to_array`.
-
-    Raises
-    ------
-    VecsmithError
-        If an id is null; the message names the row.
-    """
-    if ids.null_count:
-        row = start + int(np.argmax(np.asarray(ids.is_null())))
-        raise VecsmithError(f"{path} has no id in row {row}; every row needs a unique id.")
-    return [str(id_) for id_ in ids.to_pylist()]
-
-
-def _ragged(path: object, row: int, dimensions: int, expected: int) -> VecsmithError:
-    return VecsmithError(
-        f"{path} has a vector of {dimensions} dimensions in row {row}, but of {expected} before; all must be equal."
-    )
