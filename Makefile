@@ -47,8 +47,8 @@ wheel:
 	cd build/wheel && PATH="$(CURDIR)/build/wheel/bin:$$PATH" bin/python -I ../../tests/check_wheel.py
 
 # Tests that need no extra. uv resolves every direct dependency to its lowest version.
-LOWEST_TESTS := $(addsuffix .py,$(addprefix tests/test_,cli codes embeddings files moments outputs plugins progress residual \
-	stores text_files translators trellis unchanged))
+LOWEST_TESTS := $(addsuffix .py,$(addprefix tests/test_,cli codes embeddings files moments outputs plugins progress \
+	text_files translators trellis unchanged))
 lowest:
 	rm -rf build/lowest
 	$(PYTHON) -m venv build/lowest
