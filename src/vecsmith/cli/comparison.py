@@ -1,13 +1,14 @@
 """A comparison with the options of the command line: all tasks at once, or one after another in a language."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecsmith.cli.app import say
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.compare import compare
+from vecsmith.evaluation.compare import compared, measure
+from vecsmith.evaluation.query_rankings import TaskQueries, task_queries
 from vecsmith.evaluation.task_batch import measure_each
 from vecsmith.tasks import Task, load_task, tasks_in_language
 
@@ -32,8 +33,12 @@ class Comparison:
         Whether to write mteb's predictions too.
     retrievers : RetrieverSpecs
         BM25, hybrids and rerankers.
+    command : callable
+        Returns the command that measures a result of the task of a spec.
     notes : list of str
         Sentences about the data of the tasks so far.
+    queries : list of TaskQueries
+        Queries of the tasks so far, with their rankings.
     """
 
     encoders: Sequence[str]
@@ -50,7 +55,9 @@ class Comparison:
     mteb_out: Path | None
     predictions: bool
     retrievers: "RetrieverSpecs"
+    command: "Callable[[str, Result], str]"
     notes: list[str] = field(default_factory=list)
+    queries: list[TaskQueries] = field(default_factory=list)
 
     def run(self, specs: Sequence[str], language: str | None) -> "Iterator[list[Result]]":
         """Yield the results so far: once after all tasks, or after each task in a language.
@@ -65,7 +72,7 @@ class Comparison:
             tasks = [load_task(spec) for spec in specs]
             for task in tasks:
                 self._note(task)
-            results = self._compare(tasks, self.split)
+            results = self._compare(specs, tasks, self.split)
             yield results
             if files:
                 for task in tasks:
@@ -73,7 +80,10 @@ class Comparison:
             return
         results = []
         for task, measured in measure_each(
-            tasks_in_language(specs, language), self.split, lambda task, split: self._compare([task], split), say
+            tasks_in_language(specs, language),
+            self.split,
+            lambda spec, task, split: self._compare([spec], [task], split),
+            say,
         ):
             self._note(task)
             results += measured
@@ -81,8 +91,8 @@ class Comparison:
             if files:
                 files.add(task, measured[0].split, measured)
 
-    def _compare(self, tasks: Sequence[Task], split: str) -> "list[Result]":
-        return compare(
+    def _compare(self, specs: Sequence[str], tasks: Sequence[Task], split: str) -> "list[Result]":
+        groups = measure(
             tasks,
             self.encoders,
             self.codecs,
@@ -97,6 +107,14 @@ class Comparison:
             self.metrics,
             self.retrievers,
         )
+        results: list[Result] = []
+        groups_per_task = len(groups) // len(tasks)
+        for number, (spec, task) in enumerate(zip(specs, tasks, strict=True)):
+            of_task = groups[number * groups_per_task : (number + 1) * groups_per_task]
+            measurements = list(compared(of_task, self.baseline))
+            self.queries.append(task_queries(task, split, measurements))
+            results += [replace(each.result, command=self.command(spec, each.result)) for each in measurements]
+        return results
 
     def _note(self, task: Task) -> None:
         notes = [f"{task.name}: {note}" for note in task.notes]
