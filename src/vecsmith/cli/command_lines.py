@@ -27,7 +27,7 @@ def command_line(context: typer.Context, **changes: Any) -> str:
     words = ["vecsmith", *reversed(names)]
     for parameter in context.command.params:
         value = changes.get(parameter.name or "", context.params.get(parameter.name or ""))
-        if parameter.name in changes or value != parameter.get_default(context):
+        if value != parameter.get_default(context):
             words += _words(parameter, value)
     return shlex.join(words)
 

@@ -17,22 +17,23 @@ from vecsmith.report.runs import Run
 
 RANKING_BYTES = 2_400_000
 """Maximum bytes of all rankings in a page, so that a page has less than 3 MB."""
-SIZE = re.compile(r"(?<=[A-Za-z])\d+(?:x\d+)?B?(?![A-Za-z0-9])")
+SIZE = re.compile(r"(?<=[A-Za-z])\d+(B|x\w+)?(?!\w)")
 """Size in a spec, such as 48B in trellis48B and 64x4 in faiss:PQ64x4."""
 CIRCUMSTANCES = ("versions", "machine")
 """Fields of results that most lines share, which the page has once."""
 
 
 def family(result: Result) -> str:
-    """Return the codec without its sizes, such as ``pca,int`` for ``pca192,int8``, and the label of a second stage."""
-    label = result.scoring.partition("+")[2]
-    return " + ".join(filter(None, [SIZE.sub("", result.codec), label]))
+    """Return the codec with N in place of its sizes, such as ``pcaN,intN`` for ``pca192,int8``; or ``BM25``."""
+    if kind(result).startswith("lexical"):
+        return "BM25"
+    return result.codec if result.codec == "float32" else SIZE.sub(r"N\1", result.codec)
 
 
 def kind(result: Result) -> str:
-    """Return ``baseline`` for float32, ``lexical`` for BM25, ``hybrid`` for two stages of retrievers, else ``codec``."""
+    """Return ``baseline`` for float32, ``lexical`` for BM25, ``codec``, or ``stages`` for a fusion or a reranker."""
     if result.second_stage:
-        return "hybrid"
+        return "lexical stages" if result.scoring.startswith("lexical") else "stages"
     return {"exact": "baseline", "lexical": "lexical"}.get(result.scoring, "codec")
 
 
@@ -58,7 +59,7 @@ def page_data(runs: Sequence[Run], title: str) -> dict[str, Any]:
             lines.append(
                 fields
                 | {"run": number, "circumstances": circumstances.index(about)}
-                | {"family": family(result), "kind": kind(result)}
+                | {"family": family(result), "kind": kind(result), "stage": result.scoring.partition("+")[2]}
                 | _intervals(result, values.get((result.task, result.split), {}))
             )
     about_runs = [{"name": run.name, "command": run.command, "notes": list(run.notes)} for run in runs]
@@ -70,19 +71,25 @@ def _ndcg(queries: TaskQueries) -> dict[Line, Doubles]:
 
 
 def _intervals(result: Result, values: Mapping[Line, Doubles]) -> dict[str, float]:
-    """Return half of the 95 % confidence intervals over queries: of nDCG@10, and of the paired difference's retention.
+    """Return half of the 95 % confidence intervals over queries, where the values of the queries are known.
 
-    They are absent where the values of the queries are unknown.
+    Returns
+    -------
+    dict
+        ``ndcg_error`` of the mean nDCG@10; ``difference_error`` of its paired difference to the baseline, which is far
+        narrower, because most of the variance is between queries; and ``retention_error``, the latter relative to the
+        baseline.
     """
     own = values.get(line_of(result))
     if own is None:
         return {}
     intervals = {"ndcg_error": confidence_half_width(own)}
     for (encoder, _, scoring, _, seed), baseline in values.items():
-        # a paired interval is far narrower: most of the variance is between queries, which the lines share
-        same_baseline = scoring == "exact" and encoder == result.baseline and seed == result.seed
-        if same_baseline and baseline.mean() > 0:
-            intervals["retention_error"] = confidence_half_width(own - baseline) / baseline.mean()
+        is_baseline = scoring == "exact" and encoder == result.baseline and seed == result.seed
+        if is_baseline and result.scoring != "exact":
+            intervals["difference_error"] = confidence_half_width(own - baseline)
+            if baseline.mean() > 0:
+                intervals["retention_error"] = intervals["difference_error"] / baseline.mean()
     return intervals
 
 
