@@ -41,7 +41,7 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
     style = "\n".join(_resource(f"{name}.css") for name in STYLES)
     blocks = "\n".join(f'<script type="text/plain" id="rankings-{i}">{blob}</script>' for i, (_, blob) in enumerate(rankings))
     return Template(_resource("page.html")).substitute(
-        title=html.escape(data["title"]),
+        title=html.escape(data["title"]).encode(errors="replace").decode(),
         script=script,
         style=style,
         script_hash=_hash(script),

@@ -40,7 +40,7 @@ function drawSpeed() {
     height: innerWidth < 600 ? 340 : 400,
   });
   const machines = DATA.circumstances.map(({ machine, versions }) =>
-    [machine, versions.threads && `threads: ${versions.threads}`].filter(Boolean).join("; ")).filter(Boolean);
+    clip([machine, versions.threads && `threads: ${versions.threads}`].filter(Boolean).join("; "), 300)).filter(Boolean);
   within("speed", ".note").replaceChildren(
     "Speeds are of this run and depend on the machine and on the size of the corpus; compare lines of one run only. ",
     machines.length ? `Measured on ${unique(machines).join(" and on ")}.` : "");

@@ -12,7 +12,7 @@ const METRICS = new Map([
   ["ndcg_at_10", "nDCG@10"],
   ["retention", "Retention of nDCG@10"],
   ["recall_at_100", "R@100"],
-  ...unique(DATA.lines.flatMap((line) => Object.keys(line.metrics))).map((name) => [name, name]),
+  ...unique(DATA.lines.flatMap((line) => Object.keys(line.metrics))).map((name) => [name, clip(name, 40)]),
   ["neighbors_kept_at_10", "Kept@10"],
   ["score_correlation", "Score correlation"],
 ].filter(([metric]) => DATA.lines.some((line) => valueOf(line, metric) !== null)));

@@ -1,5 +1,6 @@
 const ROWS_AT_ONCE = 400;
 
+const P_VALUE = ["p", (line) => (pValue(line) ? line.p_value : null), (value, line) => pValue(line), "Paired t-test against float32 over queries"];
 const HEADINGS = [
   ["codec", (line) => line.codec, String],
   ["scoring", (line) => line.scoring, String],
@@ -7,12 +8,13 @@ const HEADINGS = [
   ...(ENCODERS.length > 1 ? [["encoder", (line) => line.encoder, String]] : []),
   ...(DATA.runs.length > 1 ? [["run", (line) => DATA.runs[line.run].name, String]] : []),
   ["bytes", SIZES.stored, bytes, "Bytes stored per vector, with floats for rescoring and the lexical index"],
+  ["ratio", (line) => (line.kind === "lexical" ? null : line.compression), (value) => (value === null ? "" : `${small(value, 1)}×`), "Compression ratio to float32"],
+  ...[...METRICS].flatMap(([metric, name]) => {
+    const column = [metric === "retention" ? "retention" : name, (line) => valueOf(line, metric), (value) => quality(metric, value), name, metric];
+    return metric === "retention" ? [column, P_VALUE] : [column];
+  }),
   ["memory", SIZES.memory, bytes, "Bytes in memory per vector during a search"],
   ["amortized", (line) => line.amortised_bytes_per_vector, bytes, "Stored bytes with the vector's share of the codec's own bytes"],
-  ["ratio", (line) => (line.kind === "lexical" ? null : line.compression), (value) => (value === null ? "" : `${small(value, 1)}×`), "Compression ratio to float32"],
-  ...[...METRICS].map(([metric, name]) => [metric === "retention" ? "retention" : name,
-    (line) => valueOf(line, metric), (value) => quality(metric, value), name, metric]),
-  ["p", (line) => (pValue(line) ? line.p_value : null), (value, line) => pValue(line), "Paired t-test against float32 over queries"],
   ["q/s", (line) => line.queries_per_second, short, "Queries per second, all in one batch"],
   ["ms/q", (line) => line.milliseconds_per_query, (value) => small(value), "Median milliseconds of a query that is searched alone"],
   ["enc/s", SPEEDS.encode[1], short, "Vectors encoded per second"],
