@@ -1,4 +1,4 @@
-"""The report page in a real browser: what it shows, what it does, and that hostile texts and large runs do not break it."""
+"""The report page in a real browser: what it shows and does, also with hostile texts and large runs."""
 
 import json
 import shutil
@@ -25,14 +25,14 @@ from vecsmith.report.page_data import page_data
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = {
-    "markup": "<img src=x onerror=\"window.broken=1\">'\"&amp;</script><script>window.broken=1</script><!--",
+    "markup": '<img src=x onerror="window.broken=1">\'"&amp;</script><script>window.broken=1</script><!--',
     "control": "bell \a null \0 escape \x1b[31m line\u2028break \ud800 tab\t",
     "right-to-left": "\u202eמסמך של טקסט עברי (1) gnorw\u202d",
     "long": "long" * 2500,
     "prototype": "__proto__",
 }
 SECONDS = 2
-"""Seconds in which a large page must be ready; CPU time of the page's main thread, which other processes do not change."""
+"""Seconds in which a large page must be ready: CPU time of its main thread, which other processes do not change."""
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +92,14 @@ def results(task: Path, tmp_path: Path) -> Path:
 
 def result(**fields: Any) -> Result:
     """Return a result; the figures are made up."""
-    figures = {
-        "n_docs": 1000, "n_queries": 20, "dimensions": 64, "bytes_per_vector": 256, "rescore_bytes_per_vector": 0,
-        "amortised_bytes_per_vector": 260.0, "codec_bytes": 100, "compression": 1.0, "ndcg_at_10": 0.5, "recall_at_100": 0.9,
-        "retention": 1.0, "p_value": 1.0, "fit_seconds": 0.1, "encode_vectors_per_second": 1e5, "queries_per_second": 1e3,
-        "seed": 0, "versions": {"vecsmith": "0"}, "memory_bytes_per_vector": 256,
-    }  # fmt: skip
-    names = {"task": "tiny", "split": "test", "encoder": "static", "codec": "float32", "scoring": "exact", "fit_on": "nothing"}
-    return Result(**{**names, "baseline": fields.get("encoder", "static"), **figures, **fields})
+    names = {"task": "tiny", "split": "test", "encoder": "static", "codec": "float32", "scoring": "exact"}
+    sizes = {"n_docs": 1000, "n_queries": 20, "dimensions": 64, "bytes_per_vector": 256, "codec_bytes": 100}
+    sizes |= {"rescore_bytes_per_vector": 0, "amortised_bytes_per_vector": 260, "compression": 1}
+    sizes |= {"memory_bytes_per_vector": 256}
+    quality = {"ndcg_at_10": 0.5, "recall_at_100": 0.9, "retention": 1.0, "p_value": 1.0}
+    speed = {"fit_seconds": 0.1, "encode_vectors_per_second": 1e5, "queries_per_second": 1e3}
+    about = {"fit_on": "nothing", "seed": 0, "versions": {"vecsmith": "0"}, "baseline": fields.get("encoder", "static")}
+    return Result(**{**names, **sizes, **quality, **speed, **about, **fields})
 
 
 def many_lines(tasks: int, codecs: int, queries: int) -> Run:
@@ -107,29 +107,33 @@ def many_lines(tasks: int, codecs: int, queries: int) -> Run:
     rng = np.random.default_rng(0)
     results, rankings = [], []
     for number in range(tasks):
-        lines = [result(task=f"task-{number}")]
+        task = f"task-{number}"
+        lines = [result(task=task)]
         for codec in range(1, codecs):
-            size = 2 ** (2 + codec % 8)
-            lines.append(
-                result(
-                    task=f"task-{number}", codec=f"family{codec}{size}B" if codec % 2 else f"trellis{size}B",
-                    scoring="asymmetric", bytes_per_vector=size, memory_bytes_per_vector=size, fit_on="cross",
-                    ndcg_at_10=float(rng.uniform(0.3, 0.5)), retention=float(rng.uniform(0.6, 1)),
-                )
-            )  # fmt: skip
+            size, ndcg = 2 ** (2 + codec % 8), float(rng.uniform(0.3, 0.5))
+            spec = f"family{codec}{size}B" if codec % 2 else f"trellis{size}B"
+            figures = {"bytes_per_vector": size, "ndcg_at_10": ndcg, "retention": 2 * ndcg}
+            lines.append(result(task=task, codec=spec, scoring="asymmetric", fit_on="cross", **figures))
         results += lines
         ids = [f"q{query}" for query in range(queries)]
-        documents = [(f"d{document}", f"text of the document {document} " * 12) for document in range(100)]
-        tops = [[[*map(int, rng.permutation(100)[:10])] for _ in ids] for _ in lines]
         rankings.append(
             TaskQueries(
-                f"task-{number}", "test", ids, [f"text of the query {id_}" for id_ in ids], [[(1, 1), (2, 0)]] * queries,
-                [3] * queries, documents,
-                [Ranking(line_of(line), [*map(float, rng.random(queries).round(4))], top, [[0.5] * 10] * queries)
-                 for line, top in zip(lines, tops, strict=True)],
+                task,
+                "test",
+                ids,
+                texts=[f"text of the query {id_}" for id_ in ids],
+                judgements=[[(1, 1), (2, 0)]] * queries,
+                relevant=[3] * queries,
+                documents=[(f"d{document}", f"text of the document {document} " * 12) for document in range(100)],
+                rankings=[random_ranking(line, queries, rng) for line in lines],
             )
-        )  # fmt: skip
+        )
     return Run("large", results, rankings)
+
+
+def random_ranking(line: Result, queries: int, rng: np.random.Generator) -> Ranking:
+    documents = [rng.permutation(100)[:10].tolist() for _ in range(queries)]
+    return Ranking(line_of(line), rng.random(queries).round(4).tolist(), documents, [[0.5] * 10] * queries)
 
 
 def tooltip(page: Any) -> str:
@@ -205,7 +209,10 @@ def test_the_table_sorts_and_filters(results: Path, visit: Callable[..., Any]) -
 
     def column(page: Any, name: str) -> list[str]:
         headings = [cell.strip() for cell in page.locator("#table thead th").all_inner_texts()]
-        return [str(row.locator("th, td").nth(headings.index(name)).inner_text()) for row in page.locator("#table tbody tr").all()]
+        return [
+            str(row.locator("th, td").nth(headings.index(name)).inner_text())
+            for row in page.locator("#table tbody tr").all()
+        ]
 
     with visit(results / "report.html") as page:
         table = page.locator("#table")
@@ -225,7 +232,9 @@ def test_the_table_sorts_and_filters(results: Path, visit: Callable[..., Any]) -
 def test_queries_and_first_documents_are_those_that_were_measured(
     task: Path, results: Path, visit: Callable[..., Any]
 ) -> None:
-    [float32, *_, binary, _] = measure([str(task)], ["vectors:toy"], ["int8", "int4", "binary"], ("asymmetric", "rescored"))[0]
+    [float32, *_, binary, _] = measure(
+        [str(task)], ["vectors:toy"], ["int8", "int4", "binary"], ("asymmetric", "rescored")
+    )[0]
     loses = sum(b < a for a, b in zip(float32.ndcg_at_10, binary.ndcg_at_10, strict=True))
     wins = sum(b > a for a, b in zip(float32.ndcg_at_10, binary.ndcg_at_10, strict=True))
     X, Q = (np.load(task / "vectors" / "toy" / f"{side}.npy") for side in ("corpus", "queries"))
@@ -289,15 +298,18 @@ def test_hostile_texts_are_shown_as_texts(
 ) -> None:
     text = HOSTILE[name]
     about = {"versions": {text: text}, "machine": text, "command": text, "metrics": {text: 0.5}}
+    methods = [("float32", "exact", {}), (text, "asymmetric", {}), (text, f"asymmetric+{text}", {"reranker": text})]
     lines = [
-        result(task=task, encoder=encoder, baseline=encoder, codec=codec, scoring=scoring, split=text, fit_on=text,
-               second_stage=stage, **about)
+        result(task=task, encoder=encoder, codec=codec, scoring=scoring, second_stage=stage, split=text, fit_on=text)
         for task in (text, "other")
         for encoder in (text, "static")
-        for codec, scoring, stage in (("float32", "exact", {}), (text, "asymmetric", {}), (text, f"asymmetric+{text}", {"a": 1}))
-    ]  # fmt: skip
+        for codec, scoring, stage in methods
+    ]
+    lines = [replace(line, **about) for line in lines]
     rankings = [Ranking(line_of(line), [0.5, 0.25], [[0, 1], [1]], [[0.5, 0.4], [float("inf")]]) for line in lines[:6]]
-    queries = TaskQueries(text, text, [text, "q2"], [text, text], [[(0, 2)], [(1, 0)]], [12, 0], [(text, text), ("d", "")], rankings)
+    queries = TaskQueries(
+        text, text, [text, "q2"], [text, text], [[(0, 2)], [(1, 0)]], [12, 0], [(text, text), ("d", "")], rankings
+    )
     page_path = tmp_path / "report.html"
     write_results_page(page_path, [Run(text, lines, [queries], [text], text), Run("other", lines)], text)
     with visit(page_path, **device) as page:
@@ -315,7 +327,13 @@ def test_hostile_texts_are_shown_as_texts(
         assert page.locator("img, iframe, object, link, a:not(nav a)").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= device["viewport"]["width"]
         if name in ("markup", "prototype"):
-            for place in ("h1", "#queries .question .text", "#queries .document .text", "#sources code", "#table tbody tr:nth-child(2) th"):
+            for place in (
+                "h1",
+                "#queries .question .text",
+                "#queries .document .text",
+                "#sources code",
+                "#table tbody tr:nth-child(2) th",
+            ):
                 assert page.locator(place).first.text_content()[:60] == text[:60]
 
 
@@ -329,7 +347,9 @@ def test_a_large_run_is_ready_within_two_seconds(tmp_path: Path, browser: Any) -
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def seconds() -> float:
-        return float({each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"])
+        return float(
+            {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+        )
 
     page.goto(path.as_uri())
     page.locator("#queries .column").first.wait_for()
@@ -347,8 +367,22 @@ def test_a_large_run_is_ready_within_two_seconds(tmp_path: Path, browser: Any) -
 
 def test_folders_are_joined_by_query(task: Path, results: Path, tmp_path: Path, visit: Callable[..., Any]) -> None:
     other, out = tmp_path / "other", tmp_path / "page.html"
-    run_cli("compare", "--task", str(task), "--encoder", "vectors:toy", "--codec", "median", "--seed", "1", "--out", str(other))
-    told = json.loads(run_cli("report", str(results), str(other), "--out", str(out), "--title", "Both <b>runs</b>", "--json"))
+    run_cli(
+        "compare",
+        "--task",
+        str(task),
+        "--encoder",
+        "vectors:toy",
+        "--codec",
+        "median",
+        "--seed",
+        "1",
+        "--out",
+        str(other),
+    )
+    told = json.loads(
+        run_cli("report", str(results), str(other), "--out", str(out), "--title", "Both <b>runs</b>", "--json")
+    )
     assert told == {"page": str(out), "bytes": out.stat().st_size, "runs": 2, "lines": 9}
     with visit(out) as page:
         assert page.locator("h1").inner_text() == page.title() == "Both <b>runs</b>"

@@ -20,11 +20,13 @@ def command_line(context: typer.Context, **changes: Any) -> str:
     **changes : object
         Other values of parameters by name; None leaves an option out.
     """
-    names, parent = [], context
-    while parent.parent is not None:
-        names.append(parent.info_name or "")
-        parent = parent.parent
-    words = ["vecsmith", *reversed(names)]
+    names: list[str] = []
+    part: Any = context
+    # without the name of the program, which may be a path
+    while part.parent is not None:
+        names.insert(0, part.info_name)
+        part = part.parent
+    words = ["vecsmith", *names]
     for parameter in context.command.params:
         value = changes.get(parameter.name or "", context.params.get(parameter.name or ""))
         if value != parameter.get_default(context):

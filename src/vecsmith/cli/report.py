@@ -14,9 +14,9 @@ def report(
         list[Path],
         typer.Argument(metavar="DIR...", help="Folders that compare --out or study --out wrote.", show_default=False),
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Output page (.html); an earlier page is replaced.")
-    ] = Path("report.html"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Output page (.html); an earlier page is replaced.")] = Path(
+        "report.html"
+    ),
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Title of the page; default: it names the tasks.")
     ] = None,

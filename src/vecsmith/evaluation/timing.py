@@ -61,6 +61,4 @@ def timed_ranking(judged: JudgedQueries, search: Search) -> TimedRanking:
         start = time.perf_counter()
         judged.retrieve(search, slice(place, place + 1))
         single.append(time.perf_counter() - start)
-    return TimedRanking(
-        judged.evaluate(scores, rows), rows, seconds, 1000 * median(single), judged.top(scores, rows)
-    )
+    return TimedRanking(judged.evaluate(scores, rows), rows, seconds, 1000 * median(single), judged.top(scores, rows))

@@ -110,7 +110,7 @@ def ranking_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
     content : str
         Its queries, documents and rankings, as compressed JSON in base64.
     """
-    numbers = {}
+    numbers: dict[tuple[Any, ...], int] = {}
     for number, run in enumerate(runs):
         for result in run.results:
             numbers[number, result.task, result.split, line_of(result)] = len(numbers)

@@ -39,7 +39,9 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
     data["tasks"] = [about for about, _ in rankings]
     script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
     style = "\n".join(_resource(f"{name}.css") for name in STYLES)
-    blocks = "\n".join(f'<script type="text/plain" id="rankings-{i}">{blob}</script>' for i, (_, blob) in enumerate(rankings))
+    blocks = "\n".join(
+        f'<script type="text/plain" id="rankings-{i}">{blob}</script>' for i, (_, blob) in enumerate(rankings)
+    )
     return Template(_resource("page.html")).substitute(
         title=html.escape(data["title"]).encode(errors="replace").decode(),
         script=script,

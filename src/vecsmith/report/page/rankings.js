@@ -27,7 +27,7 @@ function drawRetrieved() {
     }) : null;
   host.replaceChildren(
     el("div", { class: "question" },
-      el("p", { class: "text", dir: "auto" }, content.texts[place]),
+      el("p", { class: "text", dir: "auto" }, clip(content.texts[place], 500)),
       el("p", { class: "about" }, "query ", el("bdi", { title: clip(content.ids[place], 600) }, clip(content.ids[place], 40)),
         ` · ${plural(content.relevant[place], "relevant document")}`)),
     el("div", { class: "key" }, el("span", { class: "relevant" }, "relevant"),

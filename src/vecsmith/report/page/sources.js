@@ -7,11 +7,11 @@ const PROTOCOLS = {
 
 function facts(rows) {
   return el("dl", {}, rows.filter(([, value]) => value && value.length !== 0).flatMap(([name, value]) => [
-    el("dt", {}, name), el("dd", {}, [value].flat().map((each) => (typeof each === "string" ? el("p", { dir: "auto" }, clip(each, 2000)) : each)))]));
+    el("dt", {}, name), el("dd", {}, [value].flat().map((each) => (typeof each === "string" ? el("p", { dir: "auto" }, clip(each, 600)) : each)))]));
 }
 
 function commandBlock(command) {
-  return el("div", { class: "command" }, el("code", { dir: "auto" }, clip(command, 4000)),
+  return el("div", { class: "command" }, el("code", { dir: "auto" }, clip(command, 2000)),
     el("button", { type: "button", class: "copy", click: async () => {
       await copy(command);
       toast(el("b", {}, "Copied: "), el("code", {}, clip(command, 160)));
