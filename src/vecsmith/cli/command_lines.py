@@ -63,5 +63,16 @@ def line_command(context: typer.Context, task: str, result: "Result") -> str:
     changes |= {"scoring": None if scoring in ("exact", "lexical") else [scoring]}
     if not result.second_stage:
         changes |= {"hybrid": None, "fusion": None, "rerank": None, "rerank_depth": None}
-    printing = ("table", "retention", "latex", "out", "mteb_out", "predictions", "force", "remeasure", "as_json")
+    printing = (
+        "table",
+        "retention",
+        "latex",
+        "out",
+        "map_method",
+        "mteb_out",
+        "predictions",
+        "force",
+        "remeasure",
+        "as_json",
+    )
     return command_line(context, **changes, **dict.fromkeys(printing))

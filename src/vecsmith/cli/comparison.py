@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecsmith.cli.app import say
+from vecsmith.encoders import embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compared, measure
 from vecsmith.evaluation.query_rankings import TaskQueries, task_queries
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vecsmith.encoders import EncoderOptions
     from vecsmith.evaluation.results import Result
     from vecsmith.integrations.mteb_files import MtebFiles
+    from vecsmith.report.document_map import DocumentMap
     from vecsmith.retrievers.specs import RetrieverSpecs
 
 
@@ -37,8 +39,12 @@ class Comparison:
         Returns the command that measures a result of the task of a spec.
     notes : list of str
         Sentences about the data of the tasks so far.
+    map_method : str or None
+        Layout of the maps of documents (see `document_map`); None for no maps.
     queries : list of TaskQueries
         Queries of the tasks so far, with their rankings.
+    maps : list of DocumentMap
+        Maps of the documents of the tasks so far.
     """
 
     encoders: Sequence[str]
@@ -56,8 +62,10 @@ class Comparison:
     predictions: bool
     retrievers: "RetrieverSpecs"
     command: "Callable[[str, Result], str]"
+    map_method: str | None = None
     notes: list[str] = field(default_factory=list)
     queries: list[TaskQueries] = field(default_factory=list)
+    maps: "list[DocumentMap]" = field(default_factory=list)
 
     def run(self, specs: Sequence[str], language: str | None) -> "Iterator[list[Result]]":
         """Yield the results so far: once after all tasks, or after each task in a language.
@@ -113,8 +121,21 @@ class Comparison:
             of_task = groups[number * groups_per_task : (number + 1) * groups_per_task]
             measurements = list(compared(of_task, self.baseline))
             self.queries.append(task_queries(task, split, measurements))
+            if self.map_method is not None:
+                self.maps += self._maps(task, self.queries[-1])
             results += [replace(each.result, command=self.command(spec, each.result)) for each in measurements]
         return results
+
+    def _maps(self, task: Task, queries: TaskQueries) -> "list[DocumentMap]":
+        from vecsmith.report.document_map import MIN_DOCUMENTS, document_map
+
+        if len(task.corpus) < MIN_DOCUMENTS:
+            return []
+        encoder = self.encoders[0]
+        measured = [*self.encoders, *([self.baseline] if self.baseline else []), *self.retrievers.encoders]
+        corpus, embedded = embed_task(task, encoder, options_by_encoder(self.options, measured)[encoder])
+        assert self.map_method is not None
+        return [document_map(task, queries, encoder, corpus, embedded, self.map_method, self.seed)]
 
     def _note(self, task: Task) -> None:
         notes = [f"{task.name}: {note}" for note in task.notes]

@@ -81,6 +81,14 @@ def compare(
             "replaced.",
         ),
     ] = None,
+    map_method: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            metavar="METHOD",
+            help="With --out: layout of the maps of documents in the report: pca, or umap, which is slower.",
+        ),
+    ] = "pca",
     mteb_out: Annotated[
         Path | None,
         typer.Option(
@@ -116,12 +124,13 @@ def compare(
     """
     from vecsmith.cli.comparison import Comparison
     from vecsmith.outputs import check_folder
-    from vecsmith.report import KIND, Run, write_folder
+    from vecsmith.report import KIND, Run, check_map_method, write_folder
 
     layout = table or ("codecs" if language is None else "tasks")
     check_table(layout, retention)
     reference, specs = retriever_specs(baseline, hybrid, fusion, rerank, rerank_depth, trust_remote_code)
     specs.check()
+    check_map_method(map_method)
     if out is not None:
         check_folder(out, KIND, force)
     measured = [*encoder, *([reference] if reference else []), *specs.encoders]
@@ -142,11 +151,12 @@ def compare(
         predictions,
         specs,
         lambda spec, result: line_command(context, spec, result),
+        None if out is None else map_method,
     )
     for results in comparison.run(task, language):
         tables = tables_of(results, metric, layout, retention)
         if out is not None:
-            run = Run(out.name, results, comparison.queries, comparison.notes, command_line(context))
+            run = Run(out.name, results, comparison.queries, comparison.notes, command_line(context), comparison.maps)
             written = write_folder(out, run, force, metric, tables, latex)
             force = False  # the folder is now vecsmith's
     say(*chosen_weights(results))

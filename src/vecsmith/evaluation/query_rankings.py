@@ -1,18 +1,14 @@
 """Rankings of every query of a task, kept beside the results to look at: ``queries.jsonl.gz``."""
 
-import gzip
-import json
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.compressed_lines import read_lines, write_lines
 from vecsmith.evaluation.judged_queries import TOP
 from vecsmith.evaluation.measurement import Measurement
-from vecsmith.evaluation.results import Result, to_json
-from vecsmith.files import replacing
+from vecsmith.evaluation.results import Result
 from vecsmith.tasks import Task
 
 MAX_QUERIES = 300
@@ -145,10 +141,7 @@ def shortened(text: str) -> str:
 
 def write_queries(path: Path, tasks: Iterable[TaskQueries]) -> None:
     """Write the queries of several tasks as compressed JSON lines, atomically."""
-    lines = "".join(to_json(asdict(task)) + "\n" for task in tasks)
-    with replacing(path) as temporary:
-        # without the time, so that the same content gives the same bytes
-        temporary.write_bytes(gzip.compress(lines.encode(), mtime=0))
+    write_lines(path, map(asdict, tasks))
 
 
 def read_queries(path: Path) -> list[TaskQueries]:
@@ -159,11 +152,7 @@ def read_queries(path: Path) -> list[TaskQueries]:
     VecsmithError
         If the file cannot be read, or a line of it has another format.
     """
-    try:
-        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-        return [_task_queries(json.loads(line)) for line in lines]
-    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise VecsmithError(f"{path} cannot be read as rankings of queries ({error}); run compare again.") from error
+    return read_lines(path, "rankings of queries", _task_queries)
 
 
 def _task_queries(content: dict[str, Any]) -> TaskQueries:

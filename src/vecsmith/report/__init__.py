@@ -1,5 +1,6 @@
 """Reports: tables, plots, pages and folders of results."""
 
+from vecsmith.report.document_map import check_map_method
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
 from vecsmith.report.folder import write_folder, write_study
 from vecsmith.report.geometry import geometry_table
@@ -19,6 +20,7 @@ __all__ = [
     "Plot",
     "Run",
     "Table",
+    "check_map_method",
     "codec_tables",
     "csv_table",
     "findings_markdown",

@@ -8,11 +8,12 @@ from vecsmith.evaluation.results import write_results
 from vecsmith.files import write_text
 from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
+from vecsmith.report.document_map import write_maps
 from vecsmith.report.findings import Findings, Table
 from vecsmith.report.plots import Drawing, can_draw, write_plots
 from vecsmith.report.render import findings_markdown, page_html, table_csv, table_latex
 from vecsmith.report.results_page import results_page
-from vecsmith.report.runs import FORMAT_VERSION, KIND, MANIFEST, QUERIES, RESULTS, Run
+from vecsmith.report.runs import FORMAT_VERSION, KIND, MANIFEST, MAPS, QUERIES, RESULTS, Run
 from vecsmith.report.tables import codec_tables, csv_table, markdown_table
 
 PAGE = "report.html"
@@ -89,6 +90,9 @@ def _write(folder: Path, run: Run, texts: Mapping[str, str], plots: Sequence[Dra
         if run.queries:
             write_queries(temporary / QUERIES, run.queries)
             names.append(QUERIES)
+        if run.maps:
+            write_maps(temporary / MAPS, run.maps)
+            names.append(MAPS)
         about = {"rows": len(run.results), "command": run.command, "notes": list(run.notes)}
         write_manifest(temporary / MANIFEST, KIND, FORMAT_VERSION, about, names)
     return [folder / name for name in names]

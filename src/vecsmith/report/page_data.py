@@ -13,10 +13,11 @@ from vecsmith.array_types import Doubles
 from vecsmith.evaluation.query_rankings import Line, Ranking, TaskQueries, line_of
 from vecsmith.evaluation.results import Result, to_json
 from vecsmith.evaluation.significance import confidence_half_width
+from vecsmith.report.document_map import every_nth
 from vecsmith.report.runs import Run
 
-RANKING_BYTES = 2_400_000
-"""Maximum bytes of all rankings in a page, so that a page has less than 3 MB."""
+RANKING_BYTES, MAP_BYTES = 1_900_000, 600_000
+"""Maximum bytes of all rankings and of all maps in a page, so that a page has less than 3 MB."""
 SIZE = re.compile(r"(?<=[A-Za-z])\d+(B|x\w+)?(?!\w)")
 """Size in a spec, such as 48B in trellis48B and 64x4 in faiss:PQ64x4."""
 CIRCUMSTANCES = ("versions", "machine")
@@ -136,8 +137,25 @@ def _packed(queries: TaskQueries, lines: Sequence[int | None]) -> str:
         if line is not None
     ]
     content = {name: value for name, value in asdict(queries).items() if name not in ("task", "split", "rankings")}
-    packed = gzip.compress(to_json({**content, "rankings": rankings}).encode(), mtime=0)
-    return base64.b64encode(packed).decode()
+    return _compressed({**content, "rankings": rankings})
+
+
+def _compressed(content: dict[str, Any]) -> str:
+    return base64.b64encode(gzip.compress(to_json(content).encode(), mtime=0)).decode()
+
+
+def map_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the first map of each task, as `ranking_data` yields rankings.
+
+    Some documents are left out if the page would be too large.
+    """
+    maps = {(each.task, each.split): each for run in reversed(runs) for each in reversed(run.maps)}
+    for map_ in reversed(maps.values()):
+        every, content = 1, _compressed(asdict(map_))
+        while len(content) > MAP_BYTES // len(maps) and len(map_.ids) > 2 * every:
+            every += 1
+            content = _compressed(asdict(every_nth(map_, every)))
+        yield {"task": map_.task, "split": map_.split}, content
 
 
 def first_queries(queries: TaskQueries, count: int) -> TaskQueries:

@@ -14,12 +14,15 @@ from string import Template
 
 from vecsmith.evaluation.results import to_json
 from vecsmith.outputs import output_file
-from vecsmith.report.page_data import page_data, ranking_data
+from vecsmith.report.page_data import map_data, page_data, ranking_data
 from vecsmith.report.runs import Run
 
-SCRIPTS = ("dom", "format", "state", "chart", "frontier", "tasks", "table", "queries", "rankings", "sources", "main")
+SCRIPTS = (
+    *("dom", "format", "state", "chart", "frontier", "tasks", "table"),
+    *("queries", "rankings", "map", "sources", "main"),
+)
 """Scripts of the page, in the order in which they run."""
-STYLES = ("page", "charts", "queries")
+STYLES = ("page", "charts", "queries", "map")
 
 
 def results_page(runs: Sequence[Run], title: str | None = None) -> str:
@@ -35,12 +38,15 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
     tasks = list(dict.fromkeys(result.task for run in runs for result in run.results))
     named = ", ".join(tasks) if len(tasks) < 4 else f"{len(tasks)} tasks"
     data = page_data(runs, title or f"Compressed vectors on {named}")
-    rankings = list(ranking_data(runs))
+    rankings, maps = list(ranking_data(runs)), list(map_data(runs))
     data["tasks"] = [about for about, _ in rankings]
+    data["maps"] = [about for about, _ in maps]
     script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
     style = "\n".join(_resource(f"{name}.css") for name in STYLES)
     blocks = "\n".join(
-        f'<script type="text/plain" id="rankings-{i}">{blob}</script>' for i, (_, blob) in enumerate(rankings)
+        f'<script type="text/plain" id="{name}-{number}">{content}</script>'
+        for name, group in (("rankings", rankings), ("map", maps))
+        for number, (_, content) in enumerate(group)
     )
     return Template(_resource("page.html")).substitute(
         title=html.escape(data["title"]).encode(errors="replace").decode(),
@@ -50,7 +56,7 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
         style_hash=_hash(style),
         # as escapes, because a browser reads "</script" and "<!--" in a script block as markup
         data=to_json(data).replace("<", r"\u003c"),
-        rankings=blocks,
+        blocks=blocks,
     )
 
 

@@ -8,9 +8,11 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.query_rankings import TaskQueries, read_queries
 from vecsmith.evaluation.results import Result, read_results
 from vecsmith.manifests import read_manifest
+from vecsmith.report.document_map import DocumentMap, read_maps
 
 RESULTS = "results.jsonl"
 QUERIES = "queries.jsonl.gz"
+MAPS = "maps.jsonl.gz"
 MANIFEST = "manifest.json"
 KIND = "results"
 FORMAT_VERSION = 1
@@ -32,6 +34,8 @@ class Run:
         Sentences about the data.
     command : str
         The command; empty if unknown.
+    maps : sequence of DocumentMap
+        Maps of the documents of tasks.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Run:
     queries: Sequence[TaskQueries] = field(default=(), repr=False)
     notes: Sequence[str] = ()
     command: str = ""
+    maps: Sequence[DocumentMap] = field(default=(), repr=False)
 
 
 def read_run(folder: Path) -> Run:
@@ -58,7 +63,8 @@ def read_run(folder: Path) -> Run:
     if not results:
         raise VecsmithError(f"{folder / RESULTS} is empty; run compare again.")
     queries = read_queries(folder / QUERIES) if (folder / QUERIES).exists() else []
+    maps = read_maps(folder / MAPS) if (folder / MAPS).exists() else []
     about = {}
     if (folder / MANIFEST).exists():
         about = read_manifest(folder / MANIFEST, KIND, FORMAT_VERSION, verify=False)
-    return Run(folder.resolve().name, results, queries, about.get("notes", ()), about.get("command", ""))
+    return Run(folder.resolve().name, results, queries, about.get("notes", ()), about.get("command", ""), maps)

@@ -246,7 +246,7 @@ function describe(point) {
     ["amortized", bytes(of("amortised_bytes_per_vector"))],
     ["smaller than float32", first.kind === "lexical" ? "" : `${small(of("compression"), 1)}×`],
     ...[...METRICS].map(([metric, name]) => [name, withError(metric, point.metric(metric), point.error(metric))]),
-    ["nDCG@10, 95% interval of the mean", quality("ndcg_at_10", point.interval("ndcg_error")) && `± ${quality("ndcg_at_10", point.interval("ndcg_error"))}`],
+    ["95% interval of the mean nDCG@10", quality("ndcg_at_10", point.interval("ndcg_error")) && `± ${quality("ndcg_at_10", point.interval("ndcg_error"))}`],
     ["p against float32", lines.length > 1 ? "" : pValue(first)],
     ["queries per second", short(of("queries_per_second"))],
     ["ms for one query", small(of("milliseconds_per_query"))],

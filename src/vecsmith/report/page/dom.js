@@ -93,8 +93,8 @@ async function copyCommands(lines) {
     return;
   }
   await copy(commands.join("\n"));
-  const more = commands.length > 1 ? ` and ${commands.length - 1} more` : "";
-  toast(el("b", {}, `Copied${more}: `), el("code", {}, clip(commands[0], 160)));
+  toast(el("b", {}, commands.length > 1 ? `Copied ${commands.length} commands: ` : "Copied: "),
+    el("code", {}, clip(commands.join(" … "), 160)));
 }
 
 // Draws now and whenever the width changes.

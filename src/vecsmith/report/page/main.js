@@ -62,6 +62,7 @@ function start() {
   listeners.push(drawCharts);
   responsive(within("frontier", ".chart"), drawCharts);
   makeTable();
+  makeMap();
   drawSources();
   makeQueries();
   addEventListener("scroll", hideTooltip, { passive: true });

@@ -10,19 +10,19 @@ const ORDERS = {
 const queries = { task: 0, content: null, methods: [], order: "loss", words: [], selected: null, rows: [] };
 const decoded = new Map();
 
-async function decode(number) {
-  if (!decoded.has(number)) {
-    const packed = Uint8Array.from(atob(byId(`rankings-${number}`).textContent), (character) => character.charCodeAt(0));
+async function decode(id) {
+  if (!decoded.has(id)) {
+    const packed = Uint8Array.from(atob(byId(id).textContent), (character) => character.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    decoded.set(number, await new Response(stream).json());
+    decoded.set(id, await new Response(stream).json());
   }
-  return decoded.get(number);
+  return decoded.get(id);
 }
 
 const rankingOf = (line) => queries.content.rankings.find((ranking) => ranking.line === line);
 
 async function openQueries(number) {
-  queries.content = await decode(number);
+  queries.content = await decode(`rankings-${number}`);
   queries.task = number;
   queries.selected = null;
   const lines = queries.content.rankings.map((ranking) => ranking.line);

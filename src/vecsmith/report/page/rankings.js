@@ -3,6 +3,7 @@
 const MOST_METHODS = 4;
 
 function drawRetrieved() {
+  drawMap();
   const host = within("queries", ".retrieved");
   const place = queries.selected;
   if (place === null) {
