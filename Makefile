@@ -40,7 +40,7 @@ $(VENV)/core: pyproject.toml constraints.txt
 # What the tests need, and the extras that they use.
 $(VENV)/dev: $(VENV)/core
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,tune,mteb,report,stores,lexical,fast]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,tune,mteb,report,stores,lexical,fast,ray]' --group dev
 	touch $@
 
 # The packages that the benchmark compares with.

@@ -1,7 +1,7 @@
 """Reading and writing of ``.npy`` files."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +59,48 @@ def write_npy(path: Path, rows: int, blocks: Iterable[NDArray[Any]]) -> None:
             written += len(block)
     if written != rows:
         raise VecsmithError(f"{path.name} should have {rows} rows, but {written} were given; give one for every id.")
+
+
+def npy_shape(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read the header of an open ``.npy`` file, and return the shape and dtype.
+
+    Parameters
+    ----------
+    file : file object
+        The file, which may lie on any file system; it is left behind the header.
+    name : str
+        Name of the file in errors.
+
+    Raises
+    ------
+    VecsmithError
+        If the file is no ``.npy`` file of rows in sequence.
+    """
+    try:
+        with _header_lock:
+            version = np.lib.format.read_magic(file)
+            read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+            shape, column_order, dtype = read(file)
+    except (ValueError, KeyError, OSError) as error:
+        raise VecsmithError(f"{name} is not an .npy file ({error}); write it again.") from error
+    if column_order or dtype.hasobject:
+        raise VecsmithError(f"{name} must have plain values, row after row; write it again with numpy.save.")
+    return shape, dtype
+
+
+def npy_blocks(file: Any, rows: int, name: str) -> Iterator[NDArray[Any]]:
+    """Yield the rows of an open ``.npy`` file in blocks of at most `rows`; other parameters as for `npy_shape`.
+
+    Raises
+    ------
+    VecsmithError
+        Also if the file is shorter than its header says.
+    """
+    shape, dtype = npy_shape(file, name)
+    for start in range(0, shape[0], rows):
+        block = min(rows, shape[0] - start), *shape[1:]
+        size = dtype.itemsize * int(np.prod(block))
+        content = file.read(size)
+        if len(content) < size:
+            raise VecsmithError(f"{name} is shorter than its header says; write it again.")
+        yield np.frombuffer(content, dtype).reshape(block)

@@ -42,8 +42,13 @@ def seal(path: Path, kind: str, version: int, content: Mapping[str, Any], hashes
     hashes : dict of str to str
         SHA-256 of each file, by name.
     """
+    write_text(path, sealed(kind, version, content, hashes))
+
+
+def sealed(kind: str, version: int, content: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
+    """Return the text of a manifest with its own SHA-256; parameters as for `seal`."""
     manifest = {"kind": kind, "format_version": version, **content, "files": dict(hashes)}
-    write_text(path, json.dumps({**manifest, "sha256": fingerprint(manifest)}, indent=2) + "\n")
+    return json.dumps({**manifest, "sha256": fingerprint(manifest)}, indent=2) + "\n"
 
 
 def read_manifest(path: Path, kind: str, version: int, verify: bool = True) -> dict[str, Any]:

@@ -157,7 +157,20 @@ def apply(
     fitted = translator(method, seed)
     pairs = fit_sets(fitted, old, new)
     rows = sample_rows(len(pairs), MAX_SAMPLE_PAIRS, seed)
-    native = new.unit[pairs.target[rows]]
-    translated, _ = cross_translate(method, old.unit[pairs.source[rows]], native, seed)
-    calibration = ScoreCalibration.fit(native, translated, seed)
+    calibration = calibrate(method, old.unit[pairs.source[rows]], new.unit[pairs.target[rows]], seed)
     return complete_set(fitted, calibration, old, new, path, force), calibration
+
+
+def calibrate(method: str, X: Floats, native: Floats, seed: int) -> ScoreCalibration:
+    """Fit the calibration of a new model's native vectors on documents whose other vectors are translated.
+
+    Parameters
+    ----------
+    method : str
+        Spec of the translator.
+    X, native : ndarray of shape (n, a) and (n, b), float32
+        Unit vectors of n documents by the old and by the new model.
+    seed : int
+        Seed of the translators.
+    """
+    return ScoreCalibration.fit(native, cross_translate(method, X, native, seed)[0], seed)

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,10 +31,10 @@ class WritingCommand(TyperCommand):
     """A command whose ``--out`` no other process may prepare at the same time."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Reserve the output while the command runs."""
-        if ctx.params.get("out") is None:
+        """Reserve the output while the command runs; a bucket cannot be reserved."""
+        if "://" in str(ctx.params.get("out") or "://"):
             return super().invoke(ctx)
-        with reserved(ctx.params["out"]):
+        with reserved(Path(ctx.params["out"])):
             return super().invoke(ctx)
 
 

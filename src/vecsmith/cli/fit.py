@@ -18,6 +18,14 @@ from vecsmith.cli.app import (
     print_json,
     say,
 )
+from vecsmith.cli.engines import (
+    EngineOption,
+    RayAddress,
+    only_one,
+    opened_engine,
+    refuse_with_files,
+    works_on_files,
+)
 from vecsmith.cli.retrievers import LexicalOption
 from vecsmith.errors import VecsmithError
 
@@ -25,12 +33,13 @@ if TYPE_CHECKING:
     from vecsmith.embeddings import Columns, EmbeddingSet
 
 VectorsOption = Annotated[
-    list[Path],
+    list[str],
     typer.Option(
         "--vectors",
         metavar="SET",
-        help="An embedding set, a file of vectors (.npy, .npz, .parquet), or a folder or quoted pattern of files that "
-        "are shards of one set; repeat it, once a model, for a codec that fuses models.",
+        help="An embedding set, a file of vectors (.npy, .npz, .parquet), a Lance dataset, or a folder or quoted "
+        "pattern of files that are shards of one set; a path, or a URI such as s3://bucket/folder; repeat it, once a "
+        "model, for a codec that fuses models.",
     ),
 ]
 
@@ -98,6 +107,8 @@ def fit(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -115,6 +126,7 @@ def fit(
     vecsmith fit auto --min-retention 0.98 --task beir/scifact --encoder vectors:minilm --split train --out my-codec
     vecsmith fit "thresholds(loss=contrastive)" --task beir/scifact --encoder vectors:minilm --split train --out code
     vecsmith fit "fuse(minilm,static):fit,pca384,int8" --vectors minilm --vectors static --out my-codec
+    vecsmith fit trellis48B --vectors "s3://bucket/corpus/*.parquet" --column embedding --engine ray --out my-codec
     """
     from vecsmith.advise.choice import choose
     from vecsmith.advise.corpus_size import parse_size
@@ -140,6 +152,10 @@ def fit(
     if task is not None and not vectors:
         judged = ValidationTask(load_task(task), encoder, split)
         embedded, query_vectors = embed_task(judged.task, encoder)
+    elif vectors and task is None and works_on_files(engine, *vectors):
+        refuse_with_files(validation=validation)
+        embedded, count = _sampled(only_one(vectors), Columns(column), seed, engine, ray_address)
+        future = future or count
     elif vectors and task is None:
         embedded = _open(vectors, Columns(column))
     else:
@@ -155,7 +171,7 @@ def fit(
     fusion = codec.stages[0] if isinstance(codec.stages[0], FittedFuse) else None
     if fusion and judged and all(name in judged.task.qrels for name in split.split("+")):
         fusion.judged = weights_on_queries(judged, seed)
-    judges = _open(validation, Columns(column)).unit if validation else None
+    judges = _open([str(path) for path in validation], Columns(column)).unit if validation else None
     pairs = None
     if judged and codec.uses_pairs:
         rows = training_rows(judged.task, split, embedded, seed)
@@ -181,7 +197,7 @@ def _check_options(
     target: str | None,
     queries: int | None,
     corpus_size: str | None,
-    vectors: list[Path],
+    vectors: list[str],
     validation: list[Path],
 ) -> None:
     """Refuse options of auto for another codec, and options that auto cannot use."""
@@ -208,7 +224,12 @@ def _check_options(
 def encode(
     codec: Annotated[Path, typer.Argument(metavar="CODEC", help="Folder that fit wrote.")],
     vectors: VectorsOption,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; codes in it are replaced.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR", help="Output folder, or its URI; codes in it are replaced, and interrupted parts continued."
+        ),
+    ],
     column: VectorColumn = None,
     id_column: IdColumn = None,
     text_column: TextColumn = None,
@@ -219,6 +240,8 @@ def encode(
         bool, typer.Option("--reduced", help="Write the reduced vectors, before the quantizer, as an embedding set.")
     ] = False,
     lexical: LexicalOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     force: ForceFlag = False,
 ) -> None:
     """Encode vectors with a fitted codec for search; or reduce them for a database, a translator or another codec.
@@ -227,6 +250,7 @@ def encode(
     vecsmith encode my-codec --vectors corpus.npy --out my-codes
     vecsmith encode my-codec --vectors my-embedding-set --lexical bm25 --out my-codes
     vecsmith encode my-pca256 --reduced --vectors corpus.npy --out corpus-256
+    vecsmith encode my-codec --vectors "s3://bucket/corpus/*.parquet" --engine ray --out s3://bucket/codes
     """
     from vecsmith.codecs import load_codec, reduce_set
     from vecsmith.embeddings import Columns, check_blocks
@@ -239,10 +263,21 @@ def encode(
     if reduced and lexical:
         raise VecsmithError("--reduced writes vectors, which have no lexical index; leave out --lexical.")
     bm25 = Bm25.parse(lexical) if lexical else None
-    check_folder(out, SET if reduced else KIND, force)
+    columns = Columns(column, id_column, text_column)
+    if works_on_files(engine, *vectors, out):
+        from vecsmith.distributed import sources, writing
+
+        refuse_with_files(recenter=recenter, lexical=lexical)
+        fitted, source = load_codec(codec), sources.open_source(only_one(vectors), columns)
+        with opened_engine(engine, ray_address) as opened:
+            written = (writing.reduce if reduced else writing.encode)(fitted, source, out, opened, force)
+        what = "reduced vectors" if reduced else f"codes of {fitted.bytes_per_vector} bytes"
+        say(f"Wrote {written.rows:,} {what} in {written.parts:,} parts to {out}")
+        return
+    check_folder(Path(out), SET if reduced else KIND, force)
     fitted = load_codec(codec)
     fitted.check_several(len(vectors))
-    embedded = _open(vectors, Columns(column, id_column, text_column))
+    embedded = _open(vectors, columns)
     check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
     fitted = fitted.recentered(embedded.unit) if recenter else fitted
     if reduced:
@@ -252,11 +287,24 @@ def encode(
     say(f"Wrote {len(encoded)} codes of {encoded.codes.shape[1]} bytes to {out}")
 
 
-def _open(paths: list[Path], columns: "Columns") -> "EmbeddingSet":
+def _open(paths: list[str], columns: "Columns") -> "EmbeddingSet":
     """Open an embedding set, or several models' sets as one, and print which columns of Parquet files are read."""
     from vecsmith.embeddings import EmbeddingSet, chosen_columns, fuse
 
-    for path in paths:
+    for path in map(Path, paths):
         if path.suffix == ".parquet" and path.is_file():
             say(f"{path.name}: {chosen_columns(path, columns)}.")
     return fuse([EmbeddingSet.open(path, columns) for path in paths])
+
+
+def _sampled(
+    where: str, columns: "Columns", seed: int, engine: str | None, ray_address: str | None
+) -> "tuple[EmbeddingSet, int]":
+    """Return the sample of vectors in many files that a codec is fitted on, and the number of all vectors."""
+    from vecsmith.distributed.fitting import sample
+    from vecsmith.distributed.sources import open_source
+    from vecsmith.embeddings import EmbeddingSet
+
+    source = open_source(where, columns)
+    with opened_engine(engine, ray_address) as opened:
+        return EmbeddingSet(sample(source, seed=seed, engine=opened), source=where), source.count()

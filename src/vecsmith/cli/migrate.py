@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, console, print_json, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    IdColumn,
+    JsonFlag,
+    VectorColumn,
+    WritingCommand,
+    app,
+    console,
+    print_json,
+    say,
+)
+from vecsmith.cli.engines import EngineOption, RayAddress, opened_engine, works_on_files
 
 migrate = typer.Typer(
     no_args_is_help=True, help="Switch to another embedding model without embedding all documents again."
@@ -62,11 +73,19 @@ def plan(
 
 @migrate.command("apply", cls=WritingCommand)
 def apply(
-    old: OldOption,
+    old: Annotated[
+        str, typer.Option("--old", metavar="SET", help="Vectors of all documents by the old model, as for encode.")
+    ],
     new: NewOption,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Output folder, or its URI: new, or left by an interrupted run.")
+    ],
     method: MethodOption = "canonical",
     seed: SeedOption = 0,
+    column: VectorColumn = None,
+    id_column: IdColumn = None,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     force: ForceFlag = False,
 ) -> None:
     """Write the vectors of all documents in the new model's space: those of --new, and translated ones for the others.
@@ -75,10 +94,21 @@ def apply(
     vecsmith migrate apply --old corpus-minilm --new sample-mpnet --out corpus-mpnet
     """
     from vecsmith.advise.migration import apply
-    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.embeddings import Columns, EmbeddingSet
 
-    sample = EmbeddingSet.open(new)
-    written, calibration = apply(EmbeddingSet.open(old), sample, out, method, seed, force)
+    sample, columns = EmbeddingSet.open(new), Columns(column, id_column)
+    if works_on_files(engine, old, out):
+        from vecsmith.distributed import migration, sources
+
+        with opened_engine(engine, ray_address) as opened:
+            source = sources.open_source(old, columns)
+            parts, calibration = migration.migrate(source, sample, out, method, seed, opened, force)
+        say(
+            f"Wrote {parts.rows:,} vectors in {parts.parts:,} parts to {out}, {len(sample):,} of them by the new "
+            f"model, calibrated to the scores of translated ones (times {calibration.ratio:.2f})"
+        )
+        return
+    written, calibration = apply(EmbeddingSet.open(old, columns), sample, out, method, seed, force)
     say(
         f"Wrote {written!r} to {out}: {len(written) - len(sample):,} documents translated, and {len(sample):,} "
         f"vectors of the new model, calibrated to the scores of translated ones (times {calibration.ratio:.2f})"

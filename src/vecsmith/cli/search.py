@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def search(
-    codes: Annotated[Path, typer.Argument(metavar="CODES", help="Folder that encode wrote.")],
+    codes: Annotated[
+        str, typer.Argument(metavar="CODES", help="Folder that encode wrote, or its URI, which is copied to the cache.")
+    ],
     query: Annotated[str | None, typer.Option(metavar="TEXT", help="Text of one query.")] = None,
     queries: Annotated[
         Path | None,
@@ -66,6 +68,7 @@ def search(
     vecsmith search my-codes --rerank ce:ms-marco-MiniLM-L6-v2 --query "how to tie a bowline"
     vecsmith search old-codes --translator new-to-old --query "how to tie a bowline"
     """
+    from vecsmith.distributed.locations import local_copy
     from vecsmith.embeddings import SUFFIXES, EmbeddingSet
     from vecsmith.index import Index
     from vecsmith.retrievers import IndexRetriever, Retriever
@@ -80,7 +83,7 @@ def search(
     if fusion and hybrid is None:
         raise VecsmithError("--fusion is for --hybrid bm25; add --hybrid bm25, or leave out --fusion.")
     check_depth(rerank_depth, rerank)
-    opened = Index.load(codes)
+    opened = Index.load(local_copy(codes))
     fitted = load_translator(translator) if translator else None
     own = query_encoder(fitted, opened.provenance) if fitted else opened.provenance.encoder
     options = query_options([encoder or own, rerank], query_prompt, trust_remote_code)

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from vecsmith.cli.app import ForceFlag, JsonFlag, WritingCommand, app, print_json, print_listing, say
+from vecsmith.cli.app import (
+    ForceFlag,
+    IdColumn,
+    JsonFlag,
+    VectorColumn,
+    WritingCommand,
+    app,
+    print_json,
+    print_listing,
+    say,
+)
+from vecsmith.cli.engines import EngineOption, RayAddress, opened_engine, works_on_files
 
 translate = typer.Typer(no_args_is_help=True, help="Translate vectors into the space of another model.")
 app.add_typer(translate, name="translate")
@@ -52,19 +63,37 @@ def fit(
 @translate.command("apply", cls=WritingCommand)
 def apply(
     translator: Annotated[Path, typer.Argument(metavar="TRANSLATOR", help="Folder that translate fit wrote.")],
-    vectors: Annotated[Path, typer.Option("--vectors", metavar="SET", help="Vectors of the source model.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
+    vectors: Annotated[
+        str, typer.Option("--vectors", metavar="SET", help="Vectors of the source model, as for encode.")
+    ],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Output folder, or its URI: new, or left by an interrupted run.")
+    ],
+    column: VectorColumn = None,
+    id_column: IdColumn = None,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     force: ForceFlag = False,
 ) -> None:
     """Translate an embedding set; an interrupted run continues.
 
     \b
     vecsmith translate apply old-to-new --vectors old/corpus --out translated
+    vecsmith translate apply old-to-new --vectors "s3://bucket/old/*.parquet" --engine ray --out s3://bucket/new
     """
-    from vecsmith.embeddings import EmbeddingSet
+    from vecsmith.embeddings import Columns, EmbeddingSet
     from vecsmith.translators import load_translator, translate_set
 
-    translated = translate_set(load_translator(translator), EmbeddingSet.open(vectors), out, force)
+    columns = Columns(column, id_column)
+    if works_on_files(engine, vectors, out):
+        from vecsmith.distributed import sources, writing
+
+        with opened_engine(engine, ray_address) as opened:
+            source = sources.open_source(vectors, columns)
+            written = writing.translate(load_translator(translator), source, out, opened, force)
+        say(f"Wrote {written.rows:,} translated vectors in {written.parts:,} parts to {out}")
+        return
+    translated = translate_set(load_translator(translator), EmbeddingSet.open(vectors, columns), out, force)
     say(f"Wrote {translated!r} to {translated.source}")
 
 

@@ -22,21 +22,25 @@ from vecsmith.cli.app import (
     say,
 )
 from vecsmith.cli.encoders import encoder_options
+from vecsmith.cli.engines import EngineOption, NumGpus, RayAddress, opened_engine, works_on_files
 from vecsmith.errors import VecsmithError
 
 
 @app.command(cls=WritingCommand)
 def embed(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder: new, or left by an interrupted run.")],
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Output folder, or its URI: new, or left by an interrupted run.")
+    ],
     task: Annotated[
         str | None,
         typer.Option(metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME; both corpus and queries are embedded."),
     ] = None,
     texts: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
-            help="File of texts: a .jsonl, .json, .csv, .tsv or .parquet table, or plain text with one text per line.",
+            help="File of texts: a .jsonl, .json, .csv, .tsv or .parquet table, or plain text with one text per line; "
+            "with --engine or a URI: a folder or pattern of .parquet files, a Lance dataset, or an embedding set.",
         ),
     ] = None,
     text_column: TextColumn = None,
@@ -49,6 +53,9 @@ def embed(
     max_length: MaxLength = None,
     batch_size: BatchSize = None,
     trust_remote_code: TrustRemoteCode = False,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
+    num_gpus: NumGpus = 0,
     force: ForceFlag = False,
 ) -> None:
     """Embed a task or a file of texts; an interrupted run continues.
@@ -57,6 +64,7 @@ def embed(
     vecsmith embed --task beir/scifact --encoder st:all-MiniLM-L6-v2 --out scifact-minilm
     vecsmith embed --texts products.csv --text-column description --id-column sku --out products
     vecsmith embed --task my-task --encoder st:e5+static --query-prompt "st:e5=query: " --out my-task-both
+    vecsmith embed --texts "s3://bucket/texts/*.parquet" --encoder st:e5 --engine ray --num-gpus 1 --out s3://bucket/e5
     """
     from vecsmith.encoders import embed_task, embed_texts, load_encoder
     from vecsmith.tasks import load_task, read_texts
@@ -67,12 +75,23 @@ def embed(
     if task is not None:
         if text_column or id_column:
             raise VecsmithError("A task has fixed columns; leave out --text-column and --id-column.")
+        if works_on_files(engine, out):
+            raise VecsmithError("--task embeds on one machine; leave out --engine, and give a local folder with --out.")
         sets = embed_task(load_task(task), encoder, options, out, force)
         say(*(f"Wrote {embedded!r} to {embedded.source}" for embedded in sets))
     elif texts is not None:
         if query_prompt:
             raise VecsmithError("Texts of a file are embedded as documents; give their prompt with --passage-prompt.")
-        read = read_texts(texts, text_column, id_column)
+        if works_on_files(engine, texts, out):
+            from vecsmith.distributed import sources, writing
+            from vecsmith.embeddings import Columns
+
+            source = sources.open_source(texts, Columns(ids=id_column, texts=text_column), texts=True)
+            with opened_engine(engine, ray_address, num_gpus, threads=1) as opened:
+                written = writing.embed(load_encoder(encoder, options), source, out, opened, force)
+            say(f"Wrote {written.rows:,} vectors in {written.parts:,} parts to {out}")
+            return
+        read = read_texts(Path(texts), text_column, id_column)
         say(*read.notes)
         embedded = embed_texts(load_encoder(encoder, options), read, "passage", out, force=force)
         say(f"Wrote {embedded!r} to {embedded.source}")

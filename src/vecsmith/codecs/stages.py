@@ -68,14 +68,14 @@ def for_each_block(function: Callable[[slice], None], count: int, description: s
     """
     blocks = [slice(start, start + CODE_BLOCK_ROWS) for start in range(0, count, CODE_BLOCK_ROWS)]
     n_threads = min(faiss.omp_get_max_threads(), len(blocks))
-    with _threads(n_threads) if n_threads > 1 else nullcontext() as pool:
+    with single_threaded_pool(n_threads) if n_threads > 1 else nullcontext() as pool:
         done = pool.map(function, blocks) if pool else map(function, blocks)
         for _ in track(done, description, len(blocks)) if description else done:
             pass
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+def single_threaded_pool(count: int) -> Iterator[ThreadPoolExecutor]:
     """Open a pool of threads in which NumPy's BLAS and FAISS use one thread each."""
     # the limit holds for the whole process, so two pools that overlap might restore each other's limit
     with (

@@ -39,6 +39,50 @@ def known_column(names: Sequence[str], column: str, source: str) -> str:
     return column
 
 
+def chosen_text_columns(
+    names: Sequence[str], text: str | None, ids: str | None, source: str, has_certain_names: bool = True
+) -> tuple[str | None, str | None, str]:
+    """Return the columns of ids, titles and texts of a table; titles are put before the texts.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of the table.
+    text, ids : str or None
+        Given columns; columns with a usual name otherwise. A given column of texts has no titles.
+    source : str
+        Name of the table in errors.
+    has_certain_names : bool
+        False for CSV files, whose first line may be data instead of column names.
+
+    Returns
+    -------
+    ids, title : str or None
+        None if there is no such column.
+    text : str
+
+    Raises
+    ------
+    VecsmithError
+        If a given column is missing, or no column has a usual name of texts.
+    """
+    chosen_ids = ids or usual_column(names, ID_NAMES)
+    title = None if text else usual_column(names, ("title",))
+    chosen_text = text or usual_column(names, TEXT_NAMES)
+    others = [name for name in names if name not in (chosen_ids, title)]
+    if chosen_text is None and len(others) == 1 and (chosen_ids or has_certain_names):
+        [chosen_text] = others
+    if chosen_text is None:
+        raise VecsmithError(
+            f"{source} has the columns {listed(names)}, none of which is called 'text'; give the column of the texts "
+            "with --text-column, and the column of the ids with --id-column."
+        )
+    for column in (chosen_ids, title, chosen_text):
+        if column is not None:
+            known_column(names, column, source)
+    return chosen_ids, title, chosen_text
+
+
 def listed(names: Sequence[str]) -> str:
     """Return column names joined for a sentence, such as ``'a', 'b' and 'c'``."""
     *first, last = map(repr, names)

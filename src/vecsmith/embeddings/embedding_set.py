@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from vecsmith.array_types import RowNumbers, Vectors
 from vecsmith.arrays import open_npy
 from vecsmith.embeddings.checks import BLOCK_ROWS, as_vectors, check_shapes, check_values, warn_of_zero_rows
+from vecsmith.embeddings.part_files import PARTS_VERSION, VECTOR_PARTS, PartRows, PartShards, zero_rows_of
 from vecsmith.embeddings.provenance import Provenance, content_hash
 from vecsmith.embeddings.rows import Rows, StoredRows
 from vecsmith.embeddings.shards import Shards, StoredShards, as_shards
@@ -22,7 +23,7 @@ from vecsmith.embeddings.unit import UnitVectors
 from vecsmith.embeddings.vector_files import SUFFIXES, Columns, read_shards, read_vectors, shard_files
 from vecsmith.embeddings.writer import FORMAT_VERSION, KIND, MARKER, ZERO_ROWS, EmbeddingWriter
 from vecsmith.errors import VecsmithError
-from vecsmith.manifests import read_manifest
+from vecsmith.manifests import is_of_kind, read_manifest
 from vecsmith.outputs import output_folder
 
 
@@ -247,6 +248,8 @@ class EmbeddingSet:
             )
         if (folder / MARKER).is_file() and not (folder / "manifest.json").exists():
             raise VecsmithError(f"{folder} is unfinished; run the command that writes it again to resume it.")
+        if is_of_kind(folder / "manifest.json", VECTOR_PARTS):
+            return cls._open_parts(folder, read_manifest(folder / "manifest.json", VECTOR_PARTS, PARTS_VERSION, verify))
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, verify)
         try:
             rows, provenance = StoredRows(folder / "rows.parquet"), Provenance(**manifest["provenance"])
@@ -261,6 +264,16 @@ class EmbeddingSet:
         except VecsmithError:
             raise
         except Exception as error:  # NumPy and Arrow raise many exception types on broken files
+            raise VecsmithError(f"{folder} is not a valid embedding set ({error}); write it again.") from error
+
+    @classmethod
+    def _open_parts(cls, folder: Path, manifest: Mapping[str, Any]) -> Self:
+        """Open a folder of parts."""
+        try:
+            shards, rows = PartShards(folder, manifest), PartRows(folder, manifest)
+            provenance, zero_rows = Provenance(**manifest["provenance"]), zero_rows_of(manifest)
+            return cls.from_parts(shards, rows, provenance, str(folder), zero_rows)
+        except (KeyError, TypeError, ValueError) as error:
             raise VecsmithError(f"{folder} is not a valid embedding set ({error}); write it again.") from error
 
 

@@ -157,7 +157,7 @@ def chosen_columns(path: Path, columns: Columns) -> Columns:
         schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise VecsmithError(f"{path} is broken or holds no plain floats ({error}); write it again.") from error
-    return _choose_columns(schema, columns, path)
+    return choose_columns(schema, columns, path)
 
 
 def _read_npy(path: Path, columns: Columns) -> VectorFile:
@@ -178,7 +178,7 @@ def _read_npz(path: Path, columns: Columns) -> VectorFile:
 
 def _read_parquet(path: Path, columns: Columns) -> VectorFile:
     with pq.ParquetFile(path, memory_map=True) as file:
-        columns = _choose_columns(file.schema_arrow, columns, path)
+        columns = choose_columns(file.schema_arrow, columns, path)
         column, id_column, text_column = columns.vectors, columns.ids, columns.texts
         vectors: NDArray[Any] | None = None
         ids, texts = list[str](), list[str]()
@@ -186,14 +186,14 @@ def _read_parquet(path: Path, columns: Columns) -> VectorFile:
         for batch in file.iter_batches(columns=[name for name in (column, id_column, text_column) if name]):
             if not len(batch):
                 continue
-            block = _to_array(batch[column], row, path)
+            block = to_array(batch[column], row, path)
             if vectors is None:
                 vectors = np.empty((file.metadata.num_rows, block.shape[1]), dtype=block.dtype)
             if block.shape[1] != vectors.shape[1]:
                 raise _ragged(path, row, block.shape[1], vectors.shape[1])
             vectors[row : row + len(block)] = block
             if id_column:
-                ids += _to_ids(batch[id_column], row, path)
+                ids += to_ids(batch[id_column], row, path)
             if text_column:
                 texts += [text or "" for text in batch[text_column].to_pylist()]
             row += len(block)
@@ -202,7 +202,23 @@ def _read_parquet(path: Path, columns: Columns) -> VectorFile:
     return VectorFile(vectors, ids if id_column else None, texts if text_column else None)
 
 
-def _choose_columns(schema: Any, columns: Columns, path: Path) -> Columns:
+def choose_columns(schema: Any, columns: Columns, path: object) -> Columns:
+    """Return the columns of vectors, ids and texts of an Arrow schema; None for ids or texts that the schema lacks.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        The schema.
+    columns : Columns
+        Names of the columns, where they are given.
+    path : object
+        Name of the file in errors.
+
+    Raises
+    ------
+    VecsmithError
+        If a given column is missing or of another type, or there are several candidate columns of vectors.
+    """
     floats = [field.name for field in schema if _is_float_list(field.type)]
     strings = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     for name in (columns.vectors, columns.ids, columns.texts):
@@ -217,7 +233,7 @@ def _choose_columns(schema: Any, columns: Columns, path: Path) -> Columns:
     )
 
 
-def _choose(names: Sequence[str], chosen: str | None, path: Path) -> str:
+def _choose(names: Sequence[str], chosen: str | None, path: object) -> str:
     """Return the name of the table of floats to read."""
     named = [name for name in names if name.lower() in VECTOR_NAMES]
     if chosen is None and (len(names) == 1 or len(named) == 1):
@@ -238,8 +254,21 @@ def _is_float_list(type_: Any) -> bool:
     return bool(is_list and pa.types.is_floating(type_.value_type))
 
 
-def _to_array(lists: Any, start: int, path: Path) -> NDArray[Any]:
-    """Return an Arrow array of n lists as an array (n, d) without a copy; `start` is the first row, for errors."""
+def to_array(lists: Any, start: int, path: object) -> NDArray[Any]:
+    """Return an Arrow array of n lists as an array (n, d) without a copy.
+
+    Parameters
+    ----------
+    lists : pyarrow.Array
+        Lists or fixed-size lists of floats.
+    start, path
+        Number of the first row and name of the file, for errors.
+
+    Raises
+    ------
+    VecsmithError
+        If a list or a value is null, or the lists have different lengths; the message names the row.
+    """
     lengths = np.asarray(lists.value_lengths().fill_null(-1))
     if (lengths < 0).any():
         raise VecsmithError(f"{path} has no vector in row {start + int(np.argmin(lengths))}; drop that row.")
@@ -254,14 +283,21 @@ def _to_array(lists: Any, start: int, path: Path) -> NDArray[Any]:
     return array
 
 
-def _to_ids(ids: Any, start: int, path: Path) -> list[str]:
+def to_ids(ids: Any, start: int, path: object) -> list[str]:
+    """Return an Arrow array of ids as strings; `start` and `path` as in `to_array`.
+
+    Raises
+    ------
+    VecsmithError
+        If an id is null; the message names the row.
+    """
     if ids.null_count:
         row = start + int(np.argmax(np.asarray(ids.is_null())))
         raise VecsmithError(f"{path} has no id in row {row}; every row needs a unique id.")
     return [str(id_) for id_ in ids.to_pylist()]
 
 
-def _ragged(path: Path, row: int, dimensions: int, expected: int) -> VecsmithError:
+def _ragged(path: object, row: int, dimensions: int, expected: int) -> VecsmithError:
     return VecsmithError(
         f"{path} has a vector of {dimensions} dimensions in row {row}, but of {expected} before; all must be equal."
     )

@@ -1,6 +1,6 @@
 """`CodeSet`: a folder of codes, with their codec and everything else that a search needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from vecsmith.arrays import open_npy
 from vecsmith.codecs import Codec, load_codec
 from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.embeddings import EmbeddingSet, Provenance, Rows, StoredRows, StringColumn
+from vecsmith.embeddings.part_files import CODE_PARTS, PARTS_VERSION, PartRows, read_codes, zero_rows_of
 from vecsmith.errors import VecsmithError
 from vecsmith.files import fingerprint
 from vecsmith.index.bm25 import Bm25, LexicalIndex
@@ -21,7 +22,7 @@ from vecsmith.index.coded_vectors import CodedVectors, Originals
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.scoring import Scoring
 from vecsmith.index.two_stages import first_stage
-from vecsmith.manifests import manifest_version, read_manifest
+from vecsmith.manifests import is_of_kind, manifest_version, read_manifest
 from vecsmith.progress import track
 
 
@@ -169,6 +170,8 @@ class CodeSet:
 
     @classmethod
     def _open(cls, folder: Path, verify: bool) -> Self:
+        if is_of_kind(folder / "manifest.json", CODE_PARTS):
+            return cls._open_parts(folder, read_manifest(folder / "manifest.json", CODE_PARTS, PARTS_VERSION, verify))
         manifest = read_manifest(folder / "manifest.json", KIND, FORMAT_VERSION, verify)
         try:
             codec, rows = load_codec(folder / "codec"), StoredRows(folder / "rows.parquet")
@@ -201,6 +204,25 @@ class CodeSet:
                 lexical,
                 manifest.get(LEXICAL, ""),
                 content_hash,
+            )
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error
+
+    @classmethod
+    def _open_parts(cls, folder: Path, manifest: Mapping[str, Any]) -> Self:
+        """Open a folder of parts, whose codes are read into memory."""
+        try:
+            codec, codes = load_codec(folder / "codec"), read_codes(manifest, lambda name: folder / name)
+            if codec.bytes_per_vector != codes.shape[1]:
+                raise VecsmithError(f"{folder} has codes that do not fit its codec; write it again.")
+            return cls(
+                codec,
+                codes,
+                PartRows(folder, manifest),
+                Provenance(**manifest["provenance"]),
+                scoring=manifest["scoring"],
+                zero_rows=zero_rows_of(manifest),
+                content_hash=fingerprint(manifest["files"]),
             )
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise VecsmithError(f"{folder} does not hold valid codes ({error}); write it again.") from error

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from vecsmith.embeddings.columns import ID_NAMES, TEXT_NAMES, known_column, listed, usual_column
+from vecsmith.embeddings.columns import chosen_text_columns, listed
 from vecsmith.errors import VecsmithError
 from vecsmith.tasks.base import Texts
 
@@ -122,20 +122,9 @@ def _choose_columns(table: Table, text_column: str | None, id_column: str | None
     """Return the texts in the given columns, or in columns with a usual name."""
     if not table.names:
         raise VecsmithError(f"{table.path} is empty: there is no text in it.")
-    ids = id_column or usual_column(table.names, ID_NAMES)
-    title = None if text_column else usual_column(table.names, ("title",))
-    text = text_column or usual_column(table.names, TEXT_NAMES)
-    others = [name for name in table.names if name not in (ids, title)]
-    if text is None and len(others) == 1 and (ids or table.has_certain_names):
-        [text] = others
-    if text is None:
-        raise VecsmithError(
-            f"{table.path} has the columns {listed(table.names)}, none of which is called 'text'; give the column of "
-            "the texts with --text-column, and the column of the ids with --id-column."
-        )
-    for column in (ids, title, text):
-        if column is not None:
-            known_column(table.names, column, str(table.path))
+    ids, title, text = chosen_text_columns(
+        table.names, text_column, id_column, str(table.path), table.has_certain_names
+    )
     names = [name for name in (title, text) if name]
     taken = f"{table.path.name}: the texts are the column{'s' * (len(names) > 1)} {listed(names)}, the ids "
     taken += f"the column {ids!r}." if ids else "are row numbers from 0; use --id-column for a column instead."

@@ -76,7 +76,7 @@ def translate_set(fitted: Translator, embedded: EmbeddingSet, path: str | Path, 
     VecsmithError
         If the set is known to be of another model than the source, or `path` contains anything else.
     """
-    provenance = _provenance(fitted, embedded, [embedded.fingerprint])
+    provenance = translated_provenance(fitted, embedded.source, embedded.provenance, [embedded.fingerprint])
 
     def vectors(block: slice) -> Floats:
         return fitted.transform(embedded.unit[block])
@@ -127,7 +127,9 @@ def complete_set(
         result[others] = fitted.transform(embedded.unit[block.start + others])
         return result
 
-    provenance = _provenance(fitted, embedded, [embedded.fingerprint, known.fingerprint])
+    provenance = translated_provenance(
+        fitted, embedded.source, embedded.provenance, [embedded.fingerprint, known.fingerprint]
+    )
     provenance = replace(provenance, content_hash=content_hash(all_rows.ids, all_rows.texts))
     label, sources = _label(len(all_rows)), [embedded, known]
     return write_set(path, all_rows.ids, all_rows.texts, provenance, vectors, label, force, sources)
@@ -137,16 +139,32 @@ def _label(count: int) -> str:
     return f"Translating {count} vectors"
 
 
-def _provenance(fitted: Translator, embedded: EmbeddingSet, given: Sequence[str]) -> Provenance:
-    """Return the provenance of translated vectors; `given` are the fingerprints of the input sets."""
-    model = embedded.provenance.space
+def translated_provenance(fitted: Translator, source: str, provenance: Provenance, given: Sequence[str]) -> Provenance:
+    """Return the provenance of translated vectors.
+
+    Parameters
+    ----------
+    fitted : Translator
+        The translator.
+    source : str
+        Name of the vectors to translate, for errors.
+    provenance : Provenance
+        Their provenance.
+    given : sequence of str
+        Fingerprints of the input sets.
+
+    Raises
+    ------
+    VecsmithError
+        If the vectors are known to be of another model than the translator takes.
+    """
+    model = provenance.space
     if model and fitted.source and model != fitted.source:
         raise VecsmithError(
-            f"{embedded.source} has vectors of {model}, but the translator is from {fitted.source}; "
-            "use vectors of that model."
+            f"{source} has vectors of {model}, but the translator is from {fitted.source}; use vectors of that model."
         )
     return replace(
-        embedded.provenance,
+        provenance,
         encoder=fitted.target,
         revision="",
         prompt="",
