@@ -20,6 +20,7 @@ from vecsmith.evaluation.compare import measure
 from vecsmith.evaluation.query_rankings import Ranking, TaskQueries, line_of
 from vecsmith.evaluation.results import Result, read_results
 from vecsmith.report import Run, read_run, results_page, write_results_page
+from vecsmith.report.document_map import MAX_DOCUMENTS, DocumentMap
 from vecsmith.report.page_data import page_data
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
@@ -128,7 +129,19 @@ def many_lines(tasks: int, codecs: int, queries: int) -> Run:
                 rankings=[random_ranking(line, queries, rng) for line in lines],
             )
         )
-    return Run("large", results, rankings)
+    return Run("large", results, rankings, maps=[large_map("task-0", queries, rng)])
+
+
+def large_map(task: str, queries: int, rng: np.random.Generator) -> DocumentMap:
+    """Return a map of as many documents as maps have at most."""
+    n = MAX_DOCUMENTS
+    places = [(int(x), int(y)) for x, y in rng.integers(0, 9999, (n, 2))]
+    titles = [f"text of the document {row}" for row in range(n)]
+    ids, clusters, labels = [f"d{row}" for row in range(n)], [row % 10 for row in range(n)], [("a, b, c", 50, 50)]
+    query_ids = [f"q{query}" for query in range(queries)]
+    return DocumentMap(
+        task, "test", "static", "pca", n, ids, titles, places, clusters, labels, query_ids, places[:queries]
+    )
 
 
 def random_ranking(line: Result, queries: int, rng: np.random.Generator) -> Ranking:
@@ -265,6 +278,40 @@ def test_queries_and_first_documents_are_those_that_were_measured(
         assert queries.locator(".column").count() == 2
 
 
+def test_the_map_shows_texts_and_opens_queries(results: Path, visit: Callable[..., Any]) -> None:
+    [drawn] = read_run(results).maps
+    with visit(results / "report.html") as page:
+        canvas = page.locator("#map canvas")
+        canvas.scroll_into_view_if_needed()
+        page.wait_for_function("view.content !== null")
+        assert "80 documents of 80" in page.locator("#map .note").inner_text()
+
+        def move_to(number: int) -> None:
+            left, top = page.evaluate("number => geometry().to(placeAt(number))", number)
+            canvas.hover(position={"x": left, "y": top})
+
+        shown = set()
+        for row in range(5):
+            move_to(row)
+            shown.add(tooltip(page).split("\n")[0])
+        # points may lie over each other
+        assert len(shown) > 2
+        assert shown <= {*drawn.titles, "query"}
+        for query in range(len(drawn.query_ids)):
+            move_to(80 + query)
+            if "query" in tooltip(page).split("\n") and f"query {drawn.query_ids[query][1:]}" in tooltip(page):
+                page.mouse.down()
+                page.mouse.up()
+                opened = page.locator("#queries .question .text").inner_text()
+                assert opened == f"query {drawn.query_ids[query][1:]}"
+                break
+        else:
+            raise AssertionError("no query can be reached")
+        before = page.evaluate("view.zoom")
+        page.get_by_role("button", name="Zoom in").click()
+        assert page.evaluate("view.zoom") > before
+
+
 def test_the_theme_follows_the_system_and_can_be_changed(results: Path, visit: Callable[..., Any]) -> None:
     color = "getComputedStyle(document.body).backgroundColor"
     with visit(results / "report.html", **DESKTOP, color_scheme="dark") as page:
@@ -310,8 +357,13 @@ def test_hostile_texts_are_shown_as_texts(
     queries = TaskQueries(
         text, text, [text, "q2"], [text, text], [[(0, 2)], [(1, 0)]], [12, 0], [(text, text), ("d", "")], rankings
     )
+    places = [(0, 0), (9999, 9999)]
+    mapped = DocumentMap(
+        text, text, text, "pca", 2, [text, "d"], [text, ""], places, [0, 1], [(text, 5, 5)], [text, "q2"], places
+    )
     page_path = tmp_path / "report.html"
-    write_results_page(page_path, [Run(text, lines, [queries], [text], text), Run("other", lines)], text)
+    run = Run(text, lines, [queries], [text], text, [mapped])
+    write_results_page(page_path, [run, Run("other", lines)], text)
     with visit(page_path, **device) as page:
         page.locator("#queries .column").first.wait_for()
         page.locator("#frontier .marker[role=button]").last.dispatch_event("focus")
@@ -321,6 +373,10 @@ def test_hostile_texts_are_shown_as_texts(
         page.get_by_label("Metric").select_option(index=2)
         page.locator("#speed").get_by_role("button", name="encoding").click()
         page.locator("#tasks figcaption button").first.click()
+        page.locator("#map canvas").scroll_into_view_if_needed()
+        left, top = page.evaluate("geometry().to([0, 0])")
+        page.locator("#map canvas").hover(position={"x": left, "y": top})
+        assert page.locator("#tooltip").is_visible()
         page.locator("#table").get_by_role("searchbox").fill("other")
         assert page.evaluate("window.broken") is None
         # nothing but the page's own elements
@@ -453,8 +509,9 @@ def test_bad_folders_are_refused_in_a_sentence(
 def test_a_page_leaves_texts_out_rather_than_growing(monkeypatch: pytest.MonkeyPatch) -> None:
     run = many_lines(tasks=2, codecs=3, queries=100)
     monkeypatch.setattr("vecsmith.report.page_data.RANKING_BYTES", 6_000)
+    monkeypatch.setattr("vecsmith.report.page_data.MAP_BYTES", 6_000)
     page = results_page([run])
-    assert len(page) < 6_000 + len(results_page([replace(run, queries=())])) + 1000
+    assert len(page) < 12_000 + len(results_page([replace(run, queries=(), maps=())])) + 1000
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     assert [each["queries"] for each in data["tasks"]] == [100, 100]
     assert all(0 < each["with_texts"] < 100 for each in data["tasks"])

@@ -151,9 +151,10 @@ def map_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
     """
     maps = {(each.task, each.split): each for run in reversed(runs) for each in reversed(run.maps)}
     for map_ in reversed(maps.values()):
+        limit = MAP_BYTES // len(maps)
         every, content = 1, _compressed(asdict(map_))
-        while len(content) > MAP_BYTES // len(maps) and len(map_.ids) > 2 * every:
-            every += 1
+        while len(content) > limit and len(map_.ids) > 2 * every:
+            every = max(every + 1, every * len(content) // limit)
             content = _compressed(asdict(every_nth(map_, every)))
         yield {"task": map_.task, "split": map_.split}, content
 

@@ -1,7 +1,6 @@
 // Documents and queries of a task in two dimensions, linked with the query and the lines that are chosen above.
 
-const EXTENT = 9999;
-const view = { content: null, number: -1, zoom: 1, x: EXTENT / 2, y: EXTENT / 2, hovered: -1 };
+const view = { content: null, number: -1, bounds: [0, 1, 0, 1], zoom: 1, x: 0, y: 0, hovered: -1 };
 
 function makeMap() {
   if (!DATA.maps.length || !DATA.tasks.length) {
@@ -11,7 +10,7 @@ function makeMap() {
   }
   const zoom = (factor) => () => {
     view.zoom = Math.max(1, Math.min(40, view.zoom * factor));
-    if (view.zoom === 1) Object.assign(view, { x: EXTENT / 2, y: EXTENT / 2 });
+    if (view.zoom === 1) showAll();
     paintMap();
   };
   within("map", ".switches").append(el("div", { class: "segments", role: "group", "aria-label": "Zoom" },
@@ -28,7 +27,8 @@ function makeMap() {
     paintMap();
   });
   canvas.addEventListener("click", () => {
-    if (view.hovered >= view.content?.ids.length) selectQuery(placeOfQuery(view.hovered - view.content.ids.length));
+    const place = view.hovered < 0 ? undefined : placeOfQuery(view.hovered - view.content.ids.length);
+    if (place !== undefined && place < queries.content.texts.length) selectQuery(place);
   });
   responsive(within("map", ".canvas"), paintMap);
   new MutationObserver(paintMap).observe(document.documentElement, { attributeFilter: ["data-theme"] });
@@ -43,7 +43,9 @@ async function drawMap() {
   }
   byId("map").hidden = false;
   if (number !== view.number) {
-    Object.assign(view, { content: await decode(`map-${number}`), number, zoom: 1, x: EXTENT / 2, y: EXTENT / 2, hovered: -1 });
+    const opened = await decode(`map-${number}`);
+    Object.assign(view, { content: opened, number, hovered: -1, bounds: boundsOf(opened.places.concat(opened.query_places)) });
+    showAll();
     view.rows = new Map(view.content.ids.map((id, row) => [id, row]));
     const { content } = view;
     within("map", ".note").textContent = `${content.method === "umap" ? "A UMAP layout" : "The first two principal components"} of the float `
@@ -54,15 +56,24 @@ async function drawMap() {
   paintMap();
 }
 
-const placeOfQuery = (number) => queries.content.ids.indexOf(view.content.query_ids[number]);
+const placeOfQuery = (number) => queries.places.get(view.content.query_ids[number]);
 
 function geometry() {
   const canvas = within("map", "canvas");
-  const host = within("map", ".canvas");
-  const [width, height] = [Math.max(host.clientWidth, 200), innerWidth < 600 ? 380 : 560];
-  const scale = ((Math.min(width, height * 1.6) - 40) / EXTENT) * view.zoom;
-  const stretch = Math.min(1, (height - 40) / (Math.min(width, height * 1.6) - 40));
-  return { canvas, width, height, scale, stretch, to: ([x, y]) => [width / 2 + (x - view.x) * scale, height / 2 - (y - view.y) * scale * stretch] };
+  const [width, height] = [Math.max(within("map", ".canvas").clientWidth, 200), innerWidth < 600 ? 380 : 600];
+  const [left, right, low, high] = view.bounds;
+  const scale = Math.min((width - 70) / Math.max(right - left, 1), (height - 60) / Math.max(high - low, 1)) * view.zoom;
+  return { canvas, width, height, scale, to: ([x, y]) => [width / 2 + (x - view.x) * scale, height / 2 - (y - view.y) * scale] };
+}
+
+function boundsOf(places) {
+  const [x, y] = [places.map((place) => place[0]), places.map((place) => place[1])];
+  return [Math.min(...x), Math.max(...x), Math.min(...y), Math.max(...y)];
+}
+
+function showAll() {
+  const [left, right, low, high] = view.bounds;
+  Object.assign(view, { zoom: 1, x: (left + right) / 2, y: (low + high) / 2 });
 }
 
 function color(name) {
@@ -92,12 +103,13 @@ function paintMap() {
     pen.fill();
   });
   pen.globalAlpha = 1;
+  paintQueries(pen, to, false);
   paintRetrieved(pen, dot);
   pen.textAlign = "center";
   pen.lineJoin = "round";
   const written = [];
   for (const [words, x, y] of content.labels) writeLabel(pen, words, to([x, y]), written, width);
-  paintQueries(pen, dot, to);
+  paintQueries(pen, to, true);
   if (view.hovered >= 0) {
     pen.strokeStyle = color("--ink");
     pen.lineWidth = 2;
@@ -136,7 +148,7 @@ function paintRetrieved(pen, dot) {
 const methodNames = () => queries.methods.slice(0, 2).map((line) => clip(codecName(DATA.lines[line]), 40));
 
 function writeLabel(pen, words, [x, y], written, width) {
-  const text = clip(words, 44);
+  const text = clip(width < 600 ? words.split(", ").slice(0, 2).join(", ") : words, 44);
   pen.font = "600 12px system-ui, sans-serif";
   const half = pen.measureText(text).width / 2;
   if (x < -half || x > width + half) return;
@@ -150,20 +162,20 @@ function writeLabel(pen, words, [x, y], written, width) {
   pen.fillText(text, left, y);
 }
 
-function paintQueries(pen, dot, to) {
+function paintQueries(pen, to, selected) {
+  pen.fillStyle = color(selected ? "--ink" : "--paper");
+  pen.strokeStyle = color(selected ? "--paper" : "--quiet");
+  pen.lineWidth = selected ? 2 : 1;
   view.content.query_places.forEach((place, number) => {
-    const selected = placeOfQuery(number) === queries.selected;
+    if ((placeOfQuery(number) === queries.selected) !== selected) return;
     const [x, y] = to(place);
-    const size = selected ? 8 : 2.6;
+    const size = selected ? 8 : 2.4;
     pen.beginPath();
     pen.moveTo(x, y - size);
     pen.lineTo(x + size, y);
     pen.lineTo(x, y + size);
     pen.lineTo(x - size, y);
     pen.closePath();
-    pen.fillStyle = color(selected ? "--ink" : "--paper");
-    pen.strokeStyle = color(selected ? "--paper" : "--ink");
-    pen.lineWidth = selected ? 2 : 1;
     pen.fill();
     pen.stroke();
   });
@@ -204,9 +216,9 @@ function point(event) {
 }
 
 function drag(event) {
-  const { scale, stretch } = geometry();
+  const { scale } = geometry();
   view.x -= event.movementX / scale;
-  view.y += event.movementY / (scale * stretch);
+  view.y += event.movementY / scale;
   hideTooltip();
   paintMap();
 }

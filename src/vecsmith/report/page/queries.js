@@ -23,6 +23,7 @@ const rankingOf = (line) => queries.content.rankings.find((ranking) => ranking.l
 
 async function openQueries(number) {
   queries.content = await decode(`rankings-${number}`);
+  queries.places = new Map(queries.content.ids.map((id, place) => [id, place]));
   queries.task = number;
   queries.selected = null;
   const lines = queries.content.rankings.map((ranking) => ranking.line);
