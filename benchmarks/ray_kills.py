@@ -7,10 +7,12 @@ done. Its output must equal that of a run without kills, byte for byte. The firs
 """
 
 import argparse
-import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,11 @@ from vecsmith.distributed.writing import embed, encode
 from vecsmith.embeddings import Columns
 from vecsmith.encoders import load_encoder
 
+KILLS_PER_JOB = 20
+
 
 def killed_run(job: str, folder: Path, out: Path, model: str) -> None:
     """Encode or embed on Ray; the process of a driver that may be killed."""
-    os.setsid()  # so that Ray's processes can be ended with the driver
     if job == "encode":
         encode(vecsmith.load_codec(folder / "codec"), open_source(folder / "corpus"), out, RayEngine())
     else:
@@ -53,31 +56,27 @@ def write_kill_input(folder: Path) -> None:
 
 def run(job: str, folder: Path, out: Path, model: str) -> None:
     """Run a job in a process to its end."""
-    process = start(job, folder, out, model)
-    process.join()
-    if process.exitcode:
-        raise SystemExit(f"{job} failed with exit code {process.exitcode}.")
+    if code := start(job, folder, out, model).wait():
+        raise SystemExit(f"{job} failed with exit code {code}.")
 
 
-def start(job: str, folder: Path, out: Path, model: str) -> Any:
-    """Start the process of a driver."""
-    process = multiprocessing.get_context("spawn").Process(target=killed_run, args=(job, folder, out, model))
-    process.start()
-    return process
+def start(job: str, folder: Path, out: Path, model: str) -> "subprocess.Popen[bytes]":
+    """Start the process of a driver, which heads a group of processes, so that Ray's processes end with it."""
+    command = [sys.executable, __file__, model, "--job", job, "--folder", str(folder), "--out", str(out)]
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
 
 
 def disturb(kind: str, job: str, folder: Path, out: Path, model: str, rng: Any, wanted: int) -> int:
     """Run a job while workers or the driver are killed, until it is done; return the number of kills."""
     killed, process = 0, start(job, folder, out, model)
     while True:
-        process.join(rng.uniform(0.2, 2) if kind == "worker" else rng.uniform(2, 20))
-        if process.exitcode == 0:
+        with suppress(subprocess.TimeoutExpired):
+            if code := process.wait(rng.uniform(0.2, 2) if kind == "worker" else rng.uniform(2, 20)):
+                raise SystemExit(f"{job} failed with exit code {code}.")
             return killed
-        if process.exitcode is not None and kind == "worker":
-            raise SystemExit(f"{job} failed with exit code {process.exitcode}.")
         if kind == "driver" and killed < wanted:
             os.killpg(process.pid, signal.SIGKILL)
-            process.join()
+            process.wait()
             killed, process = killed + 1, start(job, folder, out, model)
         elif kind == "worker" and killed < wanted and (found := workers("MapWorker")):
             os.kill(int(rng.choice(found)), signal.SIGKILL)
@@ -98,19 +97,26 @@ def main() -> None:
     parser.add_argument("model")
     for name, default in (("workers", 200), ("drivers", 50), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    for name in ("--job", "--folder", "--out"):
+        parser.add_argument(name, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.job:
+        killed_run(options.job, Path(options.folder), Path(options.out), options.model)
+        return
     rng = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory(prefix="vecsmith-") as temporary:
         folder = Path(temporary)
         write_kill_input(folder)
         for job in ("encode", "embed"):
             run(job, folder, folder / f"{job}-expected", options.model)
-        done = {"worker": 0, "driver": 0}
+        done, jobs = {"worker": 0, "driver": 0}, 0
         for kind, wanted in (("worker", options.workers), ("driver", options.drivers)):
             while done[kind] < wanted:
-                job = ("encode", "embed")[done[kind] % 2]
-                out = folder / f"{job}-{kind}-{done[kind]}"
-                done[kind] += disturb(kind, job, folder, out, options.model, rng, wanted - done[kind])
+                jobs += 1
+                job = ("encode", "embed")[jobs % 2]
+                out = folder / f"{job}-{jobs}"
+                limit = min(KILLS_PER_JOB, wanted - done[kind])
+                done[kind] += disturb(kind, job, folder, out, options.model, rng, limit)
                 compare(folder / f"{job}-expected", out)
                 print(f"{done[kind]} of {wanted} {kind}s killed, the output of {job} is equal", flush=True)
     print(f"Killed {done['worker']} workers and {done['driver']} drivers; every output is equal, byte for byte.")

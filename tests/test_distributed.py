@@ -420,6 +420,34 @@ def test_options_that_need_the_whole_set(parquet, tmp_path, run, X):
         assert not (tmp_path / "codes").exists()
 
 
+def test_compare_reads_each_document_once(X, sources, tmp_path, run):
+    """The exact lines equal those of a corpus on one machine; cross-fitting differs only in how it halves."""
+    rng = np.random.default_rng(5)
+    Q = X[:60] + 0.8 * rng.standard_normal((60, D)).astype(np.float32)
+    for folder in ("small", "whole"):
+        (tmp_path / folder / "qrels").mkdir(parents=True)
+        lines = [json.dumps({"_id": f"q{row}", "text": f"query {row}"}) for row in range(60)]
+        (tmp_path / folder / "queries.jsonl").write_text("\n".join(lines))
+        judged = [f"q{row}\t{IDS[row]}\t1" for row in range(50)]
+        (tmp_path / folder / "qrels" / "test.tsv").write_text("\n".join(judged))
+    corpus = [json.dumps({"_id": id_, "text": text}) for id_, text in zip(IDS, TEXTS, strict=True)]
+    (tmp_path / "whole" / "corpus.jsonl").write_text("\n".join(corpus))
+    np.save(tmp_path / "queries.npy", Q)
+    np.save(tmp_path / "corpus.npy", X)
+    codecs = ("--codec", "binary", "--codec", "hybrid8B", "--metric", "RR@10", "--json")
+    given = f"vectors:{sources['parquet']},{tmp_path / 'queries.npy'}"
+    measured = run("compare", "--task", tmp_path / "small", "--encoder", given, *codecs, "--engine", "local")
+    given = f"vectors:{tmp_path / 'corpus.npy'},{tmp_path / 'queries.npy'}"
+    expected = run("compare", "--task", tmp_path / "whole", "--encoder", given, *codecs)
+    ours, theirs = json.loads(measured.out), json.loads(expected.out)
+    names = ("codec", "n_docs", "n_queries", "ndcg_at_10", "recall_at_100", "metrics", "bytes_per_vector")
+    for a, b in zip(ours[:2], theirs[:2], strict=True):
+        assert {name: a[name] for name in names} == {name: b[name] for name in names}
+    assert abs(ours[2]["ndcg_at_10"] - theirs[2]["ndcg_at_10"]) < 0.1
+    refused = run("compare", "--task", tmp_path / "small", "--encoder", "static", "--engine", "local")
+    assert refused.code == 2 and "vectors:CORPUS,QUERIES" in refused.err
+
+
 def test_auto_counts_all_vectors(X, tmp_path, run, monkeypatch):
     monkeypatch.setattr("vecsmith.distributed.fitting.FIT_VECTORS", 500)
     folder = write_parquet(tmp_path / "in", X, SIZES)

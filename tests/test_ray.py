@@ -17,6 +17,7 @@ from vecsmith.distributed.writing import embed, encode
 from vecsmith.embeddings import Columns, EmbeddingSet
 from vecsmith.encoders import load_encoder
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.metrics import evaluate
 
 pytestmark = pytest.mark.slow
 ROWS, D, FILES = 3000, 32, 5
@@ -65,6 +66,13 @@ def test_ray_fits_writes_and_searches_as_threads_do(ray_instance, corpus, X, tmp
     with vecsmith.distributed.Index(tmp_path / "ray", actors=2) as several:
         assert len(several) == ROWS
         found, expected = several.search(X[:50], 10), one.search(X[:50], 10)
+        assert several.ids(np.array([2999, 0, 1700])) == ["d2999", "d0", "d1700"]
+        qrels = {str(row): {f"d{row}": 1} for row in range(50)}
+        quality = several.evaluate(X[:50], list(map(str, range(50))), qrels, ["RR"])
+        ids = [f"d{row}" for row in range(ROWS)]
+        same = evaluate(*one.search(X[:50], 1000), list(map(str, range(50))), ids, qrels, metrics=["RR"])
+        assert quality.query_ids == same.query_ids
+        np.testing.assert_array_equal(quality.values["RR"], same.values["RR"])
     np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
     np.testing.assert_array_equal(found[1], expected[1])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecsmith.cli.app import say
+from vecsmith.cli.engines import opened_engine, refuse_with_files, works_on_files
 from vecsmith.encoders import embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compared, measure
@@ -37,10 +38,12 @@ class Comparison:
         BM25, hybrids and rerankers.
     command : callable
         Returns the command that measures a result of the task of a spec.
-    notes : list of str
-        Sentences about the data of the tasks so far.
     map_method : str or None
         Layout of the maps of documents (see `document_map`); None for no maps.
+    engine, ray_address : str or None
+        Engine that measures documents in many files, and the address of a Ray cluster.
+    notes : list of str
+        Sentences about the data of the tasks so far.
     queries : list of TaskQueries
         Queries of the tasks so far, with their rankings.
     maps : list of DocumentMap
@@ -63,6 +66,8 @@ class Comparison:
     retrievers: "RetrieverSpecs"
     command: "Callable[[str, Result], str]"
     map_method: str | None = None
+    engine: str | None = None
+    ray_address: str | None = None
     notes: list[str] = field(default_factory=list)
     queries: list[TaskQueries] = field(default_factory=list)
     maps: "list[DocumentMap]" = field(default_factory=list)
@@ -76,6 +81,14 @@ class Comparison:
             If a task or an option is invalid.
         """
         files = self._mteb_files()
+        if works_on_files(self.engine, *(spec.removeprefix("vectors:") for spec in self.encoders)):
+            refuse_with_files(language=language, recenter=self.recenter, baseline=self.baseline, mteb_out=files)
+            yield [
+                replace(result, command=self.command(spec, result))
+                for spec in specs
+                for result in self._compare_files(spec)
+            ]
+            return
         if language is None:
             tasks = [load_task(spec) for spec in specs]
             for task in tasks:
@@ -136,6 +149,37 @@ class Comparison:
         corpus, embedded = embed_task(task, encoder, options_by_encoder(self.options, measured)[encoder])
         assert self.map_method is not None
         return [document_map(task, queries, encoder, corpus, embedded, self.map_method, self.seed)]
+
+    def _compare_files(self, folder: str) -> "list[Result]":
+        """Measure codecs on documents in many files."""
+        from vecsmith.distributed import comparison
+        from vecsmith.distributed.sources import open_source
+        from vecsmith.embeddings import EmbeddingSet
+
+        kind, _, where = self.encoders[0].partition(":")
+        corpus, comma, queries = where.rpartition(",")
+        if len(self.encoders) > 1 or kind != "vectors" or not comma:
+            raise VecsmithError(
+                "--engine and URIs take one --encoder vectors:CORPUS,QUERIES, such as "
+                "'vectors:s3://bucket/corpus/*.parquet,queries.npy'."
+            )
+        if list(self.scorings) != ["asymmetric"] or not self.retrievers.is_empty:
+            raise VecsmithError(
+                "Documents in many files are scored by their decoded codes alone; leave out --scoring, --hybrid and "
+                "--rerank."
+            )
+        with opened_engine(self.engine, self.ray_address) as engine:
+            return comparison.compare(
+                folder,
+                open_source(corpus),
+                EmbeddingSet.open(queries),
+                self.codecs,
+                self.split,
+                self.fit_on,
+                self.seed,
+                self.metrics,
+                engine,
+            )
 
     def _note(self, task: Task) -> None:
         notes = [f"{task.name}: {note}" for note in task.notes]

@@ -28,6 +28,7 @@ from vecsmith.cli.app import (
 )
 from vecsmith.cli.command_lines import command_line, line_command
 from vecsmith.cli.encoders import encoder_options
+from vecsmith.cli.engines import EngineOption, RayAddress
 from vecsmith.cli.retrievers import (
     BaselineOption,
     FusionOption,
@@ -109,6 +110,8 @@ def compare(
     max_length: MaxLength = None,
     batch_size: BatchSize = None,
     trust_remote_code: TrustRemoteCode = False,
+    engine: EngineOption = None,
+    ray_address: RayAddress = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure the size, speed and retrieval quality of codecs, in one table.
@@ -121,6 +124,7 @@ def compare(
     vecsmith compare --task beir/scifact --codec binary --baseline bm25 --hybrid bm25 --rerank ce:ms-marco-MiniLM-L6-v2
     vecsmith compare --task mteb --language deu --encoder st:intfloat/multilingual-e5-small --codec binary --out german
     vecsmith compare --baseline st:all-MiniLM-L6-v2 --encoder st:all-MiniLM-L6-v2+static --codec "fuse(a,b):fit,int8"
+    vecsmith compare --task my-task --encoder "vectors:s3://bucket/corpus/*.parquet,queries.npy" --engine ray
     """
     from vecsmith.cli.comparison import Comparison
     from vecsmith.outputs import check_folder
@@ -152,6 +156,8 @@ def compare(
         specs,
         lambda spec, result: line_command(context, spec, result),
         None if out is None else map_method,
+        engine,
+        ray_address,
     )
     for results in comparison.run(task, language):
         tables = tables_of(results, metric, layout, retention)

@@ -10,7 +10,9 @@ from vecsmith.distributed.sources import Source
 from vecsmith.distributed.work import Sample
 
 
-def sample(source: Source, size: int = FIT_VECTORS, seed: int = 0, engine: Engine | None = None) -> Vectors:
+def sample(
+    source: Source, size: int = FIT_VECTORS, seed: int = 0, engine: Engine | None = None, half: int | None = None
+) -> Vectors:
     """Return about `size` vectors (m, d), chosen by a hash of their ids; all of them if there are fewer.
 
     The sample and its order depend only on the ids and the seed, and not on how rows are split into files.
@@ -25,6 +27,8 @@ def sample(source: Source, size: int = FIT_VECTORS, seed: int = 0, engine: Engin
         Seed of the hash.
     engine : Engine, optional
         The engine; threads of this process by default.
+    half : {0, 1}, optional
+        Draw only from this half of the rows, for cross-fitting; another hash of the ids splits them.
 
     Raises
     ------
@@ -32,9 +36,9 @@ def sample(source: Source, size: int = FIT_VECTORS, seed: int = 0, engine: Engin
         If a vector of the sample is not valid; the message has file and row.
     """
     count = source.count()
-    largest = (1 << 64) - 1
-    threshold = largest if count <= size else int(size / count * largest)
-    work = Sample(list(source.shards), threshold, seed, source.dimensions())
+    share = size / count * (1 if half is None else 2)
+    threshold = int(min(share, 1) * ((1 << 64) - 1))
+    work = Sample(list(source.shards), min(threshold, (1 << 64) - 1), seed, source.dimensions(), half)
     drawn = list((engine or LocalEngine()).run(work, len(source.shards), f"Sampling {count:,} vectors"))
     hashes, ids, vectors = (np.concatenate(column) for column in zip(*drawn, strict=True))
     # ids order the rows of equal hashes

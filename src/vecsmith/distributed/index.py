@@ -2,13 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import load_codec
@@ -16,8 +17,9 @@ from vecsmith.codecs.checks import refuse_infinite
 from vecsmith.distributed.engines import ray_session
 from vecsmith.distributed.locations import Location, is_uri
 from vecsmith.embeddings import VectorsLike, as_unit
-from vecsmith.embeddings.part_files import CODE_PARTS, read_codes, zero_rows_of
+from vecsmith.embeddings.part_files import CODE_PARTS, part_name, read_codes, read_column, zero_rows_of
 from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.metrics import Quality, evaluate, required_depth
 from vecsmith.index import Index as LocalIndex
 from vecsmith.index.scanning import CodePartition
 from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
@@ -40,6 +42,9 @@ class PartIndex:
     def __init__(self, where: str, start: int, stop: int) -> None:
         location, numbers = Location.parse(where), range(start, stop)
         manifest = parts_manifest(location)
+        self._location = location
+        self._ids: pa.ChunkedArray | None = None
+        self._names = [part_name(number) for number in numbers if manifest["parts"][number]]
         with tempfile.TemporaryDirectory(prefix="vecsmith-") as folder:
             (location / "codec").fetch(Path(folder))
             codec = load_codec(folder)
@@ -55,6 +60,13 @@ class PartIndex:
     def codes(self, rows: RowNumbers) -> Any:
         """Return the codes (m, bytes) of rows."""
         return self._index.partitions[0].codes[rows]
+
+    def ids(self, rows: RowNumbers) -> list[str]:
+        """Return the ids of rows (m,); all ids stay in memory after the first call."""
+        if self._ids is None:
+            columns = [read_column((self._location / name).open(), "id") for name in self._names]
+            self._ids = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+        return list(self._ids.take(pa.array(rows)).to_pylist())
 
 
 class Index:
@@ -157,6 +169,54 @@ class Index:
         scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
         scores, rows = sort_by_score(scores, rows, lambda rows: rows, rounding_tolerance(Q), self._code_of)
         return scores[:, :k], rows[:, :k]
+
+    def ids(self, rows: RowNumbers) -> list[str]:
+        """Return the ids of row numbers (m,)."""
+        numbers = np.searchsorted(self._starts, rows, side="right") - 1
+        names = np.empty(len(rows), object)
+        for number in np.unique(numbers):
+            places = np.flatnonzero(numbers == number)
+            names[places] = self._ray.get(self._actors[number].ids.remote(rows[places] - self._starts[number]))
+        return list(names)
+
+    def evaluate(
+        self,
+        Q: VectorsLike,
+        query_ids: Sequence[str],
+        qrels: Mapping[str, Mapping[str, int]],
+        metrics: Sequence[str] = (),
+    ) -> Quality:
+        """Measure the retrieval quality of queries on a corpus that no machine needs to hold.
+
+        Parameters
+        ----------
+        Q : array-like of shape (n, d), or EmbeddingSet
+            Float queries.
+        query_ids : sequence of str
+            Their ids.
+        qrels : mapping
+            Relevance judgements: query id → document id → gain. Queries without judgements are left out.
+        metrics : sequence of str
+            Names of metrics besides nDCG@10 and R@100, as in ir_measures.
+
+        Returns
+        -------
+        Quality
+            The value of each metric for each judged query.
+
+        Raises
+        ------
+        VecsmithError
+            If a metric is unknown, or no query is judged.
+
+        Notes
+        -----
+        For exact search as the baseline, encode the vectors by a codec without a quantizer, such as ``truncate384``
+        for 384 dimensions, whose codes are float32.
+        """
+        scores, rows = self.search(Q, required_depth(metrics))
+        found, places = np.unique(rows, return_inverse=True)
+        return evaluate(scores, places.reshape(rows.shape), query_ids, self.ids(found), qrels, metrics=metrics)
 
     def _code_of(self, row: int) -> bytes:
         """Return the code of a row, which is asked for only where two scores differ by rounding alone."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from vecsmith.array_types import Vectors
 from vecsmith.distributed.hashing import string_hashes
@@ -15,6 +16,9 @@ from vecsmith.distributed.shards import Block, Shard
 from vecsmith.distributed.stages import Batch, Stage
 from vecsmith.embeddings.checks import check_values
 from vecsmith.errors import VecsmithError
+
+HALVES_SEED = 1 << 32
+"""Seed of the hash that splits rows into halves, which no seed of a sample equals."""
 
 
 @dataclass
@@ -90,6 +94,11 @@ def as_arrow(rows: Any) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
 
 
+def halves(ids: pa.Array) -> NDArray[np.uint64]:
+    """Return the half, 0 or 1, of each id (n,), for cross-fitting."""
+    return string_hashes(ids, HALVES_SEED) % np.uint64(2)
+
+
 @dataclass
 class Sample:
     """Draw the rows whose hashed ids are below a threshold, which depends neither on files nor on their order.
@@ -104,12 +113,15 @@ class Sample:
         Seed of the hashes.
     dimensions : int
         Number of dimensions of the vectors.
+    half : {0, 1}, optional
+        Draw only from this half of the rows, which another hash of the ids chooses.
     """
 
     shards: list[Shard]
     threshold: int
     seed: int
     dimensions: int
+    half: int | None = None
 
     def __call__(self, number: int) -> tuple[Any, list[str], Vectors]:
         """Return the hashes (m,), ids and vectors (m, d) of the drawn rows of a shard."""
@@ -118,14 +130,17 @@ class Sample:
         for block in shard.blocks():
             check_dimensions(shard, block, self.dimensions)
             own = string_hashes(block.ids, self.seed)
-            rows = np.flatnonzero(own <= np.uint64(self.threshold))
+            drawn = own <= np.uint64(self.threshold)
+            if self.half is not None:
+                drawn &= halves(block.ids) == self.half
+            rows = np.flatnonzero(drawn)
             assert block.vectors is not None
             check_values([block.vectors[rows]], shard.name, block.start)
             hashes.append(own[rows])
             ids += block.ids.take(pa.array(rows)).to_pylist()
             vectors.append(block.vectors[rows])
-        drawn = np.concatenate(vectors) if vectors else np.empty((0, self.dimensions), np.float32)
-        return np.concatenate(hashes), ids, drawn
+        sampled = np.concatenate(vectors) if vectors else np.empty((0, self.dimensions), np.float32)
+        return np.concatenate(hashes), ids, sampled
 
 
 @dataclass

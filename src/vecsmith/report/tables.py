@@ -65,7 +65,9 @@ def _bytes(result: Result) -> str:
 
 
 def short(number: float) -> str:
-    """Return a number as text of at most four characters, such as ``850``, ``12k`` or ``3.1M``."""
+    """Return a number as text of at most four characters, such as ``850``, ``12k`` or ``3.1M``; empty for NaN."""
+    if math.isnan(number):
+        return ""
     scaled, units = number, iter("kMGT")
     unit = ""
     while round(scaled) >= 1000:

@@ -30,10 +30,7 @@ def load_beir(folder: str | Path) -> Task:
     if not folder.is_dir():
         raise VecsmithError(f"There is no folder {folder}; a BEIR task is a folder with corpus.jsonl.")
     corpus = read_beir_texts(_find(folder / "corpus.jsonl"))
-    queries = read_beir_texts(_find(folder / "queries.jsonl"))
-    qrels = {split: _read_qrels(path) for split in SPLITS if (path := _exists(folder / "qrels" / f"{split}.tsv"))}
-    if not qrels:
-        raise VecsmithError(f"{folder} has no judgements; put them in qrels/test.tsv.")
+    queries, qrels = load_queries(folder)
     return Task(
         name=folder.resolve().name,
         corpus=corpus,
@@ -43,6 +40,21 @@ def load_beir(folder: str | Path) -> Task:
         notes=tuple(unmatched_ids(corpus, queries, qrels)),
         ignore_identical_ids=_queries_are_documents(corpus, queries),
     )
+
+
+def load_queries(folder: Path) -> tuple[Texts, dict[str, Qrels]]:
+    """Read the queries of a BEIR folder and the judgements of its splits; the corpus is not read.
+
+    Raises
+    ------
+    VecsmithError
+        As for `load_beir`.
+    """
+    queries = read_beir_texts(_find(folder / "queries.jsonl"))
+    qrels = {split: _read_qrels(path) for split in SPLITS if (path := _exists(folder / "qrels" / f"{split}.tsv"))}
+    if not qrels:
+        raise VecsmithError(f"{folder} has no judgements; put them in qrels/test.tsv.")
+    return queries, qrels
 
 
 def _exists(path: Path) -> Path | None:

@@ -1,0 +1,266 @@
+"""Measure codecs on a task whose documents lie in many files, in one pass over them."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import faiss
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from vecsmith.array_types import Doubles, Floats
+from vecsmith.codecs import Codec
+from vecsmith.codecs.codec import FIT_VECTORS
+from vecsmith.distributed.engines import Engine, LocalEngine
+from vecsmith.distributed.fitting import sample
+from vecsmith.distributed.shards import Block, Shard
+from vecsmith.distributed.sources import Source
+from vecsmith.distributed.work import check_dimensions, halves
+from vecsmith.embeddings import EmbeddingSet, normalize, rows_of
+from vecsmith.embeddings.checks import check_values
+from vecsmith.errors import VecsmithError
+from vecsmith.evaluation.compare import compare_with_baseline
+from vecsmith.evaluation.measurement import Measurement
+from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality, evaluate, required_depth
+from vecsmith.evaluation.results import Result
+from vecsmith.evaluation.runner import BASELINE
+from vecsmith.evaluation.versions import versions
+from vecsmith.tasks.base import Qrels, Task, Texts
+from vecsmith.tasks.beir import load_queries
+
+
+class Ranking(NamedTuple):
+    """The best documents of queries, best first.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n, k), float32
+        Scores.
+    places : ndarray of shape (n, k), int64
+        Positions of the documents in the whole corpus, by which ties break.
+    ids : ndarray of shape (n, k), object
+        Ids of the documents.
+    """
+
+    scores: Floats
+    places: NDArray[np.int64]
+    ids: NDArray[Any]
+
+    def merged(self, other: "Ranking", k: int) -> "Ranking":
+        """Return the best k documents of both."""
+        scores, places = np.hstack([self.scores, other.scores]), np.hstack([self.places, other.places])
+        order = np.lexsort((places, -scores), axis=1)[:, :k]
+        columns = scores, places, np.hstack([self.ids, other.ids])
+        return Ranking(*(np.take_along_axis(column, order, axis=1) for column in columns))
+
+
+@dataclass
+class RankShards:
+    """Rank the documents of a shard by float vectors, and by the decoded codes of codecs.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+        The documents.
+    queries : ndarray of shape (n, d), float32
+        Unit queries.
+    codecs : sequence of list of Codec
+        For each line the codec of all documents; or the codecs of the two halves of cross-fitting, in the order of the
+        half that they encode.
+    k : int
+        Documents per query.
+    """
+
+    shards: list[Shard]
+    queries: Floats
+    codecs: list[list[Codec]]
+    k: int
+
+    def __call__(self, number: int) -> tuple[list[Ranking], list[float], int]:
+        """Return a ranking for float vectors and for each line, the seconds of encoding, and the number of rows."""
+        shard, lines = self.shards[number], [[], *self.codecs]
+        best: list[Ranking | None] = [None] * len(lines)
+        seconds, rows = [0.0] * len(lines), 0
+        for block in shard.blocks():
+            check_dimensions(shard, block, self.queries.shape[1])
+            assert block.vectors is not None
+            check_values([block.vectors], shard.name, block.start)
+            X, half_of = normalize(block.vectors), halves(block.ids)
+            for line, codecs in enumerate(lines):
+                start = time.perf_counter()
+                decoded = _decoded(codecs, X, half_of)
+                seconds[line] += time.perf_counter() - start
+                ranking, before = self._rank(decoded, X, block, number), best[line]
+                best[line] = ranking if before is None else before.merged(ranking, self.k)
+            rows += len(X)
+        return [each for each in best if each is not None], seconds, rows
+
+    def _rank(self, decoded: Floats, X: Floats, block: Block, number: int) -> Ranking:
+        """Rank a block by inner products; all-zero vectors are left out."""
+        nonzero = np.flatnonzero(X.any(axis=1))
+        k = min(self.k, len(nonzero))
+        scores, rows = faiss.knn(self.queries, decoded[nonzero], k, metric=faiss.METRIC_INNER_PRODUCT)
+        rows = nonzero[rows]
+        names = np.array(block.ids.take(pa.array(rows.ravel())).to_pylist(), object).reshape(rows.shape)
+        return Ranking(scores, (np.int64(number) << 40) + block.start + rows, names)
+
+
+def _decoded(codecs: Sequence[Codec], X: Floats, half_of: NDArray[np.uint64]) -> Floats:
+    """Return the decoded codes of unit vectors (n, d); the vectors themselves without a codec."""
+    if not codecs:
+        return X
+    result = np.empty_like(X)
+    for half, codec in enumerate(codecs):
+        rows = slice(None) if len(codecs) == 1 else np.flatnonzero(half_of == half)
+        result[rows] = codec.decode(codec.encode(X[rows]))
+    return result
+
+
+def compare(
+    folder: str | Path,
+    corpus: Source,
+    queries: EmbeddingSet,
+    codecs: Sequence[str],
+    split: str = "test",
+    fit_on: str = "cross",
+    seed: int = 0,
+    metrics: Sequence[str] = (),
+    engine: Engine | None = None,
+) -> list[Result]:
+    """Measure the retrieval quality of codecs in one pass over the documents, which no machine needs to hold.
+
+    Every document is scored by its decoded code, as an exhaustive search with float queries does. The speed of a search
+    is not measured.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Folder with ``queries.jsonl`` and ``qrels/SPLIT.tsv``, as BEIR has them. It needs no corpus.
+    corpus : Source
+        Vectors and ids of the documents.
+    queries : EmbeddingSet
+        Vectors of the queries by the same model, matched by id; or in the order of the texts, if their ids are row
+        numbers.
+    codecs : sequence of str
+        Specs of codecs.
+    split : str
+        Split whose judgements are used.
+    fit_on : {"cross", "corpus"}
+        ``cross`` splits the documents into two halves by a hash of their ids, and encodes each half with a codec fitted
+        on the other one. ``corpus`` fits one codec on all documents. Samples are drawn as in
+        `vecsmith.distributed.fitting.sample`.
+    seed : int
+        Seed of the samples and codecs.
+    metrics : sequence of str
+        Names of further metrics, as in ir_measures.
+    engine : Engine, optional
+        The engine; threads of this process by default.
+
+    Returns
+    -------
+    list of Result
+        float32 first.
+
+    Raises
+    ------
+    VecsmithError
+        If a file is missing or malformed, a judged query has no vector, or an argument is invalid.
+    """
+    if fit_on not in ("cross", "corpus"):
+        raise VecsmithError(f"--fit-on {fit_on} needs the corpus on one machine; take cross or corpus.")
+    engine, name = engine or LocalEngine(), Path(folder).resolve().name
+    texts, qrels = _judged_queries(Path(folder), split)
+    judged = [id_ for id_ in texts.ids if id_ in qrels]
+    Q = queries.unit[_query_rows(judged, texts.ids, queries)]
+    fitted, fit_seconds = [], [0.0]
+    for spec in codecs:
+        start = time.perf_counter()
+        samples = [
+            sample(corpus, FIT_VECTORS, seed, engine, half) for half in ([None] if fit_on == "corpus" else [1, 0])
+        ]
+        fitted.append([Codec(spec, seed).fit(X) for X in samples])
+        fit_seconds.append((time.perf_counter() - start) / len(samples))
+    ranked, seconds, n_docs = _ranked(corpus, Q, fitted, required_depth(metrics), engine)
+    encoder = f"vectors:{corpus.where},{queries.source}"
+    d, common = Q.shape[1], {"task": name, "split": split, "encoder": encoder, "n_docs": n_docs, "seed": seed}
+    lines: list[dict[str, Any]] = [
+        {"codec": BASELINE, "scoring": "exact", "fit_on": "nothing"}
+        | {"dimensions": d, "bytes_per_vector": 4 * d, "codec_bytes": 0, "encode_vectors_per_second": math.nan}
+    ]
+    for (codec, *_), spent in zip(fitted, seconds[1:], strict=True):
+        lines.append(
+            {
+                "codec": codec.spec,
+                "scoring": "asymmetric",
+                "fit_on": fit_on if codec.requires_fit else "nothing",
+                "dimensions": codec.dimensions,
+                "bytes_per_vector": codec.bytes_per_vector,
+                "codec_bytes": codec.codec_bytes,
+                "encode_vectors_per_second": n_docs / spent,
+            }
+        )
+    measured = []
+    for line, ranking, fit_time in zip(lines, ranked, fit_seconds, strict=True):
+        quality = _quality(ranking, judged, qrels, metrics)
+        result = _result({**common, **line, "n_queries": len(judged), "fit_seconds": fit_time}, quality)
+        measured.append(Measurement(result, quality.ndcg_at_10.tolist()))
+    return [compare_with_baseline(each, measured[0]) for each in measured]
+
+
+def _judged_queries(folder: Path, split: str) -> tuple[Texts, Qrels]:
+    """Return the queries of a folder and the judgements of a split."""
+    queries, qrels = load_queries(folder)
+    # judgements do not depend on the corpus
+    return queries, Task(folder.name, queries, queries, qrels, folder=folder).judgements(split)
+
+
+def _ranked(
+    corpus: Source, Q: Floats, codecs: list[list[Codec]], k: int, engine: Engine
+) -> tuple[list[Ranking], Doubles, int]:
+    """Return the ranking of each line over all shards, the seconds of encoding, and the number of documents."""
+    ranked, seconds, n_docs, count = list[Ranking](), np.zeros(len(codecs) + 1), 0, len(corpus.shards)
+    for rankings, spent, rows in engine.run(RankShards(list(corpus.shards), Q, codecs, k), count, "Ranking documents"):
+        if ranked and rankings:
+            ranked = [a.merged(b, k) for a, b in zip(ranked, rankings, strict=True)]
+        ranked = ranked or rankings
+        seconds, n_docs = seconds + spent, n_docs + rows
+    return ranked, seconds, n_docs
+
+
+def _query_rows(judged: Sequence[str], ids: Sequence[str], queries: EmbeddingSet) -> NDArray[np.int64]:
+    """Return the rows of judged queries among the vectors."""
+    if len(queries) == len(ids) and queries.ids == [str(row) for row in range(len(ids))]:
+        return rows_of(judged, ids)
+    rows = rows_of(judged, queries.ids)
+    if (rows < 0).any():
+        raise VecsmithError(
+            f"{queries.source} has no vector of the query {judged[int(np.argmin(rows))]!r}; embed all queries."
+        )
+    return rows
+
+
+def _quality(ranking: Ranking, query_ids: Sequence[str], qrels: Any, metrics: Sequence[str]) -> Quality:
+    ids, places = np.unique(ranking.ids, return_inverse=True)
+    rows = places.reshape(ranking.ids.shape).astype(np.int64)
+    return evaluate(ranking.scores, rows, query_ids, ids.tolist(), qrels, metrics=metrics)
+
+
+def _result(about: dict[str, Any], quality: Quality) -> Result:
+    further = {name: float(values.mean()) for name, values in quality.values.items() if name not in DEFAULT_METRICS}
+    return Result(
+        **about,
+        rescore_bytes_per_vector=0,
+        amortised_bytes_per_vector=about["bytes_per_vector"] + about["codec_bytes"] / about["n_docs"],
+        compression=1.0,
+        ndcg_at_10=quality.mean_ndcg_at_10,
+        recall_at_100=float(quality.recall_at_100.mean()),
+        retention=1.0,
+        p_value=1.0,
+        queries_per_second=math.nan,
+        versions=versions(),
+        metrics=further,
+    )
