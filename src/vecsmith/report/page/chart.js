@@ -180,9 +180,13 @@ function marker(dot, spec, isBest) {
 // Names beside the best points, where there is room.
 function drawLabels(plot, dots, best, w, h, narrow) {
   const taken = dots.map((dot) => [dot.px - 6, dot.py - 6, dot.px + 6, dot.py + 6]);
+  const written = [];
   const references = dots.filter((dot) => ["baseline", "lexical"].includes(dot.point.first.kind));
   for (const dot of unique([...references, ...best])) {
     const text = clip(codecName(dot.point.first), narrow ? 16 : 26);
+    // BM25 is measured beside every encoder, at one place
+    const twin = written.some((other) => other.text === text && Math.hypot(other.dot.px - dot.px, other.dot.py - dot.py) < 4);
+    if (twin) continue;
     const [width, height] = [text.length * CHARACTER_WIDTH, 13];
     const places = [[-9 - width, -8], [9, 16], [9, -8], [-9 - width, 16], [-width / 2, -14], [-width / 2, 22]];
     for (const [dx, dy] of places) {
@@ -192,6 +196,7 @@ function drawLabels(plot, dots, best, w, h, narrow) {
         && taken.every((other) => box[2] < other[0] || box[0] > other[2] || box[3] < other[1] || box[1] > other[3]);
       if (free) {
         taken.push(box);
+        written.push({ text, dot });
         plot.append(svg("text", { class: "label", x, y, "data-family": dot.series.family }, text));
         break;
       }

@@ -98,13 +98,16 @@ function drawTiles() {
   const tile = (value, name, detail, lines) => el("button", { type: "button", class: "tile", click: () => copyCommands(lines),
     title: "Copy the command" }, el("span", { class: "value" }, value), el("span", { class: "name", dir: "auto" }, clip(name, 48)),
   el("span", { class: "detail" }, detail));
-  const baselines = points.filter((point) => point.first.kind === "baseline");
-  if (baselines.length === 1) {
-    const [baseline] = baselines;
-    tiles.push(tile(quality("ndcg_at_10", baseline.metric("ndcg_at_10")), "float32",
+  // retention is relative to a codec's own encoder, so that codecs of a weak encoder must not win
+  const [baseline] = points.filter((point) => point.first.kind === "baseline")
+    .sort((a, b) => b.metric("ndcg_at_10") - a.metric("ndcg_at_10"));
+  if (baseline) {
+    const of = ENCODERS.length > 1 ? ` of ${clip(baseline.first.encoder, 40)}` : "";
+    tiles.push(tile(quality("ndcg_at_10", baseline.metric("ndcg_at_10")), `float32${of}`,
       `nDCG@10 with ${bytes(baseline.value(SIZES.stored))}`, baseline.lines));
   }
-  const codecs = points.filter((point) => point.first.kind === "codec" && point.metric("retention") !== null)
+  const codecs = points.filter((point) => point.first.kind === "codec" && point.metric("retention") !== null
+    && (!baseline || point.first.encoder === baseline.first.encoder))
     .sort((a, b) => a.value(SIZES.stored) - b.value(SIZES.stored) || b.metric("retention") - a.metric("retention"));
   let before = null;
   for (const share of SHARES) {
