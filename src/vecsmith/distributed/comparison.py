@@ -103,6 +103,9 @@ class RankShards:
         """Rank a block by inner products; all-zero vectors are left out."""
         nonzero = np.flatnonzero(X.any(axis=1))
         k = min(self.k, len(nonzero))
+        if not k:
+            shape = len(self.queries), 0
+            return Ranking(np.empty(shape, np.float32), np.empty(shape, np.int64), np.empty(shape, object))
         scores, rows = faiss.knn(self.queries, decoded[nonzero], k, metric=faiss.METRIC_INNER_PRODUCT)
         rows = nonzero[rows]
         names = np.array(block.ids.take(pa.array(rows.ravel())).to_pylist(), object).reshape(rows.shape)
@@ -169,6 +172,10 @@ def compare(
     ------
     VecsmithError
         If a file is missing or malformed, a judged query has no vector, or an argument is invalid.
+
+    Notes
+    -----
+    A document that is the query itself is not removed from its results, because the texts of the documents are unknown.
     """
     if fit_on not in ("cross", "corpus"):
         raise VecsmithError(f"--fit-on {fit_on} needs the corpus on one machine; take cross or corpus.")
@@ -176,39 +183,58 @@ def compare(
     texts, qrels = _judged_queries(Path(folder), split)
     judged = [id_ for id_ in texts.ids if id_ in qrels]
     Q = queries.unit[_query_rows(judged, texts.ids, queries)]
+    halves_to_fit = [None] if fit_on == "corpus" else [1, 0]
+    samples = [sample(corpus, FIT_VECTORS, seed, engine, half) for half in halves_to_fit]
     fitted, fit_seconds = [], [0.0]
     for spec in codecs:
         start = time.perf_counter()
-        samples = [
-            sample(corpus, FIT_VECTORS, seed, engine, half) for half in ([None] if fit_on == "corpus" else [1, 0])
-        ]
         fitted.append([Codec(spec, seed).fit(X) for X in samples])
         fit_seconds.append((time.perf_counter() - start) / len(samples))
     ranked, seconds, n_docs = _ranked(corpus, Q, fitted, required_depth(metrics), engine)
-    encoder = f"vectors:{corpus.where},{queries.source}"
-    d, common = Q.shape[1], {"task": name, "split": split, "encoder": encoder, "n_docs": n_docs, "seed": seed}
-    lines: list[dict[str, Any]] = [
-        {"codec": BASELINE, "scoring": "exact", "fit_on": "nothing"}
-        | {"dimensions": d, "bytes_per_vector": 4 * d, "codec_bytes": 0, "encode_vectors_per_second": math.nan}
-    ]
-    for (codec, *_), spent in zip(fitted, seconds[1:], strict=True):
-        lines.append(
-            {
-                "codec": codec.spec,
-                "scoring": "asymmetric",
-                "fit_on": fit_on if codec.requires_fit else "nothing",
-                "dimensions": codec.dimensions,
-                "bytes_per_vector": codec.bytes_per_vector,
-                "codec_bytes": codec.codec_bytes,
-                "encode_vectors_per_second": n_docs / spent,
-            }
-        )
+    if not n_docs or not ranked[0].scores.size:
+        raise VecsmithError(f"{corpus.where} has no vector that is not zero; embed its texts again.")
+    common = {
+        "task": name,
+        "split": split,
+        "encoder": f"vectors:{corpus.where},{queries.source}",
+        "n_docs": n_docs,
+        "n_queries": len(judged),
+        "seed": seed,
+    }
+    lines = [_float_line(Q.shape[1])]
+    lines += [_codec_line(own[0], fit_on, n_docs / spent) for own, spent in zip(fitted, seconds[1:], strict=True)]
     measured = []
     for line, ranking, fit_time in zip(lines, ranked, fit_seconds, strict=True):
         quality = _quality(ranking, judged, qrels, metrics)
-        result = _result({**common, **line, "n_queries": len(judged), "fit_seconds": fit_time}, quality)
+        result = _result({**common, **line, "fit_seconds": fit_time}, quality)
         measured.append(Measurement(result, quality.ndcg_at_10.tolist()))
     return [compare_with_baseline(each, measured[0]) for each in measured]
+
+
+def _float_line(dimensions: int) -> dict[str, Any]:
+    """Return the fields of a result that describe float32 vectors."""
+    return {
+        "codec": BASELINE,
+        "scoring": "exact",
+        "fit_on": "nothing",
+        "dimensions": dimensions,
+        "bytes_per_vector": 4 * dimensions,
+        "codec_bytes": 0,
+        "encode_vectors_per_second": math.nan,
+    }
+
+
+def _codec_line(codec: Codec, fit_on: str, vectors_per_second: float) -> dict[str, Any]:
+    """Return the fields of a result that describe a codec."""
+    return {
+        "codec": codec.spec,
+        "scoring": "asymmetric",
+        "fit_on": fit_on if codec.requires_fit else "nothing",
+        "dimensions": codec.dimensions,
+        "bytes_per_vector": codec.bytes_per_vector,
+        "codec_bytes": codec.codec_bytes,
+        "encode_vectors_per_second": vectors_per_second,
+    }
 
 
 def _judged_queries(folder: Path, split: str) -> tuple[Texts, Qrels]:

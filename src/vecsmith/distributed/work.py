@@ -135,10 +135,11 @@ class Sample:
                 drawn &= halves(block.ids) == self.half
             rows = np.flatnonzero(drawn)
             assert block.vectors is not None
-            check_values([block.vectors[rows]], shard.name, block.start)
+            vectors.append(block.vectors[rows])
+            if not np.isfinite(vectors[-1]).all():
+                check_values([block.vectors], shard.name, block.start)  # names the row
             hashes.append(own[rows])
             ids += block.ids.take(pa.array(rows)).to_pylist()
-            vectors.append(block.vectors[rows])
         sampled = np.concatenate(vectors) if vectors else np.empty((0, self.dimensions), np.float32)
         return np.concatenate(hashes), ids, sampled
 
