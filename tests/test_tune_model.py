@@ -20,8 +20,7 @@ pytest.importorskip("sentence_transformers.sentence_transformer.losses")
 
 from safetensors.numpy import load_file  # noqa: E402
 
-from vecsmith.encoders import load_encoder  # noqa: E402
-from vecsmith.encoders import embed_texts
+from vecsmith.encoders import embed_texts, load_encoder  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
 from vecsmith.tasks import Task, load_task  # noqa: E402
 from vecsmith.training import RANKING_LOSSES  # noqa: E402
