@@ -25,7 +25,7 @@ from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.evaluation.results import FIELDS, Result, read_results
 from vecsmith.index import SHORTLIST, Index
 from vecsmith.index.two_stages import first_stage
-from vecsmith.report import csv_table, markdown_table, write_folder
+from vecsmith.report import Run, csv_table, markdown_table, write_folder
 from vecsmith.report.tables import COLUMNS, means, short
 from vecsmith.studies import STUDIES, StudyConfig
 
@@ -271,10 +271,10 @@ def test_names_are_checked_before_anything_is_embedded(folder: Path, cache: Path
 
 def test_files_hold_what_was_measured(folder: Path, tmp_path: Path) -> None:
     results = compare([str(folder)], ["vectors:toy"], ["binary"], ("symmetric", "rescored"))
-    paths = write_folder(tmp_path / "out", results, ["tiny: a note."])
-    assert [path.name for path in paths] == ["table.md", "table.csv", "results.jsonl"]
-    assert read_results(paths[2]) == results
-    assert set(json.loads(paths[2].read_text().splitlines()[0])) == set(FIELDS)
+    paths = write_folder(tmp_path / "out", Run("out", results, notes=["tiny: a note."]))
+    assert [path.name for path in paths] == ["table.md", "table.csv", "report.html", "results.jsonl"]
+    assert read_results(paths[3]) == results
+    assert set(json.loads(paths[3].read_text().splitlines()[0])) == set(FIELDS)
     rows = list(csv.DictReader(paths[1].open()))
     assert [float(row["ndcg_at_10"]) for row in rows] == [result.ndcg_at_10 for result in results]
     page = paths[0].read_text()
@@ -309,7 +309,7 @@ def test_judgements_without_a_relevant_document_are_refused_before_any_work(fold
     assert compare([str(folder)], ["vectors:toy"], [], split="train+test")[0].ndcg_at_10 > 0
 
 
-def test_json_has_no_nan(folder: Path, tmp_path: Path) -> None:
+def test_undefined_figures_are_null_in_json(folder: Path, tmp_path: Path) -> None:
     # every query points away from its document, so that the baseline finds none and there is no retention
     ready = folder / "vectors" / "toy"
     np.save(ready / "queries.npy", -np.load(ready / "corpus.npy")[:20])
@@ -346,7 +346,7 @@ def test_the_table_has_twelve_columns() -> None:
 def test_an_output_folder_that_holds_something_else_is_left_alone(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("irreplaceable")
     with pytest.raises(VecsmithError, match="already holds something else"):
-        write_folder(tmp_path, compare([str(folder)], ["vectors:toy"], []))
+        write_folder(tmp_path, Run("out", compare([str(folder)], ["vectors:toy"], [])))
     assert (tmp_path / "thesis.txt").read_text() == "irreplaceable"
 
 

@@ -15,7 +15,7 @@ from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare
 from vecsmith.evaluation.results import Result, read_results
-from vecsmith.report import Table, csv_table, metric_grids, table_latex, task_grid, task_grids, write_folder
+from vecsmith.report import Run, Table, csv_table, metric_grids, table_latex, task_grid, task_grids, write_folder
 
 
 @pytest.fixture
@@ -88,8 +88,9 @@ def test_metrics_are_columns_of_the_csv_and_survive_the_disk(folders: list[str],
     assert [float(row["RR@10"]) for row in rows] == [result.metrics["RR@10"] for result in results]
     assert "metrics" not in rows[0]
     table = task_grid(results, "RR@10")
-    written = write_folder(tmp_path / "out", results, metrics=["RR@10"], tables=[table], latex=True)
-    assert [path.name for path in written] == ["table.md", "table.csv", "tasks.csv", "table.tex", "results.jsonl"]
+    written = write_folder(tmp_path / "out", Run("out", results), metrics=["RR@10"], tables=[table], latex=True)
+    names = ["table.md", "table.csv", "tasks.csv", "table.tex", "report.html", "results.jsonl"]
+    assert [path.name for path in written] == names
     assert read_results(tmp_path / "out" / "results.jsonl") == results
     with (tmp_path / "out" / "tasks.csv").open() as file:
         assert list(csv.reader(file)) == [table.columns, *table.rows]

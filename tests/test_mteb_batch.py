@@ -195,7 +195,7 @@ def test_all_tasks_of_a_language_end_in_a_grid(german: None, tmp_path: Path, mon
     assert [result.split for result in results[::2]] == ["test", "test", "dev", "train", "test"]
     assert rows[2][1] == f"{results[2].ndcg_at_10:.4f}"
     single = vecsmith.compare(["mteb:Subsets:de"], ["static"], ["binary"])
-    assert results[-2:] == single
+    assert [replace(line, command="") for line in results[-2:]] == single
     # with everything measured, nothing is measured again
     monkeypatch.setattr(sys.modules["vecsmith.evaluation.runner"], "encode_corpus", None)
     assert compare("--task", "mteb", "--language", "deu", "--retention").stdout == done.stdout

@@ -5,7 +5,7 @@ import traceback
 import warnings
 from typing import Any
 
-from vecsmith.cli import measure, vectors, inspect, fit, search, stores, store, translate, migrate  # isort: skip  # noqa: F401 - in the order of the help
+from vecsmith.cli import measure, report, vectors, inspect, fit, search, stores, store, translate, migrate  # isort: skip  # noqa: F401 - in the order of the help
 from vecsmith.cli import tune, tune_data, tune_model, listings  # isort: skip  # noqa: F401
 from vecsmith.cli.app import app, debugging, say
 from vecsmith.errors import VecsmithError, VecsmithWarning, is_disk_full

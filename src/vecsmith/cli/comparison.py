@@ -1,14 +1,16 @@
 """A comparison with the options of the command line: all tasks at once, or one after another in a language."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vecsmith.cli.app import say
 from vecsmith.cli.engines import opened_engine, refuse_with_files, works_on_files
+from vecsmith.encoders import embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.compare import compare
+from vecsmith.evaluation.compare import compared, measure
+from vecsmith.evaluation.query_rankings import TaskQueries, task_queries
 from vecsmith.evaluation.task_batch import measure_each
 from vecsmith.tasks import Task, load_task, tasks_in_language
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from vecsmith.encoders import EncoderOptions
     from vecsmith.evaluation.results import Result
     from vecsmith.integrations.mteb_files import MtebFiles
+    from vecsmith.report.document_map import DocumentMap
     from vecsmith.retrievers.specs import RetrieverSpecs
 
 
@@ -33,10 +36,18 @@ class Comparison:
         Whether to write mteb's predictions too.
     retrievers : RetrieverSpecs
         BM25, hybrids and rerankers.
+    command : callable
+        Returns the command that measures a result of the task of a spec.
+    map_method : str or None
+        Layout of the maps of documents (see `document_map`); None for no maps.
     engine, ray_address : str or None
         Engine that measures documents in many files, and the address of a Ray cluster.
     notes : list of str
         Sentences about the data of the tasks so far.
+    queries : list of TaskQueries
+        Queries of the tasks so far, with their rankings.
+    maps : list of DocumentMap
+        Maps of the documents of the tasks so far.
     """
 
     encoders: Sequence[str]
@@ -53,9 +64,13 @@ class Comparison:
     mteb_out: Path | None
     predictions: bool
     retrievers: "RetrieverSpecs"
+    command: "Callable[[str, Result], str]"
+    map_method: str | None = None
     engine: str | None = None
     ray_address: str | None = None
     notes: list[str] = field(default_factory=list)
+    queries: list[TaskQueries] = field(default_factory=list)
+    maps: "list[DocumentMap]" = field(default_factory=list)
 
     def run(self, specs: Sequence[str], language: str | None) -> "Iterator[list[Result]]":
         """Yield the results so far: once after all tasks, or after each task in a language.
@@ -68,13 +83,17 @@ class Comparison:
         files = self._mteb_files()
         if works_on_files(self.engine, *(spec.removeprefix("vectors:") for spec in self.encoders)):
             refuse_with_files(language=language, recenter=self.recenter, baseline=self.baseline, mteb_out=files)
-            yield [result for spec in specs for result in self._compare_files(spec)]
+            yield [
+                replace(result, command=self.command(spec, result))
+                for spec in specs
+                for result in self._compare_files(spec)
+            ]
             return
         if language is None:
             tasks = [load_task(spec) for spec in specs]
             for task in tasks:
                 self._note(task)
-            results = self._compare(tasks, self.split)
+            results = self._compare(specs, tasks, self.split)
             yield results
             if files:
                 for task in tasks:
@@ -82,7 +101,10 @@ class Comparison:
             return
         results = []
         for task, measured in measure_each(
-            tasks_in_language(specs, language), self.split, lambda task, split: self._compare([task], split), say
+            tasks_in_language(specs, language),
+            self.split,
+            lambda spec, task, split: self._compare([spec], [task], split),
+            say,
         ):
             self._note(task)
             results += measured
@@ -90,8 +112,8 @@ class Comparison:
             if files:
                 files.add(task, measured[0].split, measured)
 
-    def _compare(self, tasks: Sequence[Task], split: str) -> "list[Result]":
-        return compare(
+    def _compare(self, specs: Sequence[str], tasks: Sequence[Task], split: str) -> "list[Result]":
+        groups = measure(
             tasks,
             self.encoders,
             self.codecs,
@@ -106,6 +128,27 @@ class Comparison:
             self.metrics,
             self.retrievers,
         )
+        results: list[Result] = []
+        groups_per_task = len(groups) // len(tasks)
+        for number, (spec, task) in enumerate(zip(specs, tasks, strict=True)):
+            of_task = groups[number * groups_per_task : (number + 1) * groups_per_task]
+            measurements = list(compared(of_task, self.baseline))
+            self.queries.append(task_queries(task, split, measurements))
+            if self.map_method is not None:
+                self.maps += self._maps(task, self.queries[-1])
+            results += [replace(each.result, command=self.command(spec, each.result)) for each in measurements]
+        return results
+
+    def _maps(self, task: Task, queries: TaskQueries) -> "list[DocumentMap]":
+        from vecsmith.report.document_map import MIN_DOCUMENTS, document_map
+
+        if len(task.corpus) < MIN_DOCUMENTS:
+            return []
+        encoder = self.encoders[0]
+        measured = [*self.encoders, *([self.baseline] if self.baseline else []), *self.retrievers.encoders]
+        corpus, embedded = embed_task(task, encoder, options_by_encoder(self.options, measured)[encoder])
+        assert self.map_method is not None
+        return [document_map(task, queries, encoder, corpus, embedded, self.map_method, self.seed)]
 
     def _compare_files(self, folder: str) -> "list[Result]":
         """Measure codecs on documents in many files."""

@@ -26,6 +26,7 @@ from vecsmith.cli.app import (
     print_json,
     say,
 )
+from vecsmith.cli.command_lines import command_line, line_command
 from vecsmith.cli.encoders import encoder_options
 from vecsmith.cli.engines import EngineOption, RayAddress
 from vecsmith.cli.retrievers import (
@@ -42,6 +43,7 @@ from vecsmith.cli.tables import MetricOption, TableOption, check_table, print_re
 
 @app.command(cls=WritingCommand)
 def compare(
+    context: typer.Context,
     task: TaskOption = ["pydocs"],  # noqa: B006
     language: Annotated[
         str | None,
@@ -76,9 +78,18 @@ def compare(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Output folder for table.md, results.jsonl and the tables as CSV; earlier results are replaced.",
+            help="Output folder for report.html, table.md, results.jsonl and the tables as CSV; earlier results are "
+            "replaced.",
         ),
     ] = None,
+    map_method: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            metavar="METHOD",
+            help="With --out: layout of the maps of documents in the report: pca, or umap, which is slower.",
+        ),
+    ] = "pca",
     mteb_out: Annotated[
         Path | None,
         typer.Option(
@@ -117,12 +128,13 @@ def compare(
     """
     from vecsmith.cli.comparison import Comparison
     from vecsmith.outputs import check_folder
-    from vecsmith.report import KIND, write_folder
+    from vecsmith.report import KIND, Run, check_map_method, write_folder
 
     layout = table or ("codecs" if language is None else "tasks")
     check_table(layout, retention)
     reference, specs = retriever_specs(baseline, hybrid, fusion, rerank, rerank_depth, trust_remote_code)
     specs.check()
+    check_map_method(map_method)
     if out is not None:
         check_folder(out, KIND, force)
     measured = [*encoder, *([reference] if reference else []), *specs.encoders]
@@ -142,13 +154,16 @@ def compare(
         mteb_out,
         predictions,
         specs,
+        lambda spec, result: line_command(context, spec, result),
+        None if out is None else map_method,
         engine,
         ray_address,
     )
     for results in comparison.run(task, language):
         tables = tables_of(results, metric, layout, retention)
         if out is not None:
-            written = write_folder(out, results, comparison.notes, force, metric, tables, latex)
+            run = Run(out.name, results, comparison.queries, comparison.notes, command_line(context), comparison.maps)
+            written = write_folder(out, run, force, metric, tables, latex)
             force = False  # the folder is now vecsmith's
     say(*chosen_weights(results))
     print_results(results, tables, metric, latex, as_json)
@@ -172,6 +187,7 @@ class _Study(WritingCommand):
 
 @app.command(cls=_Study)
 def study(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="One of the studies below.")],
     task: TaskOption = ["pydocs"],  # noqa: B006
     encoder: EncoderOption = ["static"],  # noqa: B006
@@ -247,6 +263,7 @@ def study(
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     findings = STUDIES[name](StudyConfig(task, encoder, split, fit_on, seed, options), **chosen)
+    findings = replace(findings, results=[replace(each, command=command_line(context)) for each in findings.results])
     if as_json:
         # maps hold vectors for plots
         print_json(asdict(replace(findings, maps=[])))

@@ -1,6 +1,6 @@
 """`compare`: measure several codecs on several tasks and encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -83,14 +83,10 @@ def compare(
         If a name is unknown, an input is invalid, or a codec has no mean that `recenter` could replace. All of this
         is checked before any text is embedded.
     """
-    results: list[Result] = []
-    for group in measure(
+    groups = measure(
         tasks, encoders, codecs, scorings, split, fit_on, seed, options, force, recenter, baseline, metrics, retrievers
-    ):
-        if baseline in (None, group[0].result.encoder):
-            reference = group[0]
-        results += [compare_with_baseline(measurement, reference) for measurement in group]
-    return results
+    )
+    return [measurement.result for measurement in compared(groups, baseline)]
 
 
 def measure(
@@ -161,6 +157,23 @@ def measure(
                     group += runner.measure_lexical(retrievers.lexical, force, rerankers)
             measured.append(group)
     return measured
+
+
+def compared(groups: Iterable[Sequence[Measurement]], baseline: str | None = None) -> Iterator[Measurement]:
+    """Yield the measurements of `measure`, with results that are compared with the baseline.
+
+    Parameters
+    ----------
+    groups : iterable of sequence of Measurement
+        The return value of `measure`.
+    baseline : str, optional
+        Its parameter `baseline`.
+    """
+    for group in groups:
+        if baseline in (None, group[0].result.encoder):
+            reference = group[0]
+        for measurement in group:
+            yield replace(measurement, result=compare_with_baseline(measurement, reference))
 
 
 def _codec_scorings(codec: Codec, scorings: Sequence[LineScoring]) -> list[LineScoring]:

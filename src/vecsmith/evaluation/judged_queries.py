@@ -15,6 +15,8 @@ from vecsmith.tasks import Task
 Search = Callable[[slice, int, RowMask | None], tuple[Floats, RowNumbers]]
 """A function that returns the scores and rows of k of the allowed documents for a slice of the judged queries."""
 ALL = slice(None)
+TOP = 10
+"""Documents per query that are kept to look at."""
 
 
 class JudgedQueries:
@@ -92,6 +94,23 @@ class JudgedQueries:
         return evaluate(
             scores, rows, self.ids, self._document_ids, self._judgements, self._ignore_identical_ids, self._metrics
         )
+
+    def top(self, scores: Floats, rows: RowNumbers) -> tuple[list[list[int]], list[list[float]]]:
+        """Return the rows and scores of the first `TOP` documents of each query, in the order of the sorted ids.
+
+        Parameters
+        ----------
+        scores, rows : ndarray of shape (m, k)
+            As for `evaluate`. Scores are rounded to five digits.
+        """
+        top_rows, top_scores = [], []
+        for place in sorted(range(len(self.ids)), key=self.ids.__getitem__):
+            skipped = self.ids[place] if self._ignore_identical_ids else None
+            ranking = zip(rows[place].tolist(), scores[place].tolist(), strict=True)
+            best = [each for each in ranking if each[0] >= 0 and self._document_ids[each[0]] != skipped][:TOP]
+            top_rows.append([row for row, _ in best])
+            top_scores.append([float(f"{score:.5g}") for _, score in best])
+        return top_rows, top_scores
 
     def retrieve(self, search: Search, some: slice = ALL) -> tuple[Floats, RowNumbers]:
         """Return scores and rows (m, k) of the documents that a search ranks first for the judged queries.

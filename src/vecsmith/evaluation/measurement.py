@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from vecsmith.evaluation.results import Result
 from vecsmith.files import cache_folder, fingerprint, write_text
@@ -10,18 +10,24 @@ from vecsmith.files import cache_folder, fingerprint, write_text
 
 @dataclass(frozen=True)
 class Measurement:
-    """A result that has not been compared with a baseline yet, and the nDCG@10 of every query.
+    """A result, and the nDCG@10 and the first documents of every query.
 
     Attributes
     ----------
     result : Result
-        The result. Its compression, retention and p-value are 1.
+        The result. Its compression, retention and p-value are 1 until it is compared with a baseline.
     ndcg_at_10 : list of float
         nDCG@10 of each judged query, in the order of the sorted query ids.
+    top_rows : list of list of int
+        Rows of the first ten documents of each of these queries, best first.
+    top_scores : list of list of float
+        Scores of these documents.
     """
 
     result: Result
     ndcg_at_10: list[float]
+    top_rows: list[list[int]] = field(default_factory=list)
+    top_scores: list[list[float]] = field(default_factory=list)
 
 
 class CachedMeasurement:
@@ -40,7 +46,7 @@ class CachedMeasurement:
         """Return the measurement; None if there is none, or a version with other fields wrote it."""
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
-            return Measurement(Result(**content["result"]), content["ndcg_at_10"])
+            return Measurement(**{**content, "result": Result(**content["result"])})
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -74,6 +74,10 @@ class Result:
         Median time of a search for one query alone, without embedding the query; NaN if unknown.
     second_stage : dict of str to object
         Settings of the fusion or the reranker after the first retriever; empty without one.
+    machine : str
+        Processor and operating system of the measurement; empty if unknown.
+    command : str
+        Command that measures this line again; empty if the line was not measured by the command line.
     """
 
     task: str
@@ -107,6 +111,8 @@ class Result:
     lexical_bytes_per_vector: int = 0
     milliseconds_per_query: float = math.nan
     second_stage: dict[str, Any] = field(default_factory=dict)
+    machine: str = ""
+    command: str = ""
 
     def value(self, metric: str) -> float:
         """Return the value of a metric by its name, such as ``nDCG@10`` or ``Kept@10``; NaN if it was not measured."""

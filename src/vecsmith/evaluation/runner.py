@@ -20,7 +20,7 @@ from vecsmith.evaluation.metrics import DEFAULT_METRICS
 from vecsmith.evaluation.preservation import SimilarityPreservation
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.timing import TimedRanking, timed_ranking
-from vecsmith.evaluation.versions import code_hash, package_versions, versions
+from vecsmith.evaluation.versions import code_hash, machine, package_versions, versions
 from vecsmith.files import sha256_of
 from vecsmith.index import CodePartition, Index, Scoring, two_stages
 from vecsmith.index.bm25 import Bm25, LexicalIndex
@@ -265,9 +265,10 @@ class TaskRunner:
             metrics={name: float(each.mean()) for name, each in quality.values.items() if name not in DEFAULT_METRICS},
             neighbors_kept_at_10=math.nan if self.task.candidates else self._preservation.neighbors_kept(ranked.rows),
             second_stage={} if stage is None else dict(stage.settings),
+            machine=machine(),
             **values,
         )
-        return Measurement(result, quality.ndcg_at_10.tolist())
+        return Measurement(result, quality.ndcg_at_10.tolist(), *ranked.top)
 
     def _fit_on(self, spec: str, codec: Codec) -> str:
         if not codec.requires_fit:

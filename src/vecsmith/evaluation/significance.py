@@ -33,6 +33,28 @@ def paired_p_value(a: Doubles, b: Doubles) -> float:
     return float(ttest_rel(a, b).pvalue)
 
 
+def confidence_half_width(values: Doubles, level: float = 0.95) -> float:
+    """Return half of the width of Student's confidence interval of a mean over queries.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_queries,)
+        Values of a measure, or differences of a measure between two runs.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    float
+        t · s / √n; NaN for fewer than two queries.
+    """
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return float("nan")
+    return float(t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+
 def stratified_p_value(differences: Sequence[Doubles]) -> float:
     """Return the two-sided p-value of the hypothesis that the mean difference over several tasks is zero.
 

@@ -11,7 +11,7 @@ from vecsmith.tasks import Task, load_task
 def measure_each(
     specs: Sequence[str],
     split: str,
-    measure: Callable[[Task, str], list[Result]],
+    measure: Callable[[str, Task, str], list[Result]],
     report: Callable[[str], None],
 ) -> Iterator[tuple[Task, list[Result]]]:
     """Load and measure tasks one after another, so that only one of them is in memory.
@@ -23,7 +23,7 @@ def measure_each(
     split : str
         The split, or several joined by ``+``. A task that has none of them is measured on all of its splits.
     measure : callable
-        Measures a task on a split.
+        Measures the task of a spec on a split.
     report : callable
         Called with a sentence for each task that cannot be loaded, which is left out.
 
@@ -50,6 +50,6 @@ def measure_each(
             report(f"{spec} is left out: {error}")
             continue
         loaded += 1
-        yield task, measure(task, used)
+        yield task, measure(spec, task, used)
     if not loaded:
         raise VecsmithError(f"None of the {len(specs)} tasks could be loaded.")

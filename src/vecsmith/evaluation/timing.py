@@ -25,12 +25,15 @@ class TimedRanking(NamedTuple):
         Time of the search for all queries in one batch.
     milliseconds_per_query : float
         Median time of the search for a single query.
+    top : (list of list of int, list of list of float)
+        Rows and scores of the first documents of each query (see `JudgedQueries.top`).
     """
 
     quality: Quality
     rows: RowNumbers
     seconds: float
     milliseconds_per_query: float
+    top: tuple[list[list[int]], list[list[float]]]
 
 
 def timed_ranking(judged: JudgedQueries, search: Search) -> TimedRanking:
@@ -58,4 +61,4 @@ def timed_ranking(judged: JudgedQueries, search: Search) -> TimedRanking:
         start = time.perf_counter()
         judged.retrieve(search, slice(place, place + 1))
         single.append(time.perf_counter() - start)
-    return TimedRanking(judged.evaluate(scores, rows), rows, seconds, 1000 * median(single))
+    return TimedRanking(judged.evaluate(scores, rows), rows, seconds, 1000 * median(single), judged.top(scores, rows))

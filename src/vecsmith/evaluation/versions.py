@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +12,9 @@ from pathlib import Path
 import faiss
 
 from vecsmith.files import fingerprint, sha256_of
+
+PROCESSORS = Path("/proc/cpuinfo")
+"""Linux's description of the processors, because `platform.processor` is empty there."""
 
 
 @cache
@@ -29,3 +34,14 @@ def versions() -> dict[str, str]:
 def package_versions(names: Iterable[str]) -> dict[str, str]:
     """Return the versions of installed packages."""
     return {name: version(name) for name in names}
+
+
+@cache
+def machine() -> str:
+    """Return the processor and the operating system, such as ``AMD EPYC, Linux 6.1 x86_64``."""
+    processor = platform.processor()
+    with suppress(OSError):
+        names = re.findall(r"^model name\s*:\s*(.+)$", PROCESSORS.read_text(encoding="utf-8"), re.MULTILINE)
+        processor = names[0].strip() if names else processor
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return f"{processor}, {system}" if processor else system

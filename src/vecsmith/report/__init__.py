@@ -1,10 +1,13 @@
 """Reports: tables, plots, pages and folders of results."""
 
+from vecsmith.report.document_map import check_map_method
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
-from vecsmith.report.folder import KIND, write_folder, write_study
+from vecsmith.report.folder import write_folder, write_study
 from vecsmith.report.geometry import geometry_table
 from vecsmith.report.grids import TABLES, metric_grids, task_grid, task_grids
 from vecsmith.report.render import findings_markdown, findings_terminal, table_latex, table_markdown
+from vecsmith.report.results_page import results_page, write_results_page
+from vecsmith.report.runs import KIND, Run, read_run
 from vecsmith.report.tables import codec_tables, csv_table, markdown_table, terminal_table
 
 __all__ = [
@@ -15,7 +18,9 @@ __all__ = [
     "Map",
     "Page",
     "Plot",
+    "Run",
     "Table",
+    "check_map_method",
     "codec_tables",
     "csv_table",
     "findings_markdown",
@@ -23,6 +28,8 @@ __all__ = [
     "geometry_table",
     "markdown_table",
     "metric_grids",
+    "read_run",
+    "results_page",
     "summary",
     "table_latex",
     "table_markdown",
@@ -30,5 +37,6 @@ __all__ = [
     "task_grids",
     "terminal_table",
     "write_folder",
+    "write_results_page",
     "write_study",
 ]

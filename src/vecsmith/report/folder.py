@@ -1,26 +1,27 @@
 """Write the results of a comparison or a study to a folder: tables, plots, pages and ``results.jsonl``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vecsmith.evaluation.results import Result, write_results
+from vecsmith.evaluation.query_rankings import write_queries
+from vecsmith.evaluation.results import write_results
 from vecsmith.files import write_text
 from vecsmith.manifests import write_manifest
 from vecsmith.outputs import output_folder
+from vecsmith.report.document_map import write_maps
 from vecsmith.report.findings import Findings, Table
 from vecsmith.report.plots import Drawing, can_draw, write_plots
 from vecsmith.report.render import findings_markdown, page_html, table_csv, table_latex
+from vecsmith.report.results_page import results_page
+from vecsmith.report.runs import FORMAT_VERSION, KIND, MANIFEST, MAPS, QUERIES, RESULTS, Run
 from vecsmith.report.tables import codec_tables, csv_table, markdown_table
 
-RESULTS = "results.jsonl"
-KIND = "results"
-FORMAT_VERSION = 1
+PAGE = "report.html"
 
 
 def write_folder(
     folder: Path,
-    results: Sequence[Result],
-    notes: Iterable[str] = (),
+    run: Run,
     force: bool = False,
     metrics: Sequence[str] = (),
     tables: Sequence[Table] = (),
@@ -32,10 +33,8 @@ def write_folder(
     ----------
     folder : Path
         The folder. Results of an earlier comparison or study in it are replaced.
-    results : sequence of Result
-        Rows of the table.
-    notes : iterable of str
-        Sentences below the table.
+    run : Run
+        The results, and what belongs to them.
     force : bool
         Whether to replace the folder, whatever it holds.
     metrics : sequence of str
@@ -50,11 +49,13 @@ def write_folder(
     VecsmithError
         If `folder` holds something else.
     """
-    texts = {"table.md": markdown_table(results, notes, metrics), "table.csv": csv_table(results)}
+    results = run.results
+    texts = {"table.md": markdown_table(results, run.notes, metrics), "table.csv": csv_table(results)}
     texts |= {f"{table.name}.csv": table_csv(table) for table in tables}
     if latex:
         texts["table.tex"] = "\n\n".join(map(table_latex, tables or codec_tables(results, metrics))) + "\n"
-    return _write(folder, results, texts, (), force)
+    texts[PAGE] = results_page([run])
+    return _write(folder, run, texts, (), force)
 
 
 def write_study(folder: Path, findings: Findings, force: bool = False) -> list[Path]:
@@ -77,16 +78,21 @@ def write_study(folder: Path, findings: Findings, force: bool = False) -> list[P
     pages = {f"{page.name}.html": page_html(page) for page in findings.pages}
     plots = [plot for plot in (*findings.plots, *findings.maps) if can_draw(plot)]
     texts = {"table.md": findings_markdown(findings), **tables, **pages}
-    return _write(folder, findings.results, texts, plots, force)
+    return _write(folder, Run(folder.name, findings.results), texts, plots, force)
 
 
-def _write(
-    folder: Path, results: Sequence[Result], texts: Mapping[str, str], plots: Sequence[Drawing], force: bool
-) -> list[Path]:
+def _write(folder: Path, run: Run, texts: Mapping[str, str], plots: Sequence[Drawing], force: bool) -> list[Path]:
     with output_folder(folder, KIND, force) as temporary:
-        write_results(temporary / RESULTS, results)
+        write_results(temporary / RESULTS, run.results)
         for name, text in texts.items():
             write_text(temporary / name, text)
         names = [*texts, RESULTS, *(path.name for path in write_plots(temporary, plots))]
-        write_manifest(temporary / "manifest.json", KIND, FORMAT_VERSION, {"rows": len(results)}, names)
+        if run.queries:
+            write_queries(temporary / QUERIES, run.queries)
+            names.append(QUERIES)
+        if run.maps:
+            write_maps(temporary / MAPS, run.maps)
+            names.append(MAPS)
+        about = {"rows": len(run.results), "command": run.command, "notes": list(run.notes)}
+        write_manifest(temporary / MANIFEST, KIND, FORMAT_VERSION, about, names)
     return [folder / name for name in names]

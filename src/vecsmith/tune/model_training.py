@@ -15,7 +15,7 @@ from vecsmith.encoders.model_files import first_line
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.versions import package_versions
-from vecsmith.files import write_text
+from vecsmith.files import replacing_folder, write_text
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.freezing import freeze_layers
@@ -151,8 +151,10 @@ class ModelTraining:
                 before = self._before(work.path / BEFORE, chain[-1][1][1])
             kept = replace(stage, before=before if is_last else None).train()
         self.model.max_seq_length = own_length
-        if kept.step:
-            self._published().save_pretrained(str(work.model), create_model_card=False)
+        if kept.step and not work.model.exists():
+            # a second copy would have other tokenizer settings, and vectors of the first would not be its own
+            with replacing_folder(work.model) as staging:
+                self._published().save_pretrained(str(staging), create_model_card=False)
         return kept
 
     def _stage(

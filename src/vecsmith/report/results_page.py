@@ -1,0 +1,90 @@
+"""The report: one self-contained HTML page of the results of several runs.
+
+The page draws SVG with its own short scripts in ``page/``. It loads nothing: its content security policy forbids every
+request, and every script and style that is not in this page.
+"""
+
+import base64
+import hashlib
+import html
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from vecsmith.evaluation.results import to_json
+from vecsmith.outputs import output_file
+from vecsmith.report.page_data import map_data, page_data, ranking_data
+from vecsmith.report.runs import Run
+
+SCRIPTS = (
+    *("dom", "format", "state", "chart", "frontier", "tasks", "table"),
+    *("queries", "rankings", "map", "sources", "main"),
+)
+"""Scripts of the page, in the order in which they run."""
+STYLES = ("page", "charts", "queries", "map")
+
+
+def results_page(runs: Sequence[Run], title: str | None = None) -> str:
+    """Return the report of several runs as an HTML document.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The runs; at least one.
+    title : str, optional
+        Title of the page. By default, it names the tasks.
+    """
+    tasks = list(dict.fromkeys(result.task for run in runs for result in run.results))
+    named = ", ".join(tasks) if len(tasks) < 4 else f"{len(tasks)} tasks"
+    data = page_data(runs, title or f"Compressed vectors on {named}")
+    rankings, maps = list(ranking_data(runs)), list(map_data(runs))
+    data["tasks"] = [about for about, _ in rankings]
+    data["maps"] = [about for about, _ in maps]
+    script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
+    style = "\n".join(_resource(f"{name}.css") for name in STYLES)
+    blocks = "\n".join(
+        f'<script type="text/plain" id="{name}-{number}">{content}</script>'
+        for name, group in (("rankings", rankings), ("map", maps))
+        for number, (_, content) in enumerate(group)
+    )
+    return Template(_resource("page.html")).substitute(
+        title=html.escape(data["title"]).encode(errors="replace").decode(),
+        script=script,
+        style=style,
+        script_hash=_hash(script),
+        style_hash=_hash(style),
+        # as escapes, because a browser reads "</script" and "<!--" in a script block as markup
+        data=to_json(data).replace("<", r"\u003c"),
+        blocks=blocks,
+    )
+
+
+def write_results_page(path: Path, runs: Sequence[Run], title: str | None = None, force: bool = False) -> None:
+    """Write the report of several runs.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    runs, title
+        As for `results_page`.
+    force : bool
+        Whether to replace a file that vecsmith did not write.
+
+    Raises
+    ------
+    VecsmithError
+        If the file exists and was not written by vecsmith.
+    """
+    with output_file(path, {"content": "report"}, force) as temporary:
+        temporary.write_text(results_page(runs, title), encoding="utf-8")
+
+
+def _resource(name: str) -> str:
+    return (files("vecsmith.report") / "page" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return the source expression of an inline script or style in a content security policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
