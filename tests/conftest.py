@@ -52,6 +52,19 @@ def vectors() -> NDArray[np.float32]:
     return np.asarray(X / np.linalg.norm(X, axis=1, keepdims=True), dtype=np.float32)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start a real browser without a window, or skip where there is none."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("needs a browser: install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Start a PostgreSQL with pgvector, as another user where this one is root, which it refuses."""

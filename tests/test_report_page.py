@@ -36,18 +36,6 @@ SECONDS = 2
 """Seconds in which a large page must be ready: CPU time of its main thread, which other processes do not change."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("needs a browser: install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def visit(browser: Any) -> Callable[..., Any]:
     """Return a context manager that opens a page, and checks that it has no error and asks for nothing."""
