@@ -122,8 +122,8 @@ def page(runs: list[dict[str, Any]]) -> str:
     ]
     title = (
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
-        "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time of the "
-        "whole run, in which the documents are embedded once"
+        "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time, "
+        "in which the documents are embedded once; without the training of a run that was resumed"
     )
     text = findings_markdown(Findings([Table("models", title, columns, rows)])).partition("\n")[2].strip()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
