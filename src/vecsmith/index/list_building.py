@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from vecsmith.array_types import Floats
+from vecsmith.codecs.stages import CODE_BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index.inverted_lists import InvertedLists, learn_centroids
 from vecsmith.index.list_search import check_lists
@@ -42,14 +44,7 @@ def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
         )
     for partition in snapshot.partitions:
         check_lists(partition.codec.quantizer.index(partition.codes[:1]))
-    rng, samples = np.random.default_rng(seed), []
-    for partition, alive in zip(snapshot.partitions, snapshot.alive_filters, strict=True):
-        places = np.arange(len(partition.codes)) if alive is None else alive.rows
-        count = len(places)
-        size = min(count, -(-VECTORS_PER_LIST * n_lists * count // snapshot.count))
-        chosen = np.sort(rng.choice(places, size, replace=False))
-        samples.append(partition.codec.decode(partition.codes[chosen]))
-    centroids = learn_centroids(np.vstack(samples), n_lists, seed)
+    centroids = learn_centroids(_sample(snapshot, VECTORS_PER_LIST * n_lists, seed), n_lists, seed)
     segments = []
     for segment in snapshot.segments:
         partitions = [
@@ -58,3 +53,21 @@ def build_lists(snapshot: Snapshot, n_lists: int | None, seed: int) -> Snapshot:
         ]
         segments.append(replace(segment, partitions=tuple(partitions)))
     return replace(snapshot, segments=tuple(segments))
+
+
+def _sample(snapshot: Snapshot, size: int, seed: int) -> Floats:
+    """Return the decoded vectors (m, d) of about `size` documents, from each partition its share."""
+    rng, partitions = np.random.default_rng(seed), list(zip(snapshot.partitions, snapshot.alive_filters, strict=True))
+    counts = [len(partition.codes) if alive is None else len(alive.rows) for partition, alive in partitions]
+    sizes = [min(count, -(-size * count // snapshot.count)) for count in counts]
+    # filled in place, because the sample is the largest array of all
+    vectors = np.empty((sum(sizes), snapshot.partitions[0].codec.input_dimensions), np.float32)
+    start = 0
+    for (partition, alive), count, own in zip(partitions, counts, sizes, strict=True):
+        chosen = np.sort(rng.choice(count, own, replace=False))
+        rows = chosen if alive is None else alive.rows[chosen]
+        for first in range(0, own, CODE_BLOCK_ROWS):
+            block = rows[first : first + CODE_BLOCK_ROWS]
+            vectors[start : start + len(block)] = partition.codec.decode(partition.codes[block])
+            start += len(block)
+    return vectors
