@@ -2,7 +2,6 @@
 
 import fnmatch
 import hashlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ import pyarrow as pa
 from filelock import FileLock
 from pyarrow import fs
 
+from vecsmith.embeddings.vector_files import natural_order
 from vecsmith.errors import VecsmithError
 from vecsmith.files import cache_folder, replacing, replacing_folder
 
 ATOMIC_STORES = ("s3", "gcs", "abfs")
 """Types of file systems on which an object appears as a whole when its upload is complete."""
-
-_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Location:
 
     @property
     def is_local(self) -> bool:
-        """Whether the file system is that of this machine."""
+        """Whether the file system is local."""
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     @property
@@ -218,8 +216,3 @@ def matching(pattern: str) -> list[Location]:
     if not found:
         raise VecsmithError(f"No file matches {pattern}; check the folder and the pattern.")
     return [folder / name for name in found]
-
-
-def natural_order(name: str) -> list[str | int]:
-    """Return a sort key by which ``part-2`` comes before ``part-10``."""
-    return [int(part) if part.isdigit() else part for part in _DIGITS.split(name)]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vecsmith.distributed.locations import Location, is_uri, matching, natural_order
+from vecsmith.distributed.locations import Location, is_uri, matching
 from vecsmith.distributed.shards import LanceShard, NpyShard, ParquetShard, SetShard, Shard
 from vecsmith.embeddings import Columns, Provenance
 from vecsmith.embeddings.arrow_columns import choose_columns
 from vecsmith.embeddings.columns import chosen_text_columns
 from vecsmith.embeddings.part_files import VECTOR_PARTS, parts_of
+from vecsmith.embeddings.vector_files import check_one_side, natural_order
 from vecsmith.embeddings.writer import KIND as SET
 from vecsmith.errors import VecsmithError, require
 
@@ -49,7 +51,11 @@ class Source:
         return [[shard.key for shard in self.shards], repr(self.shards[0].columns)]
 
     def count(self) -> int:
-        """Return the number of rows, from the headers of the files."""
+        """Return the number of rows, from the headers of the files, which are read once."""
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         return sum(counts(self.shards))
 
     def dimensions(self) -> int:
@@ -139,8 +145,7 @@ def _files(location: Location) -> list[Location]:
     if location.size is not None:
         return [location]
     names = [name for name in location.files() if Path(name).suffix in FORMATS and not name.startswith((".", "_"))]
-    if {"corpus", "queries"} <= {Path(name).stem for name in names}:
-        raise VecsmithError(f"{location} contains vectors of a corpus and of queries; name one of these files.")
+    check_one_side(location, list(map(Path, names)))
     if not names:
         raise VecsmithError(f"{location} has no .parquet or .npy file; give a folder of such files.")
     return [location / name for name in sorted(names, key=natural_order)]

@@ -138,7 +138,6 @@ def read_codes(
     codes = np.empty((sum(counts[number] for number in numbers or range(len(counts))), size), np.uint8)
     start = 0
     for number in numbers or range(len(counts)):
-        end = start + counts[number]
         chunks = read_column(open_part(part_name(number)), "code").chunks if counts[number] else []
         if sum(map(len, chunks)) != counts[number]:
             raise VecsmithError(f"{part_name(number)} does not have {counts[number]} codes; write the folder again.")
@@ -146,7 +145,6 @@ def read_codes(
             content = np.frombuffer(chunk.buffers()[1], np.uint8).reshape(-1, size)
             codes[start : start + len(chunk)] = content[chunk.offset : chunk.offset + len(chunk)]
             start += len(chunk)
-        start = end
     return codes
 
 

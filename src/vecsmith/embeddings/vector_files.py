@@ -101,9 +101,25 @@ def shard_files(path: str | Path) -> list[Path]:
     files = [file for file in candidates if file.suffix in SUFFIXES and not file.name.startswith(".")]
     if is_pattern and not files:
         raise VecsmithError(f"No vector file matches {path}; give a pattern of {', '.join(SUFFIXES)} files.")
+    check_one_side(path, files)
+    return sorted(files, key=lambda file: natural_order(file.name))
+
+
+def check_one_side(source: object, files: Sequence[Path]) -> None:
+    """Check that the files of one set are not those of a corpus and of queries.
+
+    Raises
+    ------
+    VecsmithError
+        If they are; the message names `source`.
+    """
     if {"corpus", "queries"} <= {file.stem for file in files}:
-        raise VecsmithError(f"{path} contains vectors of a corpus and of queries; name one of these files.")
-    return sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in _DIGITS.split(file.name)])
+        raise VecsmithError(f"{source} contains vectors of a corpus and of queries; name one of these files.")
+
+
+def natural_order(name: str) -> list[str | int]:
+    """Return a sort key by which ``part-2`` comes before ``part-10``."""
+    return [int(part) if part.isdigit() else part for part in _DIGITS.split(name)]
 
 
 def read_shards(
