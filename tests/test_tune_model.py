@@ -634,3 +634,11 @@ def test_lower_layers_are_frozen() -> None:
         assert trained == [False] * frozen + [True] * (7 - frozen)
     freeze_layers(without_layers := torch.nn.Embedding(4, 2), 3)
     assert without_layers.weight.requires_grad
+
+
+def test_a_model_in_training_has_no_dropout() -> None:
+    from vecsmith.tune.freezing import disable_dropout
+
+    network = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Dropout(0.5)).train()
+    disable_dropout(network)
+    assert torch.equal(network(torch.ones(8, 8)), torch.ones(8, 8))
