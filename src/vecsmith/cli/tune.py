@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vecsmith.tune import DistilledAdapter, TunedAdapter
     from vecsmith.tune.comparison import Comparison
 
-tune = typer.Typer(no_args_is_help=True, help="Improve vectors with your own relevance judgements.")
+tune = typer.Typer(no_args_is_help=True, help="Improve vectors with your own relevance judgements or queries.")
 app.add_typer(tune, name="tune")
 
 SIDES = ("queries", "both")
@@ -33,7 +33,7 @@ SIDES = ("queries", "both")
 # without a callback, a single command would take the place of the group
 @tune.callback()
 def group() -> None:
-    """Improve vectors with your own relevance judgements."""
+    """Improve vectors with your own relevance judgements or queries."""
 
 
 @tune.command("adapter", cls=WritingCommand)
