@@ -16,7 +16,7 @@ LISTS_PER_ROOT = 1
 
 With this number, selecting the nearest lists costs about as much as scanning a few of them.
 """
-VECTORS_PER_LIST = 64
+VECTORS_PER_LIST = 48
 """Decoded vectors per list in the training set of the centroids; FAISS warns of fewer than 39."""
 
 
