@@ -14,8 +14,7 @@ from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import measure
-from vecsmith.report import plots, write_study
-from vecsmith.report.findings import Findings, Plot
+from vecsmith.report.findings import Findings
 from vecsmith.studies import STUDIES, StudyConfig, autoencoder_dimensions, fusion, matryoshka, small_to_large
 from vecsmith.studies.autoencoder_dimensions import default_widths
 from vecsmith.tasks import load_task
@@ -188,20 +187,3 @@ def test_checkpoints_are_shown_while_training(task: Path) -> None:
     best = min(seen, key=lambda each: each[1])[0]
     np.testing.assert_array_equal(best.skip_, codec.stages[0].skip_)
     assert fuse([corpus]) is corpus
-
-
-CURVE = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
-
-
-def test_plots_are_pages_of_their_own(tmp_path: Path) -> None:
-    pytest.importorskip("plotly")
-    written = write_study(tmp_path / "drawn", Findings([], plots=[CURVE]))
-    assert [path.name for path in written] == ["table.md", "results.jsonl", "curve.html"]
-    assert "What it shows" in written[-1].read_text()
-
-
-def test_without_plotly_tables_and_a_message_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
-    found = Findings([], plots=[CURVE])
-    assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]
-    assert "curve.html" in (plots.left_out(found) or "")

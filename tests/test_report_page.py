@@ -271,11 +271,11 @@ def test_the_map_shows_texts_and_opens_queries(results: Path, visit: Callable[..
     with visit(results / "report.html") as page:
         canvas = page.locator("#map canvas")
         canvas.scroll_into_view_if_needed()
-        page.wait_for_function("view.content !== null")
+        page.wait_for_function("map.points !== null")
         assert "80 documents of 80" in page.locator("#map .note").inner_text()
 
         def move_to(number: int) -> None:
-            left, top = page.evaluate("number => geometry().to(placeAt(number))", number)
+            left, top = page.evaluate("number => map.points.screen(number)", number)
             canvas.hover(position={"x": left, "y": top})
 
         shown = set()
@@ -295,9 +295,9 @@ def test_the_map_shows_texts_and_opens_queries(results: Path, visit: Callable[..
                 break
         else:
             raise AssertionError("no query can be reached")
-        before = page.evaluate("view.zoom")
+        before = page.evaluate("map.points.view.zoom")
         page.get_by_role("button", name="Zoom in").click()
-        assert page.evaluate("view.zoom") > before
+        assert page.evaluate("map.points.view.zoom") > before
 
 
 def test_the_theme_follows_the_system_and_can_be_changed(results: Path, visit: Callable[..., Any]) -> None:
@@ -362,7 +362,7 @@ def test_hostile_texts_are_shown_as_texts(
         page.locator("#speed").get_by_role("button", name="encoding").click()
         page.locator("#tasks figcaption button").first.click()
         page.locator("#map canvas").scroll_into_view_if_needed()
-        left, top = page.evaluate("geometry().to([0, 0])")
+        left, top = page.evaluate("map.points.screen(0)")
         page.locator("#map canvas").hover(position={"x": left, "y": top})
         assert page.locator("#tooltip").is_visible()
         page.locator("#table").get_by_role("searchbox").fill("other")

@@ -217,7 +217,15 @@ def study(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Output folder for tables, results.jsonl, pages and plots; earlier results are replaced.",
+            help="Output folder for report.html, tables and results.jsonl; earlier results are replaced.",
+        ),
+    ] = None,
+    map_method: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="METHOD",
+            help="translators: layout of the maps of documents: pca (default), or umap, which is slower.",
         ),
     ] = None,
     query_prompt: QueryPrompt = [],  # noqa: B006
@@ -238,8 +246,7 @@ def study(
     """
     from vecsmith.errors import VecsmithError, unknown
     from vecsmith.outputs import check_folder
-    from vecsmith.report import KIND, findings_terminal, write_study
-    from vecsmith.report.plots import left_out
+    from vecsmith.report import KIND, check_map_method, findings_terminal, write_study
     from vecsmith.studies import STUDIES, StudyConfig
 
     if name not in STUDIES:
@@ -248,6 +255,7 @@ def study(
     for option, parameter, value, owners in (
         ("--method", "methods", method, ("translators", "binary-training")),
         ("--workers", "workers", workers, ("translators",)),
+        ("--map", "map_method", map_method, ("translators",)),
         ("--width", "widths", width, (*WIDTH_STUDIES, "small-to-large")),
     ):
         if value and name not in owners:
@@ -259,17 +267,18 @@ def study(
         if len(width) > 1:
             raise VecsmithError("The study small-to-large has one target space; give --width once.")
         chosen = {"width": width[0]}
+    if map_method is not None:
+        check_map_method(map_method)
     if out is not None:
         check_folder(out, KIND, force)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
     findings = STUDIES[name](StudyConfig(task, encoder, split, fit_on, seed, options), **chosen)
     findings = replace(findings, results=[replace(each, command=command_line(context)) for each in findings.results])
     if as_json:
-        # maps hold vectors for plots
-        print_json(asdict(replace(findings, maps=[])))
+        # maps and kernels are pictures
+        print_json(asdict(replace(findings, maps=[], kernels=[])))
     else:
         console().print(findings_terminal(findings))
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_study(out, findings, force))))
-        if sentence := left_out(findings):
-            say(sentence)
+        written = write_study(out, findings, force, name, command_line(context))
+        say("Wrote " + ", ".join(map(str, written)))

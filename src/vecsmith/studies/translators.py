@@ -20,7 +20,8 @@ from vecsmith.evaluation.translation import (
     cross_translate,
     run,
 )
-from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
+from vecsmith.report.findings import Examples, Findings, Kernels, LinkedMaps, Table
+from vecsmith.report.linked_maps import linked_maps
 from vecsmith.report.translators import LOW_RANK, findings, rank_of
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.tasks import Task, load_task
@@ -34,20 +35,24 @@ METHODS = ("canonical", "procrustes", "linear", *(f"{LOW_RANK}{rank}" for rank i
 ONE_FOLD = ("mlp1x32",)
 """Translators of which one fold is translated, because a fit takes minutes."""
 EXAMPLE_QUERIES = 12
-"""Queries on the page of examples."""
-EXAMPLE_DOCUMENTS = 300
-"""Documents on the maps."""
+"""Queries whose nearest documents are shown."""
+MAP_DOCUMENTS = 2000
+"""Maximum documents on the maps."""
+KERNEL_DOCUMENTS = 300
+"""Maximum documents in the kernel matrices."""
 CLUSTERS = 12
 """Clusters that order the documents of kernel matrices."""
 TEXT_LENGTH = 120
 """Characters of a text that are shown."""
 
 
-def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: int | None = None) -> Findings:
+def translators(
+    config: StudyConfig, methods: Sequence[str] = METHODS, workers: int | None = None, map_method: str = "pca"
+) -> Findings:
     """Measure translators between every two models, both ways, in worker processes.
 
     Experiments that were run before on the same inputs are read from the cache, so that a killed study continues when
-    it is started again. The maps and the page of examples show the first task, pair of models, translator and seed.
+    it is started again. The maps, kernels and examples show the first task, pair of models, translator and seed.
 
     Parameters
     ----------
@@ -57,6 +62,8 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
         Specs of translators.
     workers : int, optional
         Number of processes; by default, the number of cores.
+    map_method : {"pca", "umap"}
+        Layout of the maps.
 
     Raises
     ------
@@ -88,8 +95,8 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
         if methods is not METHODS or rank_of(method) < min(dimensions[source], dimensions[target])
         for seed in config.seeds
     ]
-    maps, page = examples(experiments[0])
-    return replace(findings(run_all(experiments, workers)), maps=maps, pages=[page])
+    maps, kernels, searches = examples(experiments[0], map_method)
+    return replace(findings(run_all(experiments, workers)), maps=[maps], kernels=[kernels], examples=[searches])
 
 
 def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> list[ExperimentResult]:
@@ -97,19 +104,23 @@ def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> li
     return run_in_processes(run, experiments, "Experiments", workers)
 
 
-def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
-    """Return maps of true and translated documents, and a page of queries with their nearest documents of both kinds.
+def examples(experiment: Experiment, map_method: str = "pca") -> tuple[LinkedMaps, Kernels, Examples]:
+    """Return maps and kernels of true and translated documents, and queries with their nearest documents of both kinds.
 
     Parameters
     ----------
     experiment : Experiment
         The translator, models and task. The seed also draws the documents and queries.
+    map_method : {"pca", "umap"}
+        Layout of the maps.
 
     Returns
     -------
-    maps : list of Map or Kernels
-        Positions and cosines of documents of one fold, ordered by the clusters of the true vectors.
-    page : Page
+    maps : LinkedMaps
+        Maps of documents of one fold.
+    kernels : Kernels
+        Cosines of documents of the fold, ordered by the clusters of the true vectors.
+    examples : Examples
         A table for each of several queries of the target model: the nearest of the true and of the translated
         documents. Documents that are among both come first.
     """
@@ -119,24 +130,31 @@ def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
     translated, _ = cross_translate(experiment.method, documents.unit[:], true, experiment.seed)
     title = f"{task.name}, {experiment.source} → {experiment.target}, {experiment.method}, seed {experiment.seed}"
     # the rows of a fold are in random order
-    drawn = folds(len(true), FOLDS, experiment.seed)[0].rows[:EXAMPLE_DOCUMENTS]
-    drawn = drawn[_order_by_cluster(true[drawn], experiment.seed)]
-    labels = [f"{task.corpus.ids[row]}: {_beginning(task.corpus.texts[row])}" for row in drawn]
-    vectors = {"true": true[drawn], "translated": translated[drawn]}
-    cosines = {name: each @ each.T for name, each in vectors.items()}
+    drawn = folds(len(true), FOLDS, experiment.seed)[0].rows[:MAP_DOCUMENTS]
+    maps = linked_maps(
+        f"Documents in the space of the target: {title}",
+        [_label(task, int(row)) for row in drawn],
+        [task.corpus.texts[row] for row in drawn],
+        true[drawn],
+        translated[drawn],
+        map_method,
+        experiment.seed,
+    )
+    ordered = drawn[:KERNEL_DOCUMENTS]
+    ordered = ordered[_order_by_cluster(true[ordered], experiment.seed)]
+    cosines = {name: each[ordered] @ each[ordered].T for name, each in (("true", true), ("translated", translated))}
+    kernels = Kernels(
+        f"Cosines of all pairs of documents, by clusters of the true vectors: {title}",
+        cosines,
+        [_label(task, int(row)) for row in ordered],
+    )
     judged = JudgedQueries(task, experiment.split, queries.ids)
     chosen = np.random.default_rng(experiment.seed).permutation(judged.rows)[:EXAMPLE_QUERIES]
     tables = [
         _neighbor_table(task, experiment.split, int(row), q, true, translated)
         for row, q in zip(chosen, queries.unit[chosen], strict=True)
     ]
-    maps: list[Map | Kernels] = [
-        Map("map", f"Documents in the space of the target, UMAP: {title}", vectors, labels),
-        Kernels(
-            "kernels", f"Cosines of all pairs of documents, by clusters of the true vectors: {title}", cosines, labels
-        ),
-    ]
-    return maps, Page("neighbors", f"Ranks of the {NEIGHBORS} nearest documents, true and translated: {title}", tables)
+    return maps, kernels, Examples(f"The {NEIGHBORS} nearest documents, true and translated: {title}", tables)
 
 
 def _order_by_cluster(X: Floats, seed: int) -> RowNumbers:
@@ -174,6 +192,10 @@ def _ranks(task: Task, query: str, scores: Floats) -> dict[int, int]:
     nearest = [int(row) for row in np.argsort(-scores, kind="stable")[: NEIGHBORS + 1]]
     others = [row for row in nearest if not (task.ignore_identical_ids and task.corpus.ids[row] == query)]
     return {row: rank for rank, row in enumerate(others[:NEIGHBORS], 1)}
+
+
+def _label(task: Task, row: int) -> str:
+    return f"{task.corpus.ids[row]}: {_beginning(task.corpus.texts[row])}"
 
 
 def _beginning(text: str) -> str:
