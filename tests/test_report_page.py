@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from scipy.stats import t
 from typer.testing import CliRunner
 
+from pages import DESKTOP, HOSTILE, PHONE
 from test_compare import run_cli, write_task
 from vecsmith.cli import app
 from vecsmith.embeddings import normalize
@@ -23,41 +23,8 @@ from vecsmith.report import Run, read_run, results_page, write_results_page
 from vecsmith.report.document_map import MAX_DOCUMENTS, DocumentMap
 from vecsmith.report.page_data import page_data
 
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-HOSTILE = {
-    "markup": '<img src=x onerror="window.broken=1">\'"&amp;</script><script>window.broken=1</script><!--',
-    "control": "bell \a null \0 escape \x1b[31m line\u2028break \ud800 tab\t",
-    "right-to-left": "\u202eמסמך של טקסט עברי (1) gnorw\u202d",
-    "long": "long" * 2500,
-    "prototype": "__proto__",
-}
 SECONDS = 2
 """Seconds in which a large page must be ready: CPU time of its main thread, which other processes do not change."""
-
-
-@pytest.fixture
-def visit(browser: Any) -> Callable[..., Any]:
-    """Return a context manager that opens a page, and checks that it has no error and asks for nothing."""
-
-    @contextmanager
-    def visit(path: Path, **device: Any) -> Iterator[Any]:
-        context = browser.new_context(**(device or DESKTOP))
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = context.new_page()
-        page.set_default_timeout(5000)
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: problems.append(request.url) if request.url != path.as_uri() else None)
-        page.goto(path.as_uri())
-        page.locator(".chart svg").first.wait_for()
-        yield page
-        assert problems == []
-        context.close()
-
-    return visit
 
 
 @pytest.fixture

@@ -118,14 +118,16 @@ def test_errors_are_plotted_by_rank(task: str) -> None:
     specs = ("linear:rank2", "linear:rank8", "linear", "procrustes")
     results = [run(Experiment(task, "test", "vectors:a", "vectors:b", spec, 0)) for spec in specs]
     plotted = {plot.name: plot for plot in tables_of(results).plots}
-    assert plotted.keys() == {"mse-by-rank", "edit-distance-by-rank"}
+    assert plotted.keys() >= {"mse-by-rank", "edit-distance-by-rank", "queries-by-rank", "mse-by-pair"}
+    assert plotted["mse-by-pair"].x_names == ["vectors:a → vectors:b"]
+    assert plotted["mse-by-pair"].lines["task, procrustes"] == [(0, results[3].figures["mse"])]
     [line] = plotted["mse-by-rank"].lines.values()
     assert line == [(2, results[0].figures["mse"]), (8, results[1].figures["mse"]), (24, results[2].figures["mse"])]
     errors = [error for _, error in line]
     assert errors == sorted(errors, reverse=True)
     [table] = [table for table in tables_of(results).tables if table.name == "edit-distance"]
     assert table.rows[0][3:] == [f"{result.figures['edit_distance']:.3f}" for result in results]
-    assert not tables_of(results[2:]).plots
+    assert not [plot for plot in tables_of(results[2:]).plots if plot.name.endswith("by-rank")]
 
 
 def test_by_default_ranks_are_below_the_dimensions(task: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,11 @@ class Plot:
         Points of each line, by name. The report draws a panel for lines whose names agree up to the last ``", "``.
     joined : bool
         Whether to join the points of a line.
+    x_names : list of str
+        Names of the x values 0, 1, 2, … if they stand for categories; empty otherwise.
+    group : str
+        Plots of one group, such as several measures of the same lines, are shown one at a time; empty for a plot of its
+        own.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Plot:
     y_label: str
     lines: Mapping[str, list[tuple[float, float]]]
     joined: bool = True
+    x_names: list[str] = field(default_factory=list)
+    group: str = ""
 
 
 @dataclass(frozen=True)

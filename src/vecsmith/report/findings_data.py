@@ -9,7 +9,7 @@ import numpy as np
 from vecsmith.report.findings import Kernels, Plot
 from vecsmith.report.page_data import compressed
 from vecsmith.report.runs import Run
-from vecsmith.report.stored_findings import kernel_content
+from vecsmith.report.stored_findings import THOUSAND, kernel_content
 
 COLOR_PERCENTILES = (1, 99)
 """Percentiles of similarities at the ends of the color scale."""
@@ -35,7 +35,7 @@ def findings_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
             continue
         parts: dict[str, list[dict[str, Any]]] = {
             "tables": [asdict(table) for table in run.findings.tables],
-            "plots": [_plot(plot) for plot in run.findings.plots],
+            "plots": _plots(run.findings.plots),
             "maps": [asdict(each) for each in run.findings.maps],
             "kernels": [_kernels(each) for each in run.findings.kernels],
             "examples": [asdict(each) for each in run.findings.examples],
@@ -43,6 +43,14 @@ def findings_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
         for kind, contents in parts.items():
             if contents:
                 yield {"kind": kind, "run": number}, compressed({"contents": contents})
+
+
+def _plots(plots: Sequence[Plot]) -> list[dict[str, Any]]:
+    """Return plots by their group; a plot without a group is alone."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for plot in plots:
+        groups.setdefault(plot.group or plot.name, []).append(_plot(plot))
+    return [{"name": name, "plots": group} for name, group in groups.items()]
 
 
 def _plot(plot: Plot) -> dict[str, Any]:
@@ -58,14 +66,14 @@ def _plot(plot: Plot) -> dict[str, Any]:
         "x_label": plot.x_label,
         "y_label": plot.y_label,
         "joined": plot.joined,
+        "x_names": plot.x_names,
         "panels": pairs,
     }
 
 
 def _kernels(kernels: Kernels) -> dict[str, Any]:
-    # the diagonal is left out, because it would take the brightest colors
-    apart = ~np.eye(len(kernels.labels), dtype=bool)
-    shown = np.concatenate([matrix[apart] for matrix in kernels.matrices.values()])
-    low, high = np.percentile(shown, COLOR_PERCENTILES).tolist() if len(shown) else (0.0, 1.0)
     content = kernel_content(kernels)
+    # the diagonal is left out, because it would take the brightest colors
+    shown = [value / THOUSAND for rows in content["triangles"].values() for row in rows for value in row[:-1]]
+    low, high = np.percentile(shown, COLOR_PERCENTILES).tolist() if shown else (0.0, 1.0)
     return content | {"triangles": list(content["triangles"].items()), "low": low, "high": high}

@@ -69,11 +69,16 @@ def _findings(content: dict[str, Any]) -> Findings:
     examples = [Examples(each["title"], _tables(each["tables"])) for each in content["examples"]]
     return Findings(
         _tables(content["tables"]),
-        plots=[Plot(**each) for each in content["plots"]],
+        plots=[_plot(each) for each in content["plots"]],
         maps=[LinkedMaps(**each) for each in content["maps"]],
         kernels=[_kernels(each) for each in content["kernels"]],
         examples=examples,
     )
+
+
+def _plot(content: dict[str, Any]) -> Plot:
+    lines = {name: [(x, y) for x, y in points] for name, points in content["lines"].items()}
+    return Plot(**{**content, "lines": lines})
 
 
 def _tables(contents: Sequence[dict[str, Any]]) -> list[Table]:

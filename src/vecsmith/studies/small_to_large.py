@@ -140,7 +140,7 @@ def _measure(vectors: FusedVectors, fit_on: str, seed: int, width: int) -> dict[
 def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConfig, width: str) -> Findings:
     """Return the findings for nDCG@10 by line and task, one value for each seed."""
     small, large = ndcg_by_line["small, side by side"], ndcg_by_line["large"]
-    rows, points = [], dict[str, list[tuple[float, float]]]()
+    rows, points = [], list[tuple[float, float]]()
     for number, (line, by_task) in enumerate(ndcg_by_line.items()):
         retentions = {task: [ndcg / fmean(large[task]) for ndcg in by_seed] for task, by_seed in by_task.items()}
         gaps = {task: fmean(large[task]) - fmean(small[task]) for task in by_task}
@@ -152,7 +152,7 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
         ndcgs = {task: fmean(by_seed) for task, by_seed in by_task.items()}
         cells = [ndcg_beside(ndcgs[task], mean_and_spread(retentions[task])) for task in by_task]
         rows.append([line, *cells, ndcg_beside(fmean(ndcgs.values()), f"{mean:.1%}"), *closed.values()])
-        points[line] = [(float(number), 100 * mean)]
+        points.append((float(number), 100 * mean))
     small_models, large_models = ("+".join(encoders) for encoders in (config.encoders[:-1], config.encoders[-1:]))
     title = (
         f"nDCG@10, and divided by that of {large_models} (large): {small_models} (small) translated into the space of "
@@ -160,7 +160,8 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
         f"{', '.join(map(str, config.seeds))}; fit on {config.fit_on}"
     )
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
-    plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", points, joined=False)
+    label = f"nDCG@10, % of {large_models}"
+    plot = Plot("small-to-large", title, "line", label, {"": points}, joined=False, x_names=list(ndcg_by_line))
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
 
 

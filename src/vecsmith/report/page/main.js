@@ -67,7 +67,7 @@ function drawResults() {
 }
 
 async function drawStudies() {
-  await drawFindings("plots", "plots", drawPlot);
+  await drawFindings("plots", "plots", drawPlots);
   await drawFindings("findings", "tables", (host, table) => drawTable(host, table, nameOf(table)));
   await drawFindings("spaces", "maps", drawSpaces);
   await drawFindings("kernels", "kernels", drawKernels);

@@ -2,45 +2,56 @@
 
 const FAR = 8;
 
-function drawPlot(host, plot) {
-  const names = unique(plot.panels.flatMap(([, lines]) => lines.map(([name]) => name)));
+// Plots of one group are shown one at a time.
+function drawPlots(host, group) {
+  const { plots } = group;
   const hidden = new Set();
-  const tint = (name) => `var(--color-${names.indexOf(name) % COLORS})`;
-  const panels = el("div", { class: plot.panels.length > 1 ? "multiples" : "" });
-  const isList = !plot.joined && plot.panels.every(([, lines]) => lines.every(([, points]) => points.length === 1));
-  const legend = el("div", { class: "legend" }, isList || names.length < 2 ? [] : names.map((name) => {
-    const button = el("button", { type: "button", class: "item", "aria-pressed": "true", title: `Show or hide ${clip(name, 300)}`,
-      click: () => {
-        if (!hidden.delete(name)) hidden.add(name);
-        button.setAttribute("aria-pressed", String(!hidden.has(name)));
-        draw();
-      },
-      mouseenter: () => muteLines(panels, name), mouseleave: () => muteLines(panels, null),
-    }, lineSample(), el("bdi", {}, clip(name, 40)));
-    button.style.color = tint(name);
-    return button;
-  }));
-  host.append(el("div", { class: "finding" }, el("div", { class: "heading" }, el("h3", { dir: "auto" }, nameOf(plot))),
-    el("p", { class: "about", dir: "auto" }, clip(plot.title, 600)), legend, panels));
-  const charts = plot.panels.map(([name, lines]) => {
-    const chart = el("div", { class: "chart" });
-    panels.append(el("figure", {}, name ? el("figcaption", {}, el("b", { dir: "auto" }, clip(name, 80))) : null, chart));
-    return [chart, lines];
-  });
-  const draw = () => {
-    const every = plot.panels.flatMap(([, lines]) => lines.filter(([name]) => !hidden.has(name)).flatMap(([, points]) => points));
-    for (const [chart, lines] of charts) {
-      const shown = lines.filter(([name]) => !hidden.has(name)).map(([name, points]) => ({ name, points, tint: tint(name) }));
-      if (isList) drawDots(chart, plot, shown);
-      else drawLines(chart, plot, shown, every, plot.panels.length > 1);
-    }
+  const about = el("p", { class: "about", dir: "auto" });
+  const [legend, panels] = [el("div", { class: "legend" }), el("div")];
+  let draw = () => {};
+  const show = (number) => {
+    const plot = plots[number];
+    const names = unique(plot.panels.flatMap(([, lines]) => lines.map(([name]) => name)));
+    const tint = (name) => (names.length > 1 ? `var(--color-${names.indexOf(name) % COLORS})` : "var(--accent)");
+    about.textContent = clip(plot.title, 600);
+    legend.replaceChildren(...(names.length < 2 ? [] : names.map((name) => {
+      const button = el("button", { type: "button", class: "item", "aria-pressed": String(!hidden.has(name)), title: `Show or hide ${clip(name, 300)}`,
+        click: () => {
+          if (!hidden.delete(name)) hidden.add(name);
+          button.setAttribute("aria-pressed", String(!hidden.has(name)));
+          draw();
+        },
+        mouseenter: () => muteLines(panels, name), mouseleave: () => muteLines(panels, null),
+      }, lineSample(plot.joined), el("bdi", {}, clip(name, 40)));
+      button.style.color = tint(name);
+      return button;
+    })));
+    panels.className = plot.panels.length > 1 ? "multiples" : "";
+    const charts = plot.panels.map(([name, lines]) => [el("div", { class: "chart" }), name, lines]);
+    panels.replaceChildren(...charts.map(([chart, name]) =>
+      el("figure", {}, name ? el("figcaption", {}, el("b", { dir: "auto" }, clip(name, 80))) : null, chart)));
+    draw = () => {
+      const every = plot.panels.flatMap(([, lines]) => lines.filter(([name]) => !hidden.has(name)).flatMap(([, points]) => points));
+      for (const [chart, , lines] of charts) {
+        const shown = lines.filter(([name]) => !hidden.has(name)).map(([name, points]) => ({ name, points, tint: tint(name) }));
+        if (!every.length) chart.replaceChildren(el("p", { class: "empty" }, "No line is shown."));
+        else if (plot.x_names.length) drawDots(chart, plot, shown, every);
+        else drawLines(chart, plot, shown, every, plot.panels.length > 1);
+      }
+    };
+    draw();
   };
-  responsive(panels, draw);
+  host.append(el("div", { class: "finding" },
+    el("div", { class: "heading" }, el("h3", { dir: "auto" }, nameOf(group)),
+      plots.length > 1 ? dropdown("Measure", plots.map((plot, number) => [number, plot.y_label]), 0, show) : null),
+    about, legend, panels));
+  show(0);
+  responsive(panels, () => draw());
 }
 
-function lineSample() {
+function lineSample(joined) {
   return svg("svg", { class: "sample", width: 26, height: 12, viewBox: "0 0 26 12", "aria-hidden": "true" },
-    svg("line", { class: "line", x1: 1, x2: 25, y1: 6, y2: 6 }), svg("path", { class: "marker", d: SHAPE_PATHS.circle(3.5), transform: "translate(13,6)" }));
+    joined ? svg("line", { class: "line", x1: 1, x2: 25, y1: 6, y2: 6 }) : null, svg("path", { class: "marker", d: SHAPE_PATHS.circle(3.5), transform: "translate(13,6)" }));
 }
 
 function muteLines(panels, name) {
@@ -56,7 +67,7 @@ function figure(value) {
 function drawLines(host, plot, lines, every, small) {
   const own = lines.flatMap(({ points }) => points);
   if (!own.length) {
-    host.replaceChildren(el("p", { class: "empty" }, "No line is shown."));
+    host.replaceChildren();
     return;
   }
   const width = Math.max(host.clientWidth, 220);
@@ -110,33 +121,43 @@ function horizontal(scale, length) {
   return { ...scale, place: (value) => length - scale.place(value) };
 }
 
-// A row for each line that has one point only.
-function drawDots(host, plot, lines) {
+// A row for each category, with a dot for each line.
+function drawDots(host, plot, lines, every) {
   const width = Math.max(host.clientWidth, 220);
-  const [row, right, bottom] = [26, 56, 40];
-  const left = Math.min(0.45 * width, 8 + 7 * Math.max(...lines.map(({ name }) => name.length)));
-  const values = lines.map(({ points: [[, y]] }) => y);
-  const h = row * lines.length;
-  const scale = horizontal(linearScale(values, width - left - right, 5), width - left - right);
+  const [row, right, bottom] = [26, lines.length > 1 ? 16 : 56, 40];
+  const left = Math.min(0.45 * width, 18 + CHARACTER_WIDTH * Math.max(...plot.x_names.map((name) => name.length)));
+  const [w, h] = [width - left - right, row * plot.x_names.length];
+  const scale = horizontal(linearScale(every.map(([, y]) => y), w, Math.max(2, Math.floor(w / 80))), w);
   const content = svg("g", { transform: `translate(${left},4)` });
   for (const tick of scale.ticks) {
     const x = scale.place(tick);
     content.append(svg("line", { class: "grid", x1: x, x2: x, y1: 0, y2: h }),
       svg("text", { class: "tick", x, y: h + 16, "text-anchor": "middle" }, tick.toFixed(scale.digits)));
   }
+  plot.x_names.forEach((name, number) => content.append(
+    svg("line", { class: "grid", x1: 0, x2: w, y1: row * (number + 0.5), y2: row * (number + 0.5) }),
+    svg("text", { class: "tick row", x: -10, y: row * (number + 0.5) + 4, "text-anchor": "end" },
+      clip(name, Math.max(4, Math.floor((left - 16) / CHARACTER_WIDTH))))));
   const marks = [];
-  lines.forEach(({ name, points: [[, y]] }, number) => {
-    const [px, py] = [scale.place(y), row * (number + 0.5)];
-    const node = svg("path", { class: "marker", d: SHAPE_PATHS.circle(5), transform: `translate(${px.toFixed(1)},${py})` });
-    node.style.color = "var(--accent)";
-    content.append(svg("text", { class: "tick row", x: -10, y: py + 4, "text-anchor": "end" }, clip(name, Math.floor(left / 7))), node,
-      svg("text", { class: "tick", x: px + 10, y: py + 4 }, figure(y)));
-    marks.push({ x: px + left, y: py + 4, node, name, y0: y });
-  });
-  content.append(svg("text", { class: "axis", x: width - left - right, y: h + 34, "text-anchor": "end" }, clip(plot.y_label, 60)));
+  for (const { name, points, tint } of lines) {
+    const group = svg("g", { class: "series", "data-line": name });
+    group.style.color = tint;
+    for (const [x, y] of points) {
+      const [px, py] = [scale.place(y), row * (x + 0.5)];
+      const node = svg("path", { class: "marker", d: SHAPE_PATHS.circle(5), transform: `translate(${px.toFixed(1)},${py})` });
+      group.append(node);
+      if (lines.length === 1) group.append(svg("text", { class: "tick", x: px + 10, y: py + 4 }, figure(y)));
+      marks.push({ x: px + left, y: py + 4, node, name, category: plot.x_names[x], value: y });
+    }
+    content.append(group);
+  }
+  content.append(svg("text", { class: "axis", x: w, y: h + 34, "text-anchor": "end" }, clip(plot.y_label, 60)));
   const picture = svg("svg", { viewBox: `0 0 ${width} ${h + bottom + 4}`, class: "plot", role: "group", "aria-label": clip(plot.y_label, 200) }, content);
   host.replaceChildren(picture);
-  hoverMarks(picture, marks, ({ name, y0 }) => [el("p", { class: "name", dir: "auto" }, clip(name, 200)), el("p", {}, figure(y0))]);
+  hoverMarks(picture, marks, ({ name, category, value }) => [
+    el("p", { class: "name", dir: "auto" }, clip(name || category, 200)),
+    name ? el("p", { class: "where", dir: "auto" }, clip(category, 200)) : null,
+    el("p", {}, `${figure(value)} `, el("span", { class: "where" }, clip(plot.y_label, 80)))].filter(Boolean));
 }
 
 // Shows the nearest mark.
