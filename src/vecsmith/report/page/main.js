@@ -68,10 +68,10 @@ function drawResults() {
 
 async function drawStudies() {
   await drawFindings("plots", "plots", drawPlots);
-  await drawFindings("findings", "tables", (host, table) => drawTable(host, table, nameOf(table)));
-  await drawFindings("spaces", "maps", drawSpaces);
+  await drawFindings("spaces", "maps", (host, maps) => new LinkedMaps(host, maps));
   await drawFindings("kernels", "kernels", drawKernels);
   await drawFindings("examples", "examples", drawExamples);
+  await drawFindings("findings", "tables", (host, table) => drawTable(host, table, nameOf(table)));
   document.documentElement.dataset.ready = "";
 }
 
