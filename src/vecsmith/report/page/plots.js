@@ -124,8 +124,11 @@ function horizontal(scale, length) {
 // A row for each category, with a dot for each line.
 function drawDots(host, plot, lines, every) {
   const width = Math.max(host.clientWidth, 220);
-  const [row, right, bottom] = [26, lines.length > 1 ? 16 : 56, 40];
-  const left = Math.min(0.45 * width, 18 + CHARACTER_WIDTH * Math.max(...plot.x_names.map((name) => name.length)));
+  const longest = 18 + CHARACTER_WIDTH * Math.max(...plot.x_names.map((name) => name.length));
+  // long names stand above their rows
+  const above = longest > 0.4 * width;
+  const [left, row, middle] = above ? [8, 42, 30] : [longest, 26, 13];
+  const [right, bottom] = [lines.length > 1 ? 16 : 56, 40];
   const [w, h] = [width - left - right, row * plot.x_names.length];
   const scale = horizontal(linearScale(every.map(([, y]) => y), w, Math.max(2, Math.floor(w / 80))), w);
   const content = svg("g", { transform: `translate(${left},4)` });
@@ -134,16 +137,17 @@ function drawDots(host, plot, lines, every) {
     content.append(svg("line", { class: "grid", x1: x, x2: x, y1: 0, y2: h }),
       svg("text", { class: "tick", x, y: h + 16, "text-anchor": "middle" }, tick.toFixed(scale.digits)));
   }
-  plot.x_names.forEach((name, number) => content.append(
-    svg("line", { class: "grid", x1: 0, x2: w, y1: row * (number + 0.5), y2: row * (number + 0.5) }),
-    svg("text", { class: "tick row", x: -10, y: row * (number + 0.5) + 4, "text-anchor": "end" },
-      clip(name, Math.max(4, Math.floor((left - 16) / CHARACTER_WIDTH))))));
+  plot.x_names.forEach((name, number) => {
+    const y = row * number + middle;
+    content.append(svg("line", { class: "grid", x1: 0, x2: w, y1: y, y2: y }), svg("text", { class: "tick row", x: above ? 0 : -10,
+      y: above ? y - 14 : y + 4, "text-anchor": above ? "start" : "end" }, clip(name, Math.max(4, Math.floor(w / CHARACTER_WIDTH)))));
+  });
   const marks = [];
   for (const { name, points, tint } of lines) {
     const group = svg("g", { class: "series", "data-line": name });
     group.style.color = tint;
     for (const [x, y] of points) {
-      const [px, py] = [scale.place(y), row * (x + 0.5)];
+      const [px, py] = [scale.place(y), row * x + middle];
       const node = svg("path", { class: "marker", d: SHAPE_PATHS.circle(5), transform: `translate(${px.toFixed(1)},${py})` });
       group.append(node);
       if (lines.length === 1) group.append(svg("text", { class: "tick", x: px + 10, y: py + 4 }, figure(y)));
