@@ -41,19 +41,19 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
     rankings, maps = list(ranking_data(runs)), list(map_data(runs))
     data["tasks"] = [about for about, _ in rankings]
     data["maps"] = [about for about, _ in maps]
-    script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
-    style = "\n".join(_resource(f"{name}.css") for name in STYLES)
+    script = "\n".join(resource(f"{name}.js") for name in SCRIPTS)
+    style = "\n".join(resource(f"{name}.css") for name in STYLES)
     blocks = "\n".join(
         f'<script type="text/plain" id="{name}-{number}">{content}</script>'
         for name, group in (("rankings", rankings), ("map", maps))
         for number, (_, content) in enumerate(group)
     )
-    return Template(_resource("page.html")).substitute(
+    return Template(resource("page.html")).substitute(
         title=html.escape(data["title"]).encode(errors="replace").decode(),
         script=script,
         style=style,
-        script_hash=_hash(script),
-        style_hash=_hash(style),
+        script_hash=source_hash(script),
+        style_hash=source_hash(style),
         # as escapes, because a browser reads "</script" and "<!--" in a script block as markup
         data=to_json(data).replace("<", r"\u003c"),
         blocks=blocks,
@@ -81,10 +81,11 @@ def write_results_page(path: Path, runs: Sequence[Run], title: str | None = None
         temporary.write_text(results_page(runs, title), encoding="utf-8")
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Return the text of a file in ``page/``."""
     return (files("vecsmith.report") / "page" / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def source_hash(text: str) -> str:
     """Return the source expression of an inline script or style in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
