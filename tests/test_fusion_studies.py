@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import measure
-from vecsmith.report import plots, write_study
+from vecsmith.report import write_study
 from vecsmith.report.findings import Findings, Plot
 from vecsmith.studies import STUDIES, StudyConfig, autoencoder_dimensions, fusion, matryoshka, small_to_large
 from vecsmith.studies.autoencoder_dimensions import default_widths
@@ -193,15 +195,9 @@ def test_checkpoints_are_shown_while_training(task: Path) -> None:
 CURVE = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
 
 
-def test_plots_are_pages_of_their_own(tmp_path: Path) -> None:
-    pytest.importorskip("plotly")
-    written = write_study(tmp_path / "drawn", Findings([], plots=[CURVE]))
-    assert [path.name for path in written] == ["table.md", "results.jsonl", "curve.html"]
-    assert "What it shows" in written[-1].read_text()
-
-
-def test_without_plotly_tables_and_a_message_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
-    found = Findings([], plots=[CURVE])
-    assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]
-    assert "curve.html" in (plots.left_out(found) or "")
+def test_plots_are_pictures(tmp_path: Path) -> None:
+    written = write_study(tmp_path / "drawn", Findings([], plots=[CURVE, replace(CURVE, name="empty", lines={})]))
+    assert [path.name for path in written] == ["table.md", "curve.svg", "results.jsonl"]
+    picture = ElementTree.parse(written[1]).getroot()
+    titles = [title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles == ["a line: x 1, y 2", "a line: x 2, y 3"]

@@ -135,7 +135,7 @@ def test_errors_are_plotted_by_rank(task: str) -> None:
 def test_by_default_ranks_are_below_the_dimensions(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Experiment] = []
 
-    def stop(experiments: list[Experiment], workers: int | None) -> None:
+    def stop(experiments: list[Experiment], workers: int | None, observer: object) -> None:
         asked.extend(experiments)
         raise KeyboardInterrupt
 
@@ -314,7 +314,7 @@ def test_command_passes_on_the_number_of_workers(task: str, monkeypatch: pytest.
     monkeypatch.setattr(
         sys.modules["vecsmith.studies.translators"],
         "run_all",
-        lambda experiments, workers: passed.append(workers) or [run(each) for each in experiments],
+        lambda experiments, workers, observer: passed.append(workers) or [run(each) for each in experiments],
     )
     options = ["--task", task, "--encoder", "vectors:a", "--encoder", "vectors:b", "--seed", "0"]
     done = CliRunner().invoke(app, ["study", "translators", *options, "--method", "procrustes", "--workers", "3"])

@@ -220,6 +220,14 @@ def study(
             help="Output folder for tables, results.jsonl, pages and plots; earlier results are replaced.",
         ),
     ] = None,
+    article: Annotated[
+        bool,
+        typer.Option(
+            "--article",
+            help="With --out: also write article.md and article.html, with the structure of a paper. They are there "
+            "from the start, and say what is still missing.",
+        ),
+    ] = False,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
@@ -231,7 +239,7 @@ def study(
     """Run an experiment over several seeds, and report means and standard deviations.
 
     \b
-    vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
+    vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization --article
     vecsmith study fusion --encoder vectors:l1 --encoder vectors:l2 --width 2048 --width 1024 --width 768 --width 512
     vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
     vecsmith study small-to-large --encoder vectors:s1 --encoder vectors:s2 --encoder vectors:l1+vectors:l2 --width 768
@@ -240,7 +248,7 @@ def study(
     from vecsmith.outputs import check_folder
     from vecsmith.report import KIND, findings_terminal, write_study
     from vecsmith.report.plots import left_out
-    from vecsmith.studies import STUDIES, StudyConfig
+    from vecsmith.studies import STUDIES, Draft, StudyConfig, study_article
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
@@ -259,17 +267,24 @@ def study(
         if len(width) > 1:
             raise VecsmithError("The study small-to-large has one target space; give --width once.")
         chosen = {"width": width[0]}
+    if article and out is None:
+        raise VecsmithError("--article is written to a folder; give --out DIR too.")
     if out is not None:
         check_folder(out, KIND, force)
+    command = command_line(context)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    findings = STUDIES[name](StudyConfig(task, encoder, split, fit_on, seed, options), **chosen)
-    findings = replace(findings, results=[replace(each, command=command_line(context)) for each in findings.results])
+    draft = Draft(out, name, command, force) if out is not None and article else None
+    config = StudyConfig(task, encoder, split, fit_on, seed, options, draft)
+    findings = STUDIES[name](config, **chosen)
+    findings = replace(findings, results=[replace(each, command=command) for each in findings.results])
     if as_json:
         # maps hold vectors for plots
         print_json(asdict(replace(findings, maps=[])))
     else:
         console().print(findings_terminal(findings))
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_study(out, findings, force))))
+        page = study_article(name, config, findings, command) if draft else None
+        force = draft.force if draft else force
+        say("Wrote " + ", ".join(map(str, write_study(out, findings, force, page))))
         if sentence := left_out(findings):
             say(sentence)

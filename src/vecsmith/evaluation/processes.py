@@ -17,7 +17,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def run_in_processes(
-    function: Callable[[Argument], Value], arguments: Sequence[Argument], description: str, workers: int | None = None
+    function: Callable[[Argument], Value],
+    arguments: Sequence[Argument],
+    description: str,
+    workers: int | None = None,
+    observer: Callable[[list[Value]], None] | None = None,
 ) -> list[Value]:
     """Call a function for each argument in worker processes and return the values in the order of the arguments.
 
@@ -31,6 +35,8 @@ def run_in_processes(
         Description of the work for the progress bar.
     workers : int, optional
         Number of processes; by default, the number of cores.
+    observer : callable, optional
+        Called after each value with all values so far, in the order of the arguments.
     """
     values: dict[Argument, Value] = {}
     processes = min(workers or os.cpu_count() or 1, len(arguments))
@@ -39,6 +45,8 @@ def run_in_processes(
         try:
             for future in track(as_completed(futures), description, len(futures)):
                 values[futures[future]] = future.result()
+                if observer is not None:
+                    observer([values[argument] for argument in arguments if argument in values])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -79,6 +79,32 @@ class Article:
         return ((section, block) for section in self.sections for block in section.blocks)
 
 
+def paper(
+    title: str,
+    *,
+    question: Sequence[Block],
+    methods: Sequence[Block],
+    data: Sequence[Block],
+    results: Sequence[Block],
+    searches: Sequence[Block],
+    conclusions: Sequence[Block],
+    limits: Sequence[Block],
+    sources: Sequence[Block],
+) -> Article:
+    """Return an article with the sections that every article has, in their order."""
+    headings = {
+        "Question": question,
+        "Methods": methods,
+        "Data": data,
+        "Results": results,
+        "Examples of searches": searches,
+        "What follows": conclusions,
+        "Limits": limits,
+        "How to repeat it": sources,
+    }
+    return Article(title, [Section(heading, blocks) for heading, blocks in headings.items()])
+
+
 def escaped(text: str) -> str:
     """Return a user's text for Markdown: one line, in which nothing is markup.
 

@@ -1,4 +1,4 @@
-"""Plots of findings as self-contained HTML pages, drawn by plotly."""
+"""Maps and kernel matrices of findings as self-contained HTML pages, drawn by plotly."""
 
 import html
 from collections.abc import Sequence
@@ -10,9 +10,7 @@ import numpy as np
 
 from vecsmith.errors import require
 from vecsmith.files import write_text
-from vecsmith.report.findings import Findings, Kernels, Map, Plot
-
-Drawing = Plot | Map | Kernels
+from vecsmith.report.findings import Findings, Kernels, Map
 
 SEED = 0
 """Seed of the layout of maps."""
@@ -22,14 +20,14 @@ COLOR_PERCENTILES = (1, 99)
 """Percentiles of similarities at the ends of the color scale."""
 
 
-def can_draw(plot: Drawing) -> bool:
+def can_draw(plot: Map | Kernels) -> bool:
     """Return whether plotly is installed, and umap-learn for a map."""
     return find_spec("plotly") is not None and (not isinstance(plot, Map) or find_spec("umap") is not None)
 
 
 def left_out(findings: Findings) -> str | None:
-    """Return a sentence about the plots that a missing package prevents, or None."""
-    missing = [plot for plot in (*findings.plots, *findings.maps) if not can_draw(plot)]
+    """Return a sentence about the maps that a missing package prevents, or None."""
+    missing = [plot for plot in findings.maps if not can_draw(plot)]
     if not missing:
         return None
     package = "plotly" if find_spec("plotly") is None else "umap-learn"
@@ -37,8 +35,8 @@ def left_out(findings: Findings) -> str | None:
     return f"Not drawn, because {package} is missing: {names}; pip install 'vecsmith[report]' and run the study again."
 
 
-def write_plots(folder: Path, plots: Sequence[Drawing]) -> list[Path]:
-    """Write each plot as a self-contained HTML page and return the paths.
+def write_plots(folder: Path, plots: Sequence[Map | Kernels]) -> list[Path]:
+    """Write each map or matrix as a self-contained HTML page and return the paths.
 
     Raises
     ------
@@ -51,28 +49,11 @@ def write_plots(folder: Path, plots: Sequence[Drawing]) -> list[Path]:
     return paths
 
 
-def page(plot: Drawing) -> str:
-    """Return a plot as an HTML document."""
-    match plot:
-        case Plot():
-            figure = _curves(plot)
-        case Map():
-            figure = _map(plot)
-        case Kernels():
-            figure = _kernels(plot)
+def page(plot: Map | Kernels) -> str:
+    """Return a map or matrix as an HTML document."""
+    figure = _map(plot) if isinstance(plot, Map) else _kernels(plot)
     figure.update_layout(template="plotly_white", title=plot.title, showlegend=True)
     return str(figure.to_html(include_plotlyjs=True, config={"displaylogo": False}))
-
-
-def _curves(plot: Plot) -> Any:
-    go = require("plotly.graph_objects", "report")
-    figure = go.Figure()
-    for name, points in plot.lines.items():
-        x, y = zip(*points, strict=True)
-        figure.add_trace(go.Scatter(x=x, y=y, name=name, mode="lines+markers" if plot.joined else "markers"))
-    figure.update_xaxes(title_text=plot.x_label)
-    figure.update_yaxes(title_text=plot.y_label)
-    return figure
 
 
 def _map(plot: Map) -> Any:

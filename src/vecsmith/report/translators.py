@@ -5,6 +5,7 @@ from statistics import fmean
 
 from vecsmith.evaluation.ranked_lists import MEASURES
 from vecsmith.evaluation.translation import MODES, NEIGHBORS, OF_QUERIES, ExperimentResult
+from vecsmith.report.conclusions import highest
 from vecsmith.report.findings import Findings, Plot, Table, ndcg_beside
 
 LOW_RANK = "linear:rank"
@@ -46,6 +47,17 @@ def findings(results: Sequence[ExperimentResult]) -> Findings:
             if (plot := _rank_plot(f"{measure.replace('_', '-')}-by-rank", measure, label, results)).lines
         ],
     )
+
+
+def conclusions(findings: Findings) -> list[str]:
+    """Return a sentence about the best translator for each translated side, from the table of means."""
+    table = findings.tables[0]
+    sentences = []
+    for mode, description in MODE_DESCRIPTIONS.items():
+        column = table.columns.index(mode)
+        if (best := highest(table.rows, column)) is not None:
+            sentences.append(f"With {description}, `{best[0]}` is the best on the mean: nDCG@10 {best[column]}.")
+    return sentences
 
 
 def _method_table(name: str, title: str, results: Sequence[ExperimentResult]) -> Table:

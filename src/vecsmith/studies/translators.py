@@ -1,6 +1,6 @@
 """`study translators`: the quality of every translator, between every two models, on every task."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import permutations
 
@@ -20,9 +20,12 @@ from vecsmith.evaluation.translation import (
     cross_translate,
     run,
 )
+from vecsmith.report.architectures import Models, protocol_diagram, translator_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
-from vecsmith.report.translators import LOW_RANK, findings, rank_of
+from vecsmith.report.translators import LOW_RANK, conclusions, findings, rank_of
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import translator
 
@@ -89,12 +92,23 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
         for seed in config.seeds
     ]
     maps, page = examples(experiments[0])
-    return replace(findings(run_all(experiments, workers)), maps=maps, pages=[page])
+
+    def so_far(results: Sequence[ExperimentResult]) -> Findings:
+        return replace(findings(results), maps=maps, pages=[page])
+
+    def publish(results: Sequence[ExperimentResult]) -> None:
+        config.publish(so_far(results), len(results), len(experiments))
+
+    return so_far(run_all(experiments, workers, publish))
 
 
-def run_all(experiments: Sequence[Experiment], workers: int | None = None) -> list[ExperimentResult]:
-    """Return the results of experiments, which run in worker processes."""
-    return run_in_processes(run, experiments, "Experiments", workers)
+def run_all(
+    experiments: Sequence[Experiment],
+    workers: int | None = None,
+    observer: Callable[[list[ExperimentResult]], None] | None = None,
+) -> list[ExperimentResult]:
+    """Return the results of experiments, which run in worker processes; parameters as for `run_in_processes`."""
+    return run_in_processes(run, experiments, "Experiments", workers, observer)
 
 
 def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
@@ -180,4 +194,39 @@ def _beginning(text: str) -> str:
     return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}…"
 
 
+def outlined_methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with diagrams of a linear translator and of a network."""
+    first, second = list(models.items())[:2]
+    return [
+        "A translator maps the vectors of one model to the space of another. It is fitted on documents that both "
+        "models embedded. Every ordered pair of models is measured.",
+        translator_diagram("canonical", first, second),
+        translator_diagram("mlp2", first, second, "network"),
+        f"Networks have hidden layers of 1, 8 and 32 times the smaller dimensions. Each translator is fitted on "
+        f"{1 - 1 / FOLDS:.0%} of the documents and translates the others; {', '.join(ONE_FOLD)} does so once, all "
+        f"others {FOLDS} times.",
+        protocol_diagram(FOLDS, "translator"),
+    ]
+
+
 STUDIES["translators"] = translators
+OUTLINES["translators"] = Outline(
+    "Translators between embedding models",
+    "How well do the vectors of one model, translated to the space of another, retrieve there? Which translator is the "
+    "best if queries, documents or both are translated?",
+    outlined_methods,
+    {
+        "methods": "All translators",
+        "queries": "Queries translated",
+        "documents": "Documents translated",
+        "both": "Queries and documents translated",
+        "mse": "Error of the vectors",
+        "document-neighbors": "Neighbors of documents",
+        "query-neighbors": "Neighbors of queries",
+        "neighbors": "Shared neighbors by pair of models",
+        "edit-distance": "Edit distance of the lists of neighbors",
+        "kernels": "Similarity of kernels",
+    },
+    ["Translators are fitted on text like the text that they translate; on other text they are worse."],
+    conclusions,
+)
