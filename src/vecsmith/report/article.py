@@ -106,15 +106,14 @@ def paper(
 
 
 def escaped(text: str) -> str:
-    """Return a user's text for Markdown: one line, in which nothing is markup.
+    """Return a user's text for Markdown: one line, in which nothing is markup, unless it begins a paragraph.
 
     Entities are used instead of backslashes, because they mean the same in every dialect of Markdown, and in tables.
     """
     line = re.sub(r"[\x00-\x1f\x7f\ufffe\uffff]", "", " ".join(text.split())).encode(errors="replace").decode()
-    line = re.sub(r"[&<>`*\[\]\\|~$]", lambda match: f"&#{ord(match[0])};", line)
+    line = re.sub(r"[&<>`*#\[\]\\|~$]", lambda match: f"&#{ord(match[0])};", line)
     # an underscore inside a word, as in names of metrics, is no markup
-    line = re.sub(r"(?<!\w)_|_(?!\w)", "&#95;", line)
-    return re.sub(r"^(?=[#+=-]|\d+[.)])", "&#8203;", line)
+    return re.sub(r"(?<!\w)_|_(?!\w)", "&#95;", line)
 
 
 def article_markdown(article: Article, pictures: str = "", note: str = "") -> str:
@@ -151,7 +150,6 @@ def _markdown(block: Block, pictures: str) -> str:
         case str():
             return block
         case Table():
-            # not at the beginning of a line, where an escaped title would need care
             return f"*{escaped(block.title)}.*\n\n{table_markdown(block, escaped)}"
         case Plot() | Diagram():
             title = escaped(block.title)

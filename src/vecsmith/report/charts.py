@@ -46,7 +46,7 @@ def plot_svg(plot: Plot, alone: bool = True) -> str:
             parts.append(f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in pixels)}"/>')
         parts += [
             f'<circle class="dot" cx="{left:.1f}" cy="{top:.1f}" r="4">'
-            f"<title>{text_of(name)}: {plot.x_label} {x:g}, {plot.y_label} {y:g}</title></circle>"
+            f"<title>{text_of(f'{name}: {plot.x_label} {x:g}, {plot.y_label} {y:g}')}</title></circle>"
             for (left, top), (x, y) in zip(pixels, line, strict=True)
         ]
         parts.append("</g>")

@@ -162,7 +162,7 @@ def _searches(findings: Findings, unfinished: str | None) -> Sequence[Block]:
         ]
     blocks: list[Block] = []
     for page in findings.pages:
-        blocks += [f"{escaped(page.title)}. [All examples]({page.name}.html).", *page.tables[:EXAMPLES]]
+        blocks += [f"*{escaped(page.title)}*. [All examples]({page.name}.html).", *page.tables[:EXAMPLES]]
     return blocks
 
 
