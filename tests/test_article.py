@@ -298,6 +298,11 @@ def test_tables_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert select(second, {"a": ["y", "z"]}, ["b c"]).rows == [["1"]]
     with pytest.raises(VecsmithError, match=r"0 rows with \{'a': 'z'\}"):
         cell(second, "b c", {"a": "z"})
+    # columns of the same name stay apart, and cannot be named
+    twice = Table("twice", "Twice", ["a", "b", "b"], [["x", "1", "2"]])
+    assert select(twice, {"a": "x"}).rows == twice.rows
+    with pytest.raises(VecsmithError, match="2 columns 'b'"):
+        cell(twice, "b", {"a": "x"})
     (tmp_path / "none.md").write_text("# No table\n")
     with pytest.raises(VecsmithError, match="has no table"):
         read_tables(tmp_path / "none.md")

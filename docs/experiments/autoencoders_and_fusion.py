@@ -3,7 +3,7 @@
 from dataclasses import replace
 from statistics import fmean
 
-from experiments.results import ABSOLUTE, ALL, MODELS, NO_SEARCHES, TASKS, data, results, sources, with_ndcg
+from experiments.results import ABSOLUTE, ALL, MODELS, NO_SEARCHES, TASKS, data, p_text, results, sources, with_ndcg
 from vecsmith.report import Plot, Table
 from vecsmith.report.architectures import autoencoder_diagram, codec_diagram, protocol_diagram
 from vecsmith.report.article import Article, Block, Placeholder, paper
@@ -32,7 +32,7 @@ def article() -> Article:
             "side and then reduced to the size of one model, retrieve better than one model alone?"
         ],
         methods=methods(),
-        data=data(),
+        data=data(*MODELS),
         results=[*widths(), *pairs(), *reduced(), *codes(), *training(), *held_out()],
         searches=[Placeholder(*NO_SEARCHES)],
         conclusions=[bulleted(conclusions())],
@@ -254,6 +254,6 @@ def conclusions() -> list[str]:
         f"**Every fusion gains**: {min(gains):.1f} to {max(gains):.1f} % with `:fit`, {min(fixed):.1f} to {max(fixed):.1f} % with the fixed "
         f"weight 0.7, {fmean(gains) - fmean(fixed):.1f} points less on the mean. A cheap static model as the second one is enough.",
         f"**Reduced to fewer dimensions than MiniLM has, the fusion is still better**: {narrow} in 240 dimensions.",
-        f"**48 bytes of two models beat 1,536 bytes of one**: {cell(codes, 'mean', small)} (p = {cell(codes, 'p', small)}), and {pydocs} on "
+        f"**48 bytes of two models beat 1,536 bytes of one**: {cell(codes, 'mean', small)} ({p_text(cell(codes, 'p', small))}), and {pydocs} on "
         "`pydocs`, which was used for no choice.",
     ]

@@ -1,6 +1,6 @@
 """Experiment: binary codes, stage by stage."""
 
-from experiments.results import ABSOLUTE, ALL, MODELS, NO_SEARCHES, TEST, data, results, sources, with_ndcg
+from experiments.results import ABSOLUTE, ALL, MODELS, NO_SEARCHES, TEST, data, p_text, results, sources, with_ndcg
 from vecsmith.report import Plot, Table
 from vecsmith.report.architectures import codec_diagram, protocol_diagram
 from vecsmith.report.article import Article, Block, Placeholder, paper
@@ -39,7 +39,7 @@ def article() -> Article:
             "variance is? And does training with gradients help?"
         ],
         methods=methods(),
-        data=data(),
+        data=data("minilm"),
         results=[*stages(), *sizes(), *rivals(), *training(), *hamming(), *decoding(), *transfer()],
         searches=[Placeholder(*NO_SEARCHES)],
         conclusions=[bulleted(conclusions())],
@@ -224,10 +224,10 @@ def conclusions() -> list[str]:
     )
     return [
         f"**Signs keep {mean('binary')}.** Medians ({mean('median')}) and trained thresholds ({mean('thresholds')}) of the same "
-        f"dimensions add nothing: {cell(tests, 'points', versus)} points for thresholds, p = {cell(tests, 'p', versus)}.",
+        f"dimensions add nothing: {cell(tests, 'points', versus)} points for thresholds, {p_text(cell(tests, 'p', versus))}.",
         f"**A rotation helps** ({mean('itq48B')}), and bits of learned directions help more ({mean('binary-autoencoder48B')}).",
         f"**Bits where the variance is are best**: `hybrid48B` keeps {mean('hybrid48B')} and `trellis48B` {mean('trellis48B')}, "
-        f"{cell(tests, 'points', best).lstrip('+')} points more than the signs (p = {cell(tests, 'p', best)}). At 24 bytes the trellis code leads with "
+        f"{cell(tests, 'points', best).lstrip('+')} points more than the signs ({p_text(cell(tests, 'p', best))}). At 24 bytes the trellis code leads with "
         f"{mean('trellis24B')}.",
         f"**Sharing bits costs most**: `grouped24B` keeps {mean('grouped24B')}.",
         f"**The search of training options does not help**: no chosen combination differs from the default on test claims "

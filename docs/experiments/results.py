@@ -72,15 +72,24 @@ ABSOLUTE = (
 """Where the absolute figures come from."""
 
 
-def data() -> list[Block]:
-    """Return the collections and the models, as ``docs/index.md`` has them."""
+def p_text(p: str) -> str:
+    """Return a p-value as text, such as ``p = 0.012`` or ``p < 0.001``."""
+    return f"p = {p}" if float(p) >= 0.001 else "p < 0.001"
+
+
+def data(*models: str) -> list[Block]:
+    """Return the collections and some of the models, as ``docs/index.md`` has them."""
     tables = read_tables(ROOT / "docs" / "index.md")
     titles = {"collection": "Collections", "name": "Models"}
     chosen = [
         replace(
             table,
             title=titles[table.columns[0]],
-            rows=[[text.replace("`", "") for text in row] for row in table.rows],
+            rows=[
+                [text.replace("`", "") for text in row]
+                for row in table.rows
+                if table.columns[0] == "collection" or row[0].strip("`") in models
+            ],
         )
         for table in tables
         if table.columns[0] in titles

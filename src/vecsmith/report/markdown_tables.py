@@ -55,9 +55,9 @@ def cell(table: Table, column: str, where: Mapping[str, str]) -> str:
         If the table has no such column, or no row or several rows with these cells.
     """
     found = select(table, where).rows
-    if len(found) != 1 or column not in table.columns:
-        raise VecsmithError(f"{table.name} has {len(found)} rows with {dict(where)}, and the columns {table.columns}.")
-    return found[0][table.columns.index(column)]
+    if len(found) != 1:
+        raise VecsmithError(f"{table.name} has {len(found)} rows with {dict(where)}; name one.")
+    return found[0][_place(table, column)]
 
 
 def select(
@@ -78,13 +78,24 @@ def select(
         Columns in their new order; by default all.
     title : str
         New title; by default, the table's own.
+
+    Raises
+    ------
+    VecsmithError
+        If the table has no such column, or several of the same name.
     """
     wanted = {column: [cells] if isinstance(cells, str) else list(cells) for column, cells in (where or {}).items()}
-    rows = [row for row in table.rows if all(row[table.columns.index(name)] in cells for name, cells in wanted.items())]
-    kept = [table.columns.index(name) for name in columns or table.columns]
+    rows = [row for row in table.rows if all(row[_place(table, name)] in cells for name, cells in wanted.items())]
+    kept = range(len(table.columns)) if columns is None else [_place(table, name) for name in columns]
     return replace(
         table,
         title=title or table.title,
         columns=[table.columns[place] for place in kept],
         rows=[[row[place] for place in kept] for row in rows],
     )
+
+
+def _place(table: Table, column: str) -> int:
+    if table.columns.count(column) != 1:
+        raise VecsmithError(f"{table.name} has {table.columns.count(column)} columns {column!r} of {table.columns}.")
+    return table.columns.index(column)
