@@ -213,6 +213,13 @@ def study(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="translators: number of processes; default: one per core.")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="translators: keep translated documents and queries in ChromaDB, in a folder or on a server by URL.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -241,7 +248,7 @@ def study(
     \b
     vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization --article
     vecsmith study fusion --encoder vectors:l1 --encoder vectors:l2 --width 2048 --width 1024 --width 768 --width 512
-    vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
+    vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --task beir/scifact --store sets
     vecsmith study small-to-large --encoder vectors:s1 --encoder vectors:s2 --encoder vectors:l1+vectors:l2 --width 768
     """
     from vecsmith.errors import VecsmithError, unknown
@@ -256,6 +263,7 @@ def study(
     for option, parameter, value, owners in (
         ("--method", "methods", method, ("translators", "binary-training")),
         ("--workers", "workers", workers, ("translators",)),
+        ("--store", "store", store, ("translators",)),
         ("--width", "widths", width, (*WIDTH_STUDIES, "small-to-large")),
     ):
         if value and name not in owners:

@@ -1,6 +1,6 @@
 """`study translators`: the quality of every translator, between every two models, on every task."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
 
@@ -19,11 +19,14 @@ from vecsmith.evaluation.translation import (
     ExperimentResult,
     cross_translate,
     run,
+    run_with_sets,
 )
 from vecsmith.report.architectures import Models, protocol_diagram, translator_diagram
 from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
-from vecsmith.report.translators import LOW_RANK, conclusions, findings, rank_of
+from vecsmith.report.translators import LOW_RANK, conclusions, findings, rank_of, sets_table
+from vecsmith.stores.embedding_store import EmbeddingStore
+from vecsmith.stores.stored_sets import StoredSet
 from vecsmith.studies.config import STUDIES, StudyConfig
 from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.tasks import Task, load_task
@@ -46,7 +49,9 @@ TEXT_LENGTH = 120
 """Characters of a text that are shown."""
 
 
-def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: int | None = None) -> Findings:
+def translators(
+    config: StudyConfig, methods: Sequence[str] = METHODS, workers: int | None = None, store: str | None = None
+) -> Findings:
     """Measure translators between every two models, both ways, in worker processes.
 
     Experiments that were run before on the same inputs are read from the cache, so that a killed study continues when
@@ -60,16 +65,20 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
         Specs of translators.
     workers : int, optional
         Number of processes; by default, the number of cores.
+    store : str, optional
+        Folder or URL of a Chroma store, which keeps all translated documents and queries.
 
     Raises
     ------
     VecsmithError
-        If there are fewer than two encoders, or `fit_on` is not ``cross``.
+        If there are fewer than two encoders, `fit_on` is not ``cross``, or the store cannot be opened.
     """
     if len(set(config.encoders)) < 2:
         raise VecsmithError("Translators are studied between models; give two or more with --encoder.")
     if config.fit_on != "cross":
         raise VecsmithError(f"Translators are studied cross-fitted; leave out --fit-on {config.fit_on}.")
+    if store is not None:
+        EmbeddingStore(store)  # raises an error before any work
     for method in methods:
         translator(method)  # raises an error for an unknown spec
     # texts are embedded here, so that the processes do not embed them several times
@@ -92,23 +101,41 @@ def translators(config: StudyConfig, methods: Sequence[str] = METHODS, workers: 
         for seed in config.seeds
     ]
     maps, page = examples(experiments[0])
+    done: dict[Experiment, ExperimentResult] = {}
+    stored: list[StoredSet] = []
 
-    def so_far(results: Sequence[ExperimentResult]) -> Findings:
-        return replace(findings(results), maps=maps, pages=[page])
+    def so_far() -> Findings:
+        # in the order of the experiments, not in that of their ends
+        known = findings([done[each] for each in experiments if each in done])
+        tables = [*known.tables, *([sets_table(stored, store)] if store else [])]
+        return replace(known, tables=tables, maps=maps, pages=[page])
 
-    def publish(results: Sequence[ExperimentResult]) -> None:
-        config.publish(so_far(results), len(results), len(experiments))
-
-    return so_far(run_all(experiments, workers, publish))
+    for result, sets in run_all(experiments, workers, store):
+        done[result.experiment] = result
+        stored += sets
+        config.publish(so_far(), len(done), len(experiments))
+    return so_far()
 
 
 def run_all(
-    experiments: Sequence[Experiment],
-    workers: int | None = None,
-    observer: Callable[[list[ExperimentResult]], None] | None = None,
-) -> list[ExperimentResult]:
-    """Return the results of experiments, which run in worker processes; parameters as for `run_in_processes`."""
-    return run_in_processes(run, experiments, "Experiments", workers, observer)
+    experiments: Sequence[Experiment], workers: int | None = None, store: str | None = None
+) -> Iterator[tuple[ExperimentResult, list[StoredSet]]]:
+    """Run experiments in worker processes, and yield each result with its translated sets that were stored.
+
+    Parameters
+    ----------
+    experiments, workers
+        As for `run_in_processes`.
+    store : str, optional
+        Folder or URL of the store of translated documents and queries.
+    """
+    if store is None:
+        for result in run_in_processes(run, experiments, "Experiments", workers):
+            yield result, []
+        return
+    opened = EmbeddingStore(store)
+    for result, sets in run_in_processes(run_with_sets, experiments, "Experiments", workers):
+        yield result, [opened.about(opened.put(each, split)) for split, each in sets.items()]
 
 
 def examples(experiment: Experiment) -> tuple[list[Map | Kernels], Page]:
