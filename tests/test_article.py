@@ -111,6 +111,15 @@ def test_an_article_is_there_before_the_results(task: Path, tmp_path: Path, draf
     assert "### The best" in final
     assert "Of the codecs of `vectors:toy`, `truncate8` (asymmetric), with 32 bytes" in final
     assert f"    vecsmith study quick --task {task}" in final
+    # three searches: float32 and the reducer, side by side; document i answers query i
+    searches = final.partition("## Examples of searches")[2].partition("## What")[0]
+    assert searches.count("| rank | float32, nDCG@10 ") == 3
+    assert searches.count("| 5 | ") == 3
+    for query, table in re.findall(
+        r"\*tiny: query (\d+) \(✓: relevant\)\.\*\n\n(.*?)(?=\n\n|$)", searches, flags=re.DOTALL
+    ):
+        assert set(re.findall(r"✓ (d\d+): document", table)) <= {f"d{query}"}
+    assert "✓ d" in searches
     # every picture is a file, and the page holds all of them
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", final)
     assert pictures == ["first.svg"]

@@ -10,6 +10,7 @@ from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.measurement import Measurement
+from vecsmith.evaluation.query_rankings import TaskQueries, task_queries
 from vecsmith.evaluation.results import Result
 from vecsmith.plugins import Registry
 from vecsmith.progress import track
@@ -38,6 +39,8 @@ class StudyConfig:
         steps; 0 of 0 before the first text is embedded.
     dimensions : dict of str to int
         Dimensions of the encoders that embedded texts so far.
+    searches : list of TaskQueries
+        The searches of the first task and encoder with several codecs that was measured; empty before.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class StudyConfig:
     options: EncoderOptions = field(default_factory=EncoderOptions)
     observer: Callable[["StudyConfig", Findings, int, int], None] | None = None
     dimensions: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    searches: list[TaskQueries] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         options_by_encoder(self.options, self.encoders)
@@ -98,7 +102,12 @@ class StudyConfig:
         """Yield a list of measurements for each seed: float32, followed by the codecs."""
         for seed in track(self.seeds, f"{task.name}, {encoder}: seeds", len(self.seeds)):
             split, options = task.present(self.split), self.options_of(encoder)
-            yield from measure([task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options)
+            for measured in measure(
+                [task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options
+            ):
+                if len(measured) > 1 and not self.searches:
+                    self.searches.append(task_queries(task, split, measured))
+                yield measured
 
     def chosen_widths(
         self, widths: Sequence[int] | None, dimensions: int, default: Callable[[int], Sequence[int]]

@@ -10,6 +10,7 @@ from vecsmith.report.architectures import Models
 from vecsmith.report.article import Article, Block, Placeholder, escaped, paper
 from vecsmith.report.conclusions import conclusions_of_results
 from vecsmith.report.findings import Findings, Plot, Table
+from vecsmith.report.searches import search_tables
 from vecsmith.studies.config import STUDIES, StudyConfig
 
 EXAMPLES = 3
@@ -90,7 +91,7 @@ def study_article(
         methods=[*outline.methods(models), _protocol(config)],
         data=[_task_table(config), _model_table(models)],
         results=[*_results(outline, findings, unfinished)],
-        searches=_searches(findings, unfinished),
+        searches=_searches(config, findings, unfinished),
         conclusions=(
             [bulleted(outline.conclusions(findings))]
             if unfinished is None
@@ -154,16 +155,15 @@ def _other_plots(plots: Mapping[str, Plot], tables: Mapping[str, Table]) -> list
     return [plot for name, plot in plots.items() if name not in tables]
 
 
-def _searches(findings: Findings, unfinished: str | None) -> Sequence[Block]:
-    if not findings.pages:
-        text = "This study keeps no rankings. `vecsmith compare --out` writes a page with the searches of any codec."
-        return [
-            text if unfinished is None else Placeholder("examples of searches, if the study makes them", unfinished)
-        ]
-    blocks: list[Block] = []
+def _searches(config: StudyConfig, findings: Findings, unfinished: str | None) -> Sequence[Block]:
+    """Return the searches by several codecs, and the pages of examples of the findings."""
+    blocks: list[Block] = [table for queries in config.searches for table in search_tables(queries)]
     for page in findings.pages:
         blocks += [f"*{escaped(page.title)}*. [All examples]({page.name}.html).", *page.tables[:EXAMPLES]]
-    return blocks
+    if blocks:
+        return blocks
+    text = "This study keeps no rankings. `vecsmith compare --out` writes a page with the searches of any codec."
+    return [text if unfinished is None else Placeholder("examples of searches", unfinished)]
 
 
 def _versions(findings: Findings) -> str:
