@@ -3,10 +3,10 @@
 from dataclasses import replace
 from statistics import fmean
 
-from experiments.results import ABSOLUTE, ALL, MODELS, NO_SEARCHES, TASKS, data, p_text, results, sources, with_ndcg
+from experiments.results import ABSOLUTE, ALL, MODELS, TASKS, data, p_text, results, searches, sources, with_ndcg
 from vecsmith.report import Plot, Table
 from vecsmith.report.architectures import autoencoder_diagram, codec_diagram, protocol_diagram
-from vecsmith.report.article import Article, Block, Placeholder, paper
+from vecsmith.report.article import Article, Block, paper
 from vecsmith.report.conclusions import percent_of
 from vecsmith.report.markdown_tables import cell, select
 from vecsmith.studies.outline import bulleted
@@ -34,7 +34,7 @@ def article() -> Article:
         methods=methods(),
         data=data(*MODELS),
         results=[*widths(), *pairs(), *reduced(), *codes(), *training(), *held_out()],
-        searches=[Placeholder(*NO_SEARCHES)],
+        searches=searches("pca"),
         conclusions=[bulleted(conclusions())],
         limits=[
             bulleted(
@@ -49,7 +49,7 @@ def article() -> Article:
         ],
         sources=sources(
             "autoencoder-dimensions", "matryoshka", "reducers", "fusion-pairs", "fusion", "fusion-codes", "quantizers",
-            "held-out", "baselines",
+            "held-out", "searches", "baselines",
         ),
     )  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Experiment: binary codes, stage by stage."""
 
-from experiments.results import ABSOLUTE, ALL, MODELS, NO_SEARCHES, TEST, data, p_text, results, sources, with_ndcg
+from experiments.results import ABSOLUTE, ALL, MODELS, TEST, data, p_text, results, searches, sources, with_ndcg
 from vecsmith.report import Plot, Table
 from vecsmith.report.architectures import codec_diagram, protocol_diagram
-from vecsmith.report.article import Article, Block, Placeholder, paper
+from vecsmith.report.article import Article, Block, paper
 from vecsmith.report.conclusions import percent_of
 from vecsmith.report.diagrams import Box, Diagram
 from vecsmith.report.markdown_tables import cell, select
@@ -41,7 +41,7 @@ def article() -> Article:
         methods=methods(),
         data=data("minilm"),
         results=[*stages(), *sizes(), *rivals(), *training(), *hamming(), *decoding(), *transfer()],
-        searches=[Placeholder(*NO_SEARCHES)],
+        searches=searches("trellis"),
         conclusions=[bulleted(conclusions())],
         limits=[
             bulleted(
@@ -54,7 +54,7 @@ def article() -> Article:
                 ]
             )
         ],
-        sources=sources("quantizers", "binary-training", "hamming", "trellis", "transfer", "baselines"),
+        sources=sources("quantizers", "binary-training", "hamming", "trellis", "transfer", "searches", "baselines"),
     )  # fmt: skip
 
 

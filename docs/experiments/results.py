@@ -29,11 +29,8 @@ def results(name: str) -> list[Table]:
 
 def baseline(task: str, model: str, split: str) -> float:
     """Return nDCG@10 of a model's float32 vectors."""
-    for table in results("baselines"):
-        # Cranfield has only test queries
-        if f"({split})" in table.title:
-            return float(cell(table, f"vectors:{model} float32", {"task": task}))
-    raise KeyError(split)
+    table = next(table for table in results("baselines") if table.title.endswith(f", {split}"))
+    return float(cell(table, model, {"task": task}))
 
 
 def with_ndcg(table: Table, model: str, splits: Mapping[str, str], title: str) -> Table:
@@ -110,6 +107,16 @@ def sources(*names: str) -> list[Block]:
         command = f": `{' '.join(made[1].split())}`" if made else ""
         lines.append(f"- [{name}](../../benchmarks/results/{name}.md){command}")
     return ["\n".join(lines), "`python docs/articles.py` makes this page from these results."]
+
+
+def searches(beginning: str) -> list[Block]:
+    """Return the searches by float32 vectors and by two codecs, the second of which begins as given."""
+    tables = [table for table in results("searches") if any(name.startswith(beginning) for name in table.columns)]
+    return [
+        "The built-in collection `pydocs`, documentation of Python packages, with the built-in static model. Of all queries, "
+        "codecs change the first one most and the last one least.",
+        *tables,
+    ]
 
 
 NO_SEARCHES = (

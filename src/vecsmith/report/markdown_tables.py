@@ -1,5 +1,6 @@
 """Read the tables of a Markdown page, such as a page of results that a study wrote."""
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,13 +34,13 @@ def read_tables(path: Path) -> list[Table]:
         if not block.startswith("|"):
             continue
         headings, _, *rows = (
-            [cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()
+            [html.unescape(cell.strip()) for cell in line.strip().strip("|").split("|")] for line in block.splitlines()
         )
         if wrong := next((row for row in rows if len(row) != len(headings)), None):
             raise VecsmithError(
                 f"{path} has a row of {len(wrong)} cells below {len(headings)} headings: {wrong}; mend it."
             )
-        title = " ".join(above.split()).lstrip("# ").rstrip(":.")
+        title = html.unescape(" ".join(above.split()).lstrip("# ").rstrip(":."))
         tables.append(Table(f"{path.stem}-{len(tables) + 1}", title, headings, rows))
     if not tables:
         raise VecsmithError(f"{path} has no table; give a page of results.")
