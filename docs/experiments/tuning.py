@@ -128,7 +128,7 @@ def adapters() -> list[Block]:
                     group,
                     measured[0]["before"],
                     f"{after[0]} to {after[-1]}",
-                    f"{p[0]} to {p[-1]}",
+                    f"{p[0]} to {p[-1]}" if float(p[-1]) else "< 0.001",
                     measured[0]["popularity"],
                 ]
             )

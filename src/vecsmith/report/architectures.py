@@ -13,6 +13,12 @@ from vecsmith.translators import translator
 from vecsmith.translators.local import Local
 from vecsmith.translators.mlp import MLP
 
+LOSSES = {
+    "listwise": "pseudo-queries rank documents by z as by x",
+    "mse": "squared error of x̂",
+    "cosine": "cosine of x and x̂",
+}
+"""Losses of autoencoders by the name in their settings."""
 Models = Mapping[str, int]
 """Dimensions of models by name; 0 where they are not known yet."""
 
@@ -88,28 +94,28 @@ def autoencoder_diagram(spec: str, d: int, name: str = "autoencoder") -> Diagram
     k = getattr(stage, "output_dimensions", 0)
     preset = PRESETS.get(getattr(stage, "preset", ""))
     hidden = [factor * k for factor in preset.hidden] if preset else []
-    columns = [[Box("x", _dimensions(d), "text")]]
-    linear = Box("linear map", f"{d} → {k}", "fitted")
+    loss = dict(preset.training).get("loss", "listwise") if preset else None
+    linear = Box("linear map", f"{d or 'd'} → {k}" + ("" if preset else ", in closed form"), "fitted")
     layers = [Box(f"hidden layer {number}", f"{width} units, GELU", "fitted") for number, width in enumerate(hidden, 1)]
-    columns += [[linear, layers[0]] if layers else [linear], *([layer] for layer in layers[1:])]
-    loss = dict(preset.training).get("loss", "listwise") if preset else ""
-    measured = {
-        "": "closed form: weighted principal components, no training",
-        "listwise": "pseudo-queries rank documents by z as by x",
-        "mse": "squared error of x̂",
-        "cosine": "cosine of x and x̂",
-    }[loss]
-    decoder = "transposed linear map" if preset is None or preset.tied else "linear map of its own"
-    columns += [
+    decoder = Box(
+        "decoder", "transposed linear map" if preset is None or preset.tied else "linear map of its own", "fitted"
+    )
+    lost = [Box("loss", LOSSES[loss], "measure")] if loss else []
+    columns: list[list[Box | None]] = [
+        [Box("x", _dimensions(d))],
+        [linear, *layers[:1]],
+        *([None, layer] for layer in layers[1:]),
         [Box("z", f"{k} dimensions, normalized", "stored")],
-        [Box("decoder", decoder, "fitted")],
-        [Box("x̂", _dimensions(d), "text"), Box("loss" if preset else "no loss", measured, "measure")],
+        [decoder, *(lost if loss == "listwise" else [])],
+        [Box("x̂", _dimensions(d))],
+        *([lost] if lost and loss != "listwise" else []),
     ]
     arrows = [("x", "linear map"), ("linear map", "z"), ("z", "decoder"), ("decoder", "x̂")]
+    compared = [("z" if loss == "listwise" else "x̂", "loss")] if loss else []
     if layers:
         path = ["x", *(layer.name for layer in layers), "z"]
         arrows += pairwise(path)
-    return Diagram(name, f"{spec}: encoder and decoder", columns, arrows)
+    return Diagram(name, f"{spec}: encoder and decoder", columns, arrows, compared)
 
 
 def translator_diagram(
@@ -136,12 +142,13 @@ def translator_diagram(
     elif isinstance(fitted, Local):
         chains = [Box(f"{fitted.clusters} local maps", "corrections by the nearest clusters", "fitted")]
     translated = Box("translated vector", _dimensions(b))
-    columns = [
+    free: list[Box | None] = [None] * bool(chains)  # the row of the network
+    columns: list[list[Box | None]] = [
         [Box("text")],
-        [Box(f"by {old}", _dimensions(a), "model"), Box(f"by {new}", _dimensions(b), "model")],
-        [first, *chains[:1]],
-        *([each] for each in chains[1:]),
-        [translated, Box("true vector", _dimensions(b))],
+        [Box(f"by {old}", _dimensions(a), "model"), *free, Box(f"by {new}", _dimensions(b), "model")],
+        [first, *chains[:1], None],
+        *([None, each, None] for each in chains[1:]),
+        [translated, *free, Box("true vector", _dimensions(b))],
         [
             Box("geometry", "squared error, cosine, CKA of kernels, shared neighbors", "measure"),
             Box("retrieval", f"nDCG@10, beside {new}'s own index", "measure"),
@@ -171,8 +178,8 @@ def protocol_diagram(folds: int, fitted: str, name: str = "protocol") -> Diagram
     columns = [
         [Box("all documents")],
         [Box(f"{share} of them", "training set"), Box(f"the other {1 / folds:.0%}", "not seen in fitting")],
-        [Box(fitted, "fitted on documents only", "fitted")],
-        [Box("unseen documents", f"encoded or translated; {folds} times, until every document is", "stored")],
+        [Box(fitted, "fitted on documents only", "fitted"), None],
+        [Box("unseen documents", f"encoded or translated; {folds} times, until all are", "stored")],
         [Box("one index", "of all documents, searched with the test queries")],
         [Box("quality", "on queries that nothing was fitted on", "measure")],
     ]

@@ -19,8 +19,10 @@ KINDS: Mapping[Kind, str] = {
 BOX_WIDTH, LINE_HEIGHT, PADDING = 138, 16, 9
 COLUMN_GAP, ROW_GAP, MARGIN = 34, 18, 14
 """Distances between boxes and to the edges of the picture, in pixels."""
-LINE_LENGTH = 21
-"""Characters of a line in a box."""
+NAME_LENGTH, LINE_LENGTH = 18, 21
+"""Characters of a line of a name and of a detail in a box."""
+CHARACTER = 6.4
+"""Mean width of a character of the key, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Box:
     @property
     def lines(self) -> tuple[list[str], list[str]]:
         """Lines of the name and of the detail."""
-        return _wrapped(self.name), _wrapped(self.detail)
+        return _wrapped(self.name, NAME_LENGTH), _wrapped(self.detail, LINE_LENGTH)
 
     @property
     def height(self) -> float:
@@ -62,8 +64,8 @@ class Diagram:
         Name of its file.
     title : str
         Content of the diagram.
-    columns : sequence of sequence of Box
-        The boxes of each column, from top to bottom. The names in a diagram differ.
+    columns : sequence of sequence of Box or None
+        The boxes of each column, from top to bottom; None leaves a row free. The names in a diagram differ.
     arrows : sequence of (str, str)
         Names of the boxes at the two ends.
     dashed : sequence of (str, str)
@@ -72,7 +74,7 @@ class Diagram:
 
     name: str
     title: str
-    columns: Sequence[Sequence[Box]]
+    columns: Sequence[Sequence[Box | None]]
     arrows: Sequence[tuple[str, str]]
     dashed: Sequence[tuple[str, str]] = field(default=())
 
@@ -87,16 +89,8 @@ def diagram_svg(diagram: Diagram, alone: bool = True) -> str:
     alone : bool
         As for `vecsmith.report.pictures.svg`.
     """
-    heights = [sum(box.height for box in column) + ROW_GAP * (len(column) - 1) for column in diagram.columns]
-    tallest = max(heights)
-    places: dict[str, tuple[float, float, Box]] = {}
-    for number, (column, height) in enumerate(zip(diagram.columns, heights, strict=True)):
-        # columns of fewer boxes spread over the height, so that arrows stay level
-        gap = (tallest - height) / (len(column) + 1)
-        top = MARGIN + gap
-        for box in column:
-            places[box.name] = (MARGIN + number * (BOX_WIDTH + COLUMN_GAP), top, box)
-            top += box.height + ROW_GAP + gap
+    places = _places(diagram.columns)
+    bottom = max(top + box.height for _, top, box in places.values())
     parts = [
         *(_arrow(places, *arrow, "arrow") for arrow in diagram.arrows),
         *(_arrow(places, *arrow, "arrow dashed") for arrow in diagram.dashed),
@@ -104,16 +98,46 @@ def diagram_svg(diagram: Diagram, alone: bool = True) -> str:
     ]
     width = 2 * MARGIN + len(diagram.columns) * (BOX_WIDTH + COLUMN_GAP) - COLUMN_GAP
     used = [kind for kind in KINDS if any(box.kind == kind for _, _, box in places.values())]
-    key_top = MARGIN + tallest + 24
-    for number, kind in enumerate(used):
-        x = MARGIN + 140 * number
-        parts.append(f'<rect class="box {kind}" x="{x}" y="{key_top:.1f}" width="20" height="12" rx="3"/>')
-        parts.append(f'<text class="quiet" x="{x + 27}" y="{key_top + 10:.1f}">{KINDS[kind]}</text>')
-    return svg(max(width, MARGIN + 140 * len(used)), key_top + 12 + MARGIN, diagram.title, "\n".join(parts), alone)
+    key_top, key_left = bottom + 24, float(MARGIN)
+    for kind in used:
+        parts.append(f'<rect class="box {kind}" x="{key_left:.1f}" y="{key_top:.1f}" width="20" height="12" rx="3"/>')
+        parts.append(f'<text class="quiet" x="{key_left + 27:.1f}" y="{key_top + 10:.1f}">{KINDS[kind]}</text>')
+        key_left += 52 + CHARACTER * len(KINDS[kind])
+    return svg(max(width, key_left), key_top + 12 + MARGIN, diagram.title, "\n".join(parts), alone)
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, LINE_LENGTH, break_on_hyphens=False)
+def _places(columns: Sequence[Sequence[Box | None]]) -> dict[str, tuple[float, float, Box]]:
+    """Return the left and the top of every box, by its name.
+
+    Boxes of columns with an entry for every row are level with each other. Other columns spread over the height.
+    """
+    n_rows = max(map(len, columns))
+    rows = [max(box.height for c in columns if len(c) == n_rows and (box := c[row])) for row in range(n_rows)]
+    tallest = max([_height(rows), *(_height([box.height for box in column if box]) for column in columns)])
+    places: dict[str, tuple[float, float, Box]] = {}
+    for number, column in enumerate(columns):
+        left = MARGIN + number * (BOX_WIDTH + COLUMN_GAP)
+        if len(column) < n_rows:
+            column = [box for box in column if box]
+        heights = rows if len(column) == n_rows else [box.height for box in column if box]
+        # a column of few boxes has the free height above, between and below them
+        free = (tallest - _height(heights)) / (len(heights) + 1)
+        top = MARGIN + free
+        for box, height in zip(column, heights, strict=True):
+            if box:
+                places[box.name] = (left, top + (height - box.height) / 2, box)
+            top += height + ROW_GAP + free
+    return places
+
+
+def _height(heights: Sequence[float]) -> float:
+    return sum(heights) + ROW_GAP * (len(heights) - 1)
+
+
+def _wrapped(text: str, length: int) -> list[str]:
+    """Return the lines of a text; long specs are broken after a comma too."""
+    breakable = text if len(text) <= length else text.replace(",", ", ")
+    return textwrap.wrap(breakable, length, break_on_hyphens=False)
 
 
 def _box(left: float, top: float, box: Box) -> str:
