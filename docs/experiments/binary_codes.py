@@ -60,11 +60,13 @@ def article() -> Article:
 
 def methods() -> list[Block]:
     """Return the methods, with a diagram of each architecture."""
-    boxes = [Box(name.format("N"), said, "fitted") for name, said in STAGES.items()]
+    boxes = [
+        Box(f"{number}. {name.format('N')}", said, "fitted") for number, (name, said) in enumerate(STAGES.items(), 1)
+    ]
     ladder = Diagram(
         "stages",
         "The stages of the experiment: what each adds",
-        [boxes[:3], boxes[3:5], boxes[5:7], boxes[7:]],
+        [boxes[number : number + 2] for number in range(0, len(boxes), 2)],
         [],
     )
     return [

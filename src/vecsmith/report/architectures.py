@@ -97,10 +97,9 @@ def autoencoder_diagram(spec: str, d: int, name: str = "autoencoder") -> Diagram
     loss = dict(preset.training).get("loss", "listwise") if preset else None
     linear = Box("linear map", f"{d or 'd'} → {k}" + ("" if preset else ", in closed form"), "fitted")
     layers = [Box(f"hidden layer {number}", f"{width} units, GELU", "fitted") for number, width in enumerate(hidden, 1)]
-    decoder = Box(
-        "decoder", "transposed linear map" if preset is None or preset.tied else "linear map of its own", "fitted"
-    )
-    lost = [Box("loss", LOSSES[loss], "measure")] if loss else []
+    tied = preset is None or preset.tied
+    decoder = Box("decoder", "transposed linear map" if tied else "linear map of its own", "fitted")
+    lost: list[Box | None] = [Box("loss", LOSSES[loss], "measure")] if loss else []
     columns: list[list[Box | None]] = [
         [Box("x", _dimensions(d))],
         [linear, *layers[:1]],
@@ -175,7 +174,7 @@ def protocol_diagram(folds: int, fitted: str, name: str = "protocol") -> Diagram
         Name of the diagram's file.
     """
     share = f"{1 - 1 / folds:.0%}"
-    columns = [
+    columns: list[list[Box | None]] = [
         [Box("all documents")],
         [Box(f"{share} of them", "training set"), Box(f"the other {1 / folds:.0%}", "not seen in fitting")],
         [Box(fitted, "fitted on documents only", "fitted"), None],

@@ -112,8 +112,8 @@ def escaped(text: str) -> str:
     """
     line = re.sub(r"[\x00-\x1f\x7f\ufffe\uffff]", "", " ".join(text.split())).encode(errors="replace").decode()
     line = re.sub(r"[&<>`*#\[\]\\|~$]", lambda match: f"&#{ord(match[0])};", line)
-    # an underscore inside a word, as in names of metrics, is no markup
-    return re.sub(r"(?<!\w)_|_(?!\w)", "&#95;", line)
+    # an underscore between letters, as in names of metrics, is no markup
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", "&#95;", line)
 
 
 def article_markdown(article: Article, pictures: str = "", note: str = "") -> str:

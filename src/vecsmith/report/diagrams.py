@@ -137,7 +137,7 @@ def _height(heights: Sequence[float]) -> float:
 def _wrapped(text: str, length: int) -> list[str]:
     """Return the lines of a text; long specs are broken after a comma too."""
     breakable = text if len(text) <= length else text.replace(",", ", ")
-    return textwrap.wrap(breakable, length, break_on_hyphens=False)
+    return textwrap.wrap(breakable, length)
 
 
 def _box(left: float, top: float, box: Box) -> str:
