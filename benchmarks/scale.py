@@ -78,6 +78,7 @@ def _engine_steps(engine: Engine, source: Any, folder: Path, queries: Any) -> St
             local.search(queries[:1], K)
             yield f"load {spec}"
             local.search(queries, K)
+            del local  # the next codec starts with the memory of a new process
         yield f"search {spec}"
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import measure
-from vecsmith.report.findings import Findings
+from vecsmith.report.article import draw
+from vecsmith.report.findings import Findings, Plot
 from vecsmith.studies import STUDIES, StudyConfig, autoencoder_dimensions, fusion, matryoshka, small_to_large
 from vecsmith.studies.autoencoder_dimensions import default_widths
 from vecsmith.tasks import load_task
@@ -187,3 +189,14 @@ def test_checkpoints_are_shown_while_training(task: Path) -> None:
     best = min(seen, key=lambda each: each[1])[0]
     np.testing.assert_array_equal(best.skip_, codec.stages[0].skip_)
     assert fuse([corpus]) is corpus
+
+
+def test_plots_are_pictures() -> None:
+    plot = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
+    named = Plot("named", "By name", "line", "y", {"": [(0.0, 2.0), (1.0, 3.0)]}, False, ["one", "two"])
+    for drawn, expected in (
+        (plot, ["a line: x 1, y 2", "a line: x 2, y 3"]),
+        (named, ["one: line 0, y 2", "two: line 1, y 3"]),
+    ):
+        picture = ElementTree.fromstring(draw(drawn))
+        assert [title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")] == expected

@@ -19,6 +19,7 @@ from vecsmith.evaluation.folds import folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.ranked_lists import MEASURES
 from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, cross_translate, float_index, run
+from vecsmith.stores.embedding_store import EmbeddingStore
 from vecsmith.studies import STUDIES, StudyConfig, migration
 from vecsmith.studies import translators as study_of_translators
 from vecsmith.studies.translators import EXAMPLE_QUERIES, TEXT_LENGTH, examples
@@ -133,13 +134,13 @@ def test_errors_are_plotted_by_rank(task: str) -> None:
 def test_by_default_ranks_are_below_the_dimensions(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Experiment] = []
 
-    def stop(experiments: list[Experiment], workers: int | None) -> None:
+    def stop(experiments: list[Experiment], workers: int | None, store: str | None) -> None:
         asked.extend(experiments)
         raise KeyboardInterrupt
 
     module = sys.modules["vecsmith.studies.translators"]
     monkeypatch.setattr(module, "run_all", stop)
-    monkeypatch.setattr(module, "examples", lambda experiment: ([], None))
+    monkeypatch.setattr(module, "examples", lambda experiment, method: (None, None, None))
     with pytest.raises(KeyboardInterrupt):
         study_of_translators(StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0]))
     methods = {each.method: each.folds for each in asked}
@@ -170,7 +171,7 @@ def test_workers_end_with_a_study_that_is_killed() -> None:
 import os, time
 from vecsmith.evaluation import processes
 processes.track = lambda done, *_: [next(iter(done)), os.kill(os.getpid(), 9)]
-processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2)
+list(processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2))
 """
     # the workers have its output open, so that this ends with the last of them
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
@@ -243,11 +244,39 @@ def test_command_passes_on_the_number_of_workers(task: str, monkeypatch: pytest.
     monkeypatch.setattr(
         sys.modules["vecsmith.studies.translators"],
         "run_all",
-        lambda experiments, workers: passed.append(workers) or [run(each) for each in experiments],
+        lambda experiments, workers, store: passed.append(workers) or [(run(each), []) for each in experiments],
     )
     options = ["--task", task, "--encoder", "vectors:a", "--encoder", "vectors:b", "--seed", "0"]
     done = CliRunner().invoke(app, ["study", "translators", *options, "--method", "procrustes", "--workers", "3"])
     assert (done.exit_code, passed) == (0, [3])
+
+
+def test_translated_sets_are_kept_and_listed(task: str, tmp_path: Path) -> None:
+    pytest.importorskip("chromadb")
+    out, store = tmp_path / "out", tmp_path / "store"
+    options = ["--task", task, "--encoder", "vectors:a", "--encoder", "vectors:b", "--seed", "0", "--workers", "1"]
+    command = ["study", "translators", *options, "--method", "procrustes", "--store", str(store), "--out", str(out)]
+    for _ in range(2):  # the second run finds the figures in the cache, and stores the same sets
+        done = CliRunner().invoke(app, [*command, "--article"])
+        assert done.exit_code == 0, done.output
+    stored = EmbeddingStore(store).sets()
+    kinds = {(each.split, each.provenance.translated_from, each.provenance.encoder) for each in stored}
+    a, b = sorted({each.provenance.encoder for each in stored})
+    assert kinds == {(part, *pair) for part in ("documents", "queries") for pair in ((a, b), (b, a))}
+    assert {each.provenance.translator.split(" ")[0] for each in stored} == {"procrustes"}
+    article = (out / "article.md").read_text(encoding="utf-8")
+    assert f"Translated sets in ChromaDB, in {store}" in article
+    assert all(article.count(each.name) == 1 for each in stored)
+    # the stored vectors are those that were measured
+    experiment = Experiment(task, "test", "vectors:a", "vectors:b", "procrustes", 0)
+    (source, queries), (target, _) = experiment.embed()
+    expected, fitted = cross_translate("procrustes", source.unit[:], target.unit[:], 0)
+    sets = {(each.split, each.provenance.encoder): EmbeddingStore(store).get(each.name) for each in stored}
+    np.testing.assert_allclose(sets["documents", target.provenance.space].unit[:], expected, atol=1e-5)
+    translated = fitted[0].transform(queries.unit[:])
+    np.testing.assert_allclose(sets["queries", target.provenance.space].unit[:], translated, atol=1e-5)
+    refused = CliRunner().invoke(app, ["study", "fusion", "--store", str(store)])
+    assert "--store is for the study translators" in str(refused.exception)
 
 
 def test_bad_use_is_one_sentence(task: str) -> None:

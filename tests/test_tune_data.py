@@ -135,6 +135,24 @@ def test_negatives_are_never_relevant_nor_of_equal_text(task: Task, spec: str) -
         assert not also.get(normal(row["query"]), set()) & set(negatives)
 
 
+def test_negatives_of_a_depth_are_drawn_from_the_first_documents(task: Task) -> None:
+    gold, retriever = TrainingExamples.from_task(task), retriever_of("static", task.corpus)
+    twice = pairs_of([(pair["query"], pair["positive"]) for pair in gold] * 2)
+    first = mine_negatives(gold, task.corpus.texts, retriever, 10)
+    candidates = {row["query"]: [*row.values()][2:] for row in first}
+
+    def negatives(seed: int) -> list[list[str]]:
+        mined = mine_negatives(twice, task.corpus.texts, retriever, 2, depth=10, seed=seed)
+        return [[row["query"], row["negative"], row["negative_2"]] for row in mined]
+
+    drawn = negatives(0)
+    for query, *own in drawn:
+        places = [candidates[query].index(text) for text in own]
+        assert places == sorted(places) and len(set(places)) == 2
+    assert drawn[: len(gold)] != drawn[len(gold) :]  # pairs of one query have different negatives
+    assert drawn == negatives(0) != negatives(1)
+
+
 def test_the_margin_keeps_negatives_below_the_positive(task: Task) -> None:
     gold, encoder = TrainingExamples.from_task(task), load_encoder("static")
     for margin in (0.0, 0.2):

@@ -284,18 +284,52 @@ def test_validation_queries_are_not_trained_on(folder: Path, tiny: str, monkeypa
     assert tuned.validated_on == "15 train queries with unseen documents"
 
 
-def test_the_batch_loss_is_the_ranking_loss_of_all_documents_of_the_batch(tiny: str) -> None:
-    from vecsmith.tune.losses.batch_ranking import BatchRankingLoss
+TRIPLETS = {
+    "query": ["monday", "monday", "friday"],
+    "positive": ["a red cat", "a red fish", "a green fish"],
+    "negative": ["a blue cat", "a green fish", "a black eagle"],
+}
+"""The first two examples are of one query, and a negative of the second is relevant to the third."""
+
+
+@pytest.mark.parametrize("name", ["infonce", "ranked-list"])
+def test_the_batch_loss_is_the_ranking_loss_of_all_documents_of_the_batch(tiny: str, name: str) -> None:
+    from vecsmith.tune.losses.batch_ranking import BatchRankingLoss, numbered
 
     model = load_encoder(tiny).model.eval()
-    texts = [["monday", "friday"], ["a red cat", "a green fish"], ["a blue cat", "a black eagle"]]
-    columns = [model.preprocess(column) for column in texts]
+    dataset, relevant = numbered(TrainingExamples.from_columns(TRIPLETS))
+    columns = [model.preprocess(column) for column in TRIPLETS.values()]
     with torch.no_grad():
-        loss = BatchRankingLoss(model, "ranked-list")(columns)
-        cosines = torch.tensor(model.encode(texts[0]) @ model.encode(texts[1] + texts[2]).T)
-    relevant = torch.tensor([[True, False, False, False], [False, True, False, False]])
-    expected = RANKING_LOSSES["ranked-list"].function(cosines, relevant, None)
+        loss = BatchRankingLoss(model, name, relevant)(columns, torch.tensor(dataset["label"]))
+        documents = TRIPLETS["positive"] + TRIPLETS["negative"]
+        cosines = torch.tensor(model.encode(TRIPLETS["query"]) @ model.encode(documents).T)
+    of_monday = [True, True, False, False, False, False]
+    of_friday = [False, False, True, False, True, False]
+    expected = RANKING_LOSSES[name].function(cosines, torch.tensor([of_monday, of_monday, of_friday]), None)
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_batches_have_each_example_once_and_two_positives_of_a_query_together() -> None:
+    from vecsmith.tune.losses.batch_ranking import QueryBatchSampler, numbered
+
+    pairs = [(f"query {number % 40}", f"document {number}") for number in range(100)]
+    queries, positives = zip(*pairs, strict=True)
+    columns = {"query": list(queries), "positive": list(positives)}
+    dataset, relevant = numbered(TrainingExamples.from_columns(columns))
+    assert sum(map(len, relevant.values())) == 100
+
+    def batches(seed: int) -> list[list[int]]:
+        generator = torch.Generator()
+        return list(QueryBatchSampler(dataset, batch_size=16, drop_last=False, generator=generator, seed=seed))
+
+    rows = [row for batch in batches(0) for row in batch]
+    assert sorted(rows) == list(range(100))
+    assert len(batches(0)) == 7 and max(map(len, batches(0))) == 16
+    order = [queries[row] for row in rows]
+    neighbours = zip(order, order[1:], order[2:], strict=False)
+    alone = sum(before != query != after for before, query, after in neighbours)
+    assert alone <= 21  # the third positive of twenty queries, and the end
+    assert batches(0) == batches(0) != batches(1)
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -600,3 +634,11 @@ def test_lower_layers_are_frozen() -> None:
         assert trained == [False] * frozen + [True] * (7 - frozen)
     freeze_layers(without_layers := torch.nn.Embedding(4, 2), 3)
     assert without_layers.weight.requires_grad
+
+
+def test_a_model_in_training_has_no_dropout() -> None:
+    from vecsmith.tune.freezing import disable_dropout
+
+    network = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Dropout(0.5)).train()
+    disable_dropout(network)
+    assert torch.equal(network(torch.ones(8, 8)), torch.ones(8, 8))

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from typing import Literal
 
 from rich import box
@@ -53,11 +54,11 @@ def findings_markdown(findings: Findings) -> str:
     return "\n".join(lines)
 
 
-def table_markdown(table: Table) -> str:
-    """Return the rows of a table in markdown, without its title."""
-    lines = ["| " + " | ".join(table.columns) + " |"]
-    lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in table.rows)])
+def table_markdown(table: Table, cell: Callable[[str], str] = str) -> str:
+    """Return the rows of a table in markdown, without its title; `cell` escapes the text of cells."""
+    rows = ["| " + " | ".join(map(cell, row)) + " |" for row in (table.columns, *table.rows)]
+    rule = "|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))
+    return "\n".join([rows[0], rule, *rows[1:]])
 
 
 def table_latex(table: Table) -> str:

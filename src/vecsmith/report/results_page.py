@@ -39,19 +39,19 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
     data = page_data(runs, title or _title(runs))
     blocks = {"rankings": list(ranking_data(runs)), "map": list(map_data(runs)), "findings": list(findings_data(runs))}
     data["tasks"], data["maps"], data["findings"] = ([about for about, _ in group] for group in blocks.values())
-    script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
-    style = "\n".join(_resource(f"{name}.css") for name in STYLES)
+    script = "\n".join(resource(f"{name}.js") for name in SCRIPTS)
+    style = "\n".join(resource(f"{name}.css") for name in STYLES)
     scripts = "\n".join(
         f'<script type="text/plain" id="{name}-{number}">{content}</script>'
         for name, group in blocks.items()
         for number, (_, content) in enumerate(group)
     )
-    return Template(_resource("page.html")).substitute(
+    return Template(resource("page.html")).substitute(
         title=html.escape(data["title"]).encode(errors="replace").decode(),
         script=script,
         style=style,
-        script_hash=_hash(script),
-        style_hash=_hash(style),
+        script_hash=source_hash(script),
+        style_hash=source_hash(style),
         # as escapes, because a browser reads "</script" and "<!--" in a script block as markup
         data=to_json(data).replace("<", r"\u003c"),
         blocks=scripts,
@@ -87,10 +87,11 @@ def write_results_page(path: Path, runs: Sequence[Run], title: str | None = None
         temporary.write_text(results_page(runs, title), encoding="utf-8")
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Return the text of a file in ``page/``."""
     return (files("vecsmith.report") / "page" / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def source_hash(text: str) -> str:
     """Return the source expression of an inline script or style in a content security policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

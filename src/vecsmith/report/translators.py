@@ -5,7 +5,9 @@ from statistics import fmean
 
 from vecsmith.evaluation.ranked_lists import MEASURES
 from vecsmith.evaluation.translation import MODES, NEIGHBORS, OF_QUERIES, ExperimentResult
+from vecsmith.report.conclusions import highest
 from vecsmith.report.findings import Findings, Plot, Table, ndcg_beside
+from vecsmith.stores.stored_sets import StoredSet
 
 LOW_RANK = "linear:rank"
 """Beginning of the specs of linear maps of low rank."""
@@ -63,6 +65,36 @@ def findings(results: Sequence[ExperimentResult]) -> Findings:
             if plot.lines
         ],
     )
+
+
+def conclusions(findings: Findings) -> list[str]:
+    """Return a sentence about the best translator for each translated side, from the table of means."""
+    table = findings.tables[0]
+    sentences = []
+    for mode, description in MODE_DESCRIPTIONS.items():
+        column = table.columns.index(mode)
+        if (best := highest(table.rows, column)) is not None:
+            sentences.append(f"With {description}, `{best[0]}` is the best on the mean: nDCG@10 {best[column]}.")
+    return sentences
+
+
+def sets_table(stored: Sequence[StoredSet], where: str) -> Table:
+    """Return a table of the translated sets that a store keeps, with the models that they come from and go to."""
+    rows = [
+        [
+            each.name,
+            each.provenance.dataset,
+            each.split,
+            each.provenance.translated_from,
+            each.provenance.encoder,
+            each.provenance.translator.partition(" ")[0],
+            str(each.rows),
+            str(each.dimensions),
+        ]
+        for each in sorted(stored, key=lambda each: each.name)
+    ]
+    columns = ["set", "texts", "part", "from", "to", "translator", "rows", "dimensions"]
+    return Table("sets", f"Translated sets in ChromaDB, in {where}", columns, rows)
 
 
 def _method_table(name: str, title: str, results: Sequence[ExperimentResult]) -> Table:

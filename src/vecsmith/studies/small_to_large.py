@@ -1,6 +1,6 @@
 """`study small-to-large`: small models' vectors side by side, translated into the compressed space of large models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -14,8 +14,11 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.folds import protocol_folds, training_set
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.progress import track
+from vecsmith.report.architectures import Models, translator_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread, ndcg_beside
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.translators import translator
 
 TRANSLATORS = ("linear", "mlp1", "mlp2", "mlp1:retrieval")
@@ -101,7 +104,7 @@ def small_to_large(config: StudyConfig, width: int | None = None) -> Findings:
             "The study needs small encoders and, as the last one, the target; give --encoder two or more times."
         )
     ndcg_by_line: dict[str, dict[str, list[float]]] = {}
-    for task in config.loaded:
+    for number, task in enumerate(config.loaded, 1):
         corpus, queries = config.embed(task, "+".join(config.encoders))
         d = config.embed(task, config.encoders[-1])[0].dimensions
         judged = JudgedQueries(task, task.present(config.split), queries.ids, corpus.ids)
@@ -109,7 +112,9 @@ def small_to_large(config: StudyConfig, width: int | None = None) -> Findings:
         for seed in track(config.seeds, f"{task.name}: seeds", len(config.seeds)):
             for line, ndcg in _measure(vectors, config.fit_on, seed, width or round(d * SHARE)).items():
                 ndcg_by_line.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
-    return _findings(ndcg_by_line, config, f"{width or round(d * SHARE)} of {d} dimensions")
+        findings = _findings(ndcg_by_line, config, f"{width or round(d * SHARE)} of {d} dimensions")
+        config.publish(findings, number, len(config.loaded))
+    return findings
 
 
 def _measure(vectors: FusedVectors, fit_on: str, seed: int, width: int) -> dict[str, float]:
@@ -165,4 +170,21 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with a diagram of the largest translator."""
+    *small, (large, d) = models.items()
+    source = " + ".join(name for name, _ in small), sum(size for _, size in small)
+    return [
+        "The vectors of the small models, side by side, are translated into the space of the large model, reduced by "
+        "`autoencoderK`.",
+        translator_diagram(TRANSLATORS[-1], source, (f"{large}, reduced", round(d * SHARE))),
+    ]
+
+
 STUDIES["small-to-large"] = small_to_large
+OUTLINES["small-to-large"] = Outline(
+    "Small models in place of a large one",
+    "Can small models, fused and translated, replace a large model?",
+    methods,
+    {"small-to-large": "Small models, the large one, and translations"},
+)

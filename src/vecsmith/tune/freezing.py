@@ -1,8 +1,8 @@
-"""Freezing the lower layers of a transformer."""
+"""Freezing the lower layers of a transformer, and its dropout."""
 
 from typing import TYPE_CHECKING, Any
 
-from torch.nn import ModuleList
+from torch.nn import Dropout, ModuleList
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -32,3 +32,10 @@ def freeze_layers(model: Any, count: int) -> None:
         if id(parameter) in trained:
             return
         parameter.requires_grad_(False)
+
+
+def disable_dropout(model: Any) -> None:
+    """Train without dropout; in a training of some hundred steps its noise costs more than it regularizes."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.p = 0.0

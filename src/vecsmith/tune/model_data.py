@@ -161,7 +161,15 @@ def examples_of(
         examples = _without(examples, _texts(data.task, held_out | set(data.task.judgements(data.test))))
     if recipe.examples == "triplets" and examples.kind == "pairs" and preset.negatives:
         retriever = retriever_of(source.spec, data.task.corpus, data.task, source.options)
-        examples = mine_negatives(examples, data.task.corpus.texts, retriever, preset.negatives, preset.margin)
+        examples = mine_negatives(
+            examples,
+            data.task.corpus.texts,
+            retriever,
+            preset.negatives,
+            preset.margin,
+            depth=preset.negative_depth,
+            seed=data.seed,
+        )
     if len(examples) < MIN_EXAMPLES:
         raise VecsmithError(
             f"There is {len(examples)} training example, which is too few for the recipe {name}; give {MIN_EXAMPLES} "

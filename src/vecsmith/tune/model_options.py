@@ -32,7 +32,7 @@ class ModelTuning:
     queries_only : bool
         Whether only queries are trained, against the vectors of all documents before tuning.
     seed : int
-        Seed of validation queries, batches and dropout.
+        Seed of validation queries, mined negatives and batches.
     """
 
     recipe: str = "contrastive"
@@ -67,7 +67,7 @@ class ModelTuning:
         if self.guide and not any(recipe.has_guide for recipe, _ in chain.values()):
             raise VecsmithError(f"The recipe {self.recipe} takes no guide; leave out --guide, or choose gist.")
         for name, (recipe, _) in chain.items():
-            if self.queries_only and recipe.frozen_loss is None:
+            if self.queries_only and recipe.ranking_loss is None:
                 raise VecsmithError(
                     f"The recipe {name} trains documents too; with --queries-only, choose contrastive or ranked-list."
                 )

@@ -18,8 +18,9 @@ from vecsmith.evaluation.versions import package_versions
 from vecsmith.files import replacing_folder, write_text
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
-from vecsmith.tune.freezing import freeze_layers
+from vecsmith.tune.freezing import disable_dropout, freeze_layers
 from vecsmith.tune.losses import library
+from vecsmith.tune.losses.batch_ranking import QueryBatchSampler, Relevance, numbered
 from vecsmith.tune.losses.code_aware import CodeAwareLoss, TrainedCodes
 from vecsmith.tune.losses.frozen_documents import FrozenDocumentsLoss
 from vecsmith.tune.losses.guide import guide_of
@@ -36,7 +37,7 @@ from vecsmith.tune.model_data import (
 from vecsmith.tune.model_files import WorkFolder
 from vecsmith.tune.model_options import ModelTuning
 from vecsmith.tune.recipes import LossContext, Preset, Recipe
-from vecsmith.tune.trainer import Stage, Trained
+from vecsmith.tune.trainer import NO_DUPLICATES, Stage, Trained
 
 PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "accelerate")
 BEFORE = "before.json"
@@ -146,6 +147,7 @@ class ModelTraining:
                 self.model.max_seq_length = min(preset.max_length, own_length)
             self.notes += note_of_cut_texts(self.model, stages[name])
             freeze_layers(self.model, preset.frozen_layers)
+            disable_dropout(self.model)
             stage = self._stage(name, recipe, preset, stages[name], work.path / f"{number}-{name}", work.log, is_last)
             if number == 1:
                 before = self._before(work.path / BEFORE, chain[-1][1][1])
@@ -170,8 +172,12 @@ class ModelTraining:
         codes = self._codes(preset) if is_last else None
         # the trainer knows numbers by the names of their columns
         dataset = examples.dataset.rename_columns({"margin": "label"} if examples.kind == "margins" else {})
+        relevant: Relevance = {}
+        ranks_batch = recipe.ranking_loss is not None and preset.cached_batch is None and self.frozen is None
+        if ranks_batch:
+            dataset, relevant = numbered(examples)
         if self.frozen is None:
-            loss = self._loss(name, recipe, preset, examples, codes, is_last)
+            loss = self._loss(name, recipe, preset, examples, codes, relevant, is_last)
         else:
             loss, dataset = self._frozen_loss(recipe, examples)
         return Stage(
@@ -183,6 +189,7 @@ class ModelTraining:
             prompts={column: self.prompts[side] for column, side in sides(examples).items() if self.prompts[side]},
             folder=folder,
             log=log,
+            sampler=QueryBatchSampler if ranks_batch else NO_DUPLICATES,
             seed=self.tuning.seed,
             validate=None if self.validation is None or not is_last else partial(self._validate, codes),
         )
@@ -207,13 +214,14 @@ class ModelTraining:
         preset: Preset,
         examples: TrainingExamples,
         codes: TrainedCodes | None,
+        relevant: Relevance,
         is_last: bool,
     ) -> Any:
         """Return the loss of a recipe with its options."""
         guide = guide_of(self.model, *self._guides[name]) if recipe.has_guide else None
         scale = self._margin_scale(examples) if examples.kind == "margins" else 1.0
         try:
-            base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale))
+            base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale, relevant))
         except ValueError as error:
             raise VecsmithError(f"{self.encoder.spec} does not suit the recipe {name}: {first_line(error)}") from error
         if not is_last:
@@ -225,10 +233,10 @@ class ModelTraining:
 
     def _frozen_loss(self, recipe: Recipe, examples: TrainingExamples) -> tuple[Any, Any]:
         """Return the loss against the frozen documents, and the queries with their numbers as labels."""
-        assert self.frozen is not None and recipe.frozen_loss is not None
+        assert self.frozen is not None and recipe.ranking_loss is not None
         rows = relevant_rows(examples, self.data.task)
         dataset = type(examples.dataset).from_dict({"query": list(rows), "label": list(range(len(rows)))})
-        return FrozenDocumentsLoss(self.model, self.frozen, list(rows.values()), recipe.frozen_loss), dataset
+        return FrozenDocumentsLoss(self.model, self.frozen, list(rows.values()), recipe.ranking_loss), dataset
 
     def _codes(self, preset: Preset) -> TrainedCodes | None:
         """Return the codec for the documents; None without one, or if they are frozen and hence already decoded."""

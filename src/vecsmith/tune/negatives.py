@@ -79,8 +79,10 @@ def mine_negatives(
     count: int = 1,
     margin: float | None = None,
     relevant: RelevantTexts | None = None,
+    depth: int | None = None,
+    seed: int = 0,
 ) -> TrainingExamples:
-    """Add the first documents of a retriever that are not relevant to a query as its negatives.
+    """Add documents that a retriever ranks high, but that are not relevant to the query, as negatives of each pair.
 
     The margin is the relative margin of `sentence_transformers.util.mine_hard_negatives`, which only mines with its own
     models: a negative scores at most p − margin · |p|, where p is the lowest score of the documents that are relevant
@@ -100,6 +102,11 @@ def mine_negatives(
         The relative margin; any score is allowed by default.
     relevant : mapping of str to set of str, optional
         Further relevant texts (see `RelevantTexts`), such as the passage from which a pair was extracted.
+    depth : int, optional
+        Draw the negatives of each pair from this many first documents that may be negatives. By default, the first
+        `count` documents are the negatives.
+    seed : int
+        Seed of the draws.
 
     Returns
     -------
@@ -128,16 +135,16 @@ def mine_negatives(
     queries, texts = list(positives), [normal(text) for text in corpus]
     first_row = {text: row for row, text in reversed(list(enumerate(texts)))}
     content = np.array([first_row[text] for text in texts], np.int64)  # equal for documents of equal text
-    depth = CANDIDATES + count + max(map(len, positives.values()))
-    scores, rows = retriever.search(queries, depth)
+    depth = max(count, depth or count)
+    scores, rows = retriever.search(queries, CANDIDATES + depth + max(map(len, positives.values())))
     negatives: dict[str, list[str]] = {}
     for query, own_scores, own_rows in zip(queries, scores, rows, strict=True):
         own_scores, own = own_scores[own_rows >= 0], content[own_rows[own_rows >= 0]]
         judged = [first_row[text] for text in positives[query] if text in first_row]
         excluded = [*judged, *(first_row[text] for text in (normal(query), "") if text in first_row)]
         allowed = (own_scores <= _limit(own_scores, own, judged, margin)) & ~np.isin(own, excluded)
-        negatives[query] = [corpus[row] for row in list(dict.fromkeys(own[allowed].tolist()))[:count]]
-    return _with_negatives(pairs, negatives, count, margin)
+        negatives[query] = [corpus[row] for row in list(dict.fromkeys(own[allowed].tolist()))[:depth]]
+    return _with_negatives(pairs, negatives, count, margin, seed)
 
 
 def _limit(scores: Floats, rows: RowNumbers, judged: Sequence[int], margin: float | None) -> float:
@@ -154,13 +161,17 @@ def _limit(scores: Floats, rows: RowNumbers, judged: Sequence[int], margin: floa
 
 
 def _with_negatives(
-    pairs: TrainingExamples, negatives: Mapping[str, Sequence[str]], count: int, margin: float | None
+    pairs: TrainingExamples, negatives: Mapping[str, Sequence[str]], count: int, margin: float | None, seed: int
 ) -> TrainingExamples:
-    kept = [pair for pair in pairs if len(negatives[pair["query"]]) == count]
+    """Draw negatives for each pair, in the order of the retriever."""
+    kept = [pair for pair in pairs if len(negatives[pair["query"]]) >= count]
     reason = "pair without enough negatives" + ("" if margin is None else f" within the margin {margin:g}")
     left_out = Counter(pairs.counts) + Counter({reason: len(pairs) - len(kept)})
+    candidates = [negatives[pair["query"]] for pair in kept]
     columns: dict[str, Any] = {name: [pair[name] for pair in kept] for name in ("query", "positive")}
+    rng = np.random.default_rng(seed)
+    drawn = [[own[row] for row in np.sort(rng.choice(len(own), count, replace=False))] for own in candidates]
     for number in range(count):
         name = "negative" if number == 0 else f"negative_{number + 1}"
-        columns[name] = [negatives[pair["query"]][number] for pair in kept]
+        columns[name] = [own[number] for own in drawn]
     return TrainingExamples.from_columns(columns, pairs.provenance, left_out)

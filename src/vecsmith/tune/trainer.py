@@ -27,6 +27,8 @@ COMPLETE = "complete"
 """File that marks a checkpoint whose files are all written."""
 LOSS_WEIGHTS = "loss.safetensors"
 METRIC = "ndcg_at_10"
+NO_DUPLICATES = "no_duplicates"
+"""Batches in which no text occurs twice, for losses that would take it for its own negative."""
 TORCH_WRITER = "inline_container"
 """Part of the error that torch.save raises on a full disk, which does not name the cause."""
 
@@ -53,8 +55,10 @@ class Stage:
         Folder for checkpoints.
     log : Path
         JSON lines of losses and checks; a resumed training continues the file.
+    sampler : str or type
+        Batch sampler, as sentence-transformers' training arguments take it.
     seed : int
-        Seed of batches and dropout.
+        Seed of the batches.
     validate : callable or None
         Takes a step and returns the nDCG@10 of the model at this step; None to keep the last model.
     before : float or None
@@ -69,6 +73,7 @@ class Stage:
     prompts: Mapping[str, str]
     folder: Path
     log: Path
+    sampler: Any
     seed: int
     validate: Callable[[int], float] | None
     before: float | None = None
@@ -130,8 +135,7 @@ class Stage:
             warmup_steps=round(preset.warmup * preset.steps),
             seed=self.seed,
             data_seed=self.seed,
-            # a text that occurs twice in a batch would be its own negative
-            batch_sampler="no_duplicates",
+            batch_sampler=self.sampler,
             prompts=dict(self.prompts) or None,
             bf16=_multiplies_bfloat16(),
             use_cpu=not (on_gpu or torch.backends.mps.is_available()),

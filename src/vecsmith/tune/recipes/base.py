@@ -30,6 +30,8 @@ class Preset:
         Maximum input length in tokens during training and validation. The saved model keeps its own.
     negatives : int
         Mined hard negatives per example.
+    negative_depth : int
+        The negatives of an example are drawn from this many nearest documents that are not relevant.
     margin : float or None
         Share of the positive's score by which a mined negative must score lower (see `mine_negatives`); None for any
         score.
@@ -56,6 +58,7 @@ class Preset:
     max_length: int = 128
     frozen_layers: int = 0
     negatives: int = 1
+    negative_depth: int = 30
     margin: float | None = None
     checks: int = 5
     validation_queries: int = 64
@@ -88,7 +91,7 @@ class Preset:
         return self
 
 
-CPU_SMALL = Preset(steps=150, batch_size=32, learning_rate=1e-4, max_length=96, frozen_layers=3)
+CPU_SMALL = Preset(steps=150, batch_size=48, learning_rate=1e-4, max_length=96, frozen_layers=3)
 """For some thousand examples on two cores, with a model of six layers."""
 GPU = Preset(
     steps=1000,
@@ -128,6 +131,8 @@ class LossContext:
         The guide, for a recipe that needs one.
     margin_scale : float
         Factor of cosine margins that gives them the spread of the margins of the examples.
+    relevant : mapping of int to frozenset of int
+        Numbers of the relevant documents of each query, for a recipe with a ranking loss.
     """
 
     model: Any
@@ -135,6 +140,7 @@ class LossContext:
     negatives: int = 0
     guide: Any = None
     margin_scale: float = 1.0
+    relevant: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,9 +157,9 @@ class Recipe:
         Takes a `LossContext` and returns the loss, a torch module with the interface of sentence-transformers.
     presets : mapping of str to Preset
         Settings by name.
-    frozen_loss : str or None
-        The loss in `RANKING_LOSSES` that takes the place of `loss` where documents are frozen; None for a recipe that
-        trains documents only together with queries.
+    ranking_loss : str or None
+        The loss in `RANKING_LOSSES` that `loss` computes over the documents of a batch, and that is computed over the
+        whole corpus where documents are frozen. None for a recipe that trains documents only together with queries.
     has_guide : bool
         Whether a guide judges the negatives.
     min_negatives, max_negatives : int or None
@@ -164,7 +170,7 @@ class Recipe:
     examples: Kind
     loss: Callable[[LossContext], Any]
     presets: Mapping[str, Preset] = field(default_factory=presets)
-    frozen_loss: str | None = None
+    ranking_loss: str | None = None
     has_guide: bool = False
     min_negatives: int = 0
     max_negatives: int | None = None

@@ -9,6 +9,7 @@ RECIPES["n-pair"] = Recipe(
     "pairs, with in-batch negatives alone (Sohn 2016)",
     examples="pairs",
     loss=contrastive,
+    ranking_loss="infonce",
     presets=presets(negatives=0),
     max_negatives=0,
 )
