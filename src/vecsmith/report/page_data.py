@@ -149,14 +149,21 @@ def compressed(content: dict[str, Any]) -> str:
     return base64.b64encode(gzip.compress(to_json(content).encode(), mtime=0)).decode()
 
 
-def map_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
+def map_data(runs: Sequence[Run], ranking_bytes: int) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the first map of each task, as `ranking_data` yields rankings.
 
     Titles are shortened, and then documents left out, if the page would be too large.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The runs.
+    ranking_bytes : int
+        Bytes of the rankings in the page. Maps may use the rest of the bytes for rankings.
     """
     maps = {(each.task, each.split): each for run in reversed(runs) for each in reversed(run.maps)}
     for map_ in reversed(maps.values()):
-        limit = MAP_BYTES // len(maps)
+        limit = (RANKING_BYTES + MAP_BYTES - ranking_bytes) // len(maps)
         content = ""
         for title_characters in TITLE_LENGTHS:
             content = compressed(asdict(smaller(map_, title_characters)))

@@ -37,7 +37,9 @@ def results_page(runs: Sequence[Run], title: str | None = None) -> str:
         Title of the page. By default, it names the tasks.
     """
     data = page_data(runs, title or _title(runs))
-    blocks = {"rankings": list(ranking_data(runs)), "map": list(map_data(runs)), "findings": list(findings_data(runs))}
+    rankings = list(ranking_data(runs))
+    maps = list(map_data(runs, sum(len(content) for _, content in rankings)))
+    blocks = {"rankings": rankings, "map": maps, "findings": list(findings_data(runs))}
     data["tasks"], data["maps"], data["findings"] = ([about for about, _ in group] for group in blocks.values())
     script = "\n".join(resource(f"{name}.js") for name in SCRIPTS)
     style = "\n".join(resource(f"{name}.css") for name in STYLES)

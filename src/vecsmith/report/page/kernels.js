@@ -43,8 +43,12 @@ function drawKernels(host, { title, labels, triangles, low, high }) {
   scale.style.background = `linear-gradient(to right, ${VIRIDIS.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ")})`;
   host.append(el("div", { class: "finding" },
     el("p", { class: "about", dir: "auto" }, clip(title, 600)),
-    el("div", { class: "key" }, el("span", {}, low.toFixed(2)), scale, el("span", {}, high.toFixed(2))),
+    el("div", { class: "key" }, el("span", {}, signed(low)), scale, el("span", {}, signed(high))),
     el("div", { class: "pair" }, canvases.map(({ name, frame }) => el("figure", {}, el("figcaption", {}, el("b", { dir: "auto" }, clip(name, 80))), frame)))));
+}
+
+function signed(value) {
+  return value.toFixed(2).replace("-", "−");
 }
 
 function viridis(share) {

@@ -78,7 +78,7 @@ function drawLines(host, plot, lines, every, small) {
   const xs = measured.map(([x]) => x);
   const isFar = plot.joined && Math.min(...xs) > 0 && Math.max(...xs) >= FAR * Math.min(...xs);
   const scaleX = isFar ? logScale(xs, w, 2) : horizontal(linearScale(xs, w, Math.max(3, Math.floor(w / 80))), w);
-  const scaleY = linearScale(measured.map(([, y]) => y), h, small ? 4 : 6);
+  const scaleY = linearScale(measured.map(([, y]) => y), h, small ? 6 : 8);
   const marks = [];
   const content = svg("g", { transform: `translate(${edge.left},${edge.top})` });
   for (const tick of scaleY.ticks) {
@@ -127,10 +127,10 @@ function drawDots(host, plot, lines, every) {
   const longest = 18 + CHARACTER_WIDTH * Math.max(...plot.x_names.map((name) => name.length));
   // long names stand above their rows
   const above = longest > 0.4 * width;
-  const [left, row, middle] = above ? [8, 42, 30] : [longest, 26, 13];
+  const [left, row, middle] = above ? [8, 44, 32] : [longest, 34, 17];
   const [right, bottom] = [lines.length > 1 ? 16 : 56, 40];
   const [w, h] = [width - left - right, row * plot.x_names.length];
-  const scale = horizontal(linearScale(every.map(([, y]) => y), w, Math.max(2, Math.floor(w / 80))), w);
+  const scale = horizontal(linearScale(every.map(([, y]) => y), w, Math.max(3, Math.floor(w / 50))), w);
   const content = svg("g", { transform: `translate(${left},4)` });
   for (const tick of scale.ticks) {
     const x = scale.place(tick);
@@ -140,21 +140,23 @@ function drawDots(host, plot, lines, every) {
   plot.x_names.forEach((name, number) => {
     const y = row * number + middle;
     content.append(svg("line", { class: "grid", x1: 0, x2: w, y1: y, y2: y }), svg("text", { class: "tick row", x: above ? 0 : -10,
-      y: above ? y - 14 : y + 4, "text-anchor": above ? "start" : "end" }, clip(name, Math.max(4, Math.floor(w / CHARACTER_WIDTH)))));
+      y: above ? y - 15 : y + 4, "text-anchor": above ? "start" : "end" }, clip(name, Math.max(4, Math.floor(w / CHARACTER_WIDTH)))));
   });
   const marks = [];
-  for (const { name, points, tint } of lines) {
+  lines.forEach(({ name, points, tint }, number) => {
     const group = svg("g", { class: "series", "data-line": name });
     group.style.color = tint;
+    // lines of equal values do not hide each other
+    const offset = (number - (lines.length - 1) / 2) * Math.min(3, 16 / lines.length);
     for (const [x, y] of points) {
-      const [px, py] = [scale.place(y), row * x + middle];
-      const node = svg("path", { class: "marker", d: SHAPE_PATHS.circle(5), transform: `translate(${px.toFixed(1)},${py})` });
+      const [px, py] = [scale.place(y), row * x + middle + offset];
+      const node = svg("path", { class: "marker", d: SHAPE_PATHS.circle(4.5), transform: `translate(${px.toFixed(1)},${py.toFixed(1)})` });
       group.append(node);
       if (lines.length === 1) group.append(svg("text", { class: "tick", x: px + 10, y: py + 4 }, figure(y)));
       marks.push({ x: px + left, y: py + 4, node, name, category: plot.x_names[x], value: y });
     }
     content.append(group);
-  }
+  });
   content.append(svg("text", { class: "axis", x: w, y: h + 34, "text-anchor": "end" }, clip(plot.y_label, 60)));
   const picture = svg("svg", { viewBox: `0 0 ${width} ${h + bottom + 4}`, class: "plot", role: "group", "aria-label": clip(plot.y_label, 200) }, content);
   host.replaceChildren(picture);
