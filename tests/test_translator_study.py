@@ -227,6 +227,7 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     for option, value, owner in (
         ("--method", "canonical", "the studies translators, binary-training"),
         ("--workers", "2", "the study translators"),
+        ("--map", "pca", "the study translators"),
     ):
         refused = CliRunner().invoke(app, ["study", "quantization", option, value])
         assert f"{option} is for {owner}, not for quantization" in str(refused.exception)

@@ -38,13 +38,17 @@ function drawTable(host, { title, columns, rows }, heading, filtered = rows.leng
   const filter = filtered ? el("input", { type: "search", placeholder: "Filter", "aria-label": `Filter ${clip(heading, 80)}` }) : null;
   host.append(el("div", { class: "finding" },
     el("div", { class: "heading" }, heading ? el("h3", { dir: "auto" }, heading) : null, filter),
-    el("p", { class: "about", dir: "auto" }, clip(title, 600)), scroller, note));
+    title ? el("p", { class: "about", dir: "auto" }, clip(title, 600)) : null, scroller, note));
   const table = new SortableTable(scroller, note, {
     columns: columns.map((name, column) => [name, (row) => (isNumber[column] ? numberIn(row[column]) : row[column] || null), isNumber[column]]),
     rows,
     noun: "row",
-    drawRow: (row) => el("tr", {}, row.map((cell, column) => (isNumber[column]
-      ? el("td", { class: "number" }, clip(cell, 80)) : textCell(cell, !column)))),
+    drawRow: (row) => el("tr", {}, row.map((text, column) => {
+      const cell = isNumber[column] ? el("td", { class: "number" }, clip(text, 80)) : textCell(text, !column, 300);
+      cell.dataset.name = clip(columns[column], 40);
+      cell.classList.toggle("blank", !text);
+      return cell;
+    })),
   });
   note.hidden = !filter && rows.length <= ROWS_AT_ONCE;
   filter?.addEventListener("input", (event) => {
@@ -61,7 +65,7 @@ function drawExamples(host, { title, tables }) {
   const place = el("div");
   const show = (number) => {
     place.replaceChildren();
-    drawTable(place, tables[number], "", false);
+    drawTable(place, { ...tables[number], title: "" }, clip(tables[number].title, 400), false);
   };
   host.append(el("div", { class: "finding" },
     el("p", { class: "about", dir: "auto" }, clip(title, 600)),

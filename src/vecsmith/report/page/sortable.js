@@ -49,9 +49,9 @@ class SortableTable {
   }
 }
 
-function textCell(value, first) {
+function textCell(value, first, length = 80) {
   return el(first ? "th" : "td", { scope: first ? "row" : null, title: value.length > 24 ? clip(value, 600) : null },
-    el("bdi", { class: "clipped" }, clip(value, 80)));
+    el("bdi", { class: "clipped" }, clip(value, length)));
 }
 
 // The words of a search box, which a text must all have.
