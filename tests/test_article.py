@@ -110,7 +110,7 @@ def test_an_article_is_there_before_the_results(task: Path, tmp_path: Path, draf
     final = (out / "article.md").read_text(encoding="utf-8")
     assert "Still missing" not in final
     assert "### The best" in final
-    assert "Of the codecs of `vectors:toy`, `truncate8` (asymmetric), with 32 bytes" in final
+    assert "Of the codecs of vectors:toy, `truncate8` (asymmetric), with 32 bytes" in final
     assert f"    vecsmith study quick --task {task}" in final
     # three searches: float32 and the reducer, side by side; document i answers query i
     searches = final.partition("## Examples of searches")[2].partition("## What")[0]
