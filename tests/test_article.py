@@ -337,6 +337,13 @@ def test_nothing_in_a_text_is_markup() -> None:
     assert escaped("linear_cka of a_b") == "linear_cka of a_b"
 
 
+def test_a_page_links_to_no_markdown() -> None:
+    text = "[results](../results.md), [all](all.html) and [more](other.md)"
+    article = Article("x", [Section("y", [text])])
+    assert text in article_markdown(article)
+    assert '<p>results, <a href="all.html">all</a> and more</p>' in article_page(article)
+
+
 def test_percentages_of_cells() -> None:
     cells = {"0.6451 (98.2% ±0.3)": 98.2, "100%": 100, "95.5 %": 95.5, "-1.5%": -1.5, "0.500 / 81.9%": 81.9}
     assert {text: percent_of(text) for text in cells} == cells

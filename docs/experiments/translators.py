@@ -117,7 +117,7 @@ def all_pairs() -> list[Block]:
         missing = [f"{a} → {b}" for a, b in everything if (task, a, b) not in cells]
         if missing:
             which = f"{len(missing)} of {len(everything)} pairs on {task}: {', '.join(missing)}"
-            blocks.append(Placeholder(which, "The study has not been run on them; linear maps need an hour."))
+            blocks.append(Placeholder(which, "The study has not been run on them."))
     return blocks
 
 
