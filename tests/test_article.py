@@ -110,7 +110,7 @@ def test_an_article_is_there_before_the_results(task: Path, tmp_path: Path, draf
     final = (out / "article.md").read_text(encoding="utf-8")
     assert "Still missing" not in final
     assert "### The best" in final
-    assert "Of the codecs of `vectors:toy`, `truncate8` (asymmetric), with 32 bytes" in final
+    assert "Of the codecs of vectors:toy, `truncate8` (asymmetric), with 32 bytes" in final
     assert f"    vecsmith study quick --task {task}" in final
     # three searches: float32 and the reducer, side by side; document i answers query i
     searches = final.partition("## Examples of searches")[2].partition("## What")[0]
@@ -335,6 +335,13 @@ def test_nothing_in_a_text_is_markup() -> None:
     cells = re.findall(r"<td>(.*?)</td>", page)
     assert [html.unescape(each) for each in cells] == texts
     assert escaped("linear_cka of a_b") == "linear_cka of a_b"
+
+
+def test_a_page_links_to_no_markdown() -> None:
+    text = "[results](../results.md), [all](all.html) and [more](other.md)"
+    article = Article("x", [Section("y", [text])])
+    assert text in article_markdown(article)
+    assert '<p>results, <a href="all.html">all</a> and more</p>' in article_page(article)
 
 
 def test_percentages_of_cells() -> None:

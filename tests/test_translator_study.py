@@ -265,6 +265,7 @@ def test_translated_sets_are_kept_and_listed(task: str, tmp_path: Path) -> None:
     a, b = sorted({each.provenance.encoder for each in stored})
     assert kinds == {(part, *pair) for part in ("documents", "queries") for pair in ((a, b), (b, a))}
     assert {each.provenance.translator.split(" ")[0] for each in stored} == {"procrustes"}
+    assert all(each.name.startswith("task-") and each.provenance.dataset == "task" for each in stored)
     article = (out / "article.md").read_text(encoding="utf-8")
     assert f"Translated sets in ChromaDB, in {store}" in article
     assert all(article.count(each.name) == 1 for each in stored)

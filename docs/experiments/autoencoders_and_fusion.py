@@ -96,8 +96,8 @@ def widths() -> list[Block]:
         "### One model, fewer dimensions",
         Plot("widths-minilm", "MiniLM by width, mean of SciFact and Cranfield", "dimensions", y, lines),
         "Truncation loses most: MiniLM was not trained for it. PCA and the weighted components are close to each other, and "
-        "training the autoencoder changes nothing: its validation loss hardly falls below that of the closed form "
-        f"({_fall(losses)} of the loss at most).",
+        "training the autoencoder gains nothing: its validation loss hardly falls below that of the closed form "
+        f"({_fall(losses)} at most).",
         _by_share(),
         ABSOLUTE,
         Plot("widths-static", "Static models by width, mean of SciFact and Cranfield", "dimensions", y, static),

@@ -103,7 +103,7 @@ def sources(*names: str) -> list[Block]:
     lines = []
     for name in names:
         text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-        made = re.search(r"(?:Made|Printed|Written) by\s+`([^`]*)`", text)
+        made = re.search(r"(?:Made|Printed|Written|Listed) by\s+`([^`]*)`", text)
         command = f": `{' '.join(made[1].split())}`" if made else ""
         lines.append(f"- [{name}](../../benchmarks/results/{name}.md){command}")
     return ["\n".join(lines), "`python docs/articles.py` makes this page from these results."]

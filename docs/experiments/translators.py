@@ -4,20 +4,22 @@ from dataclasses import replace
 from itertools import permutations
 from statistics import fmean
 
-from experiments.results import FOLDER, MODELS, NO_SEARCHES, TEST, baseline, data, results, sources
+from experiments.results import MODELS, NO_SEARCHES, TEST, baseline, data, results, sources
 from vecsmith.evaluation.translation import FOLDS
 from vecsmith.report import Plot, Table
 from vecsmith.report.architectures import protocol_diagram, translator_diagram
 from vecsmith.report.article import Article, Block, Placeholder, paper
 from vecsmith.report.conclusions import percent_of
 from vecsmith.report.markdown_tables import cell, select
+from vecsmith.report.translators import MODE_DESCRIPTIONS as SAID
 from vecsmith.studies.outline import bulleted
 
 MINILM, MPNET = (("minilm", MODELS["minilm"]), ("mpnet", MODELS["mpnet"]))
 NETWORKS = {"linear": 0, "mlp1": 1, "mlp1x8": 8, "mlp1x32": 32}
 """Translators by the width of their hidden layer, divided by the smaller dimensions of the two models."""
 SIDES = {"queries": 3, "documents": 4, "both": 5}
-"""Tables of the study by the translated side."""
+"""Tables of the earlier study by the translated side."""
+TASKS = ("scifact", "cranfield", "hotpotqa-2k")
 SLOW = ("mlp1x8", "mlp1x32", "mlp2", "mlp2x8")
 
 
@@ -46,7 +48,7 @@ def article() -> Article:
                 ]
             )
         ],
-        sources=sources("translators-study", "translators", "translators-beside", "translation-ceiling", "translator-speed", "baselines"),
+        sources=sources("translators-all-pairs", "translators-study", "translators", "translators-beside", "translation-ceiling", "translator-speed", "translated-sets", "baselines"),
     )  # fmt: skip
 
 
@@ -75,42 +77,47 @@ def _name(encoder: str) -> str:
     return encoder.removeprefix("vectors:")
 
 
+def _cells(side: str) -> dict[tuple[str, str, str], dict[str, str]]:
+    """Return nDCG@10 and its share by task and models, and by translator.
+
+    The study of all pairs has both. The earlier study, of other collections and networks, has only the share.
+    """
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    earlier = _study()[SIDES[side]]
+    for row in earlier.rows:
+        task, source, target = row[0], _name(row[1]), _name(row[2])
+        own = baseline(task, target, TEST)
+        cells[task, source, target] = {
+            method: f"{own * percent_of(text) / 100:.3f} ({text})"
+            for method, text in zip(earlier.columns[3:], row[3:], strict=True)
+            if text
+        }
+    table = next(table for table in results("translators-all-pairs") if f": {SAID[side]}" in table.title)
+    for row in table.rows:
+        known = cells.setdefault((row[0], _name(row[1]), _name(row[2])), {})
+        known.update(zip(table.columns[3:], row[3:], strict=True))
+    return cells
+
+
 def all_pairs() -> list[Block]:
     """Return the retrieval of all pairs of models, with absolute figures."""
     blocks: list[Block] = ["### All pairs, both ways"]
-    missing: dict[str, list[str]] = {}
-    for side, number in SIDES.items():
-        table = _study()[number]
-        rows = []
-        for row in table.rows:
-            task, source, target = row[0], _name(row[1]), _name(row[2])
-            own = baseline(task, target, TEST)
-            cells = [f"{own * percent_of(text) / 100:.3f} ({text})" if text else "" for text in row[3:]]
-            rows.append([task, source, target, f"{own:.4f}", *cells])
-        said = {
-            "queries": "queries translated",
-            "documents": "documents translated",
-            "both": "queries and documents translated",
-        }[side]
-        title = f"nDCG@10 with {said}, and in parentheses the share of the target model's own index"
-        blocks.append(Table(side, title, ["task", "from", "to", "own index", *table.columns[3:]], rows))
-        for task in ("scifact", "hotpotqa-2k", "cranfield"):
-            known = {(row[1], row[2]) for row in rows if row[0] == task}
-            missing[task] = [f"{a} → {b}" for a, b in permutations(MODELS, 2) if (a, b) not in known]
-    everything = len(list(permutations(MODELS, 2)))
-    for task, pairs in missing.items():
-        if pairs:
-            which = (
-                f"all {everything} pairs on {task}"
-                if len(pairs) == everything
-                else f"{len(pairs)} of {everything} pairs on {task}: {', '.join(pairs)}"
-            )
-            blocks.append(
-                Placeholder(
-                    which,
-                    "The study has not been run on them; linear maps need minutes, networks hours.",
-                )
-            )
+    everything = list(permutations(MODELS, 2))
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    for side, said in SAID.items():
+        cells = _cells(side)
+        methods = list(dict.fromkeys(method for known in cells.values() for method in known))
+        rows = [
+            [*names, f"{baseline(names[0], names[2], TEST):.4f}", *(cells[names].get(method, "") for method in methods)]
+            for names in sorted(cells, key=lambda names: (TASKS.index(names[0]), everything.index(names[1:])))
+        ]
+        title = f"nDCG@10, and in parentheses the share of the target model's own index: {said}"
+        blocks.append(Table(side, title, ["task", "from", "to", "own index", *methods], rows))
+    for task in TASKS:
+        missing = [f"{a} → {b}" for a, b in everything if (task, a, b) not in cells]
+        if missing:
+            which = f"{len(missing)} of {len(everything)} pairs on {task}: {', '.join(missing)}"
+            blocks.append(Placeholder(which, "The study has not been run on them."))
     return blocks
 
 
@@ -271,16 +278,12 @@ def ceiling() -> list[Block]:
 
 def stored() -> list[Block]:
     """Return the translated sets that a run has kept in a store."""
-    if (FOLDER / "translated-sets.md").exists():
-        return ["### Translated sets", *results("translated-sets")]
+    table = results("translated-sets")[0]
     return [
         "### Translated sets",
-        Placeholder(
-            "the list of translated sets, with the models they come from and go to",
-            "`vecsmith study translators --store` keeps them in ChromaDB; the committed results were made before it.".replace(
-                "`", ""
-            ),
-        ),
+        "`vecsmith study translators --store SETS` keeps the translated documents and queries of every experiment in ChromaDB. "
+        "`vecsmith store query NAME` searches them. These are the sets of `canonical` on Cranfield:",
+        table,
     ]
 
 

@@ -117,13 +117,13 @@ def run_with_sets(experiment: Experiment) -> tuple[ExperimentResult, dict[str, E
         "documents": (documents, rows, translated[rows], fitted),
         "queries": (queries, np.arange(len(queries)), fitted[0].transform(queries.unit[:]), fitted[:1]),
     }
-    return result, {name: _as_set(*each, target.space) for name, each in vectors.items()}
+    return result, {name: _as_set(result.task, target.space, *each) for name, each in vectors.items()}
 
 
 def _as_set(
-    source: EmbeddingSet, rows: RowNumbers, vectors: Floats, fitted: Sequence[Translator], target: str
+    task: str, target: str, source: EmbeddingSet, rows: RowNumbers, vectors: Floats, fitted: Sequence[Translator]
 ) -> EmbeddingSet:
-    """Return the translated vectors of some rows of a set, with their provenance."""
+    """Return the translated vectors of some rows of a set, with their provenance, which names the task."""
     first = fitted[0]
     first.source, first.target = source.provenance.space, target
     ids = [source.ids[row] for row in rows]
@@ -134,7 +134,7 @@ def _as_set(
         vectors,
         ids,
         texts,
-        replace(provenance, translator=f"{first.spec} {by}", content_hash=content_hash(ids, texts)),
+        replace(provenance, dataset=task, translator=f"{first.spec} {by}", content_hash=content_hash(ids, texts)),
     )
 
 

@@ -33,6 +33,8 @@ def article_page(article: Article, note: str = "") -> str:
     markdown.add_render_rule("image", image)
     tokens = markdown.parse(article_markdown(article, note=note))
     _adapt_tables(tokens)
+    for token in tokens:
+        token.children = _without_links_to_markdown(token.children or [])
     starts = [number for number, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
     head, *parts = (tokens[start:end] for start, end in zip([0, *starts], [*starts, len(tokens)], strict=True))
 
@@ -54,6 +56,17 @@ def article_page(article: Article, note: str = "") -> str:
             f'<section id="section-{number}">{rendered(part)}</section>' for number, part in enumerate(parts)
         ),
     )
+
+
+def _without_links_to_markdown(tokens: Sequence[Token]) -> list[Token]:
+    """Return inline tokens in which links to Markdown pages are only their text: the page may be read elsewhere."""
+    kept, dropped = list[Token](), False
+    for token in tokens:
+        if token.type == "link_open":
+            dropped = str(token.attrs["href"]).endswith(".md")
+        if not (dropped and token.type in ("link_open", "link_close")):
+            kept.append(token)
+    return kept
 
 
 def _adapt_tables(tokens: list[Token]) -> None:

@@ -6,6 +6,7 @@ from math import isnan, nan
 from statistics import fmean
 
 from vecsmith.evaluation.results import Result
+from vecsmith.report.article import escaped
 from vecsmith.report.findings import Findings
 
 NEAR = 0.99
@@ -63,6 +64,6 @@ def _ndcg(group: Sequence[Result]) -> float:
 def _line(encoder: str, names: tuple[str, str], figures: tuple[float, int, float]) -> str:
     retention, size, ndcg = figures
     return (
-        f"Of the codecs of `{encoder}`, `{names[0]}` ({names[1]}), with {size:,} bytes, nDCG@10 {ndcg:.4f} and "
+        f"Of the codecs of {escaped(encoder)}, `{names[0]}` ({names[1]}), with {size:,} bytes, nDCG@10 {ndcg:.4f} and "
         f"{retention:.1%} of float32"
     )

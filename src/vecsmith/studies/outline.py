@@ -112,11 +112,11 @@ def bulleted(sentences: Sequence[str]) -> str:
 
 def _protocol(config: StudyConfig) -> str:
     protocols = {
-        "cross": "Everything is cross-fitted: no text is encoded by a codec or translated by a translator that was "
-        "fitted on it.",
+        "cross": "Unless a table says otherwise, no text is encoded by a codec or translated by a translator that was "
+        "fitted on it (cross-fitting).",
         "corpus": "Codecs are fitted on the documents that they encode, as in production.",
     }
-    fitted = protocols.get(config.fit_on, f"Everything is fitted on {escaped(config.fit_on)}.")
+    fitted = protocols.get(config.fit_on, f"Codecs are fitted on {escaped(config.fit_on)}.")
     seeds = ", ".join(map(str, config.seeds))
     return f"{fitted} Nothing is fitted on the reported queries (split {escaped(config.split)}). Seeds: {seeds}."
 
@@ -139,7 +139,7 @@ def _results(outline: Outline, findings: Findings, unfinished: str | None) -> Se
     """Return the tables with their plots, and a placeholder for each that is missing."""
     blocks: list[Block] = []
     if unfinished is not None:
-        known = "The tables below have the figures so far." if findings.tables else ""
+        known = "Tables have the figures so far; means may be over different cases." if findings.tables else ""
         blocks.append(Placeholder("a part of the results", f"{unfinished} {known}".rstrip()))
     tables = {table.name: table for table in findings.tables}
     shown = [plot for plot in findings.plots if not plot.group or plot.name in outline.measures]
