@@ -332,8 +332,7 @@ def adapters(options: Options) -> Findings:
 
 
 def _adapter_cell(each: AdapterComparison) -> str:
-    verdict = each.verdict
-    return f"{verdict.baseline:.4f} → {verdict.value:.4f} (p {verdict.p_value:.3f}; {each.popularity:.4f})"
+    return f"{_gain_cell(each)[:-1]}; {each.popularity:.4f})"
 
 
 def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
@@ -366,7 +365,7 @@ def distillation(options: Options) -> Findings:
             rows.append([task.name, encoder.replace("vectors:", ""), origin, seed, *groups, tuned.verdict.label])
     title = (
         "nDCG@10 of test queries before → after a query adapter that imitates the fusion of the vectors with BM25 (in "
-        "brackets p, paired over queries); no judgement is trained on. Queries: number and origin of the training queries"
+        "brackets p, paired over queries), without judgements. Queries: number and origin of the training queries"
     )
     columns = ["task", "encoder", "queries", "seed", "all", "seen", "unseen", "verdict"]
     return table(title, columns, rows)
