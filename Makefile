@@ -21,6 +21,7 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/python docs/cli.py --check
 	$(BIN)/python docs/frontier.py --check
+	$(BIN)/python docs/articles.py --check
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix
@@ -29,6 +30,7 @@ format: $(VENV)/dev
 docs: $(VENV)/dev
 	$(BIN)/python docs/cli.py
 	$(BIN)/python docs/frontier.py
+	$(BIN)/python docs/articles.py
 
 # Strict: a warning, such as a link that leads nowhere, is an error.
 site: build/docs/ready

@@ -10,7 +10,7 @@ Measurements of codecs are cached, so an interrupted run resumes.
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
 from itertools import groupby, product
@@ -30,7 +30,9 @@ from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.index import CodeSet, Index
 from vecsmith.report import findings_markdown
+from vecsmith.report.article import escaped
 from vecsmith.report.findings import Findings, Table
+from vecsmith.report.searches import search_tables
 from vecsmith.retrievers import RetrieverSpecs
 from vecsmith.retrievers.stages import BM25_PACKAGES
 from vecsmith.stores import export_codes
@@ -152,6 +154,36 @@ def quantizers(options: Options) -> Findings:
         split = ALL if name == COLLECTIONS[0] else TEST
         measured += measurements(StudyConfig([str(options.data / name)], ["vectors:minilm"], split, seeds=options.seed))
     return findings(measured)
+
+
+MODELS = ("minilm", "mpnet", "potion", "wordllama")
+SEARCHED = {"codes": ("binary", "trellis32B", "trellis16B"), "reducers": ("truncate64", "pca64", "autoencoder64")}
+"""Codecs of the built-in static model whose searches are shown."""
+
+
+def baselines(options: Options) -> Findings:
+    """Measure the float32 vectors of all models, on the test queries and on all queries."""
+    tables = []
+    for split in (TEST, ALL):
+        rows = []
+        for task in options.tasks():
+            results = vecsmith.compare([task], [f"vectors:{model}" for model in MODELS], [], split=task.present(split))
+            rows.append([task.name, *(f"{result.ndcg_at_10:.4f}" for result in results)])
+        tables.append(Table(split, f"nDCG@10 of float32 vectors, {split}", ["task", *MODELS], rows))
+    return Findings(tables)
+
+
+def searches(options: Options) -> Findings:
+    """Search the built-in collection with codes of the built-in model."""
+    tables = []
+    for codecs in SEARCHED.values():
+        config = StudyConfig(["pydocs"], ["static"], seeds=options.seed[:1])
+        next(config.measure(config.loaded[0], "static", codecs))
+        tables += search_tables(config.searches[0])
+    # texts of documents may hold markup
+    return Findings(
+        [replace(each, title=escaped(each.title), rows=[[*map(escaped, row)] for row in each.rows]) for each in tables]
+    )
 
 
 STATIC, OTHER_TEXT = ("potion", "wordllama"), "hotpotqa-2k"
@@ -348,6 +380,8 @@ def _gain_cell(each: AdapterComparison | None) -> str:
 EXPERIMENTS: dict[str, Callable[[Options], Findings]] = {
     **{name: partial(compare, comparisons=rows) for name, rows in COMPARISONS.items()},
     "quantizers": quantizers,
+    "baselines": baselines,
+    "searches": searches,
     "translators": translators,
     "store-bytes": store_bytes,
     "hybrid": hybrid,

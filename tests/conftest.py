@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from loopback import KEY, Server
+from pages import DESKTOP
 from vecsmith.encoders import endpoint
 
 # no test may wait for a network
@@ -63,6 +65,30 @@ def browser() -> Iterator[Any]:
         started = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Callable[..., Any]:
+    """Return a context manager that opens a page, and checks that it has no error and asks for nothing."""
+
+    @contextmanager
+    def visit(path: Path, **device: Any) -> Iterator[Any]:
+        context = browser.new_context(**(device or DESKTOP))
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: problems.append(request.url) if request.url != path.as_uri() else None)
+        page.goto(path.as_uri())
+        page.locator(".chart svg, .finding").first.wait_for()
+        yield page
+        assert problems == []
+        context.close()
+
+    return visit
 
 
 @pytest.fixture(scope="session")

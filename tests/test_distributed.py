@@ -25,6 +25,7 @@ from vecsmith.distributed.writing import embed, encode, reduce, translate
 from vecsmith.embeddings import Columns, EmbeddingSet
 from vecsmith.encoders import embed_texts, load_encoder
 from vecsmith.errors import VecsmithError
+from vecsmith.report import read_run
 from vecsmith.tasks import read_texts
 from vecsmith.translators import fit_sets, translator
 
@@ -436,16 +437,33 @@ def test_compare_reads_each_document_once(X, sources, tmp_path, run):
     np.save(tmp_path / "corpus.npy", X)
     codecs = ("--codec", "binary", "--codec", "hybrid8B", "--metric", "RR@10", "--json")
     given = f"vectors:{sources['parquet']},{tmp_path / 'queries.npy'}"
-    measured = run("compare", "--task", tmp_path / "small", "--encoder", given, *codecs, "--engine", "local")
+    out = tmp_path / "ours"
+    measured = run(
+        "compare", "--task", tmp_path / "small", "--encoder", given, *codecs, "--engine", "local", "--out", out
+    )
     given = f"vectors:{tmp_path / 'corpus.npy'},{tmp_path / 'queries.npy'}"
-    expected = run("compare", "--task", tmp_path / "whole", "--encoder", given, *codecs)
+    expected = run("compare", "--task", tmp_path / "whole", "--encoder", given, *codecs, "--out", tmp_path / "theirs")
     ours, theirs = json.loads(measured.out), json.loads(expected.out)
     names = ("codec", "n_docs", "n_queries", "ndcg_at_10", "recall_at_100", "metrics", "bytes_per_vector")
     for a, b in zip(ours[:2], theirs[:2], strict=True):
         assert {name: a[name] for name in names} == {name: b[name] for name in names}
     assert abs(ours[2]["ndcg_at_10"] - theirs[2]["ndcg_at_10"]) < 0.1
+    # the report has the same rankings of float32
+    assert (tmp_path / "ours" / "report.html").exists()
+    first, second = (_first_documents(read_run(tmp_path / name).queries[0]) for name in ("ours", "theirs"))
+    assert first == second
+    assert len(first) == 50
     refused = run("compare", "--task", tmp_path / "small", "--encoder", "static", "--engine", "local")
     assert refused.code == 2 and "vectors:CORPUS,QUERIES" in refused.err
+
+
+def _first_documents(queries):
+    """Return the ids of the first documents of each query, by its text, as float32 ranks them."""
+    names = [id_ for id_, _ in queries.documents]
+    return {
+        text: [names[number] for number in documents]
+        for text, documents in zip(queries.texts, queries.rankings[0].documents, strict=True)
+    }
 
 
 def test_auto_counts_all_vectors(X, tmp_path, run, monkeypatch):

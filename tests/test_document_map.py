@@ -14,7 +14,8 @@ from vecsmith.embeddings import EmbeddingSet, normalize
 from vecsmith.evaluation.compare import compared, measure
 from vecsmith.evaluation.query_rankings import task_queries
 from vecsmith.report import check_map_method, read_run
-from vecsmith.report.document_map import DocumentMap, cluster_words, document_map, read_maps, write_maps
+from vecsmith.report.clusters import cluster_words
+from vecsmith.report.document_map import DocumentMap, document_map, read_maps, write_maps
 from vecsmith.tasks import load_task
 
 

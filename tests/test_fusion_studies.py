@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from vecsmith.embeddings import fuse
 from vecsmith.encoders import embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import measure
-from vecsmith.report import plots, write_study
+from vecsmith.report.article import draw
 from vecsmith.report.findings import Findings, Plot
 from vecsmith.studies import STUDIES, StudyConfig, autoencoder_dimensions, fusion, matryoshka, small_to_large
 from vecsmith.studies.autoencoder_dimensions import default_widths
@@ -190,18 +191,12 @@ def test_checkpoints_are_shown_while_training(task: Path) -> None:
     assert fuse([corpus]) is corpus
 
 
-CURVE = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
-
-
-def test_plots_are_pages_of_their_own(tmp_path: Path) -> None:
-    pytest.importorskip("plotly")
-    written = write_study(tmp_path / "drawn", Findings([], plots=[CURVE]))
-    assert [path.name for path in written] == ["table.md", "results.jsonl", "curve.html"]
-    assert "What it shows" in written[-1].read_text()
-
-
-def test_without_plotly_tables_and_a_message_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
-    found = Findings([], plots=[CURVE])
-    assert [path.name for path in write_study(tmp_path / "plain", found)] == ["table.md", "results.jsonl"]
-    assert "curve.html" in (plots.left_out(found) or "")
+def test_plots_are_pictures() -> None:
+    plot = Plot("curve", "What it shows", "x", "y", {"a line": [(1.0, 2.0), (2.0, 3.0)]})
+    named = Plot("named", "By name", "line", "y", {"": [(0.0, 2.0), (1.0, 3.0)]}, False, ["one", "two"])
+    for drawn, expected in (
+        (plot, ["a line: x 1, y 2", "a line: x 2, y 3"]),
+        (named, ["one: line 0, y 2", "two: line 1, y 3"]),
+    ):
+        picture = ElementTree.fromstring(draw(drawn))
+        assert [title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")] == expected

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from scipy.stats import t
 from typer.testing import CliRunner
 
+from pages import DESKTOP, HOSTILE, PHONE
 from test_compare import run_cli, write_task
 from vecsmith.cli import app
 from vecsmith.embeddings import normalize
@@ -23,41 +23,8 @@ from vecsmith.report import Run, read_run, results_page, write_results_page
 from vecsmith.report.document_map import MAX_DOCUMENTS, DocumentMap
 from vecsmith.report.page_data import page_data
 
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-HOSTILE = {
-    "markup": '<img src=x onerror="window.broken=1">\'"&amp;</script><script>window.broken=1</script><!--',
-    "control": "bell \a null \0 escape \x1b[31m line\u2028break \ud800 tab\t",
-    "right-to-left": "\u202eמסמך של טקסט עברי (1) gnorw\u202d",
-    "long": "long" * 2500,
-    "prototype": "__proto__",
-}
 SECONDS = 2
 """Seconds in which a large page must be ready: CPU time of its main thread, which other processes do not change."""
-
-
-@pytest.fixture
-def visit(browser: Any) -> Callable[..., Any]:
-    """Return a context manager that opens a page, and checks that it has no error and asks for nothing."""
-
-    @contextmanager
-    def visit(path: Path, **device: Any) -> Iterator[Any]:
-        context = browser.new_context(**(device or DESKTOP))
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = context.new_page()
-        page.set_default_timeout(5000)
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: problems.append(request.url) if request.url != path.as_uri() else None)
-        page.goto(path.as_uri())
-        page.locator(".chart svg").first.wait_for()
-        yield page
-        assert problems == []
-        context.close()
-
-    return visit
 
 
 @pytest.fixture
@@ -271,11 +238,11 @@ def test_the_map_shows_texts_and_opens_queries(results: Path, visit: Callable[..
     with visit(results / "report.html") as page:
         canvas = page.locator("#map canvas")
         canvas.scroll_into_view_if_needed()
-        page.wait_for_function("view.content !== null")
+        page.wait_for_function("map.points !== null")
         assert "80 documents of 80" in page.locator("#map .note").inner_text()
 
         def move_to(number: int) -> None:
-            left, top = page.evaluate("number => geometry().to(placeAt(number))", number)
+            left, top = page.evaluate("number => map.points.screen(number)", number)
             canvas.hover(position={"x": left, "y": top})
 
         shown = set()
@@ -295,9 +262,9 @@ def test_the_map_shows_texts_and_opens_queries(results: Path, visit: Callable[..
                 break
         else:
             raise AssertionError("no query can be reached")
-        before = page.evaluate("view.zoom")
+        before = page.evaluate("map.points.view.zoom")
         page.get_by_role("button", name="Zoom in").click()
-        assert page.evaluate("view.zoom") > before
+        assert page.evaluate("map.points.view.zoom") > before
 
 
 def test_the_theme_follows_the_system_and_can_be_changed(results: Path, visit: Callable[..., Any]) -> None:
@@ -362,7 +329,7 @@ def test_hostile_texts_are_shown_as_texts(
         page.locator("#speed").get_by_role("button", name="encoding").click()
         page.locator("#tasks figcaption button").first.click()
         page.locator("#map canvas").scroll_into_view_if_needed()
-        left, top = page.evaluate("geometry().to([0, 0])")
+        left, top = page.evaluate("map.points.screen(0)")
         page.locator("#map canvas").hover(position={"x": left, "y": top})
         assert page.locator("#tooltip").is_visible()
         page.locator("#table").get_by_role("searchbox").fill("other")

@@ -44,9 +44,10 @@ def test_summary_has_means_and_spreads_over_seeds(results: list[Result]) -> None
 
 def test_tables_are_written_with_every_result(results: list[Result], tmp_path: Path) -> None:
     findings = Findings([summary(results)], results)
-    page, table, lines = write_study(tmp_path / "study", findings)
+    page, table, report, lines, kept = write_study(tmp_path / "study", findings)
     assert page.read_text() == findings_markdown(findings)
     assert "seeds 0, 1" in page.read_text()
+    assert [path.name for path in (report, kept)] == ["report.html", "findings.json.gz"]
     assert list(csv.reader(table.open()))[1:] == findings.tables[0].rows
     assert len(lines.read_text().splitlines()) == len(results)
 

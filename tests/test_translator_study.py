@@ -5,8 +5,6 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,10 @@ from vecsmith.evaluation.folds import folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.ranked_lists import MEASURES
 from vecsmith.evaluation.translation import FOLDS, MODES, NEIGHBORS, Experiment, cross_translate, float_index, run
-from vecsmith.report import plots, write_study
-from vecsmith.report.findings import Findings, Kernels, Map, Page, Table
+from vecsmith.stores.embedding_store import EmbeddingStore
 from vecsmith.studies import STUDIES, StudyConfig, migration
 from vecsmith.studies import translators as study_of_translators
-from vecsmith.studies.translators import EXAMPLE_DOCUMENTS, EXAMPLE_QUERIES, TEXT_LENGTH, examples
+from vecsmith.studies.translators import EXAMPLE_QUERIES, TEXT_LENGTH, examples
 from vecsmith.studies.translators import findings as tables_of
 from vecsmith.tasks import load_task
 from vecsmith.translators import translator
@@ -122,26 +119,28 @@ def test_errors_are_plotted_by_rank(task: str) -> None:
     specs = ("linear:rank2", "linear:rank8", "linear", "procrustes")
     results = [run(Experiment(task, "test", "vectors:a", "vectors:b", spec, 0)) for spec in specs]
     plotted = {plot.name: plot for plot in tables_of(results).plots}
-    assert plotted.keys() == {"mse-by-rank", "edit-distance-by-rank"}
+    assert plotted.keys() >= {"mse-by-rank", "edit-distance-by-rank", "queries-by-rank", "mse-by-pair"}
+    assert plotted["mse-by-pair"].x_names == ["vectors:a → vectors:b"]
+    assert plotted["mse-by-pair"].lines["task, procrustes"] == [(0, results[3].figures["mse"])]
     [line] = plotted["mse-by-rank"].lines.values()
     assert line == [(2, results[0].figures["mse"]), (8, results[1].figures["mse"]), (24, results[2].figures["mse"])]
     errors = [error for _, error in line]
     assert errors == sorted(errors, reverse=True)
     [table] = [table for table in tables_of(results).tables if table.name == "edit-distance"]
     assert table.rows[0][3:] == [f"{result.figures['edit_distance']:.3f}" for result in results]
-    assert not tables_of(results[2:]).plots
+    assert not [plot for plot in tables_of(results[2:]).plots if plot.name.endswith("by-rank")]
 
 
 def test_by_default_ranks_are_below_the_dimensions(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Experiment] = []
 
-    def stop(experiments: list[Experiment], workers: int | None) -> None:
+    def stop(experiments: list[Experiment], workers: int | None, store: str | None) -> None:
         asked.extend(experiments)
         raise KeyboardInterrupt
 
     module = sys.modules["vecsmith.studies.translators"]
     monkeypatch.setattr(module, "run_all", stop)
-    monkeypatch.setattr(module, "examples", lambda experiment: ([], None))
+    monkeypatch.setattr(module, "examples", lambda experiment, method: (None, None, None))
     with pytest.raises(KeyboardInterrupt):
         study_of_translators(StudyConfig([task], ["vectors:a", "vectors:b"], seeds=[0]))
     methods = {each.method: each.folds for each in asked}
@@ -164,8 +163,7 @@ def test_study_in_processes_and_its_tables(task: str) -> None:
     assert [row[1:3] for row in findings.tables[1].rows] == [["vectors:a", "vectors:b"], ["vectors:b", "vectors:a"]]
     assert all(row[3].endswith("%)") for row in findings.tables[1].rows)
     assert "seeds (0)" in findings.tables[0].title
-    assert [page.name for page in findings.pages] == ["neighbors"]
-    assert [each.name for each in findings.maps] == ["map", "kernels"]
+    assert [len(part) for part in (findings.maps, findings.kernels, findings.examples)] == [1, 1, 1]
 
 
 def test_workers_end_with_a_study_that_is_killed() -> None:
@@ -173,7 +171,7 @@ def test_workers_end_with_a_study_that_is_killed() -> None:
 import os, time
 from vecsmith.evaluation import processes
 processes.track = lambda done, *_: [next(iter(done)), os.kill(os.getpid(), 9)]
-processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2)
+list(processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2))
 """
     # the workers have its output open, so that this ends with the last of them
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60)
@@ -181,9 +179,9 @@ processes.run_in_processes(time.sleep, [0, 600], "Sleeping", workers=2)
 
 
 def test_examples_are_search_results(task: str) -> None:
-    [drawn, kernels], page = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
-    assert len(page.tables) == EXAMPLE_QUERIES
-    for table in page.tables:
+    maps, kernels, searches = examples(Experiment(task, "test", "vectors:a", "vectors:b", "canonical", 0))
+    assert len(searches.tables) == EXAMPLE_QUERIES
+    for table in searches.tables:
         where, true, translated, relevant, ids, texts = zip(*table.rows, strict=True)
         for ranks, names in ((true, ("both", "true")), (translated, ("both", "translated"))):
             assert sorted(int(rank) for rank in ranks if rank) == list(range(1, NEIGHBORS + 1))
@@ -192,87 +190,19 @@ def test_examples_are_search_results(task: str) -> None:
         assert [id_ for id_, yes in zip(ids, relevant, strict=True) if yes] in ([], [table.name.replace("q", "d")])
         assert all(len(text) <= TEXT_LENGTH + 1 for text in texts)
     # the models share most of what they see, so that most queries find their document either way
-    found = [row[0] for table in page.tables for row in table.rows if row[3]]
+    found = [row[0] for table in searches.tables for row in table.rows if row[3]]
     assert found.count("both") > EXAMPLE_QUERIES / 2
-    assert isinstance(drawn, Map)
-    assert isinstance(kernels, Kernels)
-    assert (
-        len(drawn.labels)
-        == min(EXAMPLE_DOCUMENTS, 300 // 5)
-        == len(drawn.groups["true"])
-        == len(drawn.groups["translated"])
-    )
-    cosines = (drawn.groups["true"] * drawn.groups["translated"]).sum(axis=1)
-    assert cosines.mean() > 0.5
-    assert kernels.labels == drawn.labels
-    for name, vectors in drawn.groups.items():
-        np.testing.assert_allclose(kernels.matrices[name], vectors @ vectors.T, atol=1e-6)
+    assert len(maps.labels) == len(kernels.labels) == 300 // 5
+    assert sorted(maps.labels) == sorted(kernels.labels)
+    order = [maps.labels.index(label) for label in kernels.labels]
+    for (name, matrix), neighbors in zip(kernels.matrices.items(), maps.neighbors, strict=True):
+        # the nearest documents on the maps are those of the kernels
+        apart = matrix - 2 * np.eye(len(matrix), dtype=np.float32)
+        assert [order[row] for row in apart.argmax(axis=1)] == [neighbors[row][0] for row in order], name
     # ordered by clusters, documents resemble those next to them
     true = kernels.matrices["true"]
     apart = ~np.eye(len(true), dtype=bool)
     assert np.diagonal(true, 1).mean() > true[apart].mean() + 0.1
-
-
-def test_page_of_examples_is_text_and_no_markup(tmp_path: Path) -> None:
-    table = Table("q", "a <b> query", ["document", "text"], [["d1", "x < y & <script>"]])
-    written = write_study(tmp_path / "study", Findings([], pages=[Page("neighbors", "Ranks", [table])]))
-    [path] = [path for path in written if path.name == "neighbors.html"]
-    assert "<td>x &lt; y &amp; &lt;script&gt;</td>" in path.read_text()
-    assert "a &lt;b&gt; query" in path.read_text()
-
-
-def vector_map() -> Findings:
-    rng = np.random.default_rng(0)
-    true = rng.standard_normal((30, 8)).astype(np.float32)
-    groups = {"true": true, "translated": true + 0.1}
-    return Findings([], maps=[Map("map", "Documents", groups, [f"text {row}" for row in range(30)])])
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
-@pytest.mark.filterwarnings("ignore")
-def test_a_map_is_drawn_with_its_labels(tmp_path: Path) -> None:
-    written = write_study(tmp_path / "study", vector_map())
-    assert written[-1] == tmp_path / "study" / "map.html"
-    text = written[-1].read_text()
-    assert "text 29" in text
-    assert '"name":"translated"' in text
-    assert '"mode":"lines"' in text
-    assert plots.left_out(vector_map()) is None
-
-
-@pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("documents", [1, 2])
-def test_a_map_of_few_documents_is_drawn(documents: int, tmp_path: Path) -> None:
-    few = np.random.default_rng(0).standard_normal((documents, 8)).astype(np.float32)
-    drawn = Map("map", "Documents", {"true": few, "translated": few + 0.1}, ["a text"] * documents)
-    [path] = [each for each in write_study(tmp_path / "study", Findings([], maps=[drawn])) if each.suffix == ".html"]
-    assert ("too few for a map" in path.read_text()) == (documents == 1)
-
-
-@pytest.mark.skipif(find_spec("plotly") is None, reason="plotly is not installed")
-def test_kernels_are_drawn_side_by_side_in_the_same_colors(tmp_path: Path) -> None:
-    matrices = {"true": np.eye(3, dtype=np.float32), "translated": np.full((3, 3), 0.5, np.float32)}
-    kernels = Kernels("kernels", "Cosines", matrices, ["first", "<second>", "third"])
-    figure = plots._kernels(kernels)
-    assert [trace.coloraxis for trace in figure.data] == ["coloraxis"] * 2
-    assert [title.text for title in figure.layout.annotations] == ["true", "translated"]
-    assert 0 <= figure.layout.coloraxis.cmin < figure.layout.coloraxis.cmax <= 0.5
-    one = Kernels("one", "One", {"true": np.ones((1, 1), np.float32)}, ["alone"])
-    written = write_study(tmp_path / "study", Findings([], maps=[kernels, one]))
-    assert [path.name for path in written[-2:]] == ["kernels.html", "one.html"]
-    assert "&lt;second&gt;" in written[-2].read_text().replace("\\u0026", "&").replace("\\u003c", "<")
-
-
-def test_tables_are_written_without_plotly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "find_spec", lambda name: None if name == "umap" else name)
-    findings = replace(vector_map(), tables=[Table("one", "One", ["a"], [["1"]])])
-    assert [path.name for path in write_study(tmp_path / "study", findings)] == ["table.md", "one.csv", "results.jsonl"]
-    assert f"Measured with vecsmith {version('vecsmith')}" in (tmp_path / "study" / "table.md").read_text()
-    assert "umap-learn is missing: map.html; pip install 'vecsmith[report]'" in str(plots.left_out(findings))
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
-    assert "plotly is missing" in str(plots.left_out(findings))
 
 
 def test_plans_are_compared_with_the_measured_retention(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +227,7 @@ def test_command_names_the_studies_and_takes_translators(task: str) -> None:
     for option, value, owner in (
         ("--method", "canonical", "the studies translators, binary-training"),
         ("--workers", "2", "the study translators"),
+        ("--map", "pca", "the study translators"),
     ):
         refused = CliRunner().invoke(app, ["study", "quantization", option, value])
         assert f"{option} is for {owner}, not for quantization" in str(refused.exception)
@@ -314,11 +245,40 @@ def test_command_passes_on_the_number_of_workers(task: str, monkeypatch: pytest.
     monkeypatch.setattr(
         sys.modules["vecsmith.studies.translators"],
         "run_all",
-        lambda experiments, workers: passed.append(workers) or [run(each) for each in experiments],
+        lambda experiments, workers, store: passed.append(workers) or [(run(each), []) for each in experiments],
     )
     options = ["--task", task, "--encoder", "vectors:a", "--encoder", "vectors:b", "--seed", "0"]
     done = CliRunner().invoke(app, ["study", "translators", *options, "--method", "procrustes", "--workers", "3"])
     assert (done.exit_code, passed) == (0, [3])
+
+
+def test_translated_sets_are_kept_and_listed(task: str, tmp_path: Path) -> None:
+    pytest.importorskip("chromadb")
+    out, store = tmp_path / "out", tmp_path / "store"
+    options = ["--task", task, "--encoder", "vectors:a", "--encoder", "vectors:b", "--seed", "0", "--workers", "1"]
+    command = ["study", "translators", *options, "--method", "procrustes", "--store", str(store), "--out", str(out)]
+    for _ in range(2):  # the second run finds the figures in the cache, and stores the same sets
+        done = CliRunner().invoke(app, [*command, "--article"])
+        assert done.exit_code == 0, done.output
+    stored = EmbeddingStore(store).sets()
+    kinds = {(each.split, each.provenance.translated_from, each.provenance.encoder) for each in stored}
+    a, b = sorted({each.provenance.encoder for each in stored})
+    assert kinds == {(part, *pair) for part in ("documents", "queries") for pair in ((a, b), (b, a))}
+    assert {each.provenance.translator.split(" ")[0] for each in stored} == {"procrustes"}
+    assert all(each.name.startswith("task-") and each.provenance.dataset == "task" for each in stored)
+    article = (out / "article.md").read_text(encoding="utf-8")
+    assert f"Translated sets in ChromaDB, in {store}" in article
+    assert all(article.count(each.name) == 1 for each in stored)
+    # the stored vectors are those that were measured
+    experiment = Experiment(task, "test", "vectors:a", "vectors:b", "procrustes", 0)
+    (source, queries), (target, _) = experiment.embed()
+    expected, fitted = cross_translate("procrustes", source.unit[:], target.unit[:], 0)
+    sets = {(each.split, each.provenance.encoder): EmbeddingStore(store).get(each.name) for each in stored}
+    np.testing.assert_allclose(sets["documents", target.provenance.space].unit[:], expected, atol=1e-5)
+    translated = fitted[0].transform(queries.unit[:])
+    np.testing.assert_allclose(sets["queries", target.provenance.space].unit[:], translated, atol=1e-5)
+    refused = CliRunner().invoke(app, ["study", "fusion", "--store", str(store)])
+    assert "--store is for the study translators" in str(refused.exception)
 
 
 def test_bad_use_is_one_sentence(task: str) -> None:

@@ -75,7 +75,7 @@ def losses(description: str, total: int) -> Iterator[Callable[..., None]]:
 def announce(work: str, seconds: float) -> None:
     """Print the estimated duration of a task of a minute or more; `work` is the subject of the sentence."""
     if seconds >= LONG_SECONDS:
-        _print(f"{work} takes about {_duration(seconds)}.")
+        _print(f"{work} takes about {duration(seconds)}.")
 
 
 class _Log:
@@ -97,13 +97,14 @@ class _Log:
         long = not self.announced and elapsed >= SETTLED_SECONDS and elapsed + left >= LONG_SECONDS
         if left > 0 and (long or now - self.last >= LOG_SECONDS):
             _print(
-                f"{self.description}{note}: {self.done} of {self.total}, {_duration(elapsed)} so far, about "
-                f"{_duration(left)} left"
+                f"{self.description}{note}: {self.done} of {self.total}, {duration(elapsed)} so far, about "
+                f"{duration(left)} left"
             )
             self.last, self.announced = now, True
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a duration as text, in seconds, minutes or hours."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

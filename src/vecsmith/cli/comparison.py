@@ -169,7 +169,7 @@ class Comparison:
                 "--rerank."
             )
         with opened_engine(self.engine, self.ray_address) as engine:
-            return comparison.compare(
+            results, rankings = comparison.compare(
                 folder,
                 open_source(corpus),
                 EmbeddingSet.open(queries),
@@ -180,6 +180,8 @@ class Comparison:
                 self.metrics,
                 engine,
             )
+        self.queries.append(rankings)
+        return results
 
     def _note(self, task: Task) -> None:
         notes = [f"{task.name}: {note}" for note in task.notes]

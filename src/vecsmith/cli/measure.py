@@ -213,13 +213,36 @@ def study(
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="translators: number of processes; default: one per core.")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="translators: keep translated documents and queries in ChromaDB, in a folder or on a server by URL.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Output folder for tables, results.jsonl, pages and plots; earlier results are replaced.",
+            help="Output folder for report.html, tables and results.jsonl; earlier results are replaced.",
         ),
     ] = None,
+    map_method: Annotated[
+        str | None,
+        typer.Option(
+            "--map",
+            metavar="METHOD",
+            help="translators: layout of the maps of documents: pca (default), or umap, which is slower.",
+        ),
+    ] = None,
+    article: Annotated[
+        bool,
+        typer.Option(
+            "--article",
+            help="With --out: also write article.md and article.html, with the structure of a paper. They are there "
+            "from the start, and say what is still missing.",
+        ),
+    ] = False,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
     max_length: MaxLength = None,
@@ -231,16 +254,15 @@ def study(
     """Run an experiment over several seeds, and report means and standard deviations.
 
     \b
-    vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization
+    vecsmith study quantization --task beir/scifact --encoder vectors:minilm --out quantization --article
     vecsmith study fusion --encoder vectors:l1 --encoder vectors:l2 --width 2048 --width 1024 --width 768 --width 512
-    vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --method canonical --task beir/scifact
+    vecsmith study translators --encoder vectors:minilm --encoder vectors:mpnet --task beir/scifact --store sets
     vecsmith study small-to-large --encoder vectors:s1 --encoder vectors:s2 --encoder vectors:l1+vectors:l2 --width 768
     """
     from vecsmith.errors import VecsmithError, unknown
     from vecsmith.outputs import check_folder
-    from vecsmith.report import KIND, findings_terminal, write_study
-    from vecsmith.report.plots import left_out
-    from vecsmith.studies import STUDIES, StudyConfig
+    from vecsmith.report import KIND, check_map_method, findings_terminal, write_study
+    from vecsmith.studies import STUDIES, Draft, StudyConfig, study_article
 
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
@@ -248,6 +270,8 @@ def study(
     for option, parameter, value, owners in (
         ("--method", "methods", method, ("translators", "binary-training")),
         ("--workers", "workers", workers, ("translators",)),
+        ("--map", "map_method", map_method, ("translators",)),
+        ("--store", "store", store, ("translators",)),
         ("--width", "widths", width, (*WIDTH_STUDIES, "small-to-large")),
     ):
         if value and name not in owners:
@@ -259,17 +283,25 @@ def study(
         if len(width) > 1:
             raise VecsmithError("The study small-to-large has one target space; give --width once.")
         chosen = {"width": width[0]}
+    if map_method is not None:
+        check_map_method(map_method)
+    if article and out is None:
+        raise VecsmithError("--article is written to a folder; give --out DIR too.")
     if out is not None:
         check_folder(out, KIND, force)
+    command = command_line(context)
     options = encoder_options(encoder, query_prompt, passage_prompt, max_length, batch_size, trust_remote_code)
-    findings = STUDIES[name](StudyConfig(task, encoder, split, fit_on, seed, options), **chosen)
-    findings = replace(findings, results=[replace(each, command=command_line(context)) for each in findings.results])
+    draft = Draft(out, name, command, force) if out is not None and article else None
+    config = StudyConfig(task, encoder, split, fit_on, seed, options, draft)
+    findings = STUDIES[name](config, **chosen)
+    findings = replace(findings, results=[replace(each, command=command) for each in findings.results])
     if as_json:
-        # maps hold vectors for plots
-        print_json(asdict(replace(findings, maps=[])))
+        # maps and kernels are pictures
+        print_json(asdict(replace(findings, maps=[], kernels=[])))
     else:
         console().print(findings_terminal(findings))
     if out is not None:
-        say("Wrote " + ", ".join(map(str, write_study(out, findings, force))))
-        if sentence := left_out(findings):
-            say(sentence)
+        page = study_article(name, config, findings, command) if draft else None
+        force = draft.force if draft else force
+        written = write_study(out, findings, force, page, name, command)
+        say("Wrote " + ", ".join(map(str, written)))

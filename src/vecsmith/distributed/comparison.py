@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +23,15 @@ from vecsmith.distributed.work import check_dimensions, halves
 from vecsmith.embeddings import EmbeddingSet, normalize, rows_of
 from vecsmith.embeddings.checks import check_values
 from vecsmith.errors import VecsmithError
-from vecsmith.evaluation.compare import compare_with_baseline
+from vecsmith.evaluation.compare import compared
+from vecsmith.evaluation.judged_queries import TOP
 from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.metrics import DEFAULT_METRICS, Quality, evaluate, required_depth
+from vecsmith.evaluation.query_rankings import TaskQueries, task_queries
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import BASELINE
-from vecsmith.evaluation.versions import versions
-from vecsmith.tasks.base import Qrels, Task, Texts
+from vecsmith.evaluation.versions import machine, versions
+from vecsmith.tasks.base import Task, Texts
 from vecsmith.tasks.beir import load_queries
 
 
@@ -133,7 +135,7 @@ def compare(
     seed: int = 0,
     metrics: Sequence[str] = (),
     engine: Engine | None = None,
-) -> list[Result]:
+) -> tuple[list[Result], TaskQueries]:
     """Measure the retrieval quality of codecs in one pass over the documents, which no machine needs to hold.
 
     Every document is scored by its decoded code, as an exhaustive search with float queries does. The speed of a search
@@ -165,8 +167,10 @@ def compare(
 
     Returns
     -------
-    list of Result
+    results : list of Result
         float32 first.
+    queries : TaskQueries
+        The queries with their rankings, for the report. Documents have no texts.
 
     Raises
     ------
@@ -180,9 +184,11 @@ def compare(
     if fit_on not in ("cross", "corpus"):
         raise VecsmithError(f"--fit-on {fit_on} needs the corpus on one machine; take cross or corpus.")
     engine, name = engine or LocalEngine(), Path(folder).resolve().name
-    texts, qrels = _judged_queries(Path(folder), split)
-    judged = [id_ for id_ in texts.ids if id_ in qrels]
-    Q = queries.unit[_query_rows(judged, texts.ids, queries)]
+    texts, qrels = load_queries(Path(folder))
+    # judgements do not depend on the corpus
+    task = Task(name, texts, texts, qrels, folder=Path(folder))
+    judged = sorted(set(task.queries.ids) & set(task.judgements(split)))
+    Q = queries.unit[_query_rows(judged, task.queries.ids, queries)]
     halves_to_fit = [None] if fit_on == "corpus" else [1, 0]
     samples = [sample(corpus, FIT_VECTORS, seed, engine, half) for half in halves_to_fit]
     fitted, fit_seconds = [], [0.0]
@@ -203,12 +209,17 @@ def compare(
     }
     lines = [_float_line(Q.shape[1])]
     lines += [_codec_line(own[0], fit_on, n_docs / spent) for own, spent in zip(fitted, seconds[1:], strict=True)]
+    documents = np.unique(np.concatenate([ranking.ids.ravel() for ranking in ranked]))
+    task = replace(task, corpus=Texts(documents.tolist(), [""] * len(documents), corpus.where))
     measured = []
     for line, ranking, fit_time in zip(lines, ranked, fit_seconds, strict=True):
-        quality = _quality(ranking, judged, qrels, metrics)
+        rows = np.searchsorted(documents, ranking.ids)
+        quality = evaluate(ranking.scores, rows, judged, task.corpus.ids, task.judgements(split), metrics=metrics)
         result = _result({**common, **line, "fit_seconds": fit_time}, quality)
-        measured.append(Measurement(result, quality.ndcg_at_10.tolist()))
-    return [compare_with_baseline(each, measured[0]) for each in measured]
+        top = rows[:, :TOP].tolist(), [[float(f"{score:.5g}") for score in row] for row in ranking.scores[:, :TOP]]
+        measured.append(Measurement(result, quality.ndcg_at_10.tolist(), *top))
+    measured = list(compared([measured]))
+    return [each.result for each in measured], task_queries(task, split, measured)
 
 
 def _float_line(dimensions: int) -> dict[str, Any]:
@@ -237,13 +248,6 @@ def _codec_line(codec: Codec, fit_on: str, vectors_per_second: float) -> dict[st
     }
 
 
-def _judged_queries(folder: Path, split: str) -> tuple[Texts, Qrels]:
-    """Return the queries of a folder and the judgements of a split."""
-    queries, qrels = load_queries(folder)
-    # judgements do not depend on the corpus
-    return queries, Task(folder.name, queries, queries, qrels, folder=folder).judgements(split)
-
-
 def _ranked(
     corpus: Source, Q: Floats, codecs: list[list[Codec]], k: int, engine: Engine
 ) -> tuple[list[Ranking], Doubles, int]:
@@ -269,12 +273,6 @@ def _query_rows(judged: Sequence[str], ids: Sequence[str], queries: EmbeddingSet
     return rows
 
 
-def _quality(ranking: Ranking, query_ids: Sequence[str], qrels: Any, metrics: Sequence[str]) -> Quality:
-    ids, places = np.unique(ranking.ids, return_inverse=True)
-    rows = places.reshape(ranking.ids.shape).astype(np.int64)
-    return evaluate(ranking.scores, rows, query_ids, ids.tolist(), qrels, metrics=metrics)
-
-
 def _result(about: dict[str, Any], quality: Quality) -> Result:
     further = {name: float(values.mean()) for name, values in quality.values.items() if name not in DEFAULT_METRICS}
     return Result(
@@ -288,5 +286,6 @@ def _result(about: dict[str, Any], quality: Quality) -> Result:
         p_value=1.0,
         queries_per_second=math.nan,
         versions=versions(),
+        machine=machine(),
         metrics=further,
     )

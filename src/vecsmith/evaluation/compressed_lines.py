@@ -42,4 +42,4 @@ def read_lines(path: Path, kind: str, read: Callable[[dict[str, Any]], T]) -> li
     try:
         return [read(json.loads(line)) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise VecsmithError(f"{path} cannot be read as {kind} ({error}); run compare again.") from error
+        raise VecsmithError(f"{path} cannot be read as {kind} ({error}); run the command again.") from error

@@ -1,7 +1,7 @@
 """Run a function in worker processes with one thread each."""
 
 import os
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from vecsmith.progress import track
 
-Argument = TypeVar("Argument", bound=Hashable)
+Argument = TypeVar("Argument")
 Value = TypeVar("Value")
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -18,31 +18,30 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 def run_in_processes(
     function: Callable[[Argument], Value], arguments: Sequence[Argument], description: str, workers: int | None = None
-) -> list[Value]:
-    """Call a function for each argument in worker processes and return the values in the order of the arguments.
+) -> Iterator[Value]:
+    """Call a function for each argument in worker processes, and yield each value as soon as it is there.
 
     Parameters
     ----------
     function : callable
         A function that can be imported by name.
     arguments : sequence
-        Arguments, which must be hashable and picklable.
+        Arguments, which must be picklable.
     description : str
         Description of the work for the progress bar.
     workers : int, optional
         Number of processes; by default, the number of cores.
     """
-    values: dict[Argument, Value] = {}
     processes = min(workers or os.cpu_count() or 1, len(arguments))
     with _one_thread(), ProcessPoolExecutor(processes, get_context("spawn"), _exit_with_parent) as pool:
-        futures = {pool.submit(function, argument): argument for argument in arguments}
+        waiting = {pool.submit(function, argument) for argument in arguments}
         try:
-            for future in track(as_completed(futures), description, len(futures)):
-                values[futures[future]] = future.result()
+            for future in track(as_completed(waiting), description, len(waiting)):
+                waiting.discard(future)  # a value is not kept longer than the caller needs it
+                yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [values[argument] for argument in arguments]
 
 
 def _exit_with_parent() -> None:

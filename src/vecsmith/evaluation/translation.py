@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
 
-from vecsmith.array_types import Floats
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs import Codec
-from vecsmith.embeddings import EmbeddingSet
+from vecsmith.embeddings import EmbeddingSet, content_hash
 from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.evaluation import geometry
 from vecsmith.evaluation.folds import Fold, folds
@@ -19,6 +19,7 @@ from vecsmith.files import cache_folder, fingerprint, write_text
 from vecsmith.index import Index
 from vecsmith.tasks import Task, load_task
 from vecsmith.translators import Translator, translator
+from vecsmith.translators.sets import translated_provenance
 
 FOLDS = 5
 """Folds of the cross-fitting of translators: each translator is fitted on four fifths of the texts."""
@@ -100,6 +101,51 @@ def run(experiment: Experiment) -> ExperimentResult:
         return ExperimentResult(experiment, task.name, figures)
 
 
+def run_with_sets(experiment: Experiment) -> tuple[ExperimentResult, dict[str, EmbeddingSet]]:
+    """Run an experiment, and also return the sets of translated documents and translated queries, by this name.
+
+    Every document is translated by a translator that was not fitted on it; documents of folds that are not translated
+    are left out. Queries are translated by the translator of the first fold. The provenance names both models, all
+    translators and the source vectors.
+    """
+    result = run(experiment)
+    documents, queries = experiment.embed()[0]
+    target = experiment.embed()[1][0].provenance
+    chosen, translated, fitted = _translated(experiment)
+    rows = np.sort(np.concatenate([fold.rows for fold in chosen]))
+    vectors = {
+        "documents": (documents, rows, translated[rows], fitted),
+        "queries": (queries, np.arange(len(queries)), fitted[0].transform(queries.unit[:]), fitted[:1]),
+    }
+    return result, {name: _as_set(result.task, target.space, *each) for name, each in vectors.items()}
+
+
+def _as_set(
+    task: str, target: str, source: EmbeddingSet, rows: RowNumbers, vectors: Floats, fitted: Sequence[Translator]
+) -> EmbeddingSet:
+    """Return the translated vectors of some rows of a set, with their provenance, which names the task."""
+    first = fitted[0]
+    first.source, first.target = source.provenance.space, target
+    ids = [source.ids[row] for row in rows]
+    texts = None if source.texts is None else [source.texts[row] for row in rows]
+    provenance = translated_provenance(first, source.source, source.provenance, [source.fingerprint])
+    by = fingerprint([[each.fingerprint for each in fitted], source.fingerprint])
+    return EmbeddingSet(
+        vectors,
+        ids,
+        texts,
+        replace(provenance, dataset=task, translator=f"{first.spec} {by}", content_hash=content_hash(ids, texts)),
+    )
+
+
+@lru_cache(maxsize=1)
+def _translated(experiment: Experiment) -> tuple[list[Fold], Floats, list[Translator]]:
+    """Return the folds to translate, the translated documents, and the translator of each fold."""
+    source, target = (embedded[0].unit[:] for embedded in experiment.embed())
+    chosen = folds(len(source), FOLDS, experiment.seed)[: experiment.folds]
+    return chosen, *cross_translate(experiment.method, source, target, experiment.seed, chosen)
+
+
 @cache
 def _task(spec: str) -> Task:
     return load_task(spec)
@@ -117,8 +163,7 @@ def _measure(
     target: tuple[EmbeddingSet, EmbeddingSet],
 ) -> dict[str, float]:
     X, Y = source[0].unit[:], target[0].unit[:]
-    chosen = folds(len(X), FOLDS, experiment.seed)[: experiment.folds]
-    translated, fitted = cross_translate(experiment.method, X, Y, experiment.seed, chosen)
+    chosen, translated, fitted = _translated(experiment)
     # measured on the first fold, because its texts were translated by a single translator
     Z, true = translated[chosen[0].rows], Y[chosen[0].rows]
     neighborhoods = geometry.neighborhoods(Z, true, (NEIGHBORS,), experiment.seed)

@@ -1,10 +1,11 @@
 """Reports: tables, plots, pages and folders of results."""
 
-from vecsmith.report.document_map import check_map_method
-from vecsmith.report.findings import Findings, Kernels, Map, Page, Plot, Table, summary
+from vecsmith.report.findings import Examples, Findings, Kernels, LinkedMaps, Plot, Table, summary
 from vecsmith.report.folder import write_folder, write_study
 from vecsmith.report.geometry import geometry_table
 from vecsmith.report.grids import TABLES, metric_grids, task_grid, task_grids
+from vecsmith.report.layouts import check_map_method
+from vecsmith.report.linked_maps import linked_maps
 from vecsmith.report.render import findings_markdown, findings_terminal, table_latex, table_markdown
 from vecsmith.report.results_page import results_page, write_results_page
 from vecsmith.report.runs import KIND, Run, read_run
@@ -13,10 +14,10 @@ from vecsmith.report.tables import codec_tables, csv_table, markdown_table, term
 __all__ = [
     "KIND",
     "TABLES",
+    "Examples",
     "Findings",
     "Kernels",
-    "Map",
-    "Page",
+    "LinkedMaps",
     "Plot",
     "Run",
     "Table",
@@ -26,6 +27,7 @@ __all__ = [
     "findings_markdown",
     "findings_terminal",
     "geometry_table",
+    "linked_maps",
     "markdown_table",
     "metric_grids",
     "read_run",

@@ -1,4 +1,4 @@
-"""Findings of a study or of advice: tables, plots, maps and pages, and the results that they show."""
+"""Findings of a study or of advice: tables, plots, maps, kernels and examples, and the results that they show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,9 +41,14 @@ class Plot:
     title, x_label, y_label : str
         Title of the plot and labels of the axes.
     lines : mapping of str to list of (x, y)
-        Points of each line, by name.
+        Points of each line, by name. The report draws a panel for lines whose names agree up to the last ``", "``.
     joined : bool
         Whether to join the points of a line.
+    x_names : list of str
+        Names of the x values 0, 1, 2, … if they stand for categories; empty otherwise.
+    group : str
+        Plots of one group, such as several measures of the same lines, are shown one at a time; empty for a plot of its
+        own.
     """
 
     name: str
@@ -52,28 +57,45 @@ class Plot:
     y_label: str
     lines: Mapping[str, list[tuple[float, float]]]
     joined: bool = True
+    x_names: list[str] = field(default_factory=list)
+    group: str = ""
 
 
 @dataclass(frozen=True)
-class Map:
-    """A map of vectors in the plane. The layout (UMAP by cosine) is computed when it is drawn.
+class LinkedMaps:
+    """Maps of the same documents in two spaces: the true space, and the space that a translator makes.
 
     Attributes
     ----------
-    name : str
-        Name of its file.
     title : str
-        Title of the map.
-    groups : mapping of str to ndarray of shape (n, d), float32
-        Several vectors for each of n items, by name of the group.
+        Title of the maps.
+    method : str
+        Layout of the maps: ``pca`` or ``umap``.
+    spaces : list of str
+        Names of the two spaces.
     labels : list of str
-        Labels of the n items.
+        Ids and beginnings of the texts of the n documents.
+    places : list of list of (int, int)
+        Coordinates of the documents in each space, from 0 to 9,999. Both maps have the same axes.
+    neighbors : list of list of list of int
+        For each space and document, the numbers of its k nearest documents, nearest first.
+    clusters : list of int
+        Cluster of each document in the true space.
+    words : list of str
+        Words of each cluster.
+    medoids : list of int
+        Number of the medoid of each cluster.
     """
 
-    name: str
     title: str
-    groups: Mapping[str, Floats]
+    method: str
+    spaces: list[str]
     labels: list[str]
+    places: list[list[tuple[int, int]]]
+    neighbors: list[list[list[int]]]
+    clusters: list[int]
+    words: list[str]
+    medoids: list[int]
 
 
 @dataclass(frozen=True)
@@ -82,37 +104,31 @@ class Kernels:
 
     Attributes
     ----------
-    name : str
-        Name of its file.
     title : str
         Title of the heat maps.
     matrices : mapping of str to ndarray of shape (n, n), float32
-        Similarities of all pairs of n items, by name of the space.
+        Similarities of all pairs of n items, by name of the space; symmetric.
     labels : list of str
         Labels of the n items.
     """
 
-    name: str
     title: str
     matrices: Mapping[str, Floats]
     labels: list[str]
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page of examples.
+class Examples:
+    """Examples of searches.
 
     Attributes
     ----------
-    name : str
-        Name of its file.
     title : str
-        Title of the page.
+        Title of the examples.
     tables : list of Table
-        The examples, from top to bottom.
+        A table for each example.
     """
 
-    name: str
     title: str
     tables: list[Table]
 
@@ -129,17 +145,20 @@ class Findings:
         All measured results.
     plots : list of Plot
         Plots of the tables.
-    maps : list of Map or Kernels
-        Maps of vectors.
-    pages : list of Page
-        Pages of examples.
+    maps : list of LinkedMaps
+        Maps of documents before and after a translation.
+    kernels : list of Kernels
+        Kernel matrices.
+    examples : list of Examples
+        Examples of searches.
     """
 
     tables: list[Table]
     results: list[Result] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
-    maps: list[Map | Kernels] = field(default_factory=list)
-    pages: list[Page] = field(default_factory=list)
+    maps: list[LinkedMaps] = field(default_factory=list)
+    kernels: list[Kernels] = field(default_factory=list)
+    examples: list[Examples] = field(default_factory=list)
 
 
 def summary(results: Sequence[Result]) -> Table:

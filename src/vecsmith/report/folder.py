@@ -1,22 +1,31 @@
-"""Write the results of a comparison or a study to a folder: tables, plots, pages and ``results.jsonl``."""
+"""Write the results of a comparison or a study to a folder: tables, the report and ``results.jsonl``."""
 
+import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.query_rankings import write_queries
 from vecsmith.evaluation.results import write_results
+from vecsmith.evaluation.versions import machine, versions
 from vecsmith.files import write_text
-from vecsmith.manifests import write_manifest
+from vecsmith.manifests import read_manifest, write_manifest
 from vecsmith.outputs import output_folder
+from vecsmith.report.article import Article, article_markdown, picture_files
+from vecsmith.report.article_page import article_page
 from vecsmith.report.document_map import write_maps
 from vecsmith.report.findings import Findings, Table
-from vecsmith.report.plots import Drawing, can_draw, write_plots
-from vecsmith.report.render import findings_markdown, page_html, table_csv, table_latex
+from vecsmith.report.render import findings_markdown, table_csv, table_latex
 from vecsmith.report.results_page import results_page
-from vecsmith.report.runs import FORMAT_VERSION, KIND, MANIFEST, MAPS, QUERIES, RESULTS, Run
+from vecsmith.report.runs import FINDINGS, FORMAT_VERSION, KIND, MANIFEST, MAPS, QUERIES, RESULTS, Run
+from vecsmith.report.stored_findings import write_findings
 from vecsmith.report.tables import codec_tables, csv_table, markdown_table
 
 PAGE = "report.html"
+ARTICLE = "article"
+"""Name of the article's files, without its suffixes."""
 
 
 def write_folder(
@@ -54,11 +63,17 @@ def write_folder(
     texts |= {f"{table.name}.csv": table_csv(table) for table in tables}
     if latex:
         texts["table.tex"] = "\n\n".join(map(table_latex, tables or codec_tables(results, metrics))) + "\n"
-    texts[PAGE] = results_page([run])
-    return _write(folder, run, texts, (), force)
+    return _write(folder, run, texts, force)
 
 
-def write_study(folder: Path, findings: Findings, force: bool = False) -> list[Path]:
+def write_study(
+    folder: Path,
+    findings: Findings,
+    force: bool = False,
+    article: Article | None = None,
+    study: str = "",
+    command: str = "",
+) -> list[Path]:
     """Write the findings of a study in one step and return the paths of the files.
 
     Parameters
@@ -67,32 +82,79 @@ def write_study(folder: Path, findings: Findings, force: bool = False) -> list[P
         As in `write_folder`.
     findings : Findings
         The findings.
+    article : Article, optional
+        The article of the study.
+    study, command : str
+        Name of the study, and the command that ran it.
 
     Returns
     -------
     list of Path
-        A markdown file of all tables, a CSV file for each table, the pages, ``results.jsonl``, and the plots. Plots
-        are not written if plotly is not installed, and maps also if umap-learn is not installed.
+        A markdown file of all tables, a CSV file for each table, ``report.html``, ``results.jsonl``,
+        ``findings.json.gz``, and the article with its pictures.
     """
-    tables = {f"{table.name}.csv": table_csv(table) for table in findings.tables}
-    pages = {f"{page.name}.html": page_html(page) for page in findings.pages}
-    plots = [plot for plot in (*findings.plots, *findings.maps) if can_draw(plot)]
-    texts = {"table.md": findings_markdown(findings), **tables, **pages}
-    return _write(folder, Run(folder.name, findings.results), texts, plots, force)
+    texts = {"table.md": findings_markdown(findings)}
+    texts |= {f"{table.name}.csv": table_csv(table) for table in findings.tables}
+    if article is not None:
+        texts |= _article_texts(article)
+    circumstances = {"versions": versions(), "machine": machine()}
+    run = Run(
+        folder.resolve().name,
+        findings.results,
+        command=command,
+        study=study,
+        findings=findings,
+        circumstances=circumstances,
+    )
+    return _write(folder, run, texts, force)
 
 
-def _write(folder: Path, run: Run, texts: Mapping[str, str], plots: Sequence[Drawing], force: bool) -> list[Path]:
+def write_draft(folder: Path, article: Article, force: bool = False) -> None:
+    """Write the article of a study that runs; the files of an earlier study in the folder stay until it has finished.
+
+    Parameters
+    ----------
+    folder, force
+        As in `write_folder`.
+    article : Article
+        The article so far.
+    """
+    about: dict[str, Any] = {}
+    with suppress(VecsmithError):  # there is no folder yet, or one of something else that may be replaced
+        about = read_manifest(folder / MANIFEST, KIND, FORMAT_VERSION, verify=False)
+    earlier = about.pop("files", {})
+    texts = _article_texts(article)
     with output_folder(folder, KIND, force) as temporary:
-        write_results(temporary / RESULTS, run.results)
+        for name in earlier:
+            shutil.copy2(folder / name, temporary / name)
         for name, text in texts.items():
             write_text(temporary / name, text)
-        names = [*texts, RESULTS, *(path.name for path in write_plots(temporary, plots))]
+        kept = {name: value for name, value in about.items() if name not in ("kind", "format_version")}
+        write_manifest(temporary / MANIFEST, KIND, FORMAT_VERSION, kept, list(dict.fromkeys([*earlier, *texts])))
+
+
+def _article_texts(article: Article) -> dict[str, str]:
+    page = {f"{ARTICLE}.md": article_markdown(article), f"{ARTICLE}.html": article_page(article)}
+    return page | picture_files(article)
+
+
+def _write(folder: Path, run: Run, texts: Mapping[str, str], force: bool) -> list[Path]:
+    with output_folder(folder, KIND, force) as temporary:
+        texts = {**texts, PAGE: results_page([run])}
+        for name, text in texts.items():
+            write_text(temporary / name, text)
+        write_results(temporary / RESULTS, run.results)
+        names = [*texts, RESULTS]
         if run.queries:
             write_queries(temporary / QUERIES, run.queries)
             names.append(QUERIES)
         if run.maps:
             write_maps(temporary / MAPS, run.maps)
             names.append(MAPS)
-        about = {"rows": len(run.results), "command": run.command, "notes": list(run.notes)}
+        if run.findings is not None:
+            write_findings(temporary / FINDINGS, run.findings)
+            names.append(FINDINGS)
+        about = {"rows": len(run.results), "command": run.command, "notes": list(run.notes), "study": run.study}
+        about["circumstances"] = dict(run.circumstances)
         write_manifest(temporary / MANIFEST, KIND, FORMAT_VERSION, about, names)
     return [folder / name for name in names]

@@ -13,11 +13,13 @@ from vecsmith.array_types import Doubles
 from vecsmith.evaluation.query_rankings import Line, Ranking, TaskQueries, line_of
 from vecsmith.evaluation.results import Result, to_json
 from vecsmith.evaluation.significance import confidence_half_width
-from vecsmith.report.document_map import every_nth
+from vecsmith.report.document_map import TITLE_CHARACTERS, smaller
 from vecsmith.report.runs import Run
 
 RANKING_BYTES, MAP_BYTES = 1_900_000, 600_000
 """Maximum bytes of all rankings and of all maps in a page, so that a page has less than 3 MB."""
+TITLE_LENGTHS = (TITLE_CHARACTERS, 40, 20)
+"""Characters of the titles of documents on a map, from the usual length to the shortest one."""
 SIZE = re.compile(r"(?<=[A-Za-z])\d+(B|x\w+)?(?!\w)")
 """Size in a spec, such as 48B in trellis48B and 64x4 in faiss:PQ64x4."""
 CIRCUMSTANCES = ("versions", "machine")
@@ -63,6 +65,8 @@ def page_data(runs: Sequence[Run], title: str) -> dict[str, Any]:
                 | {"family": family(result), "kind": kind(result), "stage": result.scoring.partition("+")[2]}
                 | _intervals(result, values.get((result.task, result.split), {}))
             )
+        if run.circumstances and run.circumstances not in circumstances:
+            circumstances.append(dict(run.circumstances))
     about_runs = [{"name": run.name, "command": run.command, "notes": list(run.notes)} for run in runs]
     return {"title": title, "runs": about_runs, "circumstances": circumstances, "lines": lines}
 
@@ -137,25 +141,38 @@ def _packed(queries: TaskQueries, lines: Sequence[int | None]) -> str:
         if line is not None
     ]
     content = {name: value for name, value in asdict(queries).items() if name not in ("task", "split", "rankings")}
-    return _compressed({**content, "rankings": rankings})
+    return compressed({**content, "rankings": rankings})
 
 
-def _compressed(content: dict[str, Any]) -> str:
+def compressed(content: dict[str, Any]) -> str:
+    """Return JSON that gzip compresses, in base64, which the scripts of the page read."""
     return base64.b64encode(gzip.compress(to_json(content).encode(), mtime=0)).decode()
 
 
-def map_data(runs: Sequence[Run]) -> Iterator[tuple[dict[str, Any], str]]:
+def map_data(runs: Sequence[Run], ranking_bytes: int) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the first map of each task, as `ranking_data` yields rankings.
 
-    Some documents are left out if the page would be too large.
+    Titles are shortened, and then documents left out, if the page would be too large.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The runs.
+    ranking_bytes : int
+        Bytes of the rankings in the page. Maps may use the rest of the bytes for rankings.
     """
     maps = {(each.task, each.split): each for run in reversed(runs) for each in reversed(run.maps)}
     for map_ in reversed(maps.values()):
-        limit = MAP_BYTES // len(maps)
-        every, content = 1, _compressed(asdict(map_))
+        limit = (RANKING_BYTES + MAP_BYTES - ranking_bytes) // len(maps)
+        content = ""
+        for title_characters in TITLE_LENGTHS:
+            content = compressed(asdict(smaller(map_, title_characters)))
+            if len(content) <= limit:
+                break
+        every = 1
         while len(content) > limit and len(map_.ids) > 2 * every:
             every = max(every + 1, every * len(content) // limit)
-            content = _compressed(asdict(every_nth(map_, every)))
+            content = compressed(asdict(smaller(map_, TITLE_LENGTHS[-1], every)))
         yield {"task": map_.task, "split": map_.split}, content
 
 

@@ -1,9 +1,9 @@
-"""Tables of findings, for the terminal, in markdown, as HTML and as CSV."""
+"""Tables of findings, for the terminal, in markdown, in LaTeX and as CSV."""
 
 import csv
-import html
 import io
 import re
+from collections.abc import Callable
 from typing import Literal
 
 from rich import box
@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from vecsmith.evaluation.versions import versions
-from vecsmith.report.findings import Findings, Page, Table
+from vecsmith.report.findings import Findings, Table
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -54,11 +54,11 @@ def findings_markdown(findings: Findings) -> str:
     return "\n".join(lines)
 
 
-def table_markdown(table: Table) -> str:
-    """Return the rows of a table in markdown, without its title."""
-    lines = ["| " + " | ".join(table.columns) + " |"]
-    lines += ["|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in table.rows)])
+def table_markdown(table: Table, cell: Callable[[str], str] = str) -> str:
+    """Return the rows of a table in markdown, without its title; `cell` escapes the text of cells."""
+    rows = ["| " + " | ".join(map(cell, row)) + " |" for row in (table.columns, *table.rows)]
+    rule = "|" + "".join("---:|" if _is_number(table, i) else "---|" for i in range(len(table.columns)))
+    return "\n".join([rows[0], rule, *rows[1:]])
 
 
 def table_latex(table: Table) -> str:
@@ -83,31 +83,6 @@ def _latex(text: str) -> str:
 
 def _is_number(table: Table, column: int) -> bool:
     return all(row[column][:1] in "+-−0123456789" for row in table.rows)
-
-
-def page_html(page: Page) -> str:
-    """Return a page of examples as a self-contained HTML document."""
-    tables = "".join(f"<h2>{html.escape(table.title)}</h2>{_table_html(table)}" for table in page.tables)
-    return PAGE.format(title=html.escape(page.title), tables=tables)
-
-
-def _table_html(table: Table) -> str:
-    rows = [("th", table.columns), *(("td", row) for row in table.rows)]
-    cells = ("".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) for tag, row in rows)
-    return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em }}
-h1 {{ font-size: 1.3em }} h2 {{ font-size: 1.1em; margin-top: 2em }}
-table {{ border-collapse: collapse }}
-td, th {{ padding: .2em 1em .2em 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
-</style></head><body>
-<h1>{title}</h1>
-{tables}
-</body></html>
-"""
 
 
 def table_csv(table: Table) -> str:

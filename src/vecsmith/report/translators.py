@@ -5,7 +5,9 @@ from statistics import fmean
 
 from vecsmith.evaluation.ranked_lists import MEASURES
 from vecsmith.evaluation.translation import MODES, NEIGHBORS, OF_QUERIES, ExperimentResult
+from vecsmith.report.conclusions import highest
 from vecsmith.report.findings import Findings, Plot, Table, ndcg_beside
+from vecsmith.stores.stored_sets import StoredSet
 
 LOW_RANK = "linear:rank"
 """Beginning of the specs of linear maps of low rank."""
@@ -14,6 +16,22 @@ MODE_DESCRIPTIONS = {
     "documents": "documents translated, the target's queries",
     "both": "queries and documents translated",
 }
+
+PLOTTED = {
+    "queries": "nDCG@10 with translated queries, relative",
+    "documents": "nDCG@10 with translated documents, relative",
+    "both": "nDCG@10 with both translated, relative",
+    "cosine": "cosine of true and translated documents",
+    "mse": "squared error per dimension",
+    "linear_cka": "linear CKA",
+    "rbf_cka": "RBF CKA",
+    "jaccard": f"Jaccard overlap of {NEIGHBORS} nearest neighbors",
+    "edit_distance": "k-NN edit distance",
+    "rbo": "rank-biased overlap of neighbors",
+    "kendall_tau": "Kendall's τ of neighbors",
+    "rank_similarity": "harmonic rank similarity of neighbors",
+}
+"""Labels of the measures that are plotted by pair of models and by rank."""
 
 
 def findings(results: Sequence[ExperimentResult]) -> Findings:
@@ -42,10 +60,41 @@ def findings(results: Sequence[ExperimentResult]) -> Findings:
         ],
         plots=[
             plot
-            for measure, label in (("mse", "squared error per dimension"), ("edit_distance", "k-NN edit distance"))
-            if (plot := _rank_plot(f"{measure.replace('_', '-')}-by-rank", measure, label, results)).lines
+            for measure, label in PLOTTED.items()
+            for plot in (_pair_plot(measure, label, results), _rank_plot(measure, label, results))
+            if plot.lines
         ],
     )
+
+
+def conclusions(findings: Findings) -> list[str]:
+    """Return a sentence about the best translator for each translated side, from the table of means."""
+    table = findings.tables[0]
+    sentences = []
+    for mode, description in MODE_DESCRIPTIONS.items():
+        column = table.columns.index(mode)
+        if (best := highest(table.rows, column)) is not None:
+            sentences.append(f"With {description}, `{best[0]}` is the best on the mean: nDCG@10 {best[column]}.")
+    return sentences
+
+
+def sets_table(stored: Sequence[StoredSet], where: str) -> Table:
+    """Return a table of the translated sets that a store keeps, with the models that they come from and go to."""
+    rows = [
+        [
+            each.name,
+            each.provenance.dataset,
+            each.split,
+            each.provenance.translated_from,
+            each.provenance.encoder,
+            each.provenance.translator.partition(" ")[0],
+            str(each.rows),
+            str(each.dimensions),
+        ]
+        for each in sorted(stored, key=lambda each: each.name)
+    ]
+    columns = ["set", "texts", "part", "from", "to", "translator", "rows", "dimensions"]
+    return Table("sets", f"Translated sets in ChromaDB, in {where}", columns, rows)
 
 
 def _method_table(name: str, title: str, results: Sequence[ExperimentResult]) -> Table:
@@ -91,7 +140,21 @@ def _mode_table(mode: str, title: str, results: Sequence[ExperimentResult]) -> T
     return _table(mode, title, results, lambda figures: _ndcg_and_retention([figures], mode))
 
 
-def _rank_plot(name: str, measure: str, label: str, results: Sequence[ExperimentResult]) -> Plot:
+def _pair_plot(measure: str, label: str, results: Sequence[ExperimentResult]) -> Plot:
+    """Return a plot of a measure by pair of models, with a line for each task and translator; means over seeds."""
+    pairs = list(dict.fromkeys(map(_pair, results)))
+    values: dict[str, dict[int, list[float]]] = {}
+    for result in results:
+        if measure in result.figures:
+            line = values.setdefault(f"{result.task}, {result.experiment.method}", {})
+            line.setdefault(pairs.index(_pair(result)), []).append(result.figures[measure])
+    title = "Every pair of models, by translator; means over seeds"
+    return Plot(
+        f"{_file_name(measure)}-by-pair", title, "models", label, _lines(values), False, pairs, "pairs-of-models"
+    )
+
+
+def _rank_plot(measure: str, label: str, results: Sequence[ExperimentResult]) -> Plot:
     """Return a plot of a measure of linear maps by their rank, with a line for each task and pair of models.
 
     The map of full rank is at the smaller dimensions of the two models.
@@ -100,15 +163,25 @@ def _rank_plot(name: str, measure: str, label: str, results: Sequence[Experiment
     for result in results:
         experiment = result.experiment
         rank = int(result.figures["full_rank"]) if experiment.method == "linear" else rank_of(experiment.method)
-        if rank:
-            line = values.setdefault(f"{result.task}, {experiment.source} → {experiment.target}", {})
+        if rank and measure in result.figures:
+            line = values.setdefault(f"{result.task}, {_pair(result)}", {})
             line.setdefault(rank, []).append(result.figures[measure])
-    lines = {
-        pair: [(float(rank), fmean(by_rank[rank])) for rank in sorted(by_rank)]
-        for pair, by_rank in values.items()
-        if len(by_rank) > 1
-    }
-    return Plot(name, f"Linear maps by rank: {label}", "rank", label, lines)
+    lines = {name: line for name, line in _lines(values).items() if len(line) > 1}
+    title = f"Linear maps by rank: {label}"
+    return Plot(f"{_file_name(measure)}-by-rank", title, "rank", label, lines, group="linear-maps-by-rank")
+
+
+def _pair(result: ExperimentResult) -> str:
+    return f"{result.experiment.source} → {result.experiment.target}"
+
+
+def _lines(values: dict[str, dict[int, list[float]]]) -> dict[str, list[tuple[float, float]]]:
+    """Return the points of lines in ascending order of x, with means of several values."""
+    return {name: [(float(x), fmean(by_x[x])) for x in sorted(by_x)] for name, by_x in values.items()}
+
+
+def _file_name(measure: str) -> str:
+    return measure.replace("_", "-")
 
 
 def _three_digits(name: str) -> Callable[[dict[str, float]], str]:

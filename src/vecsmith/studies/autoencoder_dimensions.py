@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from vecsmith.evaluation.results import Result
+from vecsmith.report.architectures import Models, autoencoder_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Plot, Table
 from vecsmith.report.widths import WIDTHS_TITLE, width_plot, width_table
 from vecsmith.studies.checkpoints import measure_checkpoints
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 
 SHARES = (1, 7 / 8, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
 """Default widths, as shares of the dimensions of the vectors."""
@@ -42,8 +46,13 @@ def autoencoder_dimensions(config: StudyConfig, widths: Sequence[int] | None = N
         If a width is larger than the vectors.
     """
     chosen = partial(config.chosen_widths, widths, default=default_widths)
-    results = config.measure_widths(METHODS, chosen)
     title = WIDTHS_TITLE.format(config.fit_on)
+
+    def by_width(results: Sequence[Result]) -> Findings:
+        return Findings([width_table(results, METHODS, title)], list(results), [width_plot(results, METHODS, title)])
+
+    measured_widths = by_width(config.measure_widths(METHODS, chosen, by_width))
+    results = measured_widths.results
     rows, lines = [], dict[str, list[tuple[float, float]]]()
     for task, encoder in config.cases:
         dimensions = config.embed(task, encoder)[0].dimensions
@@ -66,11 +75,9 @@ def autoencoder_dimensions(config: StudyConfig, widths: Sequence[int] | None = N
         f"that no training can promise it; fitted on {config.full_training_set}, seed {config.seeds[0]}"
     )
     columns = ["encoder", "task", "preset", "width", "checkpoint", "number", "nDCG@10", "retention", "loss"]
-    plots = [
-        width_plot(results, METHODS, title),
-        Plot("losses", about, "validation loss", "nDCG@10", lines, joined=False),
-    ]
-    return Findings([width_table(results, METHODS, title), Table("losses", about, columns, rows)], results, plots)
+    plot = Plot("losses", about, "validation loss", "nDCG@10", lines, joined=False)
+    tables = [*measured_widths.tables, Table("losses", about, columns, rows)]
+    return Findings(tables, results, [*measured_widths.plots, plot])
 
 
 def default_widths(dimensions: int) -> list[int]:
@@ -86,4 +93,24 @@ def _notable(losses: Sequence[float], ndcgs: Sequence[float]) -> Iterator[tuple[
     yield "last", len(losses) - 1
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with diagrams at half of the width where it is known."""
+    d = next(iter(models.values()))
+    return [
+        "Vectors are reduced by truncation, PCA, weighted principal components (`autoencoderK`) and autoencoders that "
+        "start from these and are trained.",
+        *(
+            autoencoder_diagram(spec.format(round(d / 2) or 128), d, f"autoencoder-{preset}")
+            for preset, spec in WATCHED.items()
+        ),
+    ]
+
+
 STUDIES["autoencoder-dimensions"] = autoencoder_dimensions
+OUTLINES["autoencoder-dimensions"] = Outline(
+    "Autoencoders by width",
+    "How many dimensions does an autoencoder need? Does its training help? Does a lower loss mean better retrieval?",
+    methods,
+    {"widths": "Retrieval by width", "losses": "Loss and retrieval during training"},
+    ["The peak of nDCG@10 is chosen on the judged queries; a training cannot find it."],
+)

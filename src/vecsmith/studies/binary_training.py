@@ -18,8 +18,11 @@ from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.results import Result
 from vecsmith.evaluation.runner import BASELINE, TaskRunner
 from vecsmith.progress import track
+from vecsmith.report.architectures import Models, codec_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Table, mean_and_spread
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.tasks import Task
 
 STARTS = (1, 4)
@@ -68,7 +71,7 @@ def binary_training(config: StudyConfig, methods: Sequence[str] = ()) -> Finding
     specs = [list(search.specs) for search in searches]
     rows: dict[str, list[list[str]]] = {"chosen": [], "options": [], "search": []}
     results: list[Result] = []
-    for search, variants in zip(searches, specs, strict=True):
+    for number, (search, variants) in enumerate(zip(searches, specs, strict=True), 1):
         retention = search.on_dev(variants)
         chosen = max(retention, key=lambda spec: retention[spec])
         lines, measured = search.on_test([search.method, chosen])
@@ -77,6 +80,7 @@ def binary_training(config: StudyConfig, methods: Sequence[str] = ()) -> Finding
         rows["options"] += [[*names, search.method, *line] for line in _option_means(retention)]
         rows["search"] += [[*names, spec, f"{value:.1%}"] for spec, value in retention.items()]
         results += measured
+        config.publish(Findings(_tables(config, rows), results), number, len(searches))
     return Findings(_tables(config, rows), results)
 
 
@@ -224,4 +228,26 @@ def _tables(config: StudyConfig, rows: dict[str, list[list[str]]]) -> list[Table
     ]
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with a diagram of the first model's neural codes."""
+    model, d = next(iter(models.items()))
+    return [
+        f"Codes are trained with every combination of {' or '.join(map(str, STARTS))} starts, {len(RELAXATIONS)} "
+        f"relaxations of the sign ({', '.join(RELAXATIONS)}) and {len(LOSSES)} losses ({', '.join(LOSSES)}). The best "
+        "combination on validation queries is measured on the reported queries, beside the default.",
+        codec_diagram(f"neural{d // SHARE or 24}B", {model: d}),
+    ]
+
+
 STUDIES["binary-training"] = binary_training
+OUTLINES["binary-training"] = Outline(
+    "Training of binary codes",
+    "Which start, relaxation and loss suit the training of binary codes, and does the choice matter?",
+    methods,
+    {
+        "chosen": "Default and chosen options",
+        "options": "The options one by one",
+        "search": "All combinations",
+    },
+    ["Options are chosen on the validation queries of each task, with the first seed."],
+)

@@ -10,6 +10,7 @@ from vecsmith.encoders import EncoderOptions, embed_task, options_by_encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.compare import compare_with_baseline, measure
 from vecsmith.evaluation.measurement import Measurement
+from vecsmith.evaluation.query_rankings import TaskQueries, task_queries
 from vecsmith.evaluation.results import Result
 from vecsmith.plugins import Registry
 from vecsmith.progress import track
@@ -33,6 +34,13 @@ class StudyConfig:
         Seeds of the codecs and of the halves of the corpus.
     options : EncoderOptions
         Prompts (for all encoders or for each), maximum length and batch size.
+    observer : callable, optional
+        Called with this configuration, the findings so far, the number of steps that are done, and the number of all
+        steps; 0 of 0 before the first text is embedded.
+    dimensions : dict of str to int
+        Dimensions of the encoders that embedded texts so far.
+    searches : list of TaskQueries
+        The searches of the first task and encoder with several codecs that was measured; empty before.
 
     Raises
     ------
@@ -46,6 +54,9 @@ class StudyConfig:
     fit_on: str = "cross"
     seeds: Sequence[int] = (0, 1, 2)
     options: EncoderOptions = field(default_factory=EncoderOptions)
+    observer: Callable[["StudyConfig", Findings, int, int], None] | None = None
+    dimensions: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    searches: list[TaskQueries] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         options_by_encoder(self.options, self.encoders)
@@ -56,7 +67,17 @@ class StudyConfig:
 
     def embed(self, task: Task, encoder: str) -> tuple[EmbeddingSet, EmbeddingSet]:
         """Return the vectors of a task's corpus and queries, as `embed_task` does."""
-        return embed_task(task, encoder, self.options_of(encoder))
+        if not self.dimensions:
+            self.publish(Findings([]), 0, 0)
+        corpus, queries = embed_task(task, encoder, self.options_of(encoder))
+        sizes = list(corpus.blocks.values()) or [corpus.dimensions]
+        self.dimensions.update(zip(encoder.split("+"), sizes, strict=False), **{encoder: corpus.dimensions})
+        return corpus, queries
+
+    def publish(self, findings: Findings, done: int, steps: int) -> None:
+        """Show the findings so far to the observer."""
+        if self.observer is not None:
+            self.observer(self, findings, done, steps)
 
     @cached_property
     def loaded(self) -> list[Task]:
@@ -81,7 +102,12 @@ class StudyConfig:
         """Yield a list of measurements for each seed: float32, followed by the codecs."""
         for seed in track(self.seeds, f"{task.name}, {encoder}: seeds", len(self.seeds)):
             split, options = task.present(self.split), self.options_of(encoder)
-            yield from measure([task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options)
+            for measured in measure(
+                [task], [encoder], codecs, split=split, fit_on=self.fit_on, seed=seed, options=options
+            ):
+                if len(measured) > 1 and not self.searches:
+                    self.searches.append(task_queries(task, split, measured))
+                yield measured
 
     def chosen_widths(
         self, widths: Sequence[int] | None, dimensions: int, default: Callable[[int], Sequence[int]]
@@ -100,7 +126,12 @@ class StudyConfig:
                 )
         return sorted(set(widths or default(dimensions)), reverse=True)
 
-    def measure_widths(self, methods: Mapping[str, str], widths: Callable[[int], Sequence[int]]) -> list[Result]:
+    def measure_widths(
+        self,
+        methods: Mapping[str, str],
+        widths: Callable[[int], Sequence[int]],
+        findings: Callable[[Sequence[Result]], Findings],
+    ) -> list[Result]:
         """Measure reducers at several widths, on all tasks and encoders.
 
         PCA is left out at widths of more than half of the documents, because a half is its training set.
@@ -111,9 +142,11 @@ class StudyConfig:
             Specs of the reducers by name, with ``{}`` in place of the width.
         widths : callable
             Maps the dimensions of the vectors to the widths.
+        findings : callable
+            Maps the results so far to the findings to publish.
         """
-        results = []
-        for task, encoder in self.cases:
+        results: list[Result] = []
+        for number, (task, encoder) in enumerate(self.cases, 1):
             corpus, _ = self.embed(task, encoder)
             specs = [
                 method.format(width)
@@ -123,6 +156,7 @@ class StudyConfig:
             ]
             for baseline, *measured in self.measure(task, encoder, specs):
                 results += [compare_with_baseline(measurement, baseline) for measurement in (baseline, *measured)]
+            self.publish(findings(results), number, len(self.loaded) * len(self.encoders))
         return results
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import fmean
 
 import numpy as np
@@ -13,9 +14,12 @@ from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.measurement import Measurement
 from vecsmith.evaluation.results import Result
+from vecsmith.report.architectures import Models, autoencoder_diagram, codec_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread, ndcg_beside
 from vecsmith.studies.checkpoints import measure_checkpoints
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.tasks import Task
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)
@@ -78,7 +82,8 @@ def fusion(config: StudyConfig, widths: Sequence[int] | None = None) -> Findings
     chosen = {
         task.name: config.chosen_widths(widths, config.embed(task, joined)[0].dimensions, _widths) for task in tasks
     }
-    for task in tasks:
+    steps = len(tasks) * (1 + len(CHECKPOINT_PRESETS))
+    for number, task in enumerate(tasks, 1):
         for encoder in config.encoders:
             [alone] = next(config.measure(task, encoder, []))
             lines.setdefault((encoder, "float32"), {})[task.name] = _seed_results([alone], alone)
@@ -87,13 +92,19 @@ def fusion(config: StudyConfig, widths: Sequence[int] | None = None) -> Findings
         for measurements in zip(*runs, strict=True):
             spec = measurements[0].result.codec
             lines.setdefault((joined, spec), {})[task.name] = _seed_results(measurements, runs[0][0])
-    checkpoints = [
-        row for task in tasks for preset in CHECKPOINT_PRESETS for row in _checkpoints(task, joined, preset, config)
-    ]
-    table, plot = _fusion_table(lines, config)
-    checkpoint_table, checkpoint_plot = _checkpoint_table(checkpoints, config)
+        config.publish(_findings(lines, [], config), number, steps)
+    checkpoints: list[list[str]] = []
+    for number, (task, preset) in enumerate(product(tasks, CHECKPOINT_PRESETS), len(tasks) + 1):
+        checkpoints += _checkpoints(task, joined, preset, config)
+        config.publish(_findings(lines, checkpoints, config), number, steps)
+    return _findings(lines, checkpoints, config)
+
+
+def _findings(lines: Lines, checkpoints: list[list[str]], config: StudyConfig) -> Findings:
+    """Return the findings for the tasks and checkpoints that are measured."""
+    shown = [_fusion_table(lines, config), *([_checkpoint_table(checkpoints, config)] if checkpoints else [])]
     results = [result for by_task in lines.values() for line in by_task.values() for result in line.results]
-    return Findings([table, checkpoint_table], results, [plot, checkpoint_plot])
+    return Findings([table for table, _ in shown], results, [plot for _, plot in shown])
 
 
 def _seed_results(measurements: Sequence[Measurement], baseline: Measurement) -> SeedResults:
@@ -184,4 +195,26 @@ def _rank_correlation(points: Sequence[tuple[float, float]]) -> float:
     return float(spearmanr(*zip(*points, strict=True)).statistic)
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with diagrams at half of the joint width where it is known."""
+    width = round(sum(models.values()) * CHECKPOINT_SHARE) if all(models.values()) else 256
+    names = ",".join(f"m{number}" for number in range(1, len(models) + 1))
+    return [
+        f"A fusion puts the normalized vectors of the models side by side. Equal weights, {WEIGHT} for every model but "
+        "the first, and weights that `:fit` chooses without queries are compared.",
+        codec_diagram(f"fuse({names}):fit,autoencoder{width}", models),
+        "Autoencoders and PCA reduce the fused vectors. `autoencoderK` without a preset is a closed form: weighted "
+        "principal components.",
+        autoencoder_diagram(f"autoencoder{width}:{CHECKPOINT_PRESETS[-1]}", sum(models.values())),
+    ]
+
+
 STUDIES["fusion"] = fusion
+OUTLINES["fusion"] = Outline(
+    "Fusion of models, and autoencoders of the fused vectors",
+    "Do the vectors of several models, side by side, retrieve better than those of the first model alone? How many "
+    "dimensions can then be left out?",
+    methods,
+    {"fusion": "Models alone, fused, and reduced", "checkpoints": "Training of the autoencoders"},
+    ["Checkpoints are measured on the judged queries. They show the course of a training and choose nothing."],
+)

@@ -13,8 +13,11 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.evaluation.translation import cross_translate
 from vecsmith.progress import track
+from vecsmith.report.architectures import Models, translator_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.tasks import Task
 from vecsmith.translators import translator
 
@@ -58,7 +61,7 @@ def migration(config: StudyConfig) -> Findings:
 def measure_plans(config: StudyConfig) -> list[list[str]]:
     """Return a row for each task, ordered pair of encoders, seed, number of pairs and option."""
     rows: list[list[str]] = []
-    for task in config.loaded:
+    for number, task in enumerate(config.loaded, 1):
         sets = {encoder: config.embed(task, encoder) for encoder in (*config.encoders, AUXILIARY)}
         switches = [
             (models, pairs, seed)
@@ -69,6 +72,8 @@ def measure_plans(config: StudyConfig) -> list[list[str]]:
         ]
         for models, pairs, seed in track(switches, f"{task.name}: switches of models", len(switches)):
             rows += _measure_plan(task, task.present(config.split), sets, models, pairs, seed)
+        if rows:
+            config.publish(findings(rows), number, len(config.loaded))
     return rows
 
 
@@ -150,4 +155,20 @@ def _retentions(
     return [quality.mean_ndcg_at_10 / reference for quality in qualities]
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with a diagram of a switch from the first model to the second."""
+    old, new = list(models.items())[:2]
+    return [
+        "A plan predicts the retention from the documents that both models embedded. The same options are then "
+        "measured on real queries.",
+        translator_diagram(METHOD, old, new),
+    ]
+
+
 STUDIES["migration"] = migration
+OUTLINES["migration"] = Outline(
+    "Plans of a switch of models",
+    "Does the 90 % interval of `vecsmith migrate plan` contain the retention on real queries?",
+    methods,
+    {"coverage": "Coverage of the interval", "plans": "Every prediction"},
+)

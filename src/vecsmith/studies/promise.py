@@ -10,6 +10,7 @@ from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.results import Result
 from vecsmith.report.findings import Findings, Table
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 
 SHARES = (4, 8, 16, 32)
 """Sizes of codes: d/4, d/8, d/16 and d/32 bytes."""
@@ -54,8 +55,8 @@ def promise(config: StudyConfig) -> Findings:
 
 def measure_predictions(config: StudyConfig) -> list[MeasuredPrediction]:
     """Return a prediction and its result for each task, encoder, seed and codec."""
-    measured_predictions = []
-    for task, encoder in config.cases:
+    measured_predictions: list[MeasuredPrediction] = []
+    for number, (task, encoder) in enumerate(config.cases, 1):
         corpus, _ = config.embed(task, encoder)
         codecs = specs(corpus.dimensions)
         for seed, (baseline, *measured) in zip(config.seeds, config.measure(task, encoder, codecs), strict=True):
@@ -64,6 +65,7 @@ def measure_predictions(config: StudyConfig) -> list[MeasuredPrediction]:
                 MeasuredPrediction(prediction, compare_with_baseline(measurement, baseline))
                 for prediction, measurement in zip(predictions, measured, strict=True)
             ]
+        config.publish(findings(measured_predictions), number, len(config.loaded) * len(config.encoders))
     return measured_predictions
 
 
@@ -105,3 +107,8 @@ def _coverage_row(task: str, encoder: str, queries: str, group: Sequence[Measure
 
 
 STUDIES["promise"] = promise
+OUTLINES["promise"] = Outline(
+    "Predicted and measured retention",
+    "Does the 90 % interval of `vecsmith fit auto`, which sees no query, contain the measured retention?",
+    expected={"coverage": "Coverage of the interval", "predictions": "Every prediction"},
+)

@@ -9,8 +9,11 @@ from vecsmith.array_types import Doubles
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import compare_with_baseline
 from vecsmith.evaluation.measurement import Measurement
+from vecsmith.report.architectures import Models, codec_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Table, summary
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 
 LEARNED = ("trellis", "hybrid", "binary-autoencoder", "additive", "thresholds", "grouped", "neural", "levels")
 SHARES = (4, 8, 16, 32)
@@ -42,11 +45,11 @@ def quantization(config: StudyConfig) -> Findings:
 
 def measurements(config: StudyConfig) -> list[list[Measurement]]:
     """Return a list of measurements for each task, encoder and seed, float32 first."""
-    return [
-        measured
-        for task, encoder in config.cases
-        for measured in config.measure(task, encoder, list(specs(config.embed(task, encoder)[0].dimensions)))
-    ]
+    measured: list[list[Measurement]] = []
+    for number, (task, encoder) in enumerate(config.cases, 1):
+        measured += config.measure(task, encoder, list(specs(config.embed(task, encoder)[0].dimensions)))
+        config.publish(findings(measured), number, len(config.loaded) * len(config.encoders))
+    return measured
 
 
 def findings(measured: Sequence[Sequence[Measurement]]) -> Findings:
@@ -134,4 +137,19 @@ def _row(
     yield [ours[0], *sized, str(len(tasks)), f"{points:+.1f}", f"{p_value:.3f}"]
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with a diagram of the first model's codes of one bit per dimension."""
+    model, d = next(iter(models.items()))
+    return [
+        "Every quantizer stores a code of few bytes for each document. Queries stay floats.",
+        codec_diagram(f"trellis{d // 8 or 48}B", {model: d}),
+    ]
+
+
 STUDIES["quantization"] = quantization
+OUTLINES["quantization"] = Outline(
+    "Quantizers at equal bytes",
+    "How much retrieval quality do codes of 2, 1, ½ and ¼ bits per dimension keep? Which are the best of their size?",
+    methods,
+    {"summary": "All codes", "rivals": "Learned codes against others of their size"},
+)

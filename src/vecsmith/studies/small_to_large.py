@@ -1,6 +1,6 @@
 """`study small-to-large`: small models' vectors side by side, translated into the compressed space of large models."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -14,8 +14,11 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.folds import protocol_folds, training_set
 from vecsmith.evaluation.judged_queries import JudgedQueries
 from vecsmith.progress import track
+from vecsmith.report.architectures import Models, translator_diagram
+from vecsmith.report.article import Block
 from vecsmith.report.findings import Findings, Plot, Table, mean_and_spread, ndcg_beside
 from vecsmith.studies.config import STUDIES, StudyConfig
+from vecsmith.studies.outline import OUTLINES, Outline
 from vecsmith.translators import translator
 
 TRANSLATORS = ("linear", "mlp1", "mlp2", "mlp1:retrieval")
@@ -101,7 +104,7 @@ def small_to_large(config: StudyConfig, width: int | None = None) -> Findings:
             "The study needs small encoders and, as the last one, the target; give --encoder two or more times."
         )
     ndcg_by_line: dict[str, dict[str, list[float]]] = {}
-    for task in config.loaded:
+    for number, task in enumerate(config.loaded, 1):
         corpus, queries = config.embed(task, "+".join(config.encoders))
         d = config.embed(task, config.encoders[-1])[0].dimensions
         judged = JudgedQueries(task, task.present(config.split), queries.ids, corpus.ids)
@@ -109,7 +112,9 @@ def small_to_large(config: StudyConfig, width: int | None = None) -> Findings:
         for seed in track(config.seeds, f"{task.name}: seeds", len(config.seeds)):
             for line, ndcg in _measure(vectors, config.fit_on, seed, width or round(d * SHARE)).items():
                 ndcg_by_line.setdefault(line, {}).setdefault(task.name, []).append(ndcg)
-    return _findings(ndcg_by_line, config, f"{width or round(d * SHARE)} of {d} dimensions")
+        findings = _findings(ndcg_by_line, config, f"{width or round(d * SHARE)} of {d} dimensions")
+        config.publish(findings, number, len(config.loaded))
+    return findings
 
 
 def _measure(vectors: FusedVectors, fit_on: str, seed: int, width: int) -> dict[str, float]:
@@ -140,7 +145,7 @@ def _measure(vectors: FusedVectors, fit_on: str, seed: int, width: int) -> dict[
 def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConfig, width: str) -> Findings:
     """Return the findings for nDCG@10 by line and task, one value for each seed."""
     small, large = ndcg_by_line["small, side by side"], ndcg_by_line["large"]
-    rows, points = [], dict[str, list[tuple[float, float]]]()
+    rows, points = [], list[tuple[float, float]]()
     for number, (line, by_task) in enumerate(ndcg_by_line.items()):
         retentions = {task: [ndcg / fmean(large[task]) for ndcg in by_seed] for task, by_seed in by_task.items()}
         gaps = {task: fmean(large[task]) - fmean(small[task]) for task in by_task}
@@ -152,7 +157,7 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
         ndcgs = {task: fmean(by_seed) for task, by_seed in by_task.items()}
         cells = [ndcg_beside(ndcgs[task], mean_and_spread(retentions[task])) for task in by_task]
         rows.append([line, *cells, ndcg_beside(fmean(ndcgs.values()), f"{mean:.1%}"), *closed.values()])
-        points[line] = [(float(number), 100 * mean)]
+        points.append((float(number), 100 * mean))
     small_models, large_models = ("+".join(encoders) for encoders in (config.encoders[:-1], config.encoders[-1:]))
     title = (
         f"nDCG@10, and divided by that of {large_models} (large): {small_models} (small) translated into the space of "
@@ -160,8 +165,26 @@ def _findings(ndcg_by_line: dict[str, dict[str, list[float]]], config: StudyConf
         f"{', '.join(map(str, config.seeds))}; fit on {config.fit_on}"
     )
     columns = ["line", *large, "mean", *(f"{task}: gap closed" for task in large)]
-    plot = Plot("small-to-large", title, "line", f"nDCG@10, % of {large_models}", points, joined=False)
+    label = f"nDCG@10, % of {large_models}"
+    plot = Plot("small-to-large", title, "line", label, {"": points}, joined=False, x_names=list(ndcg_by_line))
     return Findings([Table("small-to-large", title, columns, rows)], plots=[plot])
 
 
+def methods(models: Models) -> Sequence[Block]:
+    """Return the methods for the article, with a diagram of the largest translator."""
+    *small, (large, d) = models.items()
+    source = " + ".join(name for name, _ in small), sum(size for _, size in small)
+    return [
+        "The vectors of the small models, side by side, are translated into the space of the large model, reduced by "
+        "`autoencoderK`.",
+        translator_diagram(TRANSLATORS[-1], source, (f"{large}, reduced", round(d * SHARE))),
+    ]
+
+
 STUDIES["small-to-large"] = small_to_large
+OUTLINES["small-to-large"] = Outline(
+    "Small models in place of a large one",
+    "Can small models, fused and translated, replace a large model?",
+    methods,
+    {"small-to-large": "Small models, the large one, and translations"},
+)

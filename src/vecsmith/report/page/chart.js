@@ -52,7 +52,7 @@ function paretoPoints(dots, moreIsBetter) {
   return sorted.filter((dot) => dot.y > best && ((best = dot.y), true));
 }
 
-// spec: metric, series, x (of a point), xLabel, xFormat, powers, moreIsBetter, height, small, references
+// spec: metric, series, x (of a point), xLabel, xFormat, powers, moreIsBetter, joined, height, small
 function drawChart(host, spec) {
   const width = Math.max(host.clientWidth, 240);
   const narrow = width < 560;
@@ -92,7 +92,7 @@ function drawChart(host, spec) {
     const group = svg("g", { class: "series", "data-family": series.family });
     group.style.color = series.color;
     const path = series.dots.map((dot, i) => `${i ? "L" : "M"}${dot.px.toFixed(1)},${dot.py.toFixed(1)}`).join("");
-    if (series.dots.length > 1) group.append(svg("path", { class: "line", d: path, "stroke-dasharray": series.dash }));
+    if (spec.joined && series.dots.length > 1) group.append(svg("path", { class: "line", d: path, "stroke-dasharray": series.dash }));
     for (const dot of series.dots) {
       if (bars && dot.error !== null) group.append(errorBar(dot, scaleY, h));
       group.append(marker(dot, spec, best.includes(dot)));

@@ -97,6 +97,12 @@ async function copyCommands(lines) {
     el("code", {}, clip(commands.join(" … "), 160)));
 }
 
+// Removes a section that has no content.
+function drop(id) {
+  byId(id).remove();
+  document.querySelector(`nav a[href="#${id}"]`).remove();
+}
+
 // Draws now and whenever the width changes.
 function responsive(host, draw) {
   let width = 0;

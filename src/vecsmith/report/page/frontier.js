@@ -14,6 +14,7 @@ function drawFrontier() {
     xFormat: (size) => (size < 1 ? `${size} B` : bytes(size)),
     powers: 2,
     moreIsBetter: false,
+    joined: true,
     height: innerWidth < 600 ? 380 : 480,
   });
   const unknown = points.filter((point) => point.value(SIZES[state.size]) === null).length;
@@ -37,6 +38,8 @@ function drawSpeed() {
     xFormat: format,
     powers: 10,
     moreIsBetter: state.speed !== "latency",
+    // speeds of a family follow no order of its sizes
+    joined: false,
     height: innerWidth < 600 ? 340 : 400,
   });
   const machines = DATA.circumstances.map(({ machine, versions }) =>

@@ -20,7 +20,7 @@ function makeControls() {
     controls.append(dropdown("Encoder", [[null, "all"], ...ENCODERS.map((encoder) => [encoder, encoder])], state.encoder,
       (encoder) => change({ encoder })));
   }
-  controls.append(dropdown("Metric", [...METRICS], state.metric, (metric) => change({ metric })));
+  if (METRICS.size) controls.append(dropdown("Metric", [...METRICS], state.metric, (metric) => change({ metric })));
   const dark = matchMedia("(prefers-color-scheme: dark)");
   setTheme(dark.matches ? "dark" : "light");
   dark.addEventListener("change", () => setTheme(dark.matches ? "dark" : "light"));
@@ -32,7 +32,7 @@ function drawHeader() {
   document.querySelector("h1").textContent = clip(DATA.title, 300);
   const names = (values) => (values.length < 4 ? values.map((value) => clip(value, 60)).join(", ") : String(values.length));
   byId("scope").replaceChildren(el("bdi", {}, [
-    plural(DATA.lines.length, "line"),
+    DATA.lines.length ? plural(DATA.lines.length, "line") : "",
     TASKS.length < 4 ? names(TASKS) : plural(TASKS.length, "task"),
     ENCODERS.length < 4 ? names(ENCODERS) : plural(ENCODERS.length, "encoder"),
     DATA.runs.length > 1 ? plural(DATA.runs.length, "run") : "",
@@ -47,24 +47,40 @@ function drawCharts() {
   if (TASKS.length > 1) drawTasks();
 }
 
-function start() {
-  makeControls();
-  drawHeader();
+// Charts, tables and rankings of results; a study may have none.
+function drawResults() {
+  if (!DATA.lines.length) {
+    for (const id of ["frontier", "speed", "tasks", "table", "queries", "map"]) drop(id);
+    return;
+  }
   within("frontier", ".switches").append(segments("Size", [["stored", "stored", "Bytes on disk"], ["memory", "in memory", "Bytes in memory during a search"]],
     state.size, (size) => change({ size })));
   const speeds = Object.entries(SPEEDS).filter(([, [, of]]) => DATA.lines.some((line) => of(line) !== null));
   within("speed", ".switches").append(segments("Speed", speeds.map(([name]) =>
     [name, { queries: "batch of queries", latency: "single query", encode: "encoding" }[name]]), state.speed, (speed) => change({ speed })));
-  if (TASKS.length < 2) {
-    byId("tasks").remove();
-    document.querySelector('nav a[href="#tasks"]').remove();
-  }
+  if (TASKS.length < 2) drop("tasks");
   listeners.push(drawCharts);
   responsive(within("frontier", ".chart"), drawCharts);
   makeTable();
   makeMap();
-  drawSources();
   makeQueries();
+}
+
+async function drawStudies() {
+  await drawFindings("plots", "plots", drawPlots);
+  await drawFindings("spaces", "maps", (host, maps) => new LinkedMaps(host, maps));
+  await drawFindings("kernels", "kernels", drawKernels);
+  await drawFindings("examples", "examples", drawExamples);
+  await drawFindings("findings", "tables", (host, table) => drawTable(host, table, nameOf(table)));
+  document.documentElement.dataset.ready = "";
+}
+
+function start() {
+  makeControls();
+  drawHeader();
+  drawResults();
+  drawSources();
+  drawStudies();
   addEventListener("scroll", hideTooltip, { passive: true });
   addEventListener("keydown", (event) => event.key === "Escape" && hideTooltip());
 }

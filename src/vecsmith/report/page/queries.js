@@ -62,7 +62,7 @@ function drawMethods() {
     }),
     el("input", { type: "search", placeholder: "Search the queries", "aria-label": "Search the queries", value: queries.words.join(" "),
       input: (event) => {
-        queries.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+        queries.words = wordsOf(event);
         drawList();
       } }));
 }
@@ -165,7 +165,8 @@ function selectQuery(place) {
 
 function makeQueries() {
   if (!DATA.tasks.length) {
-    byId("queries").replaceChildren(el("h2", {}, "Every query"), el("p", { class: "note" },
+    if (DATA.findings.length) drop("queries");
+    else byId("queries").replaceChildren(el("h2", {}, "Every query"), el("p", { class: "note" },
       "These results have no rankings of queries. Run vecsmith compare with --out to keep them."));
     return;
   }

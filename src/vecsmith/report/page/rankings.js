@@ -65,7 +65,7 @@ function documentCard(number, rank, score, lists, column, gains) {
   },
   el("span", { class: "rank" }, String(rank + 1)),
   el("div", { class: "body" },
-    el("p", { class: "text", dir: "auto" }, text || "(no text)"),
+    el("p", { class: "text", dir: "auto" }, text || clip(id, 200)),
     el("p", { class: "about" },
       gain > 0 ? el("b", { class: "gain" }, gain > 1 ? `relevant (${gain})` : "relevant") : gain === undefined ? null : "judged not relevant",
       move ? el("span", { class: "move" }, move) : null,
@@ -90,7 +90,7 @@ function missedDocuments(place, lists, gains) {
     el("ul", {}, missed.map(([number]) => {
       const [id, text] = queries.content.documents[number];
       const item = el("li", { class: "document relevant", click: () => item.classList.toggle("open") }, el("div", { class: "body" },
-        el("p", { class: "text", dir: "auto" }, text || "(no text)"),
+        el("p", { class: "text", dir: "auto" }, text || clip(id, 200)),
         el("p", { class: "about" }, el("bdi", { class: "clipped", title: clip(id, 600) }, clip(id, 40)))));
       return item;
     })))];

@@ -25,13 +25,15 @@ function drawSources() {
   const measured = DATA.circumstances.map(({ versions, machine }, number) => {
     const lines = DATA.lines.filter((line) => line.circumstances === number).length;
     return facts([
-      [DATA.circumstances.length > 1 ? `Lines: ${lines}` : "Machine", machine || "unknown"],
+      [DATA.circumstances.length > 1 && lines ? `Lines: ${lines}` : "Machine", machine || "unknown"],
       ["Versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")],
     ]);
   });
   const runs = DATA.runs.map((run) => facts([
     ["Run", run.name], ["Command", run.command ? commandBlock(run.command) : "unknown"], ["Notes on the data", run.notes]]));
-  within("sources", ".facts").replaceChildren(...runs, ...measured, facts([
+  within("sources", ".facts").replaceChildren(...runs, ...measured);
+  if (!DATA.lines.length) return;
+  within("sources", ".facts").append(facts([
     ["Tasks", tasks],
     ["Encoders", of("encoder").map((encoder) => clip(encoder, 200))],
     ["Codecs are fitted on", of("fit_on").map((name) => PROTOCOLS[name] ?? name)],

@@ -133,4 +133,4 @@ function lineLabel(line, among) {
 
 const HAS_PROTOCOLS = new Set(DATA.lines.map((line) => line.fit_on).filter((name) => name !== "nothing")).size > 1;
 const canAverage = TASKS.length > 1 && pointsOn(null, null).length > 0;
-if (!canAverage) [state.task] = TASKS;
+if (!canAverage) state.task = TASKS[0] ?? null;

@@ -1,5 +1,3 @@
-const ROWS_AT_ONCE = 400;
-
 const P_VALUE = ["p", (line) => (pValue(line) ? line.p_value : null), (value, line) => pValue(line), "Paired t-test against float32 over queries"];
 const HEADINGS = [
   ["codec", (line) => line.codec, String],
@@ -24,67 +22,28 @@ const HEADINGS = [
 ].filter(([, of]) => DATA.lines.some((line) => of(line) !== null));
 
 const [LOWEST, HIGHEST] = [Math.min, Math.max].map((most) => most(...DATA.lines.map((line) => line.retention ?? 1)));
-const sorting = { column: null, rising: true, words: [] };
 
 function makeTable() {
-  const filter = el("input", { type: "search", placeholder: "Filter, such as trellis scifact", "aria-label": "Filter the results",
+  const columns = HEADINGS.map(([name, of, , title]) => [name, of, DATA.lines.some((line) => typeof of(line) === "number"), title]);
+  const table = new SortableTable(within("table", ".scroller"), within("table", ".note"), {
+    columns, rows: DATA.lines, drawRow: tableRow, noun: "line", last: el("th", { scope: "col" }, el("span", { class: "offscreen" }, "command")),
+  });
+  within("table", ".switches").append(el("input", { type: "search", placeholder: "Filter, such as trellis scifact", "aria-label": "Filter the results",
     input: (event) => {
-      sorting.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
-      drawRows();
-    } });
-  within("table", ".switches").append(filter);
-  const head = el("tr", {}, HEADINGS.map(([name, of, , title], column) => {
-    const numeric = DATA.lines.some((line) => typeof of(line) === "number");
-    return el("th", { scope: "col", class: numeric ? "number" : null, "aria-sort": "none" },
-      el("button", { type: "button", title: title ?? name, click: () => sortBy(column, numeric) }, clip(name, 40)));
-  }), el("th", { scope: "col" }, el("span", { class: "offscreen" }, "command")));
-  within("table", ".scroller").append(el("table", {}, el("thead", {}, head), el("tbody")));
-  drawRows();
-}
-
-function sortBy(column, numeric) {
-  // numbers start with the largest, names with the first of the alphabet
-  const rising = sorting.column === column ? !sorting.rising : !numeric;
-  Object.assign(sorting, { column, rising });
-  [...within("table", "thead tr").children].forEach((cell, number) => {
-    cell.setAttribute("aria-sort", number !== column ? "none" : rising ? "ascending" : "descending");
-  });
-  drawRows();
-}
-
-function sortedLines() {
-  const lines = DATA.lines.filter((line) => {
-    const text = [line.codec, line.scoring, line.task, line.encoder, line.split, line.fit_on, DATA.runs[line.run].name]
-      .join(" ").toLowerCase();
-    return sorting.words.every((word) => text.includes(word));
-  });
-  if (sorting.column === null) return lines;
-  const [, of] = HEADINGS[sorting.column];
-  const sign = sorting.rising ? 1 : -1;
-  // lines without a value stay at the end
-  return lines.sort((a, b) => {
-    const [x, y] = [of(a), of(b)];
-    if (x === null || y === null) return (x === null) - (y === null);
-    return sign * (typeof x === "number" ? x - y : x.localeCompare(y, "en", { numeric: true }));
-  });
-}
-
-function drawRows() {
-  const lines = sortedLines();
-  within("table", "tbody").replaceChildren(...lines.slice(0, ROWS_AT_ONCE).map(tableRow));
-  const left = lines.length - ROWS_AT_ONCE;
-  within("table", ".note").textContent = `${plural(lines.length, "line")} of ${ENGLISH.format(DATA.lines.length)}.`
-    + (left > 0 ? ` The first ${ROWS_AT_ONCE} are shown; filter for the others.` : "");
+      const words = wordsOf(event);
+      table.choose((line) => {
+        const text = [line.codec, line.scoring, line.task, line.encoder, line.split, line.fit_on, DATA.runs[line.run].name]
+          .join(" ").toLowerCase();
+        return words.every((word) => text.includes(word));
+      });
+    } }));
 }
 
 function tableRow(line) {
   const cells = HEADINGS.map(([, of, format, , metric], column) => {
     const value = of(line);
     const text = value === null ? "" : format(value, line);
-    if (typeof value === "string") {
-      return el(column ? "td" : "th", { scope: column ? null : "row", title: text.length > 24 ? clip(text, 600) : null },
-        el("bdi", { class: "clipped" }, clip(text, 80)));
-    }
+    if (typeof value === "string") return textCell(text, !column);
     const cell = el("td", { class: "number" }, text);
     if (metric === "retention" && value !== null) {
       cell.classList.add("bar");

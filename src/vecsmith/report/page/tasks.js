@@ -23,7 +23,7 @@ function drawTasks() {
   for (const [chart, points] of charts) {
     drawChart(chart, {
       metric, series: seriesOf(points), x: (point) => point.value(SIZES[state.size]), xLabel: SIZE_NAMES[state.size],
-      xFormat: short, powers: 2, moreIsBetter: false, height: 170, small: true,
+      xFormat: short, powers: 2, moreIsBetter: false, joined: true, height: 170, small: true,
     });
   }
   within("tasks", ".note").textContent =

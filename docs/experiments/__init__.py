@@ -1,0 +1,1 @@
+"""The articles of the four experiments, made from the committed results; ``docs/articles.py`` writes them."""
