@@ -27,7 +27,7 @@ def article() -> Article:
         ],
         methods=methods(),
         data=data("minilm", "mpnet", "wordllama"),
-        results=[*adapters(), *losses(), *models()],
+        results=[*adapters(), *losses(), *without_judgements(), *models()],
         searches=[Placeholder(*NO_SEARCHES)],
         conclusions=[bulleted(conclusions())],
         limits=[
@@ -41,7 +41,7 @@ def article() -> Article:
                 ]
             )
         ],
-        sources=sources("adapters", "tuned-models"),
+        sources=sources("adapters", "distillation", "tuned-models"),
     )
 
 
@@ -83,6 +83,8 @@ def methods() -> list[Block]:
         "identity, `adapter:mlpH` by a residual network with H hidden units. They have no offset, which would only learn which "
         "documents are popular.",
         adapter,
+        "**Without judgements**, `vecsmith tune distill` trains an adapter to imitate hybrid search: the fusion of the vectors "
+        "with BM25. It needs queries only, from a log or, as `extract`, from the documents.",
         "**Models.** `vecsmith tune model` trains the sentence-transformers model itself with a contrastive loss and mined hard "
         "negatives; `codec=` trains for the codes of a codec, and `extract` makes queries from the documents.",
         "**Test.** A test query is *seen* if one of its relevant documents is relevant to a training query too. Gains on seen "
@@ -109,6 +111,11 @@ def _gains(task: str, group: str, adapter: str = "", encoder: str = "minilm") ->
     ]
 
 
+def _range(p: list[str]) -> str:
+    """Return the smallest and the largest of sorted p-values."""
+    return f"{p[0]} to {p[-1]}" if float(p[-1]) else "< 0.001"
+
+
 def adapters() -> list[Block]:
     """Return the results of the default adapter, with three seeds."""
     table = results("adapters")[0]
@@ -128,7 +135,7 @@ def adapters() -> list[Block]:
                     group,
                     measured[0]["before"],
                     f"{after[0]} to {after[-1]}",
-                    f"{p[0]} to {p[-1]}" if float(p[-1]) else "< 0.001",
+                    _range(p),
                     measured[0]["popularity"],
                 ]
             )
@@ -173,6 +180,26 @@ def losses() -> list[Block]:
     return ["### Every method and loss", select(table, {"seed": "0"}, columns, title)]
 
 
+def without_judgements() -> list[Block]:
+    """Return the results of adapters that imitate hybrid search, with all seeds in one row."""
+    groups: dict[tuple[str, str, str], list[re.Match[str]]] = {}
+    for row, of, match in _changes(results("distillation")[0]):
+        if of == "all":
+            origin = "sentences of documents" if row[2].endswith("extract") else "of the task"
+            groups.setdefault((row[0], row[1], origin), []).append(match)
+    rows = []
+    for key, measured in groups.items():
+        after, p = sorted(match["after"] for match in measured), sorted(match["p"] for match in measured)
+        rows.append([*key, measured[0]["before"], f"{after[0]} to {after[-1]}", _range(p)])
+    columns = ["task", "encoder", "training queries", "before", "after, three seeds", "p"]
+    title = "nDCG@10 of all test queries with an adapter that imitates hybrid search"
+    return [
+        "### Without judgements",
+        "The adapter learns from unjudged queries and the ranking of hybrid search. At search time it needs no lexical index.",
+        Table("distillation", title, columns, rows),
+    ]
+
+
 def models() -> list[Block]:
     """Return the results of tuned models."""
     table = results("tuned-models")[0]
@@ -189,6 +216,24 @@ def models() -> list[Block]:
             "tuned models with other recipes, seeds and a GPU preset",
             f"These trainings took {min(minutes):.0f} to {max(minutes):.0f} minutes of processor time each.",
         ),
+    ]
+
+
+def _distilled() -> list[str]:
+    """Return what follows from adapters without judgements."""
+    table = results("distillation")[0]
+    gains = [
+        (row, 100 * (float(match["after"]) - float(match["before"])))
+        for row, of, match in _changes(table)
+        if of == "all"
+    ]
+    from_log = [gain for row, gain in gains if row[2].endswith("of the task")]
+    extracted = [gain for row, gain in gains if row[2].endswith("extract")]
+    lost = sum(gain <= 0 for _, gain in gains)
+    return [
+        f"**Queries without judgements are worth almost as much.** Adapters that imitate hybrid search gain {min(from_log):.1f} to "
+        f"{max(from_log):.1f} points when they learn from unjudged queries, and {min(extracted):.1f} to {max(extracted):.1f} points from "
+        f"sentences of the documents. Of {len(gains)} runs with four models, {lost or 'none'} lost."
     ]
 
 
@@ -210,6 +255,7 @@ def conclusions() -> list[str]:
         f"baseline alone reaches {match['popularity']}, where the adapter of seed 0 has {match['after']}. With unseen documents no adapter of MiniLM gains "
         f"significantly (p ≥ {min(p for _, p in scifact):.2f}).",
         f"**On fused vectors the gain is real there too**: {fused[0][0]:.1f} points on unseen documents ({p_text(str(fused[0][1]))}, one seed).",
+        *_distilled(),
         f"**Tuning the model gains more where judgements are many**: on HotpotQA-2k, {trained['before']} becomes {trained['after']} ({p_text(trained['p'])}) with "
         f"float vectors. On codes of 24 bytes, for which it was trained, {codes['before']} becomes {codes['after']} ({p_text(codes['p'])}). "
         "On SciFact the untrained model is kept, and on Cranfield, with queries extracted from the texts, training makes retrieval worse.",
