@@ -42,6 +42,7 @@ from vecsmith.tasks import Task
 from vecsmith.translators import Translator
 from vecsmith.tune.adapter import tune_adapter
 from vecsmith.tune.comparison import Comparison as AdapterComparison
+from vecsmith.tune.distillation import distill_adapter
 
 COLLECTIONS = ("hotpotqa-2k", "scifact", "cranfield")
 ALL, TEST = "train+test", "test"
@@ -331,8 +332,7 @@ def adapters(options: Options) -> Findings:
 
 
 def _adapter_cell(each: AdapterComparison) -> str:
-    verdict = each.verdict
-    return f"{verdict.baseline:.4f} → {verdict.value:.4f} (p {verdict.p_value:.3f}; {each.popularity:.4f})"
+    return f"{_gain_cell(each)[:-1]}; {each.popularity:.4f})"
 
 
 def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
@@ -344,6 +344,39 @@ def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
     return f"{before:.4f} → {after:.4f}"
 
 
+DISTILLED = [
+    ("pydocs", "static", None),
+    *product(COLLECTIONS[:2], ("vectors:minilm", "vectors:mpnet", "vectors:potion", "vectors:wordllama"), [None]),
+    *product(COLLECTIONS, ["static"], ["extract"]),
+]
+"""Tasks, encoders and generators of `distill_adapter`."""
+
+
+def distillation(options: Options) -> Findings:
+    """Measure query adapters that imitate hybrid search, without judgements."""
+    rows = []
+    for name, encoder, generator in DISTILLED:
+        task = load(name if name == "pydocs" else str(options.data / name))
+        for seed in options.seed:
+            tuned = distill_adapter(task, encoder, generator=generator, seed=seed)
+            cells = {each.name: each for each in tuned.comparisons}
+            groups = [_gain_cell(cells.get(group)) for group in ("all", "seen", "unseen")]
+            origin = f"{tuned.queries} {generator or 'of the task'}"
+            rows.append([task.name, encoder.replace("vectors:", ""), origin, seed, *groups, tuned.verdict.label])
+    title = (
+        "nDCG@10 of test queries before → after a query adapter that imitates the fusion of the vectors with BM25 (in "
+        "brackets p, paired over queries), without judgements. Queries: number and origin of the training queries"
+    )
+    columns = ["task", "encoder", "queries", "seed", "all", "seen", "unseen", "verdict"]
+    return table(title, columns, rows)
+
+
+def _gain_cell(each: AdapterComparison | None) -> str:
+    if each is None:
+        return "–"
+    return f"{each.verdict.baseline:.4f} → {each.verdict.value:.4f} (p {each.verdict.p_value:.3f})"
+
+
 EXPERIMENTS: dict[str, Callable[[Options], Findings]] = {
     **{name: partial(compare, comparisons=rows) for name, rows in COMPARISONS.items()},
     "quantizers": quantizers,
@@ -353,6 +386,7 @@ EXPERIMENTS: dict[str, Callable[[Options], Findings]] = {
     "store-bytes": store_bytes,
     "hybrid": hybrid,
     "adapters": adapters,
+    "distillation": distillation,
 }
 
 

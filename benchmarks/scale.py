@@ -11,6 +11,7 @@ results/scale-shards.md: how time and memory grow with the number of files of 10
 
 import argparse
 import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -90,6 +91,7 @@ def engines(options: argparse.Namespace) -> str:
     measured: dict[str, list[tuple[float, int]]] = {}
     for rows in options.rows:
         with tempfile.TemporaryDirectory(prefix="vecsmith-", dir=options.work) as temporary:
+            os.environ["VECSMITH_CACHE"] = str(Path(temporary) / "cache")  # no sketches of a former run
             write_corpus(Path(temporary) / "corpus", real, rows)
             for name in ("local", "ray"):
                 arguments = (name, Path(temporary) / "corpus", Path(temporary) / name, queries)

@@ -85,6 +85,9 @@ def brute_force(name: str, cosines: np.ndarray, relevant: np.ndarray, teacher: n
                 terms.append(-s[p] / 0.05 + np.log(np.exp(s[list(others)] / 0.05).sum()))
             elif name == "margin-mse":
                 terms += [((s[p] - s[n]) - (t[p] - t[n])) ** 2 for n in negatives]
+        if name == "distillation":
+            taught, own = (np.exp(each / 0.05) / np.exp(each / 0.05).sum() for each in (t, s))
+            terms = [-(taught * np.log(own)).sum()]
         if name == "ranked-list":
             d = np.sqrt(2 - 2 * s)
             far = [d[p] - 0.8 for p in positives if d[p] > 0.8]
@@ -243,13 +246,14 @@ def test_dev_chooses_where_there_is_one(tmp_path: Path) -> None:
     assert tuned.verdict.label == "WIN"
 
 
-def test_margin_mse_imitates_a_teacher(task: Path) -> None:
+@pytest.mark.parametrize("loss", ["margin-mse", "distillation"])
+def test_losses_imitate_a_teacher(task: Path, loss: str) -> None:
     better = task / "vectors" / "better"
     better.mkdir()
     D = np.load(task / "vectors/toy/corpus.npy")
     np.save(better / "corpus.npy", D)
     np.save(better / "queries.npy", D[: TRAIN + TEST])
-    tuned = tune_adapter(load_task(str(task)), "vectors:toy", loss="margin-mse", teacher="vectors:better")
+    tuned = tune_adapter(load_task(str(task)), "vectors:toy", loss=loss, teacher="vectors:better")
     assert tuned.verdict.label == "WIN"
 
 

@@ -1,4 +1,4 @@
-"""Commands that tune vectors on relevance judgements: tune adapter."""
+"""Commands that tune frozen vectors: tune adapter and tune distill."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from vecsmith.cli.encoders import encoder_options
 from vecsmith.errors import VecsmithError
 
 if TYPE_CHECKING:
-    from vecsmith.tune import TunedAdapter
+    from vecsmith.tune import DistilledAdapter, TunedAdapter
     from vecsmith.tune.comparison import Comparison
 
 tune = typer.Typer(no_args_is_help=True, help="Improve vectors with your own relevance judgements.")
@@ -55,10 +55,10 @@ def adapter(
         ),
     ] = "queries",
     loss: Annotated[
-        str, typer.Option(metavar="LOSS", help="infonce, listwise, margin-mse or ranked-list.")
+        str, typer.Option(metavar="LOSS", help="infonce, listwise, margin-mse, distillation or ranked-list.")
     ] = "infonce",
     teacher: Annotated[
-        str | None, typer.Option(metavar="ENCODER", help="Encoder whose margins the loss margin-mse imitates.")
+        str | None, typer.Option(metavar="ENCODER", help="Encoder that the losses margin-mse and distillation imitate.")
     ] = None,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
@@ -78,9 +78,6 @@ def adapter(
     vecsmith translate apply my-adapter --vectors corpus --out adapted-corpus
     """
     from vecsmith.outputs import check_folder
-    from vecsmith.report import findings_terminal
-    from vecsmith.report.advice import adapter_report
-    from vecsmith.report.findings import Findings
     from vecsmith.tasks import load_task
     from vecsmith.translators.base import KIND
     from vecsmith.tune import tune_adapter
@@ -93,6 +90,62 @@ def adapter(
     loaded = load_task(task)
     say(*loaded.notes)
     tuned = tune_adapter(loaded, encoder, split, test, method, loss, sides == "both", teacher, seed, options)
+    finish(tuned, out, force, as_json)
+
+
+@tune.command("distill", cls=WritingCommand)
+def distill(
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a translator in it is replaced.")],
+    encoder: Annotated[
+        str, typer.Option(metavar="ENCODER", help="static, st:MODEL, api:MODEL or vectors:NAME.")
+    ] = "static",
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GENERATOR",
+            help="Train on generated queries, not on those of the task: extract, t5:MODEL or chat:MODEL@URL.",
+        ),
+    ] = None,
+    test: Annotated[str, typer.Option(metavar="SPLIT", help="Split on which the adapter is measured.")] = "test",
+    method: Annotated[
+        str, typer.Option(metavar="SPEC", help="adapter, adapter:rankR or adapter:mlpH, such as adapter:rank64.")
+    ] = "adapter",
+    query_prompt: QueryPrompt = [],  # noqa: B006
+    passage_prompt: PassagePrompt = [],  # noqa: B006
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
+    force: ForceFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train an adapter of queries without judgements: it imitates the fusion of the vectors with BM25.
+
+    The training queries are those of the task that the test split does not judge, such as a query log; or they are
+    generated from the documents. The result is used like that of tune adapter, and the index stays as it is. The last
+    line is the verdict. With REGRESSION, nothing is written, and the exit code is 1.
+
+    \b
+    vecsmith tune distill --task my-task --encoder st:all-MiniLM-L6-v2 --out my-adapter
+    vecsmith search my-codes --translator my-adapter --query "how to tie a bowline"
+    """
+    from vecsmith.outputs import check_folder
+    from vecsmith.tasks import load_task
+    from vecsmith.translators.base import KIND
+    from vecsmith.tune import distill_adapter
+
+    check_folder(out, KIND, force)
+    options = encoder_options([encoder], query_prompt, passage_prompt)
+    loaded = load_task(task)
+    say(*loaded.notes)
+    finish(distill_adapter(loaded, encoder, test, generator, method, seed, options), out, force, as_json)
+
+
+def finish(tuned: "TunedAdapter | DistilledAdapter", out: Path, force: bool, as_json: bool) -> None:
+    """Save an adapter that is better than none, and print its measurement and verdict."""
+    from vecsmith.report import findings_terminal
+    from vecsmith.report.advice import adapter_report
+    from vecsmith.report.findings import Findings
+    from vecsmith.tune import TunedAdapter
+
     is_better = tuned.verdict.label != "REGRESSION"
     if is_better:
         tuned.adapter.save(out, force)
@@ -100,7 +153,8 @@ def adapter(
         print_json(_as_json(tuned))
     else:
         console().print(findings_terminal(Findings([adapter_report(tuned)])))
-    say(tuned.advice)
+    if isinstance(tuned, TunedAdapter):
+        say(tuned.advice)
     say(f"Wrote {tuned.adapter!r} to {out}" if is_better else f"The adapter is not better, so {out} was not written.")
     # the verdict is the last line of the result, on standard output unless that is JSON
     say(str(tuned.verdict)) if as_json else print(tuned.verdict)
@@ -108,20 +162,24 @@ def adapter(
         raise typer.Exit(1)
 
 
-def _as_json(tuned: "TunedAdapter") -> dict[str, Any]:
+def _as_json(tuned: "TunedAdapter | DistilledAdapter") -> dict[str, Any]:
     """Return the measurement of an adapter."""
+    from vecsmith.tune import DistilledAdapter
+
     return {
         "adapter": tuned.adapter.spec,
         "seed": tuned.adapter.seed,
         "verdict": tuned.verdict.label,
-        "strength": tuned.choice.strength,
-        "check": tuned.choice.check,
+        **({"generated_queries": tuned.queries} if isinstance(tuned, DistilledAdapter) else _choice(tuned)),
         "validation": tuned.validated_on,
-        "validation_gain": tuned.choice.gain,
         "seen_share": tuned.seen_share,
         "popularity_weight": tuned.popularity_weight,
         "groups": groups_as_json(tuned.comparisons),
     }
+
+
+def _choice(tuned: "TunedAdapter") -> dict[str, Any]:
+    return {"strength": tuned.choice.strength, "check": tuned.choice.check, "validation_gain": tuned.choice.gain}
 
 
 def groups_as_json(comparisons: "Sequence[Comparison]") -> dict[str, Any]:

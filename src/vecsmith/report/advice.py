@@ -6,8 +6,7 @@ from vecsmith.advise.corpus_size import Forecast
 from vecsmith.advise.migration import Plan
 from vecsmith.advise.prediction import Prediction
 from vecsmith.report.findings import Findings, Table
-from vecsmith.training.loop import CHECKS
-from vecsmith.tune import TunedAdapter, TunedModel
+from vecsmith.tune import DistilledAdapter, TunedAdapter, TunedModel
 from vecsmith.tune.comparison import FLOAT, Comparison
 
 EXAMPLE_LENGTH = 80
@@ -93,14 +92,9 @@ def migration_plan(plan: Plan) -> Findings:
     )
 
 
-def adapter_report(tuned: TunedAdapter) -> Table:
+def adapter_report(tuned: TunedAdapter | DistilledAdapter) -> Table:
     """Return a table of the quality of an adapter for all test queries, and with and without seen documents."""
-    choice = tuned.choice
-    title = (
-        f"nDCG@10 of {tuned.adapter.spec}; penalty {choice.strength:g} and stop after {choice.check} of {CHECKS} "
-        f"checks, chosen on {tuned.validated_on}, all with unseen documents ({choice.gain:+.4f}); popularity: weight "
-        f"{tuned.popularity_weight:g}"
-    )
+    title = f"nDCG@10 of {tuned.adapter.spec}; {tuned.summary}"
     columns = ["test queries", "number", "baseline", "adapter", "difference", "p", "popularity"]
     return Table("adapter", title, columns, [[each.name, *_measured(each)] for each in tuned.comparisons])
 

@@ -1,6 +1,6 @@
 """Candidate documents of queries: the relevant ones, and hard negatives mined by cosine."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import faiss
@@ -25,12 +25,15 @@ class Candidates:
         Rows of the candidates.
     relevant : ndarray of shape (m, k), bool
         Whether a candidate is relevant.
+    teacher : ndarray of shape (m, k), float32, or None
+        Scores of the candidates by a teacher, which some losses imitate; on the scale of cosines.
     """
 
     pairs: JudgedPairs
     queries: RowNumbers
     documents: RowNumbers
     relevant: NDArray[np.bool_]
+    teacher: Floats | None = None
 
     @classmethod
     def mine(cls, pairs: JudgedPairs, negatives: int) -> Self:
@@ -61,7 +64,8 @@ class Candidates:
 
     def of(self, rows: RowNumbers | NDArray[np.bool_]) -> Self:
         """Return the candidates of some of the queries, by position."""
-        return replace(self, queries=self.queries[rows], documents=self.documents[rows], relevant=self.relevant[rows])
+        chosen = self.queries[rows], self.documents[rows], self.relevant[rows]
+        return type(self)(self.pairs, *chosen, None if self.teacher is None else self.teacher[rows])
 
     def vectors(self, rows: RowNumbers) -> tuple[Floats, Floats]:
         """Return the vectors (b, d) and (b, k, d) of the queries at some positions and of their candidates."""

@@ -76,6 +76,22 @@ def margin_mse(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" =
     return (_mean(squares, relevant) - 2 * means + _mean(squares, ~relevant)).mean()
 
 
+def distillation(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" = None) -> "Tensor":
+    """Return the mean cross-entropy between the softmax of a teacher's scores and the softmax of the cosines.
+
+    See `infonce` for the parameters; the teacher's scores are on the scale of cosines.
+
+    References
+    ----------
+    Hinton, Vinyals and Dean 2015, Distilling the knowledge in a neural network, https://arxiv.org/abs/1503.02531.
+    """
+    torch = require("torch", "train")
+    assert teacher is not None
+    taught = torch.softmax(teacher / TEMPERATURE, dim=1)
+    loss: Tensor = -(taught * torch.log_softmax(cosines / TEMPERATURE, dim=1)).sum(dim=1).mean()
+    return loss
+
+
 def ranked_list(cosines: "Tensor", relevant: "Tensor", teacher: "Tensor | None" = None) -> "Tensor":
     """Return the Ranked List Loss of the Euclidean distances of unit vectors, d = √(2 − 2 cosine).
 
@@ -111,6 +127,7 @@ RANKING_LOSSES = {
     "infonce": RankingLoss(infonce),
     "listwise": RankingLoss(listwise),
     "margin-mse": RankingLoss(margin_mse, needs_teacher=True),
+    "distillation": RankingLoss(distillation, needs_teacher=True),
     "ranked-list": RankingLoss(ranked_list),
 }
 """Losses of `vecsmith tune adapter` by name."""

@@ -100,14 +100,13 @@ class Adapter(Translator):
         rows = np.arange(len(X))
         candidates = Candidates.mine(JudgedPairs(normalize(X), normalize(Y), np.stack([rows, rows], axis=1)), NEGATIVES)
         training, held_out = hold_out(len(X), self.seed)
-        self._train(candidates.of(training), AdapterTraining(), lambda: self._loss(candidates.of(held_out)))
+        self._train(candidates.of(training), AdapterTraining(), lambda: self.loss(candidates.of(held_out)))
 
     def tune(
         self,
         candidates: "Candidates",
         settings: AdapterTraining,
         validate: Callable[[], float],
-        teacher: "tuple[Floats, Floats] | None" = None,
     ) -> "Adapter":
         """Train on judgements, and return the adapter with the parameters of lowest validation loss.
 
@@ -119,8 +118,6 @@ class Adapter(Translator):
             Loss, strength of the penalty, sides and steps.
         validate : callable
             Returns the validation loss of this adapter, at first the identity, and again at every check.
-        teacher : (queries, documents), optional
-            Unit vectors of the same queries and documents by another encoder, for the loss ``margin-mse``.
 
         Raises
         ------
@@ -129,7 +126,7 @@ class Adapter(Translator):
         """
         self.input_dimensions_ = self.output_dimensions_ = candidates.pairs.queries.shape[1]
         self.normalised_, self.pairs_ = True, int(candidates.relevant.sum())
-        self._train(candidates, settings, validate, teacher)
+        self._train(candidates, settings, validate)
         return self
 
     def _train(
@@ -137,7 +134,6 @@ class Adapter(Translator):
         candidates: "Candidates",
         settings: AdapterTraining,
         validate: Callable[[], float],
-        teacher: "tuple[Floats, Floats] | None" = None,
     ) -> None:
         torch = require("torch", "train")
         from vecsmith.training import RANKING_LOSSES, Training, train, unit_rows
@@ -159,7 +155,7 @@ class Adapter(Translator):
                 moved = moved + torch.square(mapped - flat).sum(dim=1).mean()
                 documents = mapped.reshape(shape)
             cosines = torch.einsum("bd,bkd->bk", adapted, documents)
-            taught = None if teacher is None else torch.from_numpy(_teacher_cosines(candidates, teacher, rows))
+            taught = None if candidates.teacher is None else torch.from_numpy(candidates.teacher[rows])
             total: Tensor = loss(cosines, relevant[rows], taught) + settings.strength * moved
             return total
 
@@ -207,18 +203,14 @@ class Adapter(Translator):
             mapped += lengths * (np.tanh(normalize(X) @ self.first_) @ self.out_)
         return mapped
 
-    def _loss(self, candidates: "Candidates") -> float:
-        """Return the InfoNCE loss of queries with candidates."""
+    def loss(self, candidates: "Candidates", name: str = "infonce") -> float:
+        """Return a loss of `RANKING_LOSSES` of adapted queries and candidates that are not adapted."""
         torch = require("torch", "train")
         from vecsmith.training import RANKING_LOSSES
 
         queries, documents = candidates.vectors(np.arange(len(candidates)))
         cosines = np.einsum("bd,bkd->bk", normalize(self._map(queries)), documents)
-        loss = RANKING_LOSSES["infonce"].function
-        return float(loss(torch.from_numpy(cosines), torch.from_numpy(candidates.relevant), None))
-
-
-def _teacher_cosines(candidates: "Candidates", teacher: "tuple[Floats, Floats]", rows: RowNumbers) -> Floats:
-    """Return the cosines (b, k) of the queries at some positions with their candidates, by the teacher."""
-    queries, documents = teacher[0][candidates.queries[rows]], teacher[1][candidates.documents[rows]]
-    return np.asarray(np.einsum("bd,bkd->bk", queries, documents), np.float32)
+        taught = None if candidates.teacher is None else torch.from_numpy(candidates.teacher)
+        return float(
+            RANKING_LOSSES[name].function(torch.from_numpy(cosines), torch.from_numpy(candidates.relevant), taught)
+        )

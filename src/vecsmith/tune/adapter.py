@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vecsmith.array_types import Doubles, Floats
+from vecsmith.array_types import Doubles
 from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.errors import VecsmithError, unknown
 from vecsmith.progress import track
@@ -18,7 +18,6 @@ from vecsmith.tune.data import Fold, TuningData
 
 STRENGTHS = (0.0, 1.0)
 """Candidate strengths of the penalty."""
-Teacher = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,16 @@ class TunedAdapter(Tuned):
     adapter: Adapter
     choice: Choice
 
+    @property
+    def summary(self) -> str:
+        """How the adapter was trained, in one line."""
+        choice = self.choice
+        return (
+            f"penalty {choice.strength:g} and stop after {choice.check} of {CHECKS} checks, chosen on "
+            f"{self.validated_on}, all with unseen documents ({choice.gain:+.4f}); popularity: weight "
+            f"{self.popularity_weight:g}"
+        )
+
 
 def tune_adapter(
     task: Task,
@@ -89,7 +98,7 @@ def tune_adapter(
     both : bool
         Whether to adapt documents too.
     teacher : str, optional
-        Spec of another encoder, whose margins the loss ``margin-mse`` imitates.
+        Spec of another encoder, whose cosines the losses ``margin-mse`` and ``distillation`` imitate.
     seed : int
         Seed of the folds and of the batches.
     options : EncoderOptions, optional
@@ -100,21 +109,23 @@ def tune_adapter(
     VecsmithError
         If a name is unknown, a split is missing, or there are too few judgements.
     """
-    adapter = _adapter(method, seed)
+    adapter = adapter_of(method, seed)
     _check(task, loss, teacher)
     task.judgements(test)
     data = TuningData(task, split, test, *embed_task(task, encoder, options), seed)
+    if teacher is not None:
+        data = replace(data, teacher=embed_task(task, teacher, options))
     before = Baseline(data)
 
-    settings, taught = AdapterTraining(loss, both=both), _teacher(data, teacher, options)
-    choice = choose(data, method, settings, taught)
+    settings = AdapterTraining(loss, both=both)
+    choice = choose(data, method, settings)
     settings = replace(settings, strength=choice.strength)
     checks = iter(range(CHECKS + 1))
     if choice.check:
         # the loss is lowest at the chosen check, so the loop returns its parameters
-        adapter.tune(data.candidates, settings, lambda: abs(next(checks) - choice.check), taught)
+        adapter.tune(data.candidates, settings, lambda: abs(next(checks) - choice.check))
     else:
-        adapter.tune(data.candidates, replace(settings, steps=0), lambda: 0.0, taught)
+        adapter.tune(data.candidates, replace(settings, steps=0), lambda: 0.0)
     adapter.source = data.corpus.provenance.space
     # another name, because adapted queries do not match documents that are not adapted
     adapter.target = f"{adapter.source} by {method} {adapter.fingerprint[:12]}" if both else adapter.source
@@ -130,14 +141,14 @@ def tune_adapter(
     )
 
 
-def choose(data: TuningData, method: str, settings: AdapterTraining, teacher: Teacher | None) -> Choice:
+def choose(data: TuningData, method: str, settings: AdapterTraining) -> Choice:
     """Return the strength and the check of highest mean nDCG@10 over the validation queries of all folds."""
     folds = list(data.folds(settings.both))
     best = Choice(0.0, 0, 0.0)
     trials = [(strength, fold) for strength in STRENGTHS for fold in folds]
     curves = {strength: np.zeros(CHECKS + 1) for strength in STRENGTHS}
     for strength, fold in track(trials, "Choosing strength and steps", len(trials)):
-        curves[strength] += _curve(_adapter(method, data.seed), fold, replace(settings, strength=strength), teacher)
+        curves[strength] += _curve(adapter_of(method, data.seed), fold, replace(settings, strength=strength))
     queries = sum(len(fold.validation.queries) for fold in folds)
     for strength, curve in curves.items():
         check = int(curve.argmax())
@@ -147,7 +158,7 @@ def choose(data: TuningData, method: str, settings: AdapterTraining, teacher: Te
     return best
 
 
-def _curve(adapter: Adapter, fold: Fold, settings: AdapterTraining, teacher: Teacher | None) -> Doubles:
+def _curve(adapter: Adapter, fold: Fold, settings: AdapterTraining) -> Doubles:
     """Train on a fold and return the sum of nDCG@10 over its validation queries at every check, (CHECKS + 1,)."""
     curve: list[float] = []
 
@@ -155,11 +166,18 @@ def _curve(adapter: Adapter, fold: Fold, settings: AdapterTraining, teacher: Tea
         curve.append(fold.validation.ndcg(adapter))
         return -curve[-1]
 
-    adapter.tune(fold.training, settings, check, teacher)
+    adapter.tune(fold.training, settings, check)
     return len(fold.validation.queries) * np.array(curve)
 
 
-def _adapter(method: str, seed: int) -> Adapter:
+def adapter_of(method: str, seed: int) -> Adapter:
+    """Return an adapter that is not fitted.
+
+    Raises
+    ------
+    VecsmithError
+        If the spec is unknown, or is not that of an adapter.
+    """
     adapter = translator(method, seed)
     if not isinstance(adapter, Adapter):
         raise VecsmithError(f"{method} translates between two models; give an adapter, {Adapter.usage}.")
@@ -173,16 +191,7 @@ def _check(task: Task, loss: str, teacher: str | None) -> None:
         raise VecsmithError(
             f"The loss {loss} takes a teacher, so give --teacher ENCODER."
             if teacher is None
-            else f"The loss {loss} takes no teacher; leave out --teacher, or choose the loss margin-mse."
+            else f"The loss {loss} takes no teacher; leave out --teacher, or choose margin-mse or distillation."
         )
     if task.candidates is not None:
         raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
-
-
-def _teacher(data: TuningData, encoder: str | None, options: EncoderOptions | None) -> Teacher | None:
-    """Return the unit vectors of the training queries and documents by the teacher."""
-    if encoder is None:
-        return None
-    corpus, queries = embed_task(data.task, encoder, options)
-    row_of = {id_: row for row, id_ in enumerate(queries.ids)}
-    return queries.unit[np.array([row_of[id_] for id_ in data.query_ids], np.int64)], corpus.unit[data.rows]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vecsmith.array_types import RowNumbers
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import EmbeddingSet
+from vecsmith.encoders import Encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_pairs import judged_pairs, training_rows
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -17,11 +18,16 @@ from vecsmith.training import Candidates, JudgedPairs
 from vecsmith.translators.adapter import NEGATIVES
 from vecsmith.tune.held_out import Validation, document_folds, nearest
 
-DEV = "dev"
+TRAIN, DEV, NO_SPLIT = "train", "dev", "none"
+"""Default split, split of validation queries, and the name for no split."""
 FOLDS = 3
 """Folds of the training queries where there is no dev split."""
 MIN_QUERIES = 10
 """Minimum number of training queries, and of dev queries with unseen documents."""
+SAME_VECTORS = 0.99
+"""Minimum cosine of the ready vector of a text with the model's own; half precision and cut texts cost less."""
+CHECKED_VECTORS = 8
+"""Queries whose ready vectors are compared with the model's own."""
 
 
 class Fold(NamedTuple):
@@ -45,6 +51,8 @@ class TuningData:
         Vectors of the documents and queries.
     seed : int
         Seed of the folds, and of the sample of a large corpus.
+    teacher : (corpus, queries), optional
+        Vectors of the documents and queries by another encoder, whose cosines are the teacher's scores.
 
     Raises
     ------
@@ -58,6 +66,7 @@ class TuningData:
     corpus: EmbeddingSet
     queries: EmbeddingSet
     seed: int
+    teacher: tuple[EmbeddingSet, EmbeddingSet] | None = None
 
     @cached_property
     def rows(self) -> RowNumbers:
@@ -88,6 +97,19 @@ class TuningData:
     @cached_property
     def candidates(self) -> Candidates:
         """Training queries with their candidates."""
+        mined = self._mined()
+        return mined if self.teacher is None else replace(mined, teacher=self._teacher_cosines(mined))
+
+    def _teacher_cosines(self, candidates: Candidates) -> Floats:
+        """Return the cosines (m, k) of the queries with their candidates, by the teacher."""
+        assert self.teacher is not None
+        corpus, queries = self.teacher
+        row_of = {id_: row for row, id_ in enumerate(queries.ids)}
+        Q = queries.unit[np.array([row_of[self.query_ids[query]] for query in candidates.queries], np.int64)]
+        D = corpus.unit[self.rows]
+        return np.stack([D[own] @ query for own, query in zip(candidates.documents, Q, strict=True)])
+
+    def _mined(self) -> Candidates:
         mined = Candidates.mine(self.pairs, NEGATIVES)
         if not self.task.ignore_identical_ids:
             return mined
@@ -189,3 +211,20 @@ class TuningData:
 def relevant(gains: Mapping[str, int]) -> set[str]:
     """Return the ids of the relevant documents of a query."""
     return {document for document, gain in gains.items() if gain > 0}
+
+
+def check_vectors(encoder: Encoder, spec: str, data: TuningData) -> None:
+    """Check that ready vectors are those of an encoder.
+
+    Raises
+    ------
+    VecsmithError
+        If the encoder gives other vectors for the first queries.
+    """
+    own = encoder.encode(data.task.queries.texts[:CHECKED_VECTORS], "query")
+    ready = data.queries.unit[: len(own)]
+    if own.shape != ready.shape or np.einsum("nd,nd->n", own, ready).min() < SAME_VECTORS:
+        raise VecsmithError(
+            f"{spec} differs from the vectors that {encoder.spec} gives for the queries of {data.task.name}; give "
+            "vectors of this model, or leave out --vectors."
+        )
