@@ -19,12 +19,13 @@ from vecsmith.distributed.locations import Location, local_copy
 from vecsmith.distributed.migration import migrate
 from vecsmith.distributed.parts import PartsFolder
 from vecsmith.distributed.sources import open_source
-from vecsmith.distributed.stages import Encode
+from vecsmith.distributed.stages import AssignLists, Encode
 from vecsmith.distributed.unique_ids import check_unique
 from vecsmith.distributed.writing import embed, encode, reduce, translate
-from vecsmith.embeddings import Columns, EmbeddingSet
+from vecsmith.embeddings import Columns, EmbeddingSet, normalize
 from vecsmith.encoders import embed_texts, load_encoder
 from vecsmith.errors import VecsmithError
+from vecsmith.index.inverted_lists import InvertedLists, learn_centroids
 from vecsmith.report import read_run
 from vecsmith.tasks import read_texts
 from vecsmith.translators import fit_sets, translator
@@ -357,6 +358,16 @@ def test_a_stage_runs_in_a_loop(X):
     codec = vecsmith.codec("binary").fit(X)
     batch = Encode(codec)({"id": np.arange(5), "vector": np.array([*X[:5], None], dtype=object)[:5]})
     np.testing.assert_array_equal(batch["code"], codec.encode(X[:5]))
+
+
+def test_vectors_are_assigned_to_the_lists_that_an_index_gives_them(X):
+    codec = vecsmith.codec("float32").fit(X)
+    centroids = learn_centroids(normalize(X), 16, 0)
+    codes = codec.encode(X)
+    expected = InvertedLists.assign(centroids, codec, codes).numbers
+    numbers = [AssignLists(centroids)({"vector": X[rows]})["list"] for rows in np.array_split(np.arange(len(X)), 3)]
+    np.testing.assert_array_equal(np.concatenate(numbers), expected)
+    assert numbers[0].dtype == np.int32
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vecsmith.array_types import Floats
 from vecsmith.codecs import Codec
-from vecsmith.distributed.stages import Embed, Encode, Reduce, Translate
+from vecsmith.distributed.stages import AssignLists, Embed, Encode, Reduce, Translate
 from vecsmith.encoders import EncoderOptions
 from vecsmith.encoders.base import Encoder
 from vecsmith.translators import Translator
@@ -54,6 +55,13 @@ def translate(
 ) -> "Dataset":
     """Translate a column of vectors by a fitted translator, or its folder; other parameters as for `encode`."""
     return _mapped(dataset, Translate, (translator, column, output), options)
+
+
+def assign_lists(
+    dataset: "Dataset", centroids: Floats, column: str = "vector", output: str = "list", **options: Any
+) -> "Dataset":
+    """Assign a column of vectors to the nearest of centroids (n_lists, d); other parameters as for `encode`."""
+    return _mapped(dataset, AssignLists, (centroids, column, output), options)
 
 
 def embed(

@@ -15,6 +15,7 @@ from vecsmith.codecs import Codec, load_codec
 from vecsmith.embeddings import normalize
 from vecsmith.encoders import EncoderOptions, load_encoder
 from vecsmith.encoders.base import Encoder
+from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.translators import Translator, load_translator
 
 Batch = dict[str, Any]
@@ -86,6 +87,26 @@ class Translate:
 
     def __call__(self, batch: Batch) -> Batch:
         return {**batch, self.output: self.translator.transform(normalize(as_matrix(batch[self.column])))}
+
+
+class AssignLists:
+    """Assign vectors to inverted lists: each to the centroid with the largest inner product.
+
+    Parameters
+    ----------
+    centroids : ndarray of shape (n_lists, d), float32
+        Unit vectors, as `vecsmith.index.inverted_lists.learn_centroids` learns them from a sample.
+    column, output : str
+        Column of the vectors (n, d), and of the list numbers (n,), int32.
+    """
+
+    def __init__(self, centroids: Floats, column: str = "vector", output: str = "list") -> None:
+        self.lists = InvertedLists(centroids, np.empty(0, np.int32))
+        self.column, self.output = column, output
+
+    def __call__(self, batch: Batch) -> Batch:
+        numbers = self.lists.nearest(normalize(as_matrix(batch[self.column])), 1)[:, 0]
+        return {**batch, self.output: numbers.astype(np.int32)}
 
 
 class Embed:
