@@ -40,8 +40,10 @@ def unit_vectors(count: int) -> Floats:
 def test_candidates_are_the_first_documents_of_the_teacher_without_those_that_contain_the_query() -> None:
     texts = [f"the text of number {number} ends here" for number in range(120)]
     queries = [f"Number {number}  ends" for number in range(120)]
-    candidates = imitated(queries, ByNumber(120), texts, unit_vectors(120), unit_vectors(120))
+    candidates = imitated(queries, ByNumber(120), unit_vectors(120), unit_vectors(120), texts)
     assert candidates.documents.shape == (120, 60)
+    every = imitated(queries, ByNumber(120), unit_vectors(120), unit_vectors(120)).documents
+    assert every[7].tolist() == [(7 + place) % 120 for place in range(60)]
     for query, own in enumerate(candidates.documents):
         assert own.tolist() == [(query + place) % 120 for place in range(1, 61)]
     assert candidates.teacher is not None
@@ -51,9 +53,8 @@ def test_candidates_are_the_first_documents_of_the_teacher_without_those_that_co
 
 
 def test_too_few_queries_are_refused() -> None:
-    texts = [f"text {number}" for number in range(40)]
     with pytest.raises(VecsmithError, match="40 training queries for which hybrid search finds 20 documents"):
-        imitated(["another query"] * 40, ByNumber(40), texts, unit_vectors(40), unit_vectors(40))
+        imitated(["a query"] * 40, ByNumber(40), unit_vectors(40), unit_vectors(40))
 
 
 @pytest.fixture

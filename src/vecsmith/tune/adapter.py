@@ -14,7 +14,7 @@ from vecsmith.training.loop import CHECKS
 from vecsmith.translators import translator
 from vecsmith.translators.adapter import Adapter, AdapterTraining
 from vecsmith.tune.comparison import FLOAT, Baseline, Tuned
-from vecsmith.tune.data import Fold, TuningData
+from vecsmith.tune.data import Fold, TuningData, check_searched
 
 STRENGTHS = (0.0, 1.0)
 """Candidate strengths of the penalty."""
@@ -110,7 +110,8 @@ def tune_adapter(
         If a name is unknown, a split is missing, or there are too few judgements.
     """
     adapter = adapter_of(method, seed)
-    _check(task, loss, teacher)
+    _check_loss(loss, teacher)
+    check_searched(task)
     task.judgements(test)
     data = TuningData(task, split, test, *embed_task(task, encoder, options), seed)
     if teacher is not None:
@@ -184,7 +185,7 @@ def adapter_of(method: str, seed: int) -> Adapter:
     return adapter
 
 
-def _check(task: Task, loss: str, teacher: str | None) -> None:
+def _check_loss(loss: str, teacher: str | None) -> None:
     if loss not in RANKING_LOSSES:
         raise unknown("loss", loss, RANKING_LOSSES)
     if RANKING_LOSSES[loss].needs_teacher != (teacher is not None):
@@ -193,5 +194,3 @@ def _check(task: Task, loss: str, teacher: str | None) -> None:
             if teacher is None
             else f"The loss {loss} takes no teacher; leave out --teacher, or choose margin-mse or distillation."
         )
-    if task.candidates is not None:
-        raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")

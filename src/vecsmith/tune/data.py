@@ -213,6 +213,18 @@ def relevant(gains: Mapping[str, int]) -> set[str]:
     return {document for document, gain in gains.items() if gain > 0}
 
 
+def check_searched(task: Task) -> None:
+    """Check that the queries of a task search all documents.
+
+    Raises
+    ------
+    VecsmithError
+        If it is a reranking task.
+    """
+    if task.candidates is not None:
+        raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
+
+
 def check_vectors(encoder: Encoder, spec: str, data: TuningData) -> None:
     """Check that ready vectors are those of an encoder.
 

@@ -20,7 +20,8 @@ from vecsmith.translators.adapter import NEGATIVES, Adapter, AdapterTraining
 from vecsmith.translators.affine import hold_out
 from vecsmith.tune.adapter import adapter_of
 from vecsmith.tune.comparison import FLOAT, Baseline, Tuned
-from vecsmith.tune.data import TRAIN, TuningData
+from vecsmith.tune.data import MIN_QUERIES as MIN_JUDGED
+from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_searched
 from vecsmith.tune.generation import generate_pairs, normal
 from vecsmith.tune.generators import load_generator
 
@@ -100,6 +101,7 @@ def distill_adapter(
         have none for a generated query.
     """
     adapter = adapter_of(method, seed)
+    check_searched(task)
     tested = task.judgements(test)
     queries = [text for id_, text in task.queries.rows() if id_ not in tested]
     if generator is None and len(queries) < MIN_QUERIES:
@@ -109,13 +111,15 @@ def distill_adapter(
         queries = [pair.query for pair in pairs]
     drawn = np.random.default_rng(seed).permutation(len(queries))[:QUERIES]
     queries = [queries[row] for row in np.sort(drawn)]
-    data = TuningData(task, TRAIN, test, *embed_task(task, encoder, options), seed)
+    judged = len(set(task.qrels.get(TRAIN, {})) - set(tested)) >= MIN_JUDGED
+    data = TuningData(task, TRAIN if judged else NO_SPLIT, test, *embed_task(task, encoder, options), seed)
     before = Baseline(data)
     Q = vector_source(encoder, task, options).embed_queries(queries)
     index = Index(Codec(FLOAT).fit(before.documents), before.documents)
     lexical = LexicalRetriever(cached_lexical_index(task.corpus, Bm25()))
     teacher = Hybrid(IndexRetriever(index, lambda _: Q), lexical, WEIGHT)
-    candidates = imitated(queries, teacher, task.corpus.texts, Q, before.documents)
+    sources = None if generator is None else task.corpus.texts
+    candidates = imitated(queries, teacher, Q, before.documents, sources)
     training, held_out = (candidates.of(rows) for rows in hold_out(len(candidates), seed))
     adapter.tune(training, AdapterTraining(LOSS), lambda: adapter.loss(held_out, LOSS))
     adapter.source = adapter.target = data.corpus.provenance.space
@@ -130,11 +134,12 @@ def distill_adapter(
     )
 
 
-def imitated(queries: Sequence[str], teacher: Retriever, texts: Sequence[str], Q: Floats, D: Floats) -> Candidates:
+def imitated(
+    queries: Sequence[str], teacher: Retriever, Q: Floats, D: Floats, sources: Sequence[str] | None = None
+) -> Candidates:
     """Return the first documents of a teacher for each query, and its scores.
 
-    A document that contains the query is left out: a generated query is taken from it. A query with fewer documents
-    than the others is left out.
+    A query with fewer documents than the others is left out.
 
     Parameters
     ----------
@@ -142,22 +147,24 @@ def imitated(queries: Sequence[str], teacher: Retriever, texts: Sequence[str], Q
         The m queries.
     teacher : Retriever
         The teacher.
-    texts : sequence of str
-        Texts of the n documents.
     Q, D : ndarray of shape (m, d) and (n, d), float32
         Unit vectors of the queries and documents.
+    sources : sequence of str, optional
+        Texts of the n documents from which the queries are taken. A document that contains a query is then no
+        candidate for it.
 
     Raises
     ------
     VecsmithError
         If fewer than `MIN_QUERIES` queries are left.
     """
-    size = min(NEGATIVES, len(texts) // 2)
+    size = min(NEGATIVES, len(D) // 2)
     scores, rows = teacher.search(queries, 2 * size)
-    contents = [normal(text) for text in texts]
+    contents = [normal(text) for text in sources or ()]
     kept = dict[int, list[int]]()
     for number, text in enumerate(map(normal, queries)):
-        others = [place for place, row in enumerate(rows[number]) if row >= 0 and text not in contents[row]][:size]
+        found = [place for place, row in enumerate(rows[number]) if row >= 0]
+        others = [place for place in found if not contents or text not in contents[rows[number, place]]][:size]
         if len(others) == size:
             kept[number] = others
     if len(kept) < MIN_QUERIES:

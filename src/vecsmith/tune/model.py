@@ -15,7 +15,7 @@ from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.outputs import check_folder
 from vecsmith.tasks import Task
 from vecsmith.tune.comparison import FLOAT, Baseline, Comparison, Tuned
-from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_vectors
+from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_searched, check_vectors
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.model_data import ModelValidation, Source, check_given
 from vecsmith.tune.model_files import KIND, WorkFolder
@@ -114,8 +114,7 @@ def tune_model(
     guides = [] if tuning.guide is None else [tuning.guide]
     options_of = options_by_encoder(options, [model, *guides])
     encoder = _encoder(model, options_of[model])
-    if task.candidates is not None:
-        raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
+    check_searched(task)
     task.judgements(test)
     if split not in (TRAIN, NO_SPLIT):
         task.judgements(split)  # refuses an unknown split
