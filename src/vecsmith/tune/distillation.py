@@ -83,7 +83,8 @@ def distill_adapter(
     encoder : str
         Spec of the encoder.
     test : str
-        Split of the judgements to measure on. Queries that it does not judge are the training queries.
+        Split of the judgements to measure on. Queries that it does not judge, by id and by text, are the training
+        queries.
     generator : str, optional
         Spec of a generator of training queries (see `vecsmith.tune.generators`); precomputed vectors have none of them.
         By default, queries are extracted from the documents if the task has fewer than `MIN_QUERIES`.
@@ -103,7 +104,9 @@ def distill_adapter(
     adapter = adapter_of(method, seed)
     check_searched(task)
     tested = task.judgements(test)
-    queries = [text for id_, text in task.queries.rows() if id_ not in tested]
+    texts = dict(task.queries.rows())
+    tested_texts = {normal(texts[id_]) for id_ in tested if id_ in texts}
+    queries = [text for text in texts.values() if normal(text) not in tested_texts]
     if generator is None and len(queries) < MIN_QUERIES:
         generator = "extract"
     if generator is not None:
