@@ -170,7 +170,7 @@ def _as_json(tuned: "TunedAdapter | DistilledAdapter") -> dict[str, Any]:
         "adapter": tuned.adapter.spec,
         "seed": tuned.adapter.seed,
         "verdict": tuned.verdict.label,
-        **({"generated_queries": tuned.queries} if isinstance(tuned, DistilledAdapter) else _choice(tuned)),
+        **({"training_queries": tuned.queries} if isinstance(tuned, DistilledAdapter) else _choice(tuned)),
         "validation": tuned.validated_on,
         "seen_share": tuned.seen_share,
         "popularity_weight": tuned.popularity_weight,

@@ -106,7 +106,7 @@ def shard_files(path: str | Path) -> list[Path]:
 
 
 def check_one_side(source: object, files: Sequence[Path]) -> None:
-    """Check that the files of one set are not those of a corpus and of queries.
+    """Check that a folder of one set does not hold the vectors of a corpus and of queries.
 
     Raises
     ------

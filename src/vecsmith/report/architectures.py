@@ -169,7 +169,7 @@ def protocol_diagram(folds: int, fitted: str, name: str = "protocol") -> Diagram
     folds : int
         Number of parts of the documents.
     fitted : str
-        What is fitted, such as ``"codec"``.
+        Name of the fitted part, such as ``"codec"``.
     name : str
         Name of the diagram's file.
     """

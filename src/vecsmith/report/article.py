@@ -1,4 +1,4 @@
-"""Articles: sections of text, tables, plots and diagrams, with placeholders for what is not measured yet.
+"""Articles: sections of text, tables, plots and diagrams, with placeholders for missing results.
 
 Markdown is the source of an article; `vecsmith.report.article_page` makes its HTML page from it.
 """
@@ -42,7 +42,7 @@ class Section:
     heading : str
         Its heading.
     blocks : sequence of str, Table, Plot, Diagram or Placeholder
-        Its content. Text is Markdown; escape what users wrote by `escaped`.
+        Its content. Text is Markdown; escape the texts of users by `escaped`.
     """
 
     heading: str

@@ -21,6 +21,24 @@ COMMON_SHARE = 0.1
 WORD = re.compile(r"[^\W\d_]{3,}")
 
 
+def centroid_cosines(X: Floats, count: int, seed: int) -> Floats:
+    """Return the cosines (n, k) of unit vectors (n, d) with k ≤ `count` centroids of a spherical k-means.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32
+        The vectors.
+    count : int
+        Number of clusters; fewer if there are fewer vectors.
+    seed : int
+        Seed of k-means.
+    """
+    size = min(count, len(X))
+    kmeans = faiss.Kmeans(X.shape[1], size, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)
+    kmeans.train(X)
+    return np.asarray(X @ np.asarray(kmeans.centroids).T)
+
+
 def labeled_clusters(X: Floats, texts: Sequence[str], seed: int) -> tuple[list[int], list[str], list[int]]:
     """Return the clusters of documents, their words, and their medoids.
 
@@ -42,10 +60,7 @@ def labeled_clusters(X: Floats, texts: Sequence[str], seed: int) -> tuple[list[i
     medoids : list of int
         Row of the document nearest to each centroid.
     """
-    k = min(int(np.clip(round(len(X) / DOCUMENTS_PER_CLUSTER), *CLUSTERS)), len(X))
-    kmeans = faiss.Kmeans(X.shape[1], k, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)
-    kmeans.train(X)
-    scores = X @ np.asarray(kmeans.centroids).T
+    scores = centroid_cosines(X, int(np.clip(round(len(X) / DOCUMENTS_PER_CLUSTER), *CLUSTERS)), seed)
     used, clusters = np.unique(scores.argmax(axis=1), return_inverse=True)
     members = [np.flatnonzero(clusters == number) for number in range(len(used))]
     medoids = [int(rows[scores[rows, c].argmax()]) for rows, c in zip(members, used, strict=True)]

@@ -8,7 +8,7 @@ from typing import Literal
 from vecsmith.report.pictures import svg, text_of
 
 Kind = Literal["text", "model", "fitted", "stored", "measure"]
-"""What a box stands for: data, a given model, a part that is fitted, what is stored, or what is measured."""
+"""Role of a box: data, a given model, a fitted map, stored data, or a measure."""
 KINDS: Mapping[Kind, str] = {
     "model": "given model",
     "fitted": "fitted or fixed map",
@@ -69,7 +69,7 @@ class Diagram:
     arrows : sequence of (str, str)
         Names of the boxes at the two ends.
     dashed : sequence of (str, str)
-        Further arrows, for what is compared rather than computed.
+        Further arrows, for comparisons.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a study declares for its article, and the article of a run, finished or not."""
+"""Outlines of articles, which studies declare, and the article of a finished or unfinished run."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -30,14 +30,14 @@ class Outline:
     title : str
         Title of the article.
     question : str
-        What is asked, in Markdown.
+        The research question, in Markdown.
     methods : callable
         Maps the dimensions of the encoders, by name and 0 where they are not known yet, to the methods: text in
         Markdown, and diagrams.
     expected : mapping of str to str
         Tables of the findings by name, with a heading for each. A missing one is a placeholder.
     limits : sequence of str
-        What the study cannot show; sentences.
+        Limits of the study; sentences.
     conclusions : callable
         Maps the findings to sentences about them, which follow from their figures.
     measures : sequence of str

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
 
-import faiss
 import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
@@ -23,6 +22,7 @@ from vecsmith.evaluation.translation import (
 )
 from vecsmith.report.architectures import Models, protocol_diagram, translator_diagram
 from vecsmith.report.article import Block
+from vecsmith.report.clusters import centroid_cosines
 from vecsmith.report.findings import Examples, Findings, Kernels, LinkedMaps, Table
 from vecsmith.report.linked_maps import linked_maps
 from vecsmith.report.translators import LOW_RANK, conclusions, findings, rank_of, sets_table
@@ -202,10 +202,7 @@ def examples(experiment: Experiment, map_method: str = "pca") -> tuple[LinkedMap
 
 def _order_by_cluster(X: Floats, seed: int) -> RowNumbers:
     """Return the rows of unit vectors X (n, d) ordered by cluster (spherical k-means) and distance to its centroid."""
-    clusters = min(CLUSTERS, len(X))
-    clustering = faiss.Kmeans(X.shape[1], clusters, seed=(seed + 1) % 2**31, spherical=True, min_points_per_centroid=1)
-    clustering.train(X)
-    cosines = X @ np.asarray(clustering.centroids).T
+    cosines = centroid_cosines(X, CLUSTERS, seed)
     return np.lexsort((-cosines.max(axis=1), cosines.argmax(axis=1)))
 
 

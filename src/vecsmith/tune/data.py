@@ -9,7 +9,6 @@ import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.embeddings import EmbeddingSet
-from vecsmith.encoders import Encoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.judged_pairs import judged_pairs, training_rows
 from vecsmith.evaluation.judged_queries import JudgedQueries
@@ -24,10 +23,6 @@ FOLDS = 3
 """Folds of the training queries where there is no dev split."""
 MIN_QUERIES = 10
 """Minimum number of training queries, and of dev queries with unseen documents."""
-SAME_VECTORS = 0.99
-"""Minimum cosine of the ready vector of a text with the model's own; half precision and cut texts cost less."""
-CHECKED_VECTORS = 8
-"""Queries whose ready vectors are compared with the model's own."""
 
 
 class Fold(NamedTuple):
@@ -223,20 +218,3 @@ def check_searched(task: Task) -> None:
     """
     if task.candidates is not None:
         raise VecsmithError(f"{task.name} is a reranking task; tune on a task whose queries search all documents.")
-
-
-def check_vectors(encoder: Encoder, spec: str, data: TuningData) -> None:
-    """Check that ready vectors are those of an encoder.
-
-    Raises
-    ------
-    VecsmithError
-        If the encoder gives other vectors for the first queries.
-    """
-    own = encoder.encode(data.task.queries.texts[:CHECKED_VECTORS], "query")
-    ready = data.queries.unit[: len(own)]
-    if own.shape != ready.shape or np.einsum("nd,nd->n", own, ready).min() < SAME_VECTORS:
-        raise VecsmithError(
-            f"{spec} differs from the vectors that {encoder.spec} gives for the queries of {data.task.name}; give "
-            "vectors of this model, or leave out --vectors."
-        )

@@ -106,18 +106,23 @@ def distill_adapter(
     tested = task.judgements(test)
     texts = dict(task.queries.rows())
     tested_texts = {normal(texts[id_]) for id_ in tested if id_ in texts}
-    queries = [text for text in texts.values() if normal(text) not in tested_texts]
+    ids = [id_ for id_, text in texts.items() if normal(text) not in tested_texts]
+    queries = [texts[id_] for id_ in ids]
     if generator is None and len(queries) < MIN_QUERIES:
         generator = "extract"
     if generator is not None:
         pairs, _ = generate_pairs(load_generator(generator), task.corpus, QUERIES_PER_PASSAGE, seed)
         queries = [pair.query for pair in pairs]
-    drawn = np.random.default_rng(seed).permutation(len(queries))[:QUERIES]
-    queries = [queries[row] for row in np.sort(drawn)]
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(queries))[:QUERIES])
+    queries = [queries[row] for row in drawn]
     judged = len(set(task.qrels.get(TRAIN, {})) - set(tested)) >= MIN_JUDGED
     data = TuningData(task, TRAIN if judged else NO_SPLIT, test, *embed_task(task, encoder, options), seed)
     before = Baseline(data)
-    Q = vector_source(encoder, task, options).embed_queries(queries)
+    if generator is None:
+        row_of = {id_: row for row, id_ in enumerate(data.queries.ids)}
+        Q = data.queries.unit[np.array([row_of[ids[row]] for row in drawn], np.int64)]
+    else:
+        Q = vector_source(encoder, task, options).embed_queries(queries)
     index = Index(Codec(FLOAT).fit(before.documents), before.documents)
     lexical = LexicalRetriever(cached_lexical_index(task.corpus, Bm25()))
     teacher = Hybrid(IndexRetriever(index, lambda _: Q), lexical, WEIGHT)

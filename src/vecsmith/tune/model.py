@@ -15,11 +15,16 @@ from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.outputs import check_folder
 from vecsmith.tasks import Task
 from vecsmith.tune.comparison import FLOAT, Baseline, Comparison, Tuned
-from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_searched, check_vectors
+from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_searched
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.model_data import ModelValidation, Source, check_given
 from vecsmith.tune.model_files import KIND, WorkFolder
 from vecsmith.tune.model_options import ModelTuning
+
+SAME_VECTORS = 0.99
+"""Minimum cosine of the ready vector of a text with the model's own; half precision and cut texts cost less."""
+CHECKED_VECTORS = 8
+"""Queries whose ready vectors are compared with the model's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +128,7 @@ def tune_model(
     source = Source(model, options_of[model]) if vectors is None else Source(vectors)
     data = TuningData(task, split, test, *embed_task(task, *source), tuning.seed)
     if vectors is not None:
-        check_vectors(encoder, vectors, data)
+        _check_vectors(encoder, vectors, data)
     baseline = Baseline(data, tuning.codec)
     frozen = _documents(baseline, tuning) if tuning.queries_only else None
     preset = list(chain.values())[-1][1]
@@ -171,6 +176,17 @@ def _encoder(spec: str, options: EncoderOptions | None) -> SentenceTransformerEn
     if not isinstance(encoder, SentenceTransformerEncoder):
         raise VecsmithError(f"{spec} cannot be trained; give a sentence-transformers model, st:NAME_OR_DIR.")
     return encoder
+
+
+def _check_vectors(encoder: SentenceTransformerEncoder, spec: str, data: TuningData) -> None:
+    """Refuse ready vectors of another model than the one that is tuned."""
+    own = encoder.encode(data.task.queries.texts[:CHECKED_VECTORS], "query")
+    ready = data.queries.unit[: len(own)]
+    if own.shape != ready.shape or np.einsum("nd,nd->n", own, ready).min() < SAME_VECTORS:
+        raise VecsmithError(
+            f"{spec} differs from the vectors that {encoder.spec} gives for the queries of {data.task.name}; give "
+            "vectors of this model, or leave out --vectors."
+        )
 
 
 def _documents(baseline: Baseline, tuning: ModelTuning) -> Floats:
