@@ -28,6 +28,13 @@ tune = typer.Typer(no_args_is_help=True, help="Improve vectors with your own rel
 app.add_typer(tune, name="tune")
 
 SIDES = ("queries", "both")
+TaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME.")]
+OutOption = Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a translator in it is replaced.")]
+TestOption = Annotated[str, typer.Option(metavar="SPLIT", help="Split on which the adapter is measured.")]
+MethodOption = Annotated[
+    str, typer.Option(metavar="SPEC", help="adapter, adapter:rankR or adapter:mlpH, such as adapter:rank64.")
+]
+SeedOption = Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")]
 
 
 # without a callback, a single command would take the place of the group
@@ -38,16 +45,14 @@ def group() -> None:
 
 @tune.command("adapter", cls=WritingCommand)
 def adapter(
-    task: Annotated[str, typer.Option("--task", metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a translator in it is replaced.")],
+    task: TaskOption,
+    out: OutOption,
     encoder: Annotated[
         str, typer.Option(metavar="ENCODER", help="static, st:MODEL, api:MODEL, vectors:NAME, or several joined by +.")
     ] = "static",
     split: Annotated[str, typer.Option(metavar="SPLIT", help="Split whose judgements are trained on.")] = "train",
-    test: Annotated[str, typer.Option(metavar="SPLIT", help="Split on which the adapter is measured.")] = "test",
-    method: Annotated[
-        str, typer.Option(metavar="SPEC", help="adapter, adapter:rankR or adapter:mlpH, such as adapter:rank64.")
-    ] = "adapter",
+    test: TestOption = "test",
+    method: MethodOption = "adapter",
     sides: Annotated[
         str,
         typer.Option(
@@ -62,7 +67,7 @@ def adapter(
     ] = None,
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
+    seed: SeedOption = 0,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -95,8 +100,8 @@ def adapter(
 
 @tune.command("distill", cls=WritingCommand)
 def distill(
-    task: Annotated[str, typer.Option("--task", metavar="TASK", help="pydocs, a BEIR folder, or mteb:NAME.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder; a translator in it is replaced.")],
+    task: TaskOption,
+    out: OutOption,
     encoder: Annotated[
         str, typer.Option(metavar="ENCODER", help="static, st:MODEL, api:MODEL or vectors:NAME.")
     ] = "static",
@@ -107,13 +112,11 @@ def distill(
             help="Train on generated queries, not on those of the task: extract, t5:MODEL or chat:MODEL@URL.",
         ),
     ] = None,
-    test: Annotated[str, typer.Option(metavar="SPLIT", help="Split on which the adapter is measured.")] = "test",
-    method: Annotated[
-        str, typer.Option(metavar="SPEC", help="adapter, adapter:rankR or adapter:mlpH, such as adapter:rank64.")
-    ] = "adapter",
+    test: TestOption = "test",
+    method: MethodOption = "adapter",
     query_prompt: QueryPrompt = [],  # noqa: B006
     passage_prompt: PassagePrompt = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Random seed.")] = 0,
+    seed: SeedOption = 0,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
