@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import vecsmith
+from vecsmith.encoders import embed_task
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
+from vecsmith.tasks import Task
 from vecsmith.tune import ModelTuning, TunedModel, tune_model
-from vecsmith.tune.comparison import Comparison
+from vecsmith.tune.comparison import Baseline, Comparison
+from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.recipes import RECIPES
 from vecsmith.tune.training_data import DataOptions, make_examples
@@ -28,6 +31,11 @@ from vecsmith.tune.training_data import DataOptions, make_examples
 VECTORS = "vectors:minilm"
 NO_JUDGEMENTS = "none"
 """The split of a run without judgements."""
+CODES = {
+    **{codec: ("", codec) for codec in ("trellis48B", "trellis24B", "trellis12B", "binary")},
+    "fused with WordLlama, trellis48B": ("+vectors:wordllama", "fuse(a,b):fit,trellis48B"),
+}
+"""Further model and codec with which a model is measured that was trained for the documents too, by column."""
 PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "numpy", "pytrec-eval-terrier")
 
 
@@ -77,14 +85,28 @@ def measure(run: Run, data: Path, model: str, seed: int, work: Path) -> dict[str
         vectors=VECTORS,
         force=True,
     )
+    minutes = (time.process_time() - start) / 60
+    has_new_documents = tuned.is_saved and tuned.step > 0 and not tuned.tuning.queries_only
     return {
         "name": run.name,
         "seed": seed,
-        "minutes": (time.process_time() - start) / 60,
+        "minutes": minutes,
         "step": tuned.step,
         "verdict": tuned.verdict.label,
         "cells": cells(tuned),
+        "codes": of_codes(task, tuned) if has_new_documents else {},
     }
+
+
+def of_codes(task: Task, tuned: TunedModel) -> dict[str, str]:
+    """Return the figures of all test queries on cross-fitted codes, before and after tuning."""
+    figures = {}
+    for column, (further, codec) in CODES.items():
+        data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS + further), tuned.tuning.seed)
+        before = Baseline(data, codec)
+        corpus, queries = embed_task(task, f"st:{tuned.path}{further}")
+        figures[column] = cell(before.compare(queries.unit[before.rows], corpus.unit[:])[codec][0])
+    return figures
 
 
 def fingerprint(run: Run) -> str:
@@ -108,6 +130,9 @@ def page(runs: list[dict[str, Any]]) -> str:
     """Return the table of all runs."""
     columns = ["task and recipe", "seed", "step", "all", "seen", "unseen", "float32, all", "verdict", "minutes"]
     order = [run.name for run in RUNS]
+    shown = sorted(
+        (each for each in runs if each["name"] in order), key=lambda each: (order.index(each["name"]), each["seed"])
+    )
     rows = [
         [
             each["name"],
@@ -117,15 +142,28 @@ def page(runs: list[dict[str, Any]]) -> str:
             each["verdict"],
             f"{each['minutes']:.1f}",
         ]
-        for each in sorted(runs, key=lambda each: (order.index(each["name"]), each["seed"]))
-        if each["name"] in order
+        for each in shown
+    ]
+    codes = [
+        [each["name"], str(each["seed"]), *(each["codes"].get(column, "–") for column in CODES)]
+        for each in shown
+        if each.get("codes")
     ]
     title = (
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
         "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time, "
         "in which the documents are embedded once; without the training of a run that was resumed"
     )
-    text = findings_markdown(Findings([Table("models", title, columns, rows)])).partition("\n")[2].strip()
+    tables = [
+        Table("models", title, columns, rows),
+        Table(
+            "codes",
+            "nDCG@10 of all test queries before → after tuning on cross-fitted codes of the same model, queries float",
+            ["task and recipe", "seed", *CODES],
+            codes,
+        ),
+    ]
+    text = findings_markdown(Findings(tables)).partition("\n")[2].strip()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"# tuned-models\n\nMade by `benchmarks/tuned_models.py DATA MODEL`, all-MiniLM-L6-v2; {versions}.\n\n{text}\n"

@@ -20,7 +20,8 @@ pytest.importorskip("sentence_transformers.sentence_transformer.losses")
 
 from safetensors.numpy import load_file  # noqa: E402
 
-from vecsmith.encoders import embed_texts, load_encoder  # noqa: E402
+from vecsmith.encoders import embed_task, embed_texts, load_encoder  # noqa: E402
+from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
 from vecsmith.tasks import Task, load_task  # noqa: E402
 from vecsmith.training import RANKING_LOSSES  # noqa: E402
@@ -219,7 +220,9 @@ def test_the_seed_matters(folder: Path, tiny: str) -> None:
     assert logs[0] != logs[1]
 
 
-def test_a_better_model_is_saved_and_a_worse_one_is_not(folder: Path, tiny: str) -> None:
+def test_a_better_model_is_saved_and_a_worse_one_is_not(
+    folder: Path, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = folder.parent / "model"
     better = tune(folder, tiny, changes={"steps": 100, "batch_size": 32})
     assert better.verdict.label == "WIN"
@@ -237,6 +240,11 @@ def test_a_better_model_is_saved_and_a_worse_one_is_not(folder: Path, tiny: str)
     gains = [1 / np.log2(rank + 2) if rank < 10 else 0.0 for rank in ranks]
     assert np.mean(gains) == pytest.approx(better.verdict.value, abs=1e-4)
     assert encoder.model.max_seq_length == load_encoder(tiny).model.max_seq_length
+    # the measured vectors stay in the cache, under the name of the saved model
+    with monkeypatch.context() as during:
+        during.setattr(SentenceTransformerEncoder, "encode", lambda *_: pytest.fail("embedded again"))
+        corpus, _ = embed_task(task, f"st:{out}")
+    np.testing.assert_allclose(corpus.unit[:], D, atol=1e-5)
 
     before = (out / "model.safetensors").read_bytes()
     rows = np.random.default_rng(1).permutation(TRAIN)

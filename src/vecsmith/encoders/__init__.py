@@ -1,7 +1,7 @@
 """Encoders, which turn texts into vectors, and functions that embed texts and tasks with them."""
 
 from vecsmith.encoders.base import ENCODERS, Encoder, EncoderOptions, Side
-from vecsmith.encoders.embed import embed_task, embed_texts
+from vecsmith.encoders.embed import cache_vectors, embed_task, embed_texts
 from vecsmith.encoders.load import is_encoder, load_encoder, options_by_encoder, split_spec
 from vecsmith.encoders.vectors import ready_vectors
 
@@ -10,6 +10,7 @@ __all__ = [
     "Encoder",
     "EncoderOptions",
     "Side",
+    "cache_vectors",
     "embed_task",
     "embed_texts",
     "is_encoder",

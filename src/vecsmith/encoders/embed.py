@@ -1,7 +1,8 @@
 """Embed texts and tasks: interrupted runs continue, and vectors are cached by model, options and texts."""
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -125,17 +126,46 @@ def embed_task(
     return corpus, queries
 
 
+def cache_vectors(encoder: Encoder, texts: Texts, side: Side, embedded: EmbeddingSet) -> None:
+    """Write vectors that a copy of the encoder computed to the cache, where `embed_texts` finds them.
+
+    Parameters
+    ----------
+    encoder, texts, side
+        As in `embed_texts`.
+    embedded : EmbeddingSet
+        The vectors of the texts, float32.
+    """
+    provenance = _provenance(encoder, texts, side, "float32")
+    with _locked_cache(provenance) as path:
+        write_set(
+            path,
+            embedded.ids,
+            embedded.texts,
+            provenance,
+            lambda rows: embedded.stored(rows.start, rows.stop),
+            f"Caching {len(embedded):,} vectors of {encoder.spec}",
+            force=True,
+        )
+
+
 def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> EmbeddingSet:
-    key = fingerprint([FORMAT_VERSION, _provenance(encoder, texts, side, dtype).key])
-    path = cache_folder() / "embeddings" / key
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f"{path.name}.lock")):
+    with _locked_cache(_provenance(encoder, texts, side, dtype)) as path:
         with suppress(VecsmithError):
             return EmbeddingSet.open(path, verify=True)
         is_unfinished = (path / MARKER).is_file() and not (path / "manifest.json").exists()
         if path.exists() and not is_unfinished:
             shutil.rmtree(path)  # damaged
         return embed_texts(encoder, texts, side, path, dtype)
+
+
+@contextmanager
+def _locked_cache(provenance: Provenance) -> Iterator[Path]:
+    """Yield the folder of vectors in the cache, which no other process uses meanwhile."""
+    path = cache_folder() / "embeddings" / fingerprint([FORMAT_VERSION, provenance.key])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        yield path
 
 
 def _provenance(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> Provenance:

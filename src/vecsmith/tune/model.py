@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from vecsmith.array_types import Floats
-from vecsmith.encoders import EncoderOptions, embed_task, embed_texts, load_encoder
+from vecsmith.embeddings import EmbeddingSet
+from vecsmith.encoders import EncoderOptions, Side, cache_vectors, embed_task, embed_texts, load_encoder
 from vecsmith.encoders.load import options_by_encoder
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError, require
 from vecsmith.evaluation.folds import encode_corpus
 from vecsmith.outputs import check_folder
-from vecsmith.tasks import Task
+from vecsmith.tasks import Task, Texts
 from vecsmith.tune.comparison import FLOAT, Baseline, Comparison, Tuned
 from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_searched
 from vecsmith.tune.examples import TrainingExamples
@@ -76,7 +77,8 @@ def tune_model(
 
     The best checkpoint has the highest nDCG@10 on validation queries whose relevant documents are not relevant to any
     training query. The test split is used for the reported figures alone. An interrupted call is resumed by the next
-    one with the same arguments; its checkpoints are in the folder ``OUT.training`` until it ends.
+    one with the same arguments; its checkpoints are in the folder ``OUT.training`` until it ends. The vectors of the
+    task that were measured stay in the cache, so that `embed_task` does not compute them again.
 
     Parameters
     ----------
@@ -147,11 +149,11 @@ def tune_model(
         work.remove(keep_log=False)
         raise
     Q, D = baseline.queries, baseline.documents
+    embedded: dict[Side, EmbeddingSet] = {}
     if kept.step:
-        tuned_encoder = load_encoder(f"st:{work.model}", options_of[model])
-        Q = embed_texts(tuned_encoder, task.queries, "query", work.path / "queries").unit[baseline.rows]
-        if frozen is None:
-            D = embed_texts(tuned_encoder, task.corpus, "passage", work.path / "corpus").unit[:]
+        embedded = _embed(f"st:{work.model}", task, work, options_of[model], frozen is None)
+        Q = embedded["query"].unit[baseline.rows]
+        D = embedded["passage"].unit[:] if frozen is None else D
     compared = baseline.compare(Q, D)
     tuned = TunedModel(
         path=out,
@@ -167,6 +169,9 @@ def tune_model(
     )
     if tuned.is_saved:
         work.publish(out, force, {"task": task.name, "model": model, "verdict": str(tuned.verdict)})
+        published = load_encoder(f"st:{out}", options_of[model])
+        for side, vectors_ in embedded.items():
+            cache_vectors(published, _texts(task, side), side, vectors_)
     work.remove(keep_log=not tuned.is_saved)
     return tuned
 
@@ -176,6 +181,19 @@ def _encoder(spec: str, options: EncoderOptions | None) -> SentenceTransformerEn
     if not isinstance(encoder, SentenceTransformerEncoder):
         raise VecsmithError(f"{spec} cannot be trained; give a sentence-transformers model, st:NAME_OR_DIR.")
     return encoder
+
+
+def _embed(
+    spec: str, task: Task, work: WorkFolder, options: EncoderOptions, with_documents: bool
+) -> dict[Side, EmbeddingSet]:
+    """Embed the queries of a task, and its documents if asked, into the work folder."""
+    encoder = load_encoder(spec, options)
+    sides: list[Side] = ["query", "passage"] if with_documents else ["query"]
+    return {side: embed_texts(encoder, _texts(task, side), side, work.path / side) for side in sides}
+
+
+def _texts(task: Task, side: Side) -> Texts:
+    return task.queries if side == "query" else task.corpus
 
 
 def _check_vectors(encoder: SentenceTransformerEncoder, spec: str, data: TuningData) -> None:
