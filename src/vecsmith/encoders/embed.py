@@ -42,8 +42,8 @@ def embed_texts(
     side : {"query", "passage"}
         Whether the texts are queries or documents.
     path : str or Path, optional
-        Output folder: new, or with a complete or interrupted embedding of these texts by this encoder. Default: the
-        cache.
+        Output folder: new, or with a complete or interrupted embedding of these texts by this encoder. Vectors that
+        are in the cache are copied. Default: the cache.
     dtype : {"float32", "float16"}
         Data type of the stored vectors.
     force : bool
@@ -66,8 +66,11 @@ def embed_texts(
     if path is None:
         return _embed_cached(encoder, texts, side, dtype)
     provenance = _provenance(encoder, texts, side, dtype)
+    cached = None if force else _cached(provenance)
 
     def vectors(rows: slice) -> Vectors:
+        if cached is not None:
+            return cached.stored(rows.start, rows.stop)
         return encoder.encode(texts.texts[rows], side).astype(dtype, copy=False)
 
     label = f"Embedding {len(texts):,} texts with {encoder.spec}"
@@ -150,9 +153,10 @@ def cache_vectors(encoder: Encoder, texts: Texts, side: Side, embedded: Embeddin
 
 
 def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> EmbeddingSet:
-    with _locked_cache(_provenance(encoder, texts, side, dtype)) as path:
-        with suppress(VecsmithError):
-            return EmbeddingSet.open(path, verify=True)
+    provenance = _provenance(encoder, texts, side, dtype)
+    with _locked_cache(provenance) as path:
+        if (cached := _cached(provenance)) is not None:
+            return cached
         is_unfinished = (path / MARKER).is_file() and not (path / "manifest.json").exists()
         if path.exists() and not is_unfinished:
             shutil.rmtree(path)  # damaged
@@ -162,10 +166,21 @@ def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) ->
 @contextmanager
 def _locked_cache(provenance: Provenance) -> Iterator[Path]:
     """Yield the folder of vectors in the cache, which no other process uses meanwhile."""
-    path = cache_folder() / "embeddings" / fingerprint([FORMAT_VERSION, provenance.key])
+    path = _cache_path(provenance)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f"{path.name}.lock")):
         yield path
+
+
+def _cached(provenance: Provenance) -> EmbeddingSet | None:
+    """Return finished vectors in the cache; None if there are none, or they are damaged."""
+    with suppress(VecsmithError):
+        return EmbeddingSet.open(_cache_path(provenance), verify=True)
+    return None
+
+
+def _cache_path(provenance: Provenance) -> Path:
+    return cache_folder() / "embeddings" / fingerprint([FORMAT_VERSION, provenance.key])
 
 
 def _provenance(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> Provenance:
