@@ -2,6 +2,7 @@
 
 import argparse
 import multiprocessing
+import os
 import re
 import tempfile
 import time
@@ -85,6 +86,7 @@ def ten_million(options: argparse.Namespace) -> str:
     for rows in counts:
         with tempfile.TemporaryDirectory(prefix="vecsmith-") as temporary:
             folder = Path(temporary)
+            os.environ["VECSMITH_CACHE"] = str(folder / "cache")  # no sketches of a former run
             for seed, (name, vectors) in enumerate(real.items()):
                 write_vectors(folder / name, vectors, rows, seed)
             for name, steps in works.items():

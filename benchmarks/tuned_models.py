@@ -24,6 +24,7 @@ from vecsmith.tasks import Task
 from vecsmith.tune import ModelTuning, TunedModel, tune_model
 from vecsmith.tune.comparison import Baseline, Comparison
 from vecsmith.tune.data import TuningData
+from vecsmith.tune.distillation import distill_adapter
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.recipes import RECIPES
 from vecsmith.tune.training_data import DataOptions, make_examples
@@ -32,10 +33,11 @@ VECTORS = "vectors:minilm"
 NO_JUDGEMENTS = "none"
 """The split of a run without judgements."""
 CODES = {
-    **{codec: ("", codec) for codec in ("trellis48B", "trellis24B", "trellis12B", "binary")},
-    "fused with WordLlama, trellis48B": ("+vectors:wordllama", "fuse(a@384,b@256):fit,trellis48B"),
+    "": ("float32", "trellis48B", "trellis24B", "trellis12B", "binary"),
+    "+vectors:wordllama": ("fuse(a@384,b@256):fit,trellis48B",),
 }
-"""Further model and codec with which a model is measured that was trained for the documents too, by column."""
+"""Codecs with which a model is measured that was trained for the documents too, by the models beside it."""
+DISTILLED = ", then tune distill"
 FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
 """Three epochs of SciFact's judgements; chosen on its validation queries, as was the learning rate."""
 PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "numpy", "pytrec-eval-terrier")
@@ -102,15 +104,25 @@ def measure(run: Run, data: Path, model: str, seed: int, work: Path) -> dict[str
     }
 
 
-def of_codes(task: Task, tuned: TunedModel) -> dict[str, str]:
-    """Return the figures of all test queries on cross-fitted codes, before and after tuning."""
-    figures = {}
-    for column, (further, codec) in CODES.items():
-        data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS + further), tuned.tuning.seed)
-        before = Baseline(data, codec)
-        corpus, queries = embed_task(task, f"st:{tuned.path}{further}")
-        figures[column] = cell(before.compare(queries.unit[before.rows], corpus.unit[:])[codec][0])
-    return figures
+def of_codes(task: Task, tuned: TunedModel) -> dict[str, dict[str, str]]:
+    """Return nDCG@10 before and after tuning of all test queries, on floats and cross-fitted codes.
+
+    The first row is of the tuned model. The second is of its queries after an adapter that was trained without
+    judgements.
+    """
+    seed = tuned.tuning.seed
+    rows: dict[str, dict[str, str]] = {"": {}, DISTILLED: {}}
+    for further, codecs in CODES.items():
+        data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS + further), seed)
+        encoder = f"st:{tuned.path}{further}"
+        corpus, queries = embed_task(task, encoder)
+        adapter = distill_adapter(task, encoder, seed=seed).adapter
+        for codec in codecs:
+            before = Baseline(data, codec)
+            Q, D = queries.unit[before.rows], corpus.unit[:]
+            rows[""][codec] = cell(before.compare(Q, D)[codec][0])
+            rows[DISTILLED][codec] = cell(before.compare(adapter.transform(Q), D)[codec][0])
+    return rows
 
 
 def fingerprint(run: Run) -> str:
@@ -148,10 +160,11 @@ def page(runs: list[dict[str, Any]]) -> str:
         ]
         for each in shown
     ]
+    columns_of_codes = [codec for codecs in CODES.values() for codec in codecs]
     codes = [
-        [each["name"], str(each["seed"]), *(each["codes"].get(column, "–") for column in CODES)]
+        [each["name"] + then, str(each["seed"]), *(cells[codec] for codec in columns_of_codes)]
         for each in shown
-        if each.get("codes")
+        for then, cells in each.get("codes", {}).items()
     ]
     title = (
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
@@ -162,8 +175,10 @@ def page(runs: list[dict[str, Any]]) -> str:
         Table("models", title, columns, rows),
         Table(
             "codes",
-            "nDCG@10 of all test queries before → after tuning on cross-fitted codes of the same model, queries float",
-            ["task and recipe", "seed", *CODES],
+            "nDCG@10 of all test queries before → after tuning, on float vectors and cross-fitted codes of the same "
+            "model. fuse: with WordLlama. tune distill: queries pass through an adapter that was trained on the "
+            "training queries, without their judgements",
+            ["task and recipe", "seed", *columns_of_codes],
             codes,
         ),
     ]

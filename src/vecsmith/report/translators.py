@@ -46,7 +46,7 @@ def findings(results: Sequence[ExperimentResult]) -> Findings:
         [
             _method_table("methods", f"Means over tasks, models and seeds ({seeds}); {retention}{empty}", results),
             *(_mode_table(mode, f"{retention}: {said}{empty}", results) for mode, said in MODE_DESCRIPTIONS.items()),
-            _table("mse", "1,000 × squared error per dimension", results, lambda f: f"{1000 * f['mse']:.3f}"),
+            _table("squared-error", "1,000 × squared error per dimension", results, lambda f: f"{1000 * f['mse']:.3f}"),
             _neighborhood_table("document-neighbors", f"Documents: agreement of the {neighborhoods}", results, ""),
             _neighborhood_table("query-neighbors", f"Queries: agreement of the {neighborhoods}", results, OF_QUERIES),
             _table("neighbors", f"Jaccard overlap of {NEIGHBORS} nearest neighbors", results, _three_digits("jaccard")),
@@ -137,7 +137,7 @@ def _ndcg_and_retention(figures: Sequence[dict[str, float]], mode: str) -> str:
 
 
 def _mode_table(mode: str, title: str, results: Sequence[ExperimentResult]) -> Table:
-    return _table(mode, title, results, lambda figures: _ndcg_and_retention([figures], mode))
+    return _table(f"{mode}-translated", title, results, lambda figures: _ndcg_and_retention([figures], mode))
 
 
 def _pair_plot(measure: str, label: str, results: Sequence[ExperimentResult]) -> Plot:
