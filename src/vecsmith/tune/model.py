@@ -1,6 +1,7 @@
 """Tune a model on training examples, and measure it on seen and unseen documents before it is saved."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,8 +171,9 @@ def tune_model(
     if tuned.is_saved:
         work.publish(out, force, {"task": task.name, "model": model, "verdict": str(tuned.verdict)})
         published = load_encoder(f"st:{out}", options_of[model])
-        for side, vectors_ in embedded.items():
-            cache_vectors(published, _texts(task, side), side, vectors_)
+        with suppress(VecsmithError, OSError):  # without the cache, the vectors are computed again
+            for side, each in embedded.items():
+                cache_vectors(published, _texts(task, side), side, each)
     work.remove(keep_log=not tuned.is_saved)
     return tuned
 
