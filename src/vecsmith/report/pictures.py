@@ -4,7 +4,7 @@ import html
 import re
 from importlib.resources import files
 
-COLORS = 10
+COLORS = 12
 """Colors of series in ``page/page.css``."""
 
 

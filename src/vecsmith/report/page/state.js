@@ -1,5 +1,5 @@
 const DATA = JSON.parse(byId("data").textContent);
-const COLORS = 10;
+const COLORS = 12;
 const SHAPES = ["circle", "square", "diamond", "triangle", "down"];
 const unique = (values) => [...new Set(values)];
 
