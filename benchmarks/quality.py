@@ -23,10 +23,12 @@ import numpy as np
 
 import vecsmith
 from vecsmith import EmbeddingSet, Result, VecsmithError
+from vecsmith.encoders import embed_task
 from vecsmith.evaluation import stratified_p_value
 from vecsmith.evaluation.compare import measure
 from vecsmith.evaluation.folds import encode_corpus, folds
 from vecsmith.evaluation.judged_queries import JudgedQueries
+from vecsmith.evaluation.query_rankings import task_queries
 from vecsmith.evaluation.translation import FOLDS, cross_translate
 from vecsmith.index import CodeSet, Index
 from vecsmith.report import findings_markdown
@@ -174,8 +176,8 @@ def baselines(options: Options) -> Findings:
 
 
 def searches(options: Options) -> Findings:
-    """Search the built-in collection with codes of the built-in model."""
-    tables = []
+    """Search the built-in collection with vectors of the built-in model: codes, and queries after an adapter."""
+    tables = adapter_searches(options.seed[0])
     for codecs in SEARCHED.values():
         config = StudyConfig(["pydocs"], ["static"], seeds=options.seed[:1])
         next(config.measure(config.loaded[0], "static", codecs))
@@ -184,6 +186,21 @@ def searches(options: Options) -> Findings:
     return Findings(
         [replace(each, title=escaped(each.title), rows=[[*map(escaped, row)] for row in each.rows]) for each in tables]
     )
+
+
+def adapter_searches(seed: int) -> list[Table]:
+    """Search the built-in collection before and after the training of a query adapter without judgements."""
+    task = load("pydocs")
+    adapter = distill_adapter(task, "static", seed=seed).adapter
+    corpus, queries = embed_task(task, "static")
+    with TemporaryDirectory() as folder:
+        files = {f"{folder}/corpus.npy": corpus.unit[:], f"{folder}/queries.npy": adapter.transform(queries.unit[:])}
+        for file, vectors in files.items():
+            np.save(file, vectors)
+        encoders = ["static", f"vectors:{','.join(files)}"]
+        [before], [after] = measure([task], encoders, [], split=TEST)
+    adapted = replace(after, result=replace(after.result, codec="adapter"))
+    return search_tables(task_queries(task, TEST, [before, adapted]))
 
 
 STATIC, OTHER_TEXT = ("potion", "wordllama"), "hotpotqa-2k"

@@ -109,12 +109,12 @@ def sources(*names: str) -> list[Block]:
     return ["\n".join(lines), "`python docs/articles.py` makes this page from these results."]
 
 
-def searches(beginning: str) -> list[Block]:
-    """Return the searches by float32 vectors and by two codecs, the second of which begins as given."""
+def searches(beginning: str, change: str = "codecs change") -> list[Block]:
+    """Return the searches by float32 vectors beside codecs, or an adapter, whose names begin as given."""
     tables = [table for table in results("searches") if any(name.startswith(beginning) for name in table.columns)]
     return [
         "The built-in collection `pydocs`, documentation of Python packages, with the built-in static model. Of all queries, "
-        "codecs change the first one most and the last one least.",
+        f"{change} the first one most and the last one least.",
         *tables,
     ]
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from experiments.results import NO_SEARCHES, data, p_text, results, sources
+from experiments.results import data, p_text, results, searches, sources
 from vecsmith.report import Plot, Table
 from vecsmith.report.article import Article, Block, Placeholder, paper
 from vecsmith.report.diagrams import Box, Diagram
@@ -28,7 +28,7 @@ def article() -> Article:
         methods=methods(),
         data=data("minilm", "mpnet", "wordllama"),
         results=[*adapters(), *losses(), *without_judgements(), *models()],
-        searches=[Placeholder(*NO_SEARCHES)],
+        searches=searches("adapter", "an adapter that was trained without judgements changes"),
         conclusions=[bulleted(conclusions())],
         limits=[
             bulleted(
@@ -41,7 +41,7 @@ def article() -> Article:
                 ]
             )
         ],
-        sources=sources("adapters", "distillation", "tuned-models", "migration-tuned"),
+        sources=sources("adapters", "distillation", "tuned-models", "migration-tuned", "searches"),
     )
 
 
