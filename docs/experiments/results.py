@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from statistics import fmean
 
+from vecsmith.evaluation.query_rankings import MAX_QUERIES
 from vecsmith.report import Table
 from vecsmith.report.article import Block
 from vecsmith.report.conclusions import percent_of
@@ -113,15 +114,7 @@ def searches(beginning: str, change: str = "codecs change") -> list[Block]:
     """Return the searches by float32 vectors beside codecs, or an adapter, whose names begin as given."""
     tables = [table for table in results("searches") if any(name.startswith(beginning) for name in table.columns)]
     return [
-        "The built-in collection `pydocs`, documentation of Python packages, with the built-in static model. Of all queries, "
-        f"{change} the first one most and the last one least.",
+        "The built-in collection `pydocs`, documentation of Python packages, with the built-in static model. Of the "
+        f"{MAX_QUERIES} queries that {change} most: the first, a middle one, and the last.",
         *tables,
     ]
-
-
-NO_SEARCHES = (
-    "examples of searches",
-    "The committed results keep no rankings, and the texts of the collections may not be copied here. "
-    "The report of vecsmith compare --out shows the searches of your own data.",
-)
-"""Placeholder of articles whose results have no rankings."""

@@ -13,7 +13,7 @@ QUERY_CHARACTERS, DOCUMENT_CHARACTERS = 160, 40
 
 
 def search_tables(queries: TaskQueries) -> list[Table]:
-    """Return a table for each of three queries: the one that codecs change most, a middle one, and the least changed.
+    """Return a table for each of three kept queries: the most changed, a middle one, and the least changed.
 
     Its columns are the first line, which is float32, and of the others the best and the worst by mean nDCG@10.
 
