@@ -319,12 +319,8 @@ def conclusions() -> list[str]:
     def pair(table: Table, source: str, target: str, method: str, task: str = "scifact") -> str:
         return cell(table, method, {"task": task, "from": f"vectors:{source}", "to": f"vectors:{target}"})
 
-    gain = [
-        percent_of(row[widths.columns.index("mlp1x32")]) - percent_of(row[widths.columns.index("linear")])
-        for row in widths.rows
-    ]
-    wide, start = (_networks("queries").columns.index(name) for name in ("mlp1x32", "linear"))
-    small = [percent_of(row[wide]) - percent_of(row[start]) for row in _networks("queries").rows]
+    small_networks = _networks("queries")
+    gain, small = _gains(widths), _gains(small_networks)
     other = {"pairs": "19,000 of hotpotqa-2k", "task": "scifact", "models": "minilm → mpnet", "translator": "canonical"}
     table = results("translators")[0]
     static = results("translators-beside")[0]
@@ -342,7 +338,7 @@ def conclusions() -> list[str]:
         f"{pair(queries, 'minilm', 'potion', 'canonical')} for minilm → potion.",
         f"**Wide networks gain over the linear map they start from**: {min(gain):.1f} to {max(gain):.1f} points on SciFact, {fmean(gain):.1f} on the mean of "
         f"{len(widths.rows)} pairs, for 32 times the width; {fmean(small):.1f} on the mean of {len(small)} pairs on Cranfield, which has a quarter of the "
-        f"documents. Depth gains less. For {_closed_forms_win(widths, queries)} of the {len(widths.rows)} pairs on SciFact and {_wins_on_cranfield()} of the "
+        f"documents. Depth gains less. For {_closed_forms_win('scifact', widths)} of the {len(widths.rows)} pairs on SciFact and {_closed_forms_win('cranfield', small_networks)} of the "
         f"{len(small)} on Cranfield, a rotation or `canonical` keeps at least as much, at a thousandth of the time.",
         f"**Pairs of other text keep much less**: {cell(table, 'queries', other)} and {cell(table, 'documents', other)} with 19,000 pairs of HotpotQA-2k, on SciFact.",
         f"**A static model beside the translation closes most of the gap**: with 4,000 pairs of SciFact, translated queries keep {own[4]} alone and {own[5]} with its scores "
@@ -351,21 +347,18 @@ def conclusions() -> list[str]:
     ]
 
 
-def _closed_forms_win(widths: Table, queries: Table) -> int:
-    """Return the number of pairs for which a closed form keeps more than every network."""
-    wins = 0
-    for row in widths.rows:
-        best = max(percent_of(text) for text in row[3:])
-        closed = next(each for each in queries.rows if each[:3] == ["scifact", *row[:2]])
-        wins += max(percent_of(closed[queries.columns.index(name)]) for name in ("canonical", "procrustes")) >= best
-    return wins
+def _gains(networks: Table) -> list[float]:
+    """Return the gain of the widest network over the linear map, in points of the target's own index, by pair."""
+    wide, linear = (networks.columns.index(name) for name in ("mlp1x32", "linear"))
+    return [percent_of(row[wide]) - percent_of(row[linear]) for row in networks.rows]
 
 
-def _wins_on_cranfield() -> int:
-    """Return the number of pairs on Cranfield for which a closed form keeps at least as much as every network."""
-    closed = {pair: cells for pair, cells in _cells("queries").items() if pair[0] == "cranfield"}
+def _closed_forms_win(task: str, networks: Table) -> int:
+    """Return the number of pairs for which a closed form keeps at least as much as every network."""
+    closed, start = _cells("queries"), networks.columns.index("from")
+    first = networks.columns.index("linear") + 1
     return sum(
-        max(percent_of(closed["cranfield", _name(row[1]), _name(row[2])][name]) for name in ("canonical", "procrustes"))
-        >= max(map(percent_of, row[4:]))
-        for row in _networks("queries").rows
+        max(percent_of(closed[task, *map(_name, row[start : start + 2])][name]) for name in ("canonical", "procrustes"))
+        >= max(map(percent_of, row[first:]))
+        for row in networks.rows
     )

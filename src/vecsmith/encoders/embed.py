@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -66,10 +67,11 @@ def embed_texts(
     if path is None:
         return _embed_cached(encoder, texts, side, dtype)
     provenance = _provenance(encoder, texts, side, dtype)
-    cached = None if force else _cached(provenance)
+    # a finished folder needs neither the cache nor the encoder
+    in_cache = cache(lambda: None if force else _cached(provenance))
 
     def vectors(rows: slice) -> Vectors:
-        if cached is not None:
+        if (cached := in_cache()) is not None:
             return cached.stored(rows.start, rows.stop)
         return encoder.encode(texts.texts[rows], side).astype(dtype, copy=False)
 
