@@ -358,7 +358,10 @@ def _closed_forms_win(task: str, networks: Table) -> int:
     closed, start = _cells("queries"), networks.columns.index("from")
     first = networks.columns.index("linear") + 1
     return sum(
-        max(percent_of(closed[task, *map(_name, row[start : start + 2])][name]) for name in ("canonical", "procrustes"))
+        max(
+            percent_of(closed[task, _name(row[start]), _name(row[start + 1])][name])
+            for name in ("canonical", "procrustes")
+        )
         >= max(map(percent_of, row[first:]))
         for row in networks.rows
     )
