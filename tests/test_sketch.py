@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
+from vecsmith.array_types import RowNumbers
 from vecsmith.codecs.quantizers import sketch
-from vecsmith.codecs.quantizers.early_termination import score_candidates
+from vecsmith.codecs.quantizers.early_termination import rescore
 from vecsmith.codecs.quantizers.trellis import Trellis
 from vecsmith.embeddings import normalize
 from vecsmith.tasks import load_task
@@ -36,10 +37,12 @@ def test_scores_equal_the_products_with_decoded_vectors(size: int, vectors: Vect
     trellis = Trellis(size)
     trellis.fit(vectors)
     codes = trellis.encode(vectors)
-    rows, estimates = np.arange(len(codes)), np.zeros(len(codes), np.float32)
-    for q, z in zip(vectors[:5], trellis.project(vectors[:5]), strict=True):
-        scores = trellis.score_candidates(z, codes, rows, estimates, len(codes))
-        np.testing.assert_allclose(scores, trellis.decode(codes) @ q, atol=1e-5)
+    rows, estimates = np.tile(np.arange(len(codes)), (5, 1)), np.zeros((5, len(codes)), np.float32)
+    scores, places = trellis.rescore(trellis.project(vectors[:5]), codes, rows, estimates, len(codes))
+    exact = vectors[:5] @ trellis.decode(codes).T
+    np.testing.assert_allclose(scores, np.take_along_axis(exact, places, axis=1), atol=1e-5)
+    assert (np.sort(places) == rows).all()
+    assert (np.diff(scores) <= 0).all()
 
 
 @pytest.mark.parametrize("spec", ["trellis8B", "pca30,trellis6B"])
@@ -56,18 +59,24 @@ def test_sketches_find_the_best_codes_and_score_them_exactly(spec: str, vectors:
 
 def test_scoring_stops_early_without_missing_results() -> None:
     rng = np.random.default_rng(0)
-    for deviation, least in ((0.02, 1), (10, 5000)):
+    for deviation in (0.02, 10):
         exact = rng.standard_normal(5000).astype(np.float32)
         estimates = exact + rng.normal(0, deviation, 5000).astype(np.float32)
         candidates = np.argsort(-estimates)
-        scores = score_candidates(lambda rows, exact=exact: exact[rows], candidates, estimates[candidates], 10)
-        assert np.array_equal(scores, exact[candidates[: len(scores)]])
-        assert set(np.argsort(-scores)[:10]) == set(np.argsort(-exact[candidates])[:10])
-        assert len(scores) >= least
-        assert (len(scores) < 1000) == (deviation < 1)  # useless estimates stop nothing
-    every = score_candidates(lambda rows: exact[rows], candidates, estimates[candidates], 5000)
-    assert len(every) == 5000
-    assert len(score_candidates(lambda rows: exact[rows], candidates[:0], estimates[:0], 10)) == 0
+        scored: list[int] = []
+
+        def score(rows: RowNumbers, exact: Vectors = exact, scored: list[int] = scored) -> Vectors:
+            scored.extend(rows)
+            return exact[rows]
+
+        scores, places = rescore([score], candidates[None], estimates[candidates][None], 10)
+        assert np.array_equal(places[0], np.argsort(-exact)[:10])
+        assert np.array_equal(scores[0], exact[places[0]])
+        assert scored == list(candidates[: len(scored)])
+        assert (len(scored) < 1000) == (deviation < 1)  # useless estimates stop nothing
+    _, every = rescore([score], candidates[None], estimates[candidates][None], 5000)
+    assert np.array_equal(every[0], np.argsort(-exact, kind="stable"))
+    assert (rescore([score], np.full((1, 10), -1), np.zeros((1, 10), np.float32), 10)[1] == -1).all()
 
 
 def test_filters_lists_and_queries_of_zeros(vectors: Vectors, sketched: None) -> None:

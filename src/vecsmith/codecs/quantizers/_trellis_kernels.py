@@ -3,18 +3,14 @@
 They give the same codes as the NumPy loops of `vecsmith.codecs.quantizers.trellis_coding`. A compiled loop keeps the
 costs of one vector in the CPU cache, where NumPy passes over arrays of many vectors.
 
-numba compiles a loop when it is first called, and stores the result beside this file or in the user's cache. The
-number of states is a constant here, so that the compiler unrolls the loops.
+The number of states is a constant here, so that the compiler unrolls the loops.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs._compiled import compiled, prefetch
 from vecsmith.codecs.quantizers.early_termination import next_count
 from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
@@ -23,15 +19,6 @@ BLOCK_CODES = 64
 BLOCK_VECTORS = 4
 """Vectors whose bit streams are searched at a time, so that a step's tables are read once for all of them."""
 SMALLEST = np.finfo(np.float32).tiny
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compile a function; fused multiply-add is allowed, as in the matrix products of the NumPy loops."""
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "nsz"}}
-    return cast("Function", njit(**options)(function))
-
 
 compiled_next_count = compiled(next_count)
 
@@ -213,62 +200,72 @@ def reproduce(
 
 
 @compiled
-def score_candidates(
+def rescore(
     codes: Codes,
-    candidates: RowNumbers,
-    estimates: Floats,
-    k: int,
     ends: NDArray[np.int64],
     values: NDArray[np.int64],
     numbers: NDArray[np.int64],
     tables: Floats,
     gains: Floats,
-    q: Floats,
-    along: Floats,
-    score: float,
-    norm: float,
-    exact: Floats,
-) -> int:
-    """Write the exact scores of the first m candidates to `exact`, and return m, as `early_termination` does.
+    mean: Floats,
+    Z: Floats,
+    candidates: RowNumbers,
+    estimates: Floats,
+    scores: Floats,
+    places: RowNumbers,
+) -> None:
+    """Write the best candidates of every query by exact scores to `scores` and `places`, as `early_termination.rescore`.
 
     Parameters
     ----------
     codes, ends, values, numbers, tables, gains
         As in `reproduce`.
-    candidates : ndarray of shape (c,), int64
-        Positions of the candidates among the codes.
-    estimates : ndarray of shape (c,), float32
+    mean : ndarray of shape (d + 1,), float32
+        Mean of the vectors along the components, and its part orthogonal to them.
+    Z : ndarray of shape (n, d + 1), float32
+        Queries in the same basis.
+    candidates : ndarray of shape (n, c), int64
+        Positions of the candidates among the codes; −1 marks an empty place.
+    estimates : ndarray of shape (n, c), float32
         Their estimated scores, best first.
-    k : int
-        Number of results.
-    q, along : ndarray of shape (d,), float32
-        The query, and the mean of the vectors, along the components.
-    score, norm : float
-        Score and squared norm of the mean.
-    exact : ndarray of shape (c,), float32
-        Result: (score + ⟨q, v⟩) / √(norm + ⟨2 · along + v, v⟩), where v are the values of a code.
+    scores : ndarray of shape (n, k), float32
+        Result: (⟨q, μ⟩ + ⟨q, v⟩) / √(‖μ‖² + ⟨2 μ + v, v⟩), where v are the values of a code; −inf at empty places.
+    places : ndarray of shape (n, k), int64
+        Result: positions of the codes; −1 at empty places.
     """
+    n, k = scores.shape
     streams = np.zeros((codes.shape[1] + 1, BLOCK_CODES), np.uint16)
-    scores, norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
-    scored = 0
-    while True:
-        count = compiled_next_count(exact, estimates, scored, k)
-        if count == scored:
-            return scored
-        for start in range(scored, count, BLOCK_CODES):
-            stop = min(start + BLOCK_CODES, count)
-            _read_streams(codes, candidates[start:stop], streams)
-            scores[:], norms[:] = score, norm
-            _add_values(streams, ends, values, numbers, tables, gains, q, along, scores, norms)
-            for row in range(stop - start):
-                exact[start + row] = scores[row] / np.sqrt(max(norms[row], SMALLEST))
-        scored = count
+    products, norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
+    exact = np.empty(candidates.shape[1], np.float32)
+    scores[:], places[:] = -np.inf, -1
+    for query in range(n):
+        n_candidates = np.count_nonzero(candidates[query] >= 0)
+        q, found, estimated = Z[query], candidates[query, :n_candidates], estimates[query, :n_candidates]
+        scored = 0
+        while True:
+            count = compiled_next_count(exact, estimated, scored, k)
+            if count == scored:
+                break
+            for start in range(scored, count, BLOCK_CODES):
+                stop = min(start + BLOCK_CODES, count)
+                _read_streams(codes, found[start:stop], streams)
+                products[:], norms[:] = (q * mean).sum(), (mean * mean).sum()
+                _add_values(streams, ends, values, numbers, tables, gains, q, mean, products, norms)
+                for row in range(stop - start):
+                    exact[start + row] = products[row] / np.sqrt(max(norms[row], SMALLEST))
+            scored = count
+        best = np.argsort(-exact[:scored], kind="mergesort")[:k]
+        for rank in range(len(best)):
+            scores[query, rank], places[query, rank] = exact[best[rank]], found[best[rank]]
 
 
 @compiled
 def _read_streams(codes: Codes, rows: RowNumbers, streams: NDArray[np.uint16]) -> None:
     """Write each pair of adjacent bytes of the bit streams to `streams` (bytes + 1, m); a stream is between zeros."""
     n_bytes = codes.shape[1]
+    for row in rows:  # all at once, because each is likely to be in another page of memory
+        prefetch(codes, row * n_bytes)
+        prefetch(codes, (row + 1) * n_bytes - 1)
     for column in range(len(rows)):
         code, before = codes[rows[column]], np.uint16(0)
         for byte in range(n_bytes):

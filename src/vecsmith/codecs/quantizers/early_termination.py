@@ -1,6 +1,6 @@
 """Early termination of rescoring: candidates are scored exactly until the others are unlikely to be results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -43,24 +43,37 @@ def next_count(exact: Floats, estimates: Floats, scored: int, k: int) -> int:
     return min(scored + -(-scored // 2 // CANDIDATE_BLOCK) * CANDIDATE_BLOCK, count)
 
 
-def score_candidates(
-    score: Callable[[RowNumbers], Floats], candidates: RowNumbers, estimates: Floats, k: int
-) -> Floats:
-    """Return the exact scores (m,), float32, of the first m candidates; the others are unlikely to be results.
+def rescore(
+    scorers: Iterable[Callable[[RowNumbers], Floats]], candidates: RowNumbers, estimates: Floats, k: int
+) -> tuple[Floats, RowNumbers]:
+    """Return the best k candidates of each query, best first; candidates that are unlikely to be results are skipped.
 
     Parameters
     ----------
-    score : callable
-        Function that returns the exact scores (n,) of candidates (n,).
-    candidates : ndarray of shape (c,), int64
-        Positions of the candidates.
-    estimates : ndarray of shape (c,), float32
+    scorers : iterable of callable
+        For each query, the function that returns the exact scores (m,) of candidates (m,).
+    candidates : ndarray of shape (n, c), int64
+        Positions of the candidates; −1 marks an empty place.
+    estimates : ndarray of shape (n, c), float32
         Their estimated scores, best first.
     k : int
-        Number of results. If it is c, all candidates are scored.
+        Results per query. If it is c, all candidates are scored.
+
+    Returns
+    -------
+    scores : ndarray of shape (n, k), float32
+        Exact scores; −inf at empty places.
+    places : ndarray of shape (n, k), int64
+        Positions of the candidates; −1 at empty places.
     """
-    exact, scored = np.empty(len(candidates), np.float32), 0
-    while (count := next_count(exact, estimates, scored, k)) > scored:
-        exact[scored:count] = score(candidates[scored:count])
-        scored = count
-    return exact[:scored]
+    scores = np.full((len(candidates), k), -np.inf, np.float32)
+    places = np.full((len(candidates), k), -1, np.int64)
+    for row, score in enumerate(scorers):
+        found = candidates[row][candidates[row] >= 0]
+        exact, scored = np.empty(len(found), np.float32), 0
+        while (count := next_count(exact, estimates[row, : len(found)], scored, k)) > scored:
+            exact[scored:count] = score(found[scored:count])
+            scored = count
+        best = np.argsort(-exact[:scored], kind="stable")[:k]
+        scores[row, : len(best)], places[row, : len(best)] = exact[best], found[best]
+    return scores, places

@@ -7,10 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.nibble_scan import Scan, nibble_scan
+from vecsmith.codecs.projection import transform
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
 from vecsmith.codecs.quantizers.sketch_cache import cache_file, read_sketches, write_sketches
-from vecsmith.codecs.scan import DecodedIndex, fast_scan
+from vecsmith.codecs.scan import DecodedIndex
 from vecsmith.codecs.stages import for_each_block
 from vecsmith.embeddings import sample_rows
 
@@ -43,11 +45,12 @@ class ScoredQuantizer(Protocol):
     def project(self, Q: Floats) -> Floats:
         """Return queries (n, e) in that basis."""
 
-    def score_candidates(self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int) -> Floats:
-        """Return the exact scores (m,) of the first m candidates (c,) for a query (e,) in that basis.
+    def rescore(
+        self, Z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int
+    ) -> tuple[Floats, RowNumbers]:
+        """Return the exact scores (n, k) and positions (n, k) of the best candidates of queries (n, e) in that basis.
 
-        `codes` (n, bytes_per_vector) are all codes; `early_termination.score_candidates` describes the other
-        parameters.
+        `codes` (m, bytes_per_vector) are all codes; `early_termination.rescore` describes the other parameters.
         """
 
 
@@ -113,14 +116,21 @@ class SketchIndex(DecodedIndex):
         return product_index(codes, sketch.codebooks)
 
     @cached_property
-    def _scan(self) -> Any:
-        """FAISS's fast scan of the sketches."""
-        return fast_scan(self.product_index())
+    def _scan(self) -> Scan:
+        """A fast scan of the sketches."""
+        return nibble_scan(self.product_index())
 
     def project(self, Q: Floats) -> tuple[Floats, Floats]:
         """Return queries (n, d) in the basis of `coordinates` (n, e), and in the space of the sketches."""
-        Z = self._quantizer.project(Q)
-        return Z, np.ascontiguousarray(self._sketch.project_queries(Z)[0])
+        linear, e = self._projection
+        projected = linear.apply(np.ascontiguousarray(Q))
+        return np.ascontiguousarray(projected[:, :e]), np.ascontiguousarray(projected[:, e:])
+
+    @cached_property
+    def _projection(self) -> tuple[Any, int]:
+        """Both projections as one FAISS transform, and e."""
+        Z = self._quantizer.project(np.eye(self.d, dtype=np.float32))
+        return transform(np.hstack([Z, self._sketch.project_queries(Z)[0]]).T), Z.shape[1]
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""
@@ -150,39 +160,19 @@ class SketchIndex(DecodedIndex):
         scan = self._scan  # before `project`, because both need the sketch quantizer, and only this one the sketches
         Z, sketched = self.project(Q)
         estimates, candidates = scan.search(sketched, self.n_candidates(k))
-        scores, places = self.rescore(Z, estimates, candidates, k)
+        scores, places = self.rescore(Z, candidates, estimates, k)
         # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
         if incomplete.any():
             scores[incomplete], places[incomplete] = super().search(Q[incomplete], k)
         return scores, places
 
-    def rescore(self, Z: Floats, estimates: Floats, candidates: RowNumbers, k: int) -> tuple[Floats, RowNumbers]:
-        """Return the best k candidates of each query by their exact scores, best first.
+    def rescore(self, Z: Floats, candidates: RowNumbers, estimates: Floats, k: int) -> tuple[Floats, RowNumbers]:
+        """Return the best k candidates of each query by their exact scores, as `early_termination.rescore`.
 
         Parameters
         ----------
         Z : ndarray of shape (n, e), float32
             Queries in the basis of the quantizer's coordinates.
-        estimates : ndarray of shape (n, c), float32
-            Scores of the sketches of the candidates, best first.
-        candidates : ndarray of shape (n, c), int64
-            Positions of the candidates; −1 marks an empty place.
-        k : int
-            Results per query, at most c.
-
-        Returns
-        -------
-        scores : ndarray of shape (n, k), float32
-            Inner products of queries and decoded vectors; −inf at empty places.
-        places : ndarray of shape (n, k), int64
-            Positions of the codes; −1 at empty places.
         """
-        scores = np.full((len(Z), k), -np.inf, np.float32)
-        places = np.full((len(Z), k), -1, np.int64)
-        for row, found in enumerate(candidates):
-            count = int(np.count_nonzero(found >= 0))
-            exact = self._quantizer.score_candidates(Z[row], self._codes, found[:count], estimates[row, :count], k)
-            best = np.argsort(-exact, kind="stable")[:k]
-            scores[row, : len(best)], places[row, : len(best)] = exact[best], found[best]
-        return scores, places
+        return self._quantizer.rescore(Z, self._codes, candidates, estimates, k)

@@ -1,5 +1,6 @@
 """Trellis-coded quantization of principal components: the best quality per byte, searched through sketches."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -147,29 +148,42 @@ class Trellis(ComponentQuantizer):
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
         return SketchIndex(self, codes, self.sketch_bytes)
 
-    def score_candidates(self, z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int) -> Floats:
-        """Return exact scores of the best candidates, as `early_termination.score_candidates`, without decoding codes.
+    def rescore(
+        self, Z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int
+    ) -> tuple[Floats, RowNumbers]:
+        """Return the best k candidates of each query by exact scores, without decoding codes.
 
-        A score is the inner product of a decoded code with a query, whose projection is `z` (e,); see `project`. A
-        value follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the steps of one table
+        A value follows from the state of its step, so ⟨q, μ + Wᵀv⟩ and ‖μ + Wᵀv‖² are sums over the steps of one table
         entry per state.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n, r + 1), float32
+            Queries; see `project`.
+        codes : ndarray of shape (m, bytes_per_vector), uint8
+            All codes.
+        candidates, estimates, k
+            As for `early_termination.rescore`, which also describes the result.
         """
-        compiled, mean = kernels(), self._basis[1]
-        along_mean, norm_of_mean = z @ mean, mean @ mean
-        if compiled is not None:
-            exact = np.empty(len(candidates), np.float32)
-            tables, weights = self._compiled_tables, (z[:-1], mean[:-1], along_mean, norm_of_mean)
-            return exact[: compiled.score_candidates(codes, candidates, estimates, k, *tables, *weights, exact)]
+        compiled = kernels()
+        if compiled is None:
+            return early_termination.rescore((self._scorer(z, codes) for z in Z), candidates, estimates, k)
+        scores, places = np.empty((len(Z), k), np.float32), np.empty((len(Z), k), np.int64)
+        compiled.rescore(codes, *self._compiled_tables, self._basis[1], Z, candidates, estimates, scores, places)
+        return scores, places
+
+    def _scorer(self, z: Floats, codes: Codes) -> Callable[[RowNumbers], Floats]:
+        """Return the function that scores the codes at positions (m,) exactly for a query (r + 1,)."""
         values, squares, first = self._tables
-        products = np.add.reduceat(z[:-1, None] * values, first, axis=0)
+        products, mean = np.add.reduceat(z[:-1, None] * values, first, axis=0), self._basis[1]
 
         def score(rows: RowNumbers) -> Floats:
             entries = unpack(codes[rows], self._steps) + STATES * np.arange(len(self._steps), dtype=np.int32)
-            norms = norm_of_mean + squares.take(entries).sum(axis=1)
-            scores = along_mean + products.take(entries).sum(axis=1)
+            norms = mean @ mean + squares.take(entries).sum(axis=1)
+            scores = z @ mean + products.take(entries).sum(axis=1)
             return np.asarray(scores / np.sqrt(np.maximum(norms, np.finfo(np.float32).tiny)), dtype=np.float32)
 
-        return early_termination.score_candidates(score, candidates, estimates, k)
+        return score
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -13,7 +13,6 @@ Communications 38(1). Tseng et al. 2024, QTIP, https://arxiv.org/abs/2406.11235,
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from vecsmith.array_types import Codes, Doubles, Floats
+from vecsmith.codecs.compiled_modules import compiled_module
 
 STATE_BITS = 8
 STATES = 1 << STATE_BITS
@@ -91,13 +91,9 @@ def viterbi(
     return states
 
 
-@cache
 def kernels() -> ModuleType | None:
     """Return the compiled loops of `vecsmith.codecs.quantizers._trellis_kernels`, or None if numba is not installed."""
-    try:
-        return import_module(f"{__package__}._trellis_kernels")
-    except (ImportError, RuntimeError):  # no numba, or no folder where it may store compiled loops
-        return None
+    return compiled_module(f"{__package__}._trellis_kernels")
 
 
 def _cost_factors(steps: Sequence[Step], weights: Floats, values: dict[Step, Floats]) -> Iterator[Floats]:

@@ -1,0 +1,35 @@
+"""Functions that numba compiles: their options, and an instruction that numba lacks.
+
+numba compiles a function when it is first called, and stores the result beside its file or in the user's cache.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function; fused multiply-add is allowed, as in the matrix products of NumPy."""
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "nsz"}}
+    return cast("Function", njit(**options)(function))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typing: Any, array: Any, place: Any) -> Any:
+    """Start to load the byte at `place` of a contiguous array into the CPU cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        data = builder.bitcast(context.make_array(array)(context, builder, arguments[0]).data, pointer)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.gep(data, [arguments[1]]), flag(0), flag(3), flag(1)])  # to read, near, data
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp), generate
