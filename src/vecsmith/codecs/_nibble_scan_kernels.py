@@ -21,16 +21,23 @@ from vecsmith.codecs._compiled import compiled
 
 BLOCK = 64
 """Codes per block: the number of bits of a mask."""
-MAX_PAIR = 254
-"""Maximum sum of the two table entries of a byte. A sum of two bytes of the table must not overflow."""
+GROUPS_PER_STEP = 4
+"""Groups of four bits whose table entries are added as 8-bit integers, before sums of 16 bits."""
+BYTES_PER_STEP = GROUPS_PER_STEP // 2
+"""Bytes of these groups in a code."""
+MAX_STEP_SUM = 255
+"""Maximum sum of the table entries of a step, which must not overflow."""
 CHUNK_BYTES = 1 << 18
 """Bytes of codes that all queries scan before the next ones: they stay in the second-level cache."""
 SHUFFLES = {
+    "+avx512vbmi": (64, "llvm.x86.avx512.permvar.qi.512"),
     "+avx512bw": (64, "llvm.x86.avx512.pshuf.b.512"),
     "+avx2": (32, "llvm.x86.avx2.pshuf.b"),
     "+ssse3": (16, "llvm.x86.ssse3.pshuf.b.128"),
 }
-"""Byte shuffles within 16 bytes, widest first: register width in bytes and LLVM intrinsic, by feature of the CPU."""
+"""Byte shuffles, fastest first: register width in bytes and LLVM intrinsic, by feature of the CPU."""
+USES_ALL_BITS = "pshuf"
+"""Shuffles of this name need places below 16. The other one ignores the high bits, as its table is repeated."""
 
 byte, word, number, index = (ir.IntType(bits) for bits in (8, 16, 64, 32))
 
@@ -53,8 +60,8 @@ def score_block(typing: Any, codes: Any, first: Any, n_bytes: Any, table: Any, t
         Position of the block's first byte.
     n_bytes : int
         Bytes per code.
-    table : ndarray of shape (n_bytes, 2, 16), uint8
-        Table entries of the low and the high four bits of every byte.
+    table : ndarray of shape (2 · n_bytes, 16), uint8
+        Table entries of every group of four bits, the low bits of a byte first.
     threshold : uint16
         Threshold.
     scores : ndarray of shape (64,), uint16
@@ -79,17 +86,19 @@ def _generate_score_block(context: Any, builder: Any, signature: Any, arguments:
     _, first, n_bytes, _, threshold, _ = arguments
     # sums of the even codes and, times 256, of the odd codes; and sums of the odd codes alone
     both, odd = (cgutils.alloca_once_value(builder, ir.Constant(half, [0] * (BLOCK // 2))) for _ in range(2))
-    with cgutils.for_range(builder, n_bytes) as loop:
-        start = builder.add(first, builder.mul(loop.index, number(BLOCK)))
-        pair = builder.load(builder.bitcast(builder.gep(codes, [start]), bytes_.as_pointer()), align=1)
-        shifted = builder.bitcast(builder.lshr(builder.bitcast(pair, half), _constant(half, 4)), bytes_)
-        entries = [
-            _look_up(builder, builder.gep(table, [builder.add(builder.mul(loop.index, number(32)), number(16 * i))]), x)
-            for i, x in enumerate((pair, shifted))
-        ]
-        sums = builder.bitcast(builder.add(*entries), half)
-        builder.store(builder.add(builder.load(both), sums), both)
-        builder.store(builder.add(builder.load(odd), builder.lshr(sums, _constant(half, 8))), odd)
+    with cgutils.for_range(builder, builder.udiv(n_bytes, number(BYTES_PER_STEP))) as loop:
+        sums = ir.Constant(bytes_, [0] * BLOCK)
+        for i in range(BYTES_PER_STEP):
+            place = builder.add(builder.mul(loop.index, number(BYTES_PER_STEP)), number(i))
+            start = builder.gep(codes, [builder.add(first, builder.mul(place, number(BLOCK)))])
+            pair = builder.load(builder.bitcast(start, bytes_.as_pointer()), align=1)
+            high = builder.bitcast(builder.lshr(builder.bitcast(pair, half), _constant(half, 4)), bytes_)
+            for j, nibbles in enumerate((pair, high)):
+                entries = builder.gep(table, [builder.add(builder.mul(place, number(32)), number(16 * j))])
+                sums = builder.add(sums, _look_up(builder, entries, nibbles))
+        wide = builder.bitcast(sums, half)
+        builder.store(builder.add(builder.load(both), wide), both)
+        builder.store(builder.add(builder.load(odd), builder.lshr(wide, _constant(half, 8))), odd)
     high = builder.load(odd)
     low = builder.sub(builder.load(both), builder.shl(high, _constant(half, 8)))
     total = _select(builder, low, high, [code // 2 + BLOCK // 2 * (code % 2) for code in range(BLOCK)])
@@ -108,14 +117,15 @@ def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(register, [register, register]), name)
     entries = builder.load(builder.bitcast(table, ir.VectorType(byte, 16).as_pointer()), align=1)
     repeated = _select(builder, entries, entries, [i % 16 for i in range(width)])
-    places = builder.and_(codes, _constant(codes.type, 15))
+    places = builder.and_(codes, _constant(codes.type, 15)) if USES_ALL_BITS in name else codes
     parts = [
         builder.call(function, [repeated, _select(builder, places, places, list(range(start, start + width)))])
         for start in range(0, BLOCK, width)
     ]
     while len(parts) > 1:
         count = 2 * parts[0].type.count
-        parts = [_select(builder, *parts[i : i + 2], list(range(count))) for i in range(0, len(parts), 2)]
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [_select(builder, low, high, list(range(count))) for low, high in pairs]
     return parts[0]
 
 
@@ -147,12 +157,12 @@ def search(
     Parameters
     ----------
     blocks : ndarray of shape (n_blocks, n_bytes, 64), uint8
-        Codes in blocks of 64; the last block may be padded.
+        Codes in blocks of 64, with a multiple of `BYTES_PER_STEP` bytes; the last block may have more than codes.
     n_codes : int
         Number of codes, at least c.
-    codebooks : ndarray of shape (n_bytes, 2, 16, v), float32
-        Codebook entries of the low and the high four bits of every byte.
-    Q : ndarray of shape (n, 2 · n_bytes · v), float32
+    codebooks : ndarray of shape (G, 16, v), float32
+        Codebook entries of every group of four bits, the low bits of a byte first; there may be more bytes than groups.
+    Q : ndarray of shape (n, G · v), float32
         Queries.
     estimates : ndarray of shape (n, c), float32
         Result: scores, rounded, best first.
@@ -161,8 +171,8 @@ def search(
     """
     n, c = candidates.shape
     n_blocks, n_bytes, _ = blocks.shape
-    tables, scales = np.empty((n, n_bytes, 2, 16), np.uint8), np.empty((n, 2), np.float32)
-    histograms = np.zeros((n, MAX_PAIR * n_bytes + 2), np.int32)
+    tables, scales = np.empty((n, 2 * n_bytes, 16), np.uint8), np.empty((n, 2), np.float32)
+    histograms = np.zeros((n, MAX_STEP_SUM * n_bytes // BYTES_PER_STEP + 2), np.int32)
     places, values = np.empty((n, 4 * c + BLOCK), np.int64), np.empty((n, 4 * c + BLOCK), np.uint16)
     state = np.zeros((n, 3), np.int64)
     scores = np.empty(BLOCK, np.uint16)
@@ -172,7 +182,8 @@ def search(
     for start in range(0, n_blocks, chunk):
         stop = min(start + chunk, n_blocks)
         for row in range(n):
-            _scan(blocks, start, stop, n_codes, tables[row], scores, c, histograms[row], places[row], values[row], state[row])
+            found = histograms[row], places[row], values[row], state[row]
+            _scan(blocks, start, stop, n_codes, tables[row], scores, c, *found)
     for row in range(n):
         threshold, _, count = state[row]
         _sort(places[row, :count], values[row, :count], threshold, histograms[row], candidates[row], estimates[row])
@@ -183,29 +194,30 @@ def search(
 def _quantize_table(codebooks: Floats, q: Floats, table: Codes, scale: Floats) -> None:
     """Write the scores of all entries, rounded to integers, to `table`; a sum s of them stands for scale₀ + scale₁ s.
 
-    The entries of a group count from its lowest. The step is the smallest by which no pair exceeds `MAX_PAIR`.
+    The entries of a group count from its lowest. The unit is the smallest for which no step exceeds `MAX_STEP_SUM`.
     """
-    n_bytes, _, _, width = codebooks.shape
-    exact, lowest, widest = np.empty((n_bytes, 2, 16), np.float32), np.float32(0), np.float32(0)
-    for i in range(n_bytes):
-        pair = np.float32(0)
-        for j in range(2):
-            start = (2 * i + j) * width
-            for entry in range(16):
-                exact[i, j, entry] = 0
-                for slot in range(width):
-                    exact[i, j, entry] += codebooks[i, j, entry, slot] * q[start + slot]
-            low = exact[i, j].min()
-            exact[i, j] -= low
-            lowest += low
-            pair += exact[i, j].max()
-        widest = max(widest, pair)
-    step = widest / np.float32(MAX_PAIR - 1)  # rounding may add half a step to each entry of a pair
-    scale[0], scale[1] = lowest, step
-    for i in range(n_bytes):
-        for j in range(2):
-            for entry in range(16):
-                table[i, j, entry] = np.uint8(exact[i, j, entry] / step + np.float32(0.5)) if step > 0 else 0
+    n_groups, n_entries, width = codebooks.shape
+    exact, lowest = np.empty((n_groups, n_entries), np.float32), np.empty(n_groups, np.float32)
+    widest, total = np.float32(0), np.float32(0)
+    for group in range(n_groups):
+        low, high = np.float32(np.inf), np.float32(-np.inf)
+        for entry in range(n_entries):
+            score = np.float32(0)
+            for slot in range(width):
+                score += codebooks[group, entry, slot] * q[group * width + slot]
+            exact[group, entry], low, high = score, min(low, score), max(high, score)
+        lowest[group] = low
+        total = high - low if group % GROUPS_PER_STEP == 0 else total + high - low
+        widest = max(widest, total)
+    # rounding may add half a unit to each entry
+    unit = widest / np.float32(MAX_STEP_SUM - GROUPS_PER_STEP // 2)
+    scale[0], scale[1] = 0, unit
+    table[:] = 0
+    for group in range(n_groups):
+        scale[0] += lowest[group]
+        for entry in range(n_entries):
+            if exact[group, entry] > lowest[group]:
+                table[group, entry] = np.uint8((exact[group, entry] - lowest[group]) / unit + np.float32(0.5))
 
 
 @compiled

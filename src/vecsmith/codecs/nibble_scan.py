@@ -40,15 +40,9 @@ class CompiledScan:
 
     def __init__(self, index: Any, kernels: Any) -> None:
         self._kernels, self.ntotal = kernels, index.ntotal
-        n_bytes, block = index.code_size, kernels.BLOCK
-        n_blocks = -(-self.ntotal // block)
-        self._blocks = np.zeros((n_blocks, n_bytes, block), np.uint8)
-        codes = faiss.rev_swig_ptr(index.codes.data(), self.ntotal * n_bytes).reshape(self.ntotal, n_bytes)
-        whole = self.ntotal // block * block
-        self._blocks[: whole // block] = codes[:whole].reshape(-1, block, n_bytes).transpose(0, 2, 1)
-        self._blocks[whole // block :, :, : self.ntotal - whole] = codes[whole:].T
-        centroids = faiss.vector_to_array(index.pq.centroids)
-        self._codebooks = centroids.reshape(n_bytes, 2, 1 << index.pq.nbits, -1)
+        codes = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size).reshape(index.ntotal, -1)
+        self._blocks = _blocks(codes, kernels.BLOCK, -index.code_size % kernels.BYTES_PER_STEP)
+        self._codebooks = faiss.vector_to_array(index.pq.centroids).reshape(index.pq.M, 1 << index.pq.nbits, -1)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
         """Return rounded scores (n, k) and positions (n, k) of the best k codes of each query, best first.
@@ -75,6 +69,19 @@ class CompiledScan:
             for start in batches:
                 fill(start)
         return estimates, candidates
+
+
+def _blocks(codes: Codes, size: int, n_padding: int) -> Codes:
+    """Return codes (n, bytes) in blocks (⌈n / size⌉, bytes + n_padding, size); codes beyond n are not initialized."""
+    n_whole, rest = divmod(len(codes), size)
+    n_bytes = codes.shape[1]
+    # not np.zeros, whose memory is not in huge pages
+    blocks = np.empty((n_whole + (rest > 0), n_bytes + n_padding, size), np.uint8)
+    blocks[:n_whole, :n_bytes] = codes[: n_whole * size].reshape(n_whole, size, n_bytes).transpose(0, 2, 1)
+    blocks[:, n_bytes:] = 0
+    if rest:
+        blocks[-1, :n_bytes, :rest] = codes[n_whole * size :].T
+    return blocks
 
 
 def nibble_scan(index: Any) -> Scan:

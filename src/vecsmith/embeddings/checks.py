@@ -26,6 +26,8 @@ def normalize(vectors: Vectors) -> Floats:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         unit = np.array(vectors, dtype=np.float32)
         norms = np.linalg.norm(unit, axis=1)
+        if (np.abs(norms - 1) <= UNIT_TOLERANCE).all():
+            return unit
         extreme = np.flatnonzero(~((norms > SMALLEST_NORM) & np.isfinite(norms)))
         if len(extreme):
             rows = np.asarray(vectors)[extreme].astype(np.float64)
@@ -62,7 +64,9 @@ def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
         array = X if hasattr(X, "ndim") and hasattr(X, "dtype") else np.asarray(X)
     except ValueError as error:
         raise VecsmithError(f"{start} are lists of different lengths; give an array of shape (n, d).") from error
-    if array.dtype.name == "bfloat16":  # the dtype of ml_dtypes, which NumPy does not count as a float
+    if (
+        array.dtype.kind == "V" and array.dtype.name == "bfloat16"
+    ):  # ml_dtypes' type, which NumPy does not count as float
         array = array.astype(np.float32)
     if array.dtype.kind != "f":
         hint = "convert them by .astype('float32')" if array.dtype.kind in "iub" else "give real numbers"

@@ -93,7 +93,7 @@ class PartShards(Shards):
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         counts = manifest["parts"]
         self._folder, self._numbers = folder, range(len(counts))
-        self.starts = np.cumsum([0, *counts])
+        self.starts = list(accumulate(counts, initial=0))
         type_ = _schema(folder, manifest).field("vector").type
         self.dimensions, self.dtype = type_.list_size, np.dtype(type_.value_type.to_pandas_dtype())
         self._latest: tuple[int, Vectors] | None = None

@@ -1,6 +1,8 @@
 """Shards: arrays of vectors that form one set, in memory or in files that are opened as they are read."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -23,7 +25,7 @@ class Shards(Sequence[Vectors]):
 
     Attributes
     ----------
-    starts : ndarray of shape (shards + 1,), int64
+    starts : list of int
         First row of each shard, followed by the number of rows n.
     dimensions : int
         d.
@@ -33,7 +35,7 @@ class Shards(Sequence[Vectors]):
 
     def __init__(self, arrays: Sequence[Vectors]) -> None:
         self._arrays = list(arrays)
-        self.starts = np.cumsum([0, *map(len, arrays)])
+        self.starts = list(accumulate(map(len, arrays), initial=0))
         self.dimensions, self.dtype = int(arrays[0].shape[1]), arrays[0].dtype
 
     def __len__(self) -> int:
@@ -52,7 +54,7 @@ class Shards(Sequence[Vectors]):
     @property
     def rows(self) -> int:
         """Number of rows, n."""
-        return int(self.starts[-1])
+        return self.starts[-1]
 
     @property
     def folders(self) -> set[Path]:
@@ -83,14 +85,14 @@ class Shards(Sequence[Vectors]):
         return result
 
     def _read_range(self, start: int, stop: int) -> Vectors:
-        first = int(np.searchsorted(self.starts, start, side="right")) - 1
+        first = bisect_right(self.starts, start) - 1
         if start == stop or stop <= self.starts[first + 1]:
-            begin = int(self.starts[min(first, len(self) - 1)])
+            begin = self.starts[min(first, len(self) - 1)]
             return self[min(first, len(self) - 1)][start - begin : stop - begin]
         # copied shard by shard, because a view would keep the file of its shard open
         result = np.empty((stop - start, self.dimensions), self.dtype)
-        for number in range(first, int(np.searchsorted(self.starts, stop))):
-            begin, end = (int(edge) for edge in self.starts[number : number + 2])
+        for number in range(first, bisect_left(self.starts, stop)):
+            begin, end = self.starts[number : number + 2]
             low, high = max(start, begin), min(stop, end)
             result[low - start : high - start] = self[number][low - begin : high - begin]
         return result
@@ -118,7 +120,7 @@ class StoredShards(Shards):
     ) -> None:
         self._folder, self._names, self._shard_rows = folder, list(names), shard_rows
         self._version = manifest_version(folder)
-        self.starts = np.minimum(np.arange(len(names) + 1) * shard_rows, rows)
+        self.starts = [min(number * shard_rows, rows) for number in range(len(names) + 1)]
         self.dimensions = dimensions
         self.dtype = cast("np.dtype[np.floating[Any]]", np.dtype(dtype))
         self._latest: tuple[int, Vectors] | None = None
@@ -134,7 +136,7 @@ class StoredShards(Shards):
         if isinstance(number, slice):
             names = self._names[number]
             first = range(len(self))[number].start if names else 0
-            rows = int(self.starts[first + len(names)] - self.starts[first])
+            rows = self.starts[first + len(names)] - self.starts[first]
             return StoredShards(self._folder, names, rows, self._shard_rows, self.dimensions, self.dtype)
         number = range(len(self))[number]
         latest = self._latest
@@ -159,7 +161,7 @@ class StoredShards(Shards):
         except Exception as error:  # NumPy raises many exception types on a broken file
             raise VecsmithError(f"{path} is damaged ({error}); write the folder again.") from error
         self._check_version()
-        shape = int(self.starts[number + 1] - self.starts[number]), self.dimensions
+        shape = self.starts[number + 1] - self.starts[number], self.dimensions
         if shard.shape != shape or shard.dtype != self.dtype:
             raise VecsmithError(
                 f"{path} is damaged: it has {shard.dtype} of shape {shard.shape}, but its manifest says {self.dtype} "

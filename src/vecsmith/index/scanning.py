@@ -150,7 +150,9 @@ class CodePartition(DropsCache):
         search, factors = search_lists or self._scan_all, self._score_factors
         if factors is None:
             scores, places = search(Q, projected, k, REFINE_FACTOR)
-            scores, places = best_candidates(scores, places, k)
+            if search_lists:  # only the documents of lists are not sorted
+                scores, places = best_candidates(scores, places, k)
+            scores, places = scores[:, :k], places[:, :k]
             return scores + (shift + offset)[:, None], places
         n_candidates = min(self._candidates_per_result * (k + EXTRA_RESULTS), len(self.codes))
         scores, places = search(Q, projected, n_candidates, 1)

@@ -214,7 +214,7 @@ def rescore(
     scores: Floats,
     places: RowNumbers,
 ) -> None:
-    """Write the best candidates of every query by exact scores to `scores` and `places`, as `early_termination.rescore`.
+    """Write the best candidates of every query to `scores` and `places`, as `early_termination.rescore`.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def rescore(
         q, found, estimated = Z[query], candidates[query, :n_candidates], estimates[query, :n_candidates]
         scored = 0
         while True:
-            count = compiled_next_count(exact, estimated, scored, k)
+            count = compiled_next_count(exact, estimated, scored, k, scores[query, k - 1])
             if count == scored:
                 break
             for start in range(scored, count, BLOCK_CODES):
@@ -253,10 +253,19 @@ def rescore(
                 _add_values(streams, ends, values, numbers, tables, gains, q, mean, products, norms)
                 for row in range(stop - start):
                     exact[start + row] = products[row] / np.sqrt(max(norms[row], SMALLEST))
+                    if exact[start + row] > scores[query, k - 1]:
+                        _insert(exact[start + row], found[start + row], scores[query], places[query])
             scored = count
-        best = np.argsort(-exact[:scored], kind="mergesort")[:k]
-        for rank in range(len(best)):
-            scores[query, rank], places[query, rank] = exact[best[rank]], found[best[rank]]
+
+
+@compiled
+def _insert(score: float, place: int, scores: Floats, places: RowNumbers) -> None:
+    """Insert a result in the list of the best, behind those of the same score; the last one drops out."""
+    rank = len(scores) - 1
+    while rank > 0 and scores[rank - 1] < score:
+        scores[rank], places[rank] = scores[rank - 1], places[rank - 1]
+        rank -= 1
+    scores[rank], places[rank] = score, place
 
 
 @compiled

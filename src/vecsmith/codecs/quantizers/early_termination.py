@@ -14,11 +14,11 @@ DEVIATIONS = 3.25
 """Standard deviations by which the estimate of a document is expected to underrate it at most."""
 
 
-def next_count(exact: Floats, estimates: Floats, scored: int, k: int) -> int:
+def next_count(exact: Floats, estimates: Floats, scored: int, k: int, kth: float) -> int:
     """Return the number of candidates that should be scored before the next call, or `scored` if these suffice.
 
-    They suffice if the next estimate is lower than the k-th exact score by more than `DEVIATIONS` standard deviations
-    of the errors of the estimates so far. This function is also compiled by numba.
+    They suffice if the next estimate is lower than the k-th best exact score by more than `DEVIATIONS` standard
+    deviations of the errors of the estimates so far. This function is also compiled by numba.
 
     Parameters
     ----------
@@ -30,6 +30,8 @@ def next_count(exact: Floats, estimates: Floats, scored: int, k: int) -> int:
         Number of candidates that are scored; 0 at first.
     k : int
         Number of results.
+    kth : float
+        The k-th best exact score, if as many candidates are scored.
     """
     count = len(estimates)
     if scored == 0:
@@ -38,7 +40,7 @@ def next_count(exact: Floats, estimates: Floats, scored: int, k: int) -> int:
         return count
     errors = exact[:scored].astype(np.float64) - estimates[:scored]
     highest = estimates[scored] + errors[scored // 2 :].mean() + DEVIATIONS * errors.std()
-    if highest < np.partition(exact[:scored], scored - k)[scored - k]:
+    if highest < kth:
         return scored
     return min(scored + -(-scored // 2 // CANDIDATE_BLOCK) * CANDIDATE_BLOCK, count)
 
@@ -70,10 +72,11 @@ def rescore(
     places = np.full((len(candidates), k), -1, np.int64)
     for row, score in enumerate(scorers):
         found = candidates[row][candidates[row] >= 0]
-        exact, scored = np.empty(len(found), np.float32), 0
-        while (count := next_count(exact, estimates[row, : len(found)], scored, k)) > scored:
+        exact, scored, best, kth = np.empty(len(found), np.float32), 0, np.empty(0, np.int64), -np.inf
+        while (count := next_count(exact, estimates[row, : len(found)], scored, k, kth)) > scored:
             exact[scored:count] = score(found[scored:count])
             scored = count
-        best = np.argsort(-exact[:scored], kind="stable")[:k]
+            best = np.argsort(-exact[:scored], kind="stable")[:k]
+            kth = exact[best[-1]]
         scores[row, : len(best)], places[row, : len(best)] = exact[best], found[best]
     return scores, places
