@@ -16,7 +16,7 @@ from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
 BLOCK_CODES = 64
 """Codes that are scored at a time, so that a table stays in the CPU cache."""
-BLOCK_VECTORS = 4
+BLOCK_VECTORS = 8
 """Vectors whose bit streams are searched at a time, so that a step's tables are read once for all of them."""
 SMALLEST = np.finfo(np.float32).tiny
 
