@@ -22,7 +22,7 @@ Arrays = NDArray[Any]
 @pytest.fixture(scope="module")
 def kernels() -> ModuleType:
     module = compiled_module("vecsmith.codecs._nibble_scan_kernels")
-    if module is None or module.shuffle() is None:
+    if module is None or module.fastest_shuffle() is None:
         pytest.skip("numba is not installed, or the CPU cannot shuffle bytes")
     return module
 

@@ -1,4 +1,4 @@
-"""Products of queries with matrices, by FAISS."""
+"""Products of queries with matrices, by FAISS and by a compiled loop."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,15 @@ from vecsmith.codecs.projection import matrix_of, projection
 Vectors = NDArray[np.float32]
 
 
-def test_a_linear_function_is_the_same_by_faiss() -> None:
+@pytest.mark.parametrize("d", [12, 13])
+def test_a_linear_function_is_the_same_by_faiss_and_compiled(d: int) -> None:
     rng = np.random.default_rng(0)
-    A = rng.standard_normal((7, 12)).astype(np.float32)
-    Q = rng.standard_normal((5, 12)).astype(np.float32)
-    found = projection(lambda Q: Q @ A.T, 12)
-    np.testing.assert_allclose(found(Q), Q @ A.T, atol=1e-5)
-    matrix = matrix_of(lambda Q: Q @ A.T, 12)
+    A = rng.standard_normal((7, d)).astype(np.float32)
+    Q = rng.standard_normal((5, d)).astype(np.float32)
+    found = projection(lambda Q: Q @ A.T, d)
+    for count in range(6):  # the compiled loop multiplies a few
+        np.testing.assert_allclose(found(Q[:count]), Q[:count] @ A.T, atol=1e-5)
+    matrix = matrix_of(lambda Q: Q @ A.T, d)
     assert matrix is not None
     np.testing.assert_allclose(matrix, A, atol=1e-6)
 

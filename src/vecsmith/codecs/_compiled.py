@@ -28,7 +28,7 @@ def prefetch(typing: Any, array: Any, place: Any) -> Any:
         pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
         data = builder.bitcast(context.make_array(array)(context, builder, arguments[0]).data, pointer)
         kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
         builder.call(function, [builder.gep(data, [arguments[1]]), flag(0), flag(3), flag(1)])  # to read, near, data
         return context.get_dummy_value()
 

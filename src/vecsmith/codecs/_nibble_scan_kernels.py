@@ -6,7 +6,7 @@ histogram of the scores gives the exact threshold after every code, so no candid
 the best.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -29,21 +29,40 @@ MAX_STEP_SUM = 255
 """Maximum sum of the table entries of a step, which must not overflow."""
 CHUNK_BYTES = 1 << 18
 """Bytes of codes that all queries scan before the next ones: they stay in the second-level cache."""
+
+
+class Shuffle(NamedTuple):
+    """An instruction that looks up bytes in a register.
+
+    Attributes
+    ----------
+    intrinsic : str
+        Name in LLVM.
+    width : int
+        Bytes of a register.
+    needs_mask : bool
+        Whether the high four bits of a place must be 0. They need not be where the register is one table of 64 bytes,
+        which is then four times the same 16 bytes.
+    """
+
+    intrinsic: str
+    width: int
+    needs_mask: bool = True
+
+
 SHUFFLES = {
-    "+avx512vbmi": (64, "llvm.x86.avx512.permvar.qi.512"),
-    "+avx512bw": (64, "llvm.x86.avx512.pshuf.b.512"),
-    "+avx2": (32, "llvm.x86.avx2.pshuf.b"),
-    "+ssse3": (16, "llvm.x86.ssse3.pshuf.b.128"),
+    "+avx512vbmi": Shuffle("llvm.x86.avx512.permvar.qi.512", 64, needs_mask=False),
+    "+avx512bw": Shuffle("llvm.x86.avx512.pshuf.b.512", 64),
+    "+avx2": Shuffle("llvm.x86.avx2.pshuf.b", 32),
+    "+ssse3": Shuffle("llvm.x86.ssse3.pshuf.b.128", 16),
 }
-"""Byte shuffles, fastest first: register width in bytes and LLVM intrinsic, by feature of the CPU."""
-USES_ALL_BITS = "pshuf"
-"""Shuffles of this name need places below 16. The other one ignores the high bits, as its table is repeated."""
+"""Byte shuffles by feature of the CPU, fastest first."""
 
 byte, word, number, index = (ir.IntType(bits) for bits in (8, 16, 64, 32))
 
 
-def shuffle() -> tuple[int, str] | None:
-    """Return the widest byte shuffle of the CPU for which numba compiles, or None."""
+def fastest_shuffle() -> Shuffle | None:
+    """Return the fastest byte shuffle of the CPU for which numba compiles, or None."""
     _, _, features = cpu_target.target_context.codegen().magic_tuple()
     return next((known for feature, known in SHUFFLES.items() if feature in features.split(",")), None)
 
@@ -99,9 +118,9 @@ def _generate_score_block(context: Any, builder: Any, signature: Any, arguments:
         wide = builder.bitcast(sums, half)
         builder.store(builder.add(builder.load(both), wide), both)
         builder.store(builder.add(builder.load(odd), builder.lshr(wide, _constant(half, 8))), odd)
-    high = builder.load(odd)
-    low = builder.sub(builder.load(both), builder.shl(high, _constant(half, 8)))
-    total = _select(builder, low, high, [code // 2 + BLOCK // 2 * (code % 2) for code in range(BLOCK)])
+    odd_sums = builder.load(odd)
+    even_sums = builder.sub(builder.load(both), builder.shl(odd_sums, _constant(half, 8)))
+    total = _select(builder, even_sums, odd_sums, [code // 2 + BLOCK // 2 * (code % 2) for code in range(BLOCK)])
     single = builder.insert_element(ir.Constant(words, ir.Undefined), threshold, index(0))
     least = _select(builder, single, single, [0] * BLOCK)
     mask = builder.bitcast(builder.icmp_unsigned(">=", total, least), number)
@@ -112,12 +131,14 @@ def _generate_score_block(context: Any, builder: Any, signature: Any, arguments:
 
 def _look_up(builder: Any, table: Any, codes: Any) -> Any:
     """Return the entries of a table of 16 bytes at the low four bits of each code."""
-    width, name = shuffle() or (0, "")
-    register = ir.VectorType(byte, width)
-    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(register, [register, register]), name)
+    shuffle = fastest_shuffle()
+    assert shuffle is not None
+    width, register = shuffle.width, ir.VectorType(byte, shuffle.width)
+    kind = ir.FunctionType(register, [register, register])
+    function = cgutils.get_or_insert_function(builder.module, kind, shuffle.intrinsic)
     entries = builder.load(builder.bitcast(table, ir.VectorType(byte, 16).as_pointer()), align=1)
     repeated = _select(builder, entries, entries, [i % 16 for i in range(width)])
-    places = builder.and_(codes, _constant(codes.type, 15)) if USES_ALL_BITS in name else codes
+    places = builder.and_(codes, _constant(codes.type, 15)) if shuffle.needs_mask else codes
     parts = [
         builder.call(function, [repeated, _select(builder, places, places, list(range(start, start + width)))])
         for start in range(0, BLOCK, width)

@@ -27,8 +27,7 @@ class Scan(Protocol):
 class CompiledScan:
     """Scan of 4-bit codes by a function that numba compiles.
 
-    Scores are rounded to integers of 16 bits, as by FAISS's fast scan. For one query, and for more than a hundred
-    candidates, this scan takes about two thirds of the time of FAISS's (benchmarks/results/search.md).
+    Scores are rounded to integers of 16 bits, as by FAISS's fast scan, which takes longer.
 
     Parameters
     ----------
@@ -87,7 +86,7 @@ def _blocks(codes: Codes, size: int, n_padding: int) -> Codes:
 def nibble_scan(index: Any) -> Scan:
     """Return a scan of the codes of a FAISS ``IndexPQ`` of four bits per group."""
     kernels = compiled_module(f"{__package__}._nibble_scan_kernels")
-    if kernels is None or kernels.shuffle() is None:
+    if kernels is None or kernels.fastest_shuffle() is None:
         scan: Scan = fast_scan(index)
         return scan
     return CompiledScan(index, kernels)

@@ -1,4 +1,4 @@
-"""Matrix products computed by FAISS, for queries that FAISS then searches.
+"""Linear maps of queries, computed without NumPy's BLAS.
 
 After a product, the threads of NumPy's BLAS keep spinning and compete with those of FAISS: with two threads, a scan
 right after a NumPy product took 2.5 times as long.
@@ -11,6 +11,10 @@ import faiss
 import numpy as np
 
 from vecsmith.array_types import Floats
+from vecsmith.codecs.compiled_modules import compiled_module
+
+MAX_COMPILED_ROWS = 2
+"""Maximum number of queries that the compiled loop multiplies; more are multiplied faster together, by BLAS."""
 
 
 def transform(A: Floats) -> Any:
@@ -30,12 +34,25 @@ def matrix_of(project: Callable[[Floats], Floats], d: int) -> Floats | None:
 
 
 def projection(project: Callable[[Floats], Floats], d: int) -> Callable[[Floats], Floats]:
-    """Return a linear function of queries (n, d) as a FAISS transform; other functions are returned unchanged.
+    """Return a linear function of queries (n, d) as a `linear_map`; other functions are returned unchanged.
 
     So are diagonal matrices, with up to two more rows: a dense product would take d times as long.
     """
     A = matrix_of(project, d)
-    if A is None or np.count_nonzero(A) <= 3 * d:
-        return project
-    linear = transform(A)
-    return lambda Q: np.asarray(linear.apply(np.ascontiguousarray(Q)))
+    return project if A is None or np.count_nonzero(A) <= 3 * d else linear_map(A)
+
+
+def linear_map(A: Floats) -> Callable[[Floats], Floats]:
+    """Return the function q ↦ qAᵀ of queries (n, d), for `A` (k, d): FAISS's, or for a few queries a compiled loop."""
+    faiss_transform, kernels = transform(A), compiled_module(f"{__package__}._projection_kernels")
+    transposed = np.ascontiguousarray(A.T, dtype=np.float32)
+
+    def apply(Q: Floats) -> Floats:
+        Q = np.ascontiguousarray(Q, dtype=np.float32)
+        if kernels is None or len(Q) > MAX_COMPILED_ROWS:
+            return np.asarray(faiss_transform.apply(Q))
+        result = np.empty((len(Q), len(A)), np.float32)
+        kernels.multiply(Q, transposed, result)
+        return result
+
+    return apply

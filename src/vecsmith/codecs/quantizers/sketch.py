@@ -1,5 +1,6 @@
 """Search of codes that FAISS cannot scan: a fast scan of short sketches, then exact scores of the candidates."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ import numpy as np
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.nibble_scan import Scan, nibble_scan
-from vecsmith.codecs.projection import transform
+from vecsmith.codecs.projection import linear_map
 from vecsmith.codecs.quantizers.hybrid import Hybrid
 from vecsmith.codecs.quantizers.nibbles import product_index
 from vecsmith.codecs.quantizers.sketch_cache import cache_file, read_sketches, write_sketches
@@ -122,15 +123,15 @@ class SketchIndex(DecodedIndex):
 
     def project(self, Q: Floats) -> tuple[Floats, Floats]:
         """Return queries (n, d) in the basis of `coordinates` (n, e), and in the space of the sketches."""
-        linear, e = self._projection
-        projected = linear.apply(np.ascontiguousarray(Q))
+        project, e = self._projection
+        projected = project(Q)
         return np.ascontiguousarray(projected[:, :e]), np.ascontiguousarray(projected[:, e:])
 
     @cached_property
-    def _projection(self) -> tuple[Any, int]:
-        """Both projections as one FAISS transform, and e."""
+    def _projection(self) -> tuple[Callable[[Floats], Floats], int]:
+        """Both projections as one linear map, and e."""
         Z = self._quantizer.project(np.eye(self.d, dtype=np.float32))
-        return transform(np.hstack([Z, self._sketch.project_queries(Z)[0]]).T), Z.shape[1]
+        return linear_map(np.hstack([Z, self._sketch.project_queries(Z)[0]]).T), Z.shape[1]
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""

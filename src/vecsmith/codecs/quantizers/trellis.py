@@ -32,7 +32,7 @@ UNSHRINKING_POWER = 0.75
 """The exponent p of `Trellis`. Retrieval improves up to this value (docs/studies/quantizers.md)."""
 GAIN_VECTORS = 3000
 """Maximum number of vectors that the gains are fitted on."""
-MIN_SKETCH_BYTES, MAX_SKETCH_BYTES = 16, 20
+MIN_SKETCH_BYTES, MAX_SKETCH_BYTES = 16, 18
 """Sketches take half of the bytes of a code, within these bounds."""
 
 
