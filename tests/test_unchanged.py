@@ -8,6 +8,8 @@ import json
 import platform
 import re
 from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ SCORINGS = ("symmetric", "asymmetric", "rescored")
 
 
 def machine() -> dict[str, str]:
-    """Return what rounding depends on: the libraries that multiply matrices and the processor they are built for."""
+    """Return what rounding depends on: the libraries that multiply, and the processor they are built for."""
     blas = {
         f"{pool.get('architecture')} {pool['version']}"
         for pool in threadpool_info()
@@ -53,6 +55,7 @@ def machine() -> dict[str, str]:
         "processor": platform.machine(),
         "numpy": np.__version__,
         "faiss": faiss.__version__,
+        "numba": version("numba") if find_spec("numba") else "",
         "faiss options": faiss.get_compile_options(),
         "BLAS": ", ".join(sorted(blas)),
     }

@@ -123,9 +123,9 @@ class SketchLists:
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
     ) -> tuple[Floats, RowNumbers]:
         """Return exact scores of the best documents of the nearest lists, as `InvertedIndex.search`."""
-        (Z, sketched), count = self._flat.project(projected), self._flat.n_candidates(k)
+        sketched, count = self._flat.project(projected), self._flat.n_candidates(k)
         estimates, candidates, incomplete = self._scan.candidates(Q, sketched, count, probes, allowed)
-        scores, places = self._flat.rescore(Z, candidates, estimates, k)
+        scores, places = self._flat.rescore(projected, candidates, estimates, k)
         for query, members in incomplete.items():
             found = min(len(members), k)
             exact = self._flat.search_at(projected[query, None], members, found)

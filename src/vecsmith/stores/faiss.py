@@ -72,8 +72,8 @@ def scanning_index(codes: CodeSet) -> Any:
     quantizer = codes.codec.quantizer
     scanned = quantizer.index(codes.codes)
     if isinstance(scanned, SketchIndex):
-        projection = linear_projection(codes.codec, lambda Q: scanned.project(Q)[1])
-        return _refined(_transformed(projection, fast_scan(scanned.product_index())), codes)
+        sketches = fast_scan(scanned.product_index())
+        return _refined(_transformed(linear_projection(codes.codec, scanned.project), sketches), codes)
     projection = linear_projection(codes.codec)
     if not quantizer.scanned_by_faiss:
         return _decoded_index(codes)

@@ -32,24 +32,20 @@ MIN_CACHED_ROWS = 100_000
 
 
 class ScoredQuantizer(Protocol):
-    """A quantizer of principal components that scores codes exactly without decoding them."""
+    """A quantizer of principal components that scores codes exactly without decoding them.
+
+    Queries are given in the basis of `coordinates`, as `project_queries` returns them.
+    """
 
     spec: str
-    input_dimensions_: int
-
-    def decode(self, codes: Codes) -> Floats:
-        """Return the decoded vectors (n, d)."""
 
     def coordinates(self, codes: Codes) -> Floats:
         """Return the decoded vectors (n, e) in an orthonormal basis of the space that they span."""
 
-    def project(self, Q: Floats) -> Floats:
-        """Return queries (n, e) in that basis."""
-
     def rescore(
         self, Z: Floats, codes: Codes, candidates: RowNumbers, estimates: Floats, k: int
     ) -> tuple[Floats, RowNumbers]:
-        """Return the exact scores (n, k) and positions (n, k) of the best candidates of queries (n, e) in that basis.
+        """Return the exact scores (n, k) and positions (n, k) of the best candidates of queries (n, e).
 
         `codes` (m, bytes_per_vector) are all codes; `early_termination.rescore` describes the other parameters.
         """
@@ -58,7 +54,7 @@ class ScoredQuantizer(Protocol):
 class SketchIndex(DecodedIndex):
     """An index that holds codes and a sketch of each code, and no floats.
 
-    A sketch is a `Hybrid` code of the decoded vector. FAISS's 4-bit fast scan ranks the sketches, and the best
+    A sketch is a `Hybrid` code of the decoded vector. A scan (see `nibble_scan`) ranks the sketches, and the best
     candidates are scored from the codes, until the remaining candidates are unlikely to be among the results (see
     `early_termination`). Scores are therefore exact, but a few of the best documents may be missed.
 
@@ -77,7 +73,7 @@ class SketchIndex(DecodedIndex):
     def __init__(self, quantizer: ScoredQuantizer, codes: Codes, size: int) -> None:
         codes = np.asarray(codes).view()
         codes.flags.writeable = False  # as codes in a mapped file are, so that loops are compiled for one kind of array
-        super().__init__(quantizer.decode, codes, quantizer.input_dimensions_)
+        super().__init__(quantizer.coordinates, codes, quantizer.coordinates(codes[:1]).shape[1])
         self._quantizer, self._size = quantizer, size
         self._cache: Path | None = None
 
@@ -95,7 +91,7 @@ class SketchIndex(DecodedIndex):
         """Return the sketch quantizer, fitted on a sample of the decoded vectors, and the sketches (n, size)."""
         coordinates = self._quantizer.coordinates
         if self._cache:
-            cached = read_sketches(self._cache, self.ntotal, self._size, coordinates(self._codes[:1]).shape[1])
+            cached = read_sketches(self._cache, self.ntotal, self._size, self.d)
             if cached:
                 return cached
         sketch = Hybrid(self._size).fit(coordinates(self._codes[sample_rows(self.ntotal, TRAINING_ROWS, 0)]))
@@ -121,17 +117,10 @@ class SketchIndex(DecodedIndex):
         """A fast scan of the sketches."""
         return nibble_scan(self.product_index())
 
-    def project(self, Q: Floats) -> tuple[Floats, Floats]:
-        """Return queries (n, d) in the basis of `coordinates` (n, e), and in the space of the sketches."""
-        project, e = self._projection
-        projected = project(Q)
-        return np.ascontiguousarray(projected[:, :e]), np.ascontiguousarray(projected[:, e:])
-
     @cached_property
-    def _projection(self) -> tuple[Callable[[Floats], Floats], int]:
-        """Both projections as one linear map, and e."""
-        Z = self._quantizer.project(np.eye(self.d, dtype=np.float32))
-        return linear_map(np.hstack([Z, self._sketch.project_queries(Z)[0]]).T), Z.shape[1]
+    def project(self) -> Callable[[Floats], Floats]:
+        """Function that projects queries (n, e) to the space of the sketches."""
+        return linear_map(self._sketch.project_queries(np.eye(self.d, dtype=np.float32))[0].T)
 
     def n_candidates(self, k: int) -> int:
         """Return the maximum number of candidates for k results."""
@@ -143,8 +132,8 @@ class SketchIndex(DecodedIndex):
 
         Parameters
         ----------
-        Q : ndarray of shape (n, d), float32
-            Queries.
+        Q : ndarray of shape (n, e), float32
+            Queries in the basis of the coordinates.
         k : int
             Results per query, at most the number of codes.
 
@@ -159,21 +148,14 @@ class SketchIndex(DecodedIndex):
             # decoding all codes once costs no more than scoring the candidates of every query
             return super().search(Q, k)
         scan = self._scan  # before `project`, because both need the sketch quantizer, and only this one the sketches
-        Z, sketched = self.project(Q)
-        estimates, candidates = scan.search(sketched, self.n_candidates(k))
-        scores, places = self.rescore(Z, candidates, estimates, k)
+        estimates, candidates = scan.search(self.project(Q), self.n_candidates(k))
+        scores, places = self.rescore(Q, candidates, estimates, k)
         # a fast scan never returns codes whose rounded score is 0, such as any code for a query of zeros
         incomplete = candidates[:, -1] < 0
         if incomplete.any():
             scores[incomplete], places[incomplete] = super().search(Q[incomplete], k)
         return scores, places
 
-    def rescore(self, Z: Floats, candidates: RowNumbers, estimates: Floats, k: int) -> tuple[Floats, RowNumbers]:
-        """Return the best k candidates of each query by their exact scores, as `early_termination.rescore`.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n, e), float32
-            Queries in the basis of the quantizer's coordinates.
-        """
-        return self._quantizer.rescore(Z, self._codes, candidates, estimates, k)
+    def rescore(self, Q: Floats, candidates: RowNumbers, estimates: Floats, k: int) -> tuple[Floats, RowNumbers]:
+        """Return the best k candidates of queries (n, e) by their exact scores, as `early_termination.rescore`."""
+        return self._quantizer.rescore(Q, self._codes, candidates, estimates, k)

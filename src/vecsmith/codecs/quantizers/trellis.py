@@ -144,6 +144,10 @@ class Trellis(ComponentQuantizer):
     def scanned_by_faiss(self) -> bool:
         return False
 
+    def project_queries(self, Q: Floats) -> tuple[Floats, Floats]:
+        """Return queries in the basis of `coordinates`, and offsets of 0."""
+        return self.project(Q), np.zeros(len(Q), np.float32)
+
     def index(self, codes: Codes) -> SketchIndex:
         """Return an index that scans sketches of the codes, and scores its candidates from the codes."""
         return SketchIndex(self, codes, self.sketch_bytes)
