@@ -64,9 +64,8 @@ def as_vectors(X: Any, name: str = "the vectors") -> Vectors:
         array = X if hasattr(X, "ndim") and hasattr(X, "dtype") else np.asarray(X)
     except ValueError as error:
         raise VecsmithError(f"{start} are lists of different lengths; give an array of shape (n, d).") from error
-    if (
-        array.dtype.kind == "V" and array.dtype.name == "bfloat16"
-    ):  # ml_dtypes' type, which NumPy does not count as float
+    # the type of ml_dtypes, which NumPy does not count as a float
+    if array.dtype.kind == "V" and array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     if array.dtype.kind != "f":
         hint = "convert them by .astype('float32')" if array.dtype.kind in "iub" else "give real numbers"
