@@ -22,7 +22,7 @@ Arrays = NDArray[Any]
 @pytest.fixture(scope="module")
 def kernels() -> ModuleType:
     module = compiled_module("vecsmith.codecs._nibble_scan_kernels")
-    if module is None or module.fastest_shuffle() is None:
+    if module is None:
         pytest.skip("numba is not installed, or the CPU cannot shuffle bytes")
     return module
 
@@ -134,7 +134,9 @@ def test_every_kind_of_cpu_finds_the_same_candidates(kernels: ModuleType) -> Non
         command = [sys.executable, "-c", CANDIDATES]
         return subprocess.run(command, env=os.environ | settings, capture_output=True, check=True).stdout.decode()
 
-    every = [feature for feature in kernels.SHUFFLES if feature[1:] in _features()]
+    from vecsmith.codecs._nibble_intrinsics import SHUFFLES
+
+    every = [feature for feature in SHUFFLES if feature[1:] in _features()]
     found = [candidates(feature) for feature in every]
     assert len(set(found)) == 1
     assert found[0].startswith("CompiledScan")

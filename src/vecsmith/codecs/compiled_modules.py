@@ -10,5 +10,5 @@ def compiled_module(name: str) -> ModuleType | None:
     """Return a module of compiled loops, or None where it cannot be used."""
     try:
         return import_module(name)
-    except (ImportError, RuntimeError):  # no numba, or no folder where it may store compiled loops
+    except (ImportError, RuntimeError):  # no numba, no such CPU, or no folder where numba may store compiled loops
         return None

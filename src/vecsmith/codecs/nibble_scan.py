@@ -86,7 +86,7 @@ def _blocks(codes: Codes, size: int, n_padding: int) -> Codes:
 def nibble_scan(index: Any) -> Scan:
     """Return a scan of the codes of a FAISS ``IndexPQ`` of four bits per group."""
     kernels = compiled_module(f"{__package__}._nibble_scan_kernels")
-    if kernels is None or kernels.fastest_shuffle() is None:
+    if kernels is None:
         scan: Scan = fast_scan(index)
         return scan
     return CompiledScan(index, kernels)
