@@ -59,7 +59,7 @@ def test_sketches_find_the_best_codes_and_score_them_exactly(spec: str, vectors:
 
 def test_scoring_stops_early_without_missing_results() -> None:
     rng = np.random.default_rng(0)
-    for deviation in (0.02, 10):
+    for deviation, least in ((0.02, 1), (10, 5000)):
         exact = rng.standard_normal(5000).astype(np.float32)
         estimates = exact + rng.normal(0, deviation, 5000).astype(np.float32)
         candidates = np.argsort(-estimates)
@@ -73,6 +73,7 @@ def test_scoring_stops_early_without_missing_results() -> None:
         assert np.array_equal(places[0], np.argsort(-exact)[:10])
         assert np.array_equal(scores[0], exact[places[0]])
         assert scored == list(candidates[: len(scored)])
+        assert len(scored) >= least
         assert (len(scored) < 1000) == (deviation < 1)  # useless estimates stop nothing
     _, every = rescore([score], candidates[None], estimates[candidates][None], 5000)
     assert np.array_equal(every[0], np.argsort(-exact, kind="stable"))

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 import vecsmith
-from vecsmith.codecs.quantizers import trellis, trellis_coding
+from vecsmith.array_types import Codes, RowNumbers
+from vecsmith.codecs.quantizers import early_termination, trellis, trellis_coding
 from vecsmith.codecs.quantizers.trellis import Trellis
 from vecsmith.codecs.quantizers.trellis_coding import (
     RATES,
@@ -71,6 +72,7 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     rows[-1, 300:] = -1
     estimates = np.take_along_axis(estimates, rows, axis=1)
     values, (scores, places) = with_numba.values(codes), with_numba.rescore(Z, codes, rows, estimates, 400)
+    _check_early_termination(with_numba, codes, X[0], estimates[0], rows[0])
     for module in (trellis, trellis_coding):
         monkeypatch.setattr(module, "kernels", lambda: None)
     with_numpy = Trellis(size).fit(X)
@@ -84,6 +86,26 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     assert (places[-1] == -1).sum() == 100
     np.testing.assert_allclose(same_scores, scores, atol=1e-6 * np.linalg.norm(X[0]))
     assert (places == same_places).mean() > 0.99  # scores that differ by rounding only may change places
+
+
+def _check_early_termination(
+    compiled: Trellis, codes: Codes, x: Vectors, estimates: Vectors, candidates: RowNumbers
+) -> None:
+    """Check that the compiled loop scores as many candidates as Python does: a better one is found only among them."""
+    Z, best = compiled.project(x[None]), int(np.argmax(compiled.decode(codes) @ x))
+    others, estimates = candidates[candidates != best], estimates[candidates != best]
+    score, counts = compiled._scorer(Z[0], codes), list[int]()
+
+    def counted(rows: RowNumbers) -> Vectors:
+        counts.append(len(rows))
+        return score(rows)
+
+    early_termination.rescore([counted], others[None], estimates[None], 10)
+    count = sum(counts)
+    assert 10 < count < len(others)
+    for place, is_scored in ((count - 1, True), (count, False)):
+        planted = np.insert(others, place, best)[None], np.insert(estimates, place, estimates[place])[None]
+        assert (best in compiled.rescore(Z, codes, *planted, 10)[1]) == is_scored
 
 
 @pytest.mark.parametrize("step", RATES)

@@ -20,13 +20,18 @@ def compiled(function: Function) -> Function:
     return cast("Function", njit(**options)(function))
 
 
+def first_byte(context: Any, builder: Any, array: Any, value: Any) -> Any:
+    """Return the LLVM pointer to the first byte of an argument of an intrinsic, whose numba type is `array`."""
+    return builder.bitcast(context.make_array(array)(context, builder, value).data, ir.IntType(8).as_pointer())
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(typing: Any, array: Any, place: Any) -> Any:
     """Start to load the byte at `place` of a contiguous array into the CPU cache."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        data = builder.bitcast(context.make_array(array)(context, builder, arguments[0]).data, pointer)
+        data = first_byte(context, builder, array, arguments[0])
         kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch")
         builder.call(function, [builder.gep(data, [arguments[1]]), flag(0), flag(3), flag(1)])  # to read, near, data

@@ -11,6 +11,8 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+from vecsmith.codecs._compiled import first_byte
+
 BLOCK = 64
 """Codes per block: the number of bits of a mask."""
 GROUPS_PER_STEP = 4
@@ -86,10 +88,7 @@ def score_block(typing: Any, codes: Any, first: Any, n_bytes: Any, table: Any, t
 def _generate_score_block(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Write the LLVM code of `score_block`. Its vectors are of one block; LLVM splits them into registers."""
     bytes_, words, half = ir.VectorType(byte, BLOCK), ir.VectorType(word, BLOCK), ir.VectorType(word, BLOCK // 2)
-    codes, table, scores = (
-        builder.bitcast(context.make_array(signature.args[i])(context, builder, arguments[i]).data, byte.as_pointer())
-        for i in (0, 3, 5)
-    )
+    codes, table, scores = (first_byte(context, builder, signature.args[i], arguments[i]) for i in (0, 3, 5))
     _, first, n_bytes, _, threshold, _ = arguments
     # sums of the even codes and, times 256, of the odd codes; and sums of the odd codes alone
     both, odd = (cgutils.alloca_once_value(builder, ir.Constant(half, [0] * (BLOCK // 2))) for _ in range(2))

@@ -159,7 +159,7 @@ def _sort(
 ) -> None:
     """Write the places and values of the c highest values, highest first, by counting; overwrites the histogram."""
     c, before = len(candidates), 0
-    for value in range(len(histogram) - 1, max(threshold - 1, 0) - 1, -1):
+    for value in range(len(histogram) - 1, threshold - 2, -1):
         equal = histogram[value]
         histogram[value] = before
         before += equal

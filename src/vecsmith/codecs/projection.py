@@ -44,15 +44,20 @@ def projection(project: Callable[[Floats], Floats], d: int) -> Callable[[Floats]
 
 def linear_map(A: Floats) -> Callable[[Floats], Floats]:
     """Return the function q ↦ qAᵀ of queries (n, d), for `A` (k, d): FAISS's, or for a few queries a compiled loop."""
-    faiss_transform, kernels = transform(A), compiled_module(f"{__package__}._projection_kernels")
+    by_faiss, kernels = transform(A), compiled_module(f"{__package__}._projection_kernels")
+
+    def multiply(Q: Floats) -> Floats:
+        return np.asarray(by_faiss.apply(np.ascontiguousarray(Q)))
+
+    if kernels is None:
+        return multiply
     transposed = np.ascontiguousarray(A.T, dtype=np.float32)
 
-    def apply(Q: Floats) -> Floats:
-        Q = np.ascontiguousarray(Q, dtype=np.float32)
-        if kernels is None or len(Q) > MAX_COMPILED_ROWS:
-            return np.asarray(faiss_transform.apply(Q))
+    def multiply_few(Q: Floats) -> Floats:
+        if len(Q) > MAX_COMPILED_ROWS:
+            return multiply(Q)
         result = np.empty((len(Q), len(A)), np.float32)
-        kernels.multiply(Q, transposed, result)
+        kernels.multiply(np.ascontiguousarray(Q, dtype=np.float32), transposed, result)
         return result
 
-    return apply
+    return multiply_few

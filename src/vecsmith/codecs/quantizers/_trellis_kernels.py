@@ -237,11 +237,12 @@ def rescore(
     streams = np.zeros((codes.shape[1] + 1, BLOCK_CODES), np.uint16)
     products, norms = np.empty(BLOCK_CODES, np.float32), np.empty(BLOCK_CODES, np.float32)
     exact = np.empty(candidates.shape[1], np.float32)
+    norm_of_mean = (mean * mean).sum()
     scores[:], places[:] = -np.inf, -1
     for query in range(n):
         n_candidates = np.count_nonzero(candidates[query] >= 0)
         q, found, estimated = Z[query], candidates[query, :n_candidates], estimates[query, :n_candidates]
-        scored = 0
+        along_mean, scored = (q * mean).sum(), 0
         while True:
             count = compiled_next_count(exact, estimated, scored, k, scores[query, k - 1])
             if count == scored:
@@ -249,7 +250,7 @@ def rescore(
             for start in range(scored, count, BLOCK_CODES):
                 stop = min(start + BLOCK_CODES, count)
                 _read_streams(codes, found[start:stop], streams)
-                products[:], norms[:] = (q * mean).sum(), (mean * mean).sum()
+                products[:], norms[:] = along_mean, norm_of_mean
                 _add_values(streams, ends, values, numbers, tables, gains, q, mean, products, norms)
                 for row in range(stop - start):
                     exact[start + row] = products[row] / np.sqrt(max(norms[row], SMALLEST))
