@@ -1,9 +1,6 @@
-"""Compiled loops of trellis codes, which are used where numba is installed (extra ``fast``).
+"""Compiled loops that decode trellis codes and score candidates, used where numba is installed (extra ``fast``).
 
-They give the same codes as the NumPy loops of `vecsmith.codecs.quantizers.trellis_coding`. A compiled loop keeps the
-costs of one vector in the CPU cache, where NumPy passes over arrays of many vectors.
-
-The number of states is a constant here, so that the compiler unrolls the loops.
+They give the same values as the NumPy loops of `vecsmith.codecs.quantizers.trellis`.
 """
 
 import numpy as np
@@ -12,151 +9,12 @@ from numpy.typing import NDArray
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs._compiled import compiled, prefetch
 from vecsmith.codecs.quantizers.early_termination import next_count
-from vecsmith.codecs.quantizers.trellis_coding import STATE_BITS, STATES
 
 BLOCK_CODES = 64
 """Codes that are scored at a time, so that a table stays in the CPU cache."""
-BLOCK_VECTORS = 8
-"""Vectors whose bit streams are searched at a time, so that a step's tables are read once for all of them."""
 SMALLEST = np.finfo(np.float32).tiny
 
 compiled_next_count = compiled(next_count)
-
-
-@compiled
-def viterbi(
-    Z: Floats, bits: NDArray[np.int64], values: NDArray[np.int64], factors: Floats, states: NDArray[np.uint8]
-) -> None:
-    """Write the states of the bit streams of least cost to `states`.
-
-    Parameters
-    ----------
-    Z : ndarray of shape (n, d), float32
-        Values to code.
-    bits, values : ndarray of shape (steps,), int64
-        Number of bits k and of values v of each step.
-    factors : ndarray of shape (steps + d, S), float32
-        For each step 1 + v rows f of S states, which give the cost f₀ + Σ f_i z_i of a state. Column b · S / 2ᵏ + o
-        belongs to the state o · 2ᵏ + b.
-    states : ndarray of shape (n, steps), uint8
-        Result: the state after each step.
-    """
-    n_steps = len(bits)
-    costs = np.empty((BLOCK_VECTORS, STATES), np.float32)
-    added, after = np.empty_like(costs), np.empty_like(costs)
-    choices = np.zeros((n_steps, BLOCK_VECTORS, STATES), np.uint8)
-    for start in range(0, len(Z), BLOCK_VECTORS):
-        block = Z[start : start + BLOCK_VECTORS]
-        costs[:] = np.inf
-        costs[:, 0] = 0
-        first, factor = 0, 0
-        for step in range(n_steps):
-            k, v = bits[step], values[step]
-            table, z = factors[factor : factor + 1 + v], block[:, first : first + v]
-            if k > 2:
-                _state_costs(table, z, added)
-                _add_best(costs, added, k, choices[step])
-                for _ in range(k):
-                    _interleave(added, after)
-                    added, after = after, added
-                added, after = after, added
-            else:
-                # the last product is added in the loop over predecessors, which saves a pass
-                partial = table[:1]
-                if v > 1:
-                    _state_costs(table[:v], z[:, : v - 1], added)
-                    partial = added
-                if k == 1:
-                    _advance_by_one_bit(costs, partial, table[v], z[:, v - 1], choices[step], after)
-                else:
-                    _advance_by_two_bits(costs, partial, table[v], z[:, v - 1], choices[step], after)
-            costs, after = after, costs
-            first, factor = first + v, factor + 1 + v
-        for row in range(len(block)):
-            state = np.argmin(costs[row])
-            for step in range(n_steps - 1, -1, -1):
-                states[start + row, step] = state
-                lower = state >> bits[step]
-                state = lower + (np.int64(choices[step, row, lower]) << (STATE_BITS - bits[step]))
-
-
-@compiled
-def _state_costs(factors: Floats, z: Floats, added: Floats) -> None:
-    """Write the cost f₀ + Σ f_i z_i of every state in a step, for each vector of a block."""
-    for row in range(len(z)):
-        x = z[row, 0]
-        for o in range(STATES):
-            added[row, o] = factors[0, o] + factors[1, o] * x
-        for value in range(1, z.shape[1]):
-            x = z[row, value]
-            for o in range(STATES):
-                added[row, o] += factors[1 + value, o] * x
-
-
-@compiled
-def _advance_by_one_bit(
-    costs: Floats, partial: Floats, factor: Floats, z: Floats, choices: NDArray[np.uint8], after: Floats
-) -> None:
-    """Add the last product f · z to the partial costs of all states, then do `_add_best` and `_interleave` in one loop.
-
-    `partial` (1, S) are costs of all vectors, or (m, S) those of each vector.
-    """
-    n = STATES // 2
-    for row in range(len(z)):
-        cost, x = partial[min(row, len(partial) - 1)], z[row]
-        for o in range(n):
-            low, high = costs[row, o], costs[row, o + n]
-            choices[row, o] = np.uint8(high < low)
-            least = min(low, high)
-            after[row, 2 * o] = cost[o] + factor[o] * x + least
-            after[row, 2 * o + 1] = cost[o + n] + factor[o + n] * x + least
-
-
-@compiled
-def _advance_by_two_bits(
-    costs: Floats, partial: Floats, factor: Floats, z: Floats, choices: NDArray[np.uint8], after: Floats
-) -> None:
-    """Do the same for steps of two bits."""
-    n = STATES // 4
-    for row in range(len(z)):
-        cost, x = partial[min(row, len(partial) - 1)], z[row]
-        for o in range(n):
-            choice, least = np.uint8(costs[row, o + n] < costs[row, o]), min(costs[row, o], costs[row, o + n])
-            choice, least = np.uint8(2) if costs[row, o + 2 * n] < least else choice, min(least, costs[row, o + 2 * n])
-            choice, least = np.uint8(3) if costs[row, o + 3 * n] < least else choice, min(least, costs[row, o + 3 * n])
-            choices[row, o] = choice
-            after[row, 4 * o] = cost[o] + factor[o] * x + least
-            after[row, 4 * o + 1] = cost[o + n] + factor[o + n] * x + least
-            after[row, 4 * o + 2] = cost[o + 2 * n] + factor[o + 2 * n] * x + least
-            after[row, 4 * o + 3] = cost[o + 3 * n] + factor[o + 3 * n] * x + least
-
-
-@compiled
-def _add_best(costs: Floats, added: Floats, k: int, choices: NDArray[np.uint8]) -> None:
-    """Add the cost of the best of 2ᵏ predecessors to each group of states, and write its highest k bits."""
-    n, best = STATES >> k, np.empty(STATES, np.float32)
-    for row in range(BLOCK_VECTORS):
-        for o in range(n):
-            choices[row, o] = np.uint8(costs[row, n + o] < costs[row, o])
-            best[o] = min(costs[row, o], costs[row, n + o])
-        for highest in range(2, 1 << k):
-            for o in range(n):
-                cost = costs[row, highest * n + o]
-                choices[row, o] = np.uint8(highest) if cost < best[o] else choices[row, o]
-                best[o] = min(cost, best[o])
-        for first in range(0, STATES, n):
-            for o in range(n):
-                added[row, first + o] += best[o]
-
-
-@compiled
-def _interleave(array: Floats, result: Floats) -> None:
-    """Interleave the two halves of each row, which moves the highest bit of every index to the lowest place."""
-    half = STATES // 2
-    for row in range(BLOCK_VECTORS):
-        for o in range(half):
-            result[row, 2 * o] = array[row, o]
-            result[row, 2 * o + 1] = array[row, half + o]
 
 
 @compiled

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.compiled_modules import compiled_module
 from vecsmith.codecs.quantizers import early_termination
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.spectrum import principal_components
@@ -17,7 +19,6 @@ from vecsmith.codecs.quantizers.trellis_coding import (
     all_values,
     allocate,
     distortions,
-    kernels,
     pack,
     reproduce,
     reversed_tables,
@@ -123,7 +124,7 @@ class Trellis(ComponentQuantizer):
         return pack(viterbi(self._components(X), self._steps, self.scale_**2), self._steps)
 
     def values(self, codes: Codes) -> Floats:
-        compiled = kernels()
+        compiled = _kernels()
         if compiled is None:
             return reproduce(unpack(codes, self._steps), self._steps) * self.gain_
         result = np.empty((len(codes), len(self.gain_)), np.float32)
@@ -169,7 +170,7 @@ class Trellis(ComponentQuantizer):
         candidates, estimates, k
             As for `early_termination.rescore`, which also describes the result.
         """
-        compiled = kernels()
+        compiled = _kernels()
         if compiled is None:
             return early_termination.rescore((self._scorer(z, codes) for z in Z), candidates, estimates, k)
         scores, places = np.empty((len(Z), k), np.float32), np.empty((len(Z), k), np.int64)
@@ -199,9 +200,14 @@ class Trellis(ComponentQuantizer):
 
     @cached_property
     def _compiled_tables(self) -> tuple[NDArray[Any], ...]:
-        """Last bit and number of values of each step; table of each value; tables; gains: what `kernels` reads."""
+        """Last bit and number of values of each step; table of each value; tables; gains: what `_kernels` reads."""
         bits, counts = np.array(self._steps, np.int64).T
         return np.cumsum(bits), counts.copy(), table_numbers(self._steps), reversed_tables(), self.gain_
+
+
+def _kernels() -> ModuleType | None:
+    """Return the compiled loops of `vecsmith.codecs.quantizers._trellis_kernels`, or None if numba is not installed."""
+    return compiled_module(f"{__package__}._trellis_kernels")
 
 
 def _writable(codes: Codes) -> Codes:

@@ -14,7 +14,6 @@ Communications 38(1). Tseng et al. 2024, QTIP, https://arxiv.org/abs/2406.11235,
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,25 +74,15 @@ def viterbi(
     """
     factors = list(_cost_factors(steps, weights, values or tables()))
     states = np.empty((len(Z), len(steps)), np.uint8)
-    compiled = kernels()
-    if compiled is not None:
-        # the order of states that `kernels().viterbi` reads
-        grouped = [
-            f.reshape(len(f), -1, 1 << k).swapaxes(1, 2).reshape(f.shape)
-            for (k, _), f in zip(steps, factors, strict=True)
-        ]
+    kernels = compiled_module(f"{__package__}._viterbi_kernels")
+    if kernels is not None:
         bits, counts = np.array(steps, np.int64).T.copy()
-        compiled.viterbi(np.ascontiguousarray(Z), bits, counts, np.vstack(grouped), states)
+        kernels.viterbi(np.ascontiguousarray(Z), bits, counts, np.vstack(factors), states)
         return states
     for start in range(0, len(Z), VITERBI_BLOCK_ROWS):
         block = slice(start, start + VITERBI_BLOCK_ROWS)
         states[block] = _viterbi(Z[block], steps, factors)
     return states
-
-
-def kernels() -> ModuleType | None:
-    """Return the compiled loops of `vecsmith.codecs.quantizers._trellis_kernels`, or None if numba is not installed."""
-    return compiled_module(f"{__package__}._trellis_kernels")
 
 
 def _cost_factors(steps: Sequence[Step], weights: Floats, values: dict[Step, Floats]) -> Iterator[Floats]:
