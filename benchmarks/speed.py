@@ -1,7 +1,8 @@
-"""Measure speeds: search, inverted lists, translating queries, and large sets on disk.
+"""Measure speeds: search, inverted lists, encoding, translating queries, and large sets on disk.
 
     python benchmarks/speed.py search VECTORS [--rows 1000000] [--threads 1] [--graphs] [--only REGEX] [--out FILE]
     python benchmarks/speed.py inverted-lists VECTORS [--rows 2000000] [--out FILE]
+    python benchmarks/speed.py encoding VECTORS [--threads 1] [--out FILE]
     python benchmarks/speed.py translator-speed DATA/scifact/vectors [--out FILE]
     python benchmarks/speed.py ten-million VECTORS [--rows 1000000,3000000,10000000] [--only REGEX] [--out FILE]
 
@@ -27,6 +28,7 @@ if __name__ == "__main__":
 
 import faiss
 import numpy as np
+from speed_encoding import encoding
 from speed_harness import (
     FIT_ROWS,
     K,
@@ -183,6 +185,7 @@ def translator_speed(options: argparse.Namespace) -> str:
 MEASUREMENTS = {
     "search": search_methods,
     "inverted-lists": inverted_lists,
+    "encoding": encoding,
     "translator-speed": translator_speed,
     "ten-million": ten_million,
 }
@@ -196,7 +199,7 @@ def main() -> None:
     parser.add_argument(
         "--rows", type=row_counts, help="numbers of documents; several, separated by commas, for ten-million"
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads of a batch of searches")
+    parser.add_argument("--threads", type=int, default=1, help="threads of a batch of searches, or of encoding")
     parser.add_argument("--graphs", action="store_true", help="also HNSW, which takes long to build")
     parser.add_argument("--only", metavar="REGEX", default="", help="search methods, or steps of ten-million, by name")
     parser.add_argument("--out", type=Path)

@@ -63,8 +63,8 @@ def rows_twice(snapshot: Snapshot, Q: Any, scores: Any, rows: Any) -> Any:
     return scores, np.repeat(rows[:, :1], rows.shape[1], axis=1)
 
 
-def unordered_ties(scores: Any, rows: Any, rank_of: Any, tolerance: Any, content_of: Any) -> Any:
-    return sort_by_score(scores, rows, np.negative, tolerance, content_of)
+def unordered_ties(scores: Any, rows: Any, rank_of: Any, content_of: Any) -> Any:
+    return sort_by_score(scores, rows, np.negative, content_of)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_equal_documents_tie_however_their_scores_are_rounded() -> None:
     scores = np.array([[0.5, 0.3, 0.3 + 6e-8, 0.3 - 6e-8, 0.1]], np.float32)
     rows = np.array([[9, 4, 7, 2, 3]])
     contents = {9: "a", 4: "b", 7: "c", 2: "b", 3: "d"}
-    ordered, found = sort_by_score(scores, rows, np.positive, np.array([1e-6], np.float32), contents.__getitem__)
+    ordered, found = sort_by_score(scores, rows, np.positive, contents.__getitem__)
     assert found.tolist() == [[9, 7, 2, 4, 3]]
     assert ordered[0, 2] == ordered[0, 3]
     # without a tolerance for rounding, the scores are what they are
-    _, exact = sort_by_score(scores, rows, np.positive, np.zeros(1, np.float32), contents.__getitem__)
+    _, exact = sort_by_score(scores, rows, np.positive, contents.__getitem__, tolerance=0)
     assert exact.tolist() == [[9, 7, 4, 2, 3]]
 
 

@@ -278,7 +278,7 @@ def encode(
     fitted = load_codec(codec)
     fitted.check_several(len(vectors))
     embedded = _open(vectors, columns)
-    check_blocks(fitted.blocks, embedded.blocks, repr(fitted))
+    check_blocks(fitted.blocks, embedded.blocks, fitted)
     fitted = fitted.recentered(embedded.unit) if recenter else fitted
     if reduced:
         say(f"Wrote {reduce_set(fitted, embedded, out, force)!r} to {out}")

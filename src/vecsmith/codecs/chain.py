@@ -140,7 +140,7 @@ class Chain:
                 f"{self!r} takes vectors of {self.input_dimensions} dimensions, (n, {self.input_dimensions}), but got "
                 f"an array of shape {X.shape}; use vectors of the model it was fitted on."
             )
-        check_blocks(self.blocks, X.blocks, repr(self))
+        check_blocks(self.blocks, X.blocks, self)
 
     def check_codes(self, codes: Codes) -> None:
         """Check that codes are uint8 of shape (n, bytes_per_vector).
@@ -210,4 +210,4 @@ class Chain:
                 f"The validation vectors have shape {V.shape}, but the training vectors have shape {X.shape}; "
                 "embed some texts with the same model."
             )
-        check_blocks(self.blocks, V.blocks, repr(self))
+        check_blocks(self.blocks, V.blocks, self)

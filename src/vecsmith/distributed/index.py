@@ -22,7 +22,7 @@ from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.metrics import Quality, evaluate, required_depth
 from vecsmith.index import Index as LocalIndex
 from vecsmith.index.scanning import CodePartition
-from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
+from vecsmith.index.tie_order import sort_by_score
 
 QUERY_BATCH = 1024
 """Queries that are sent to the processes at a time, which bounds the memory."""
@@ -167,7 +167,7 @@ class Index:
         rows = np.hstack([rows + start for (_, rows), start in zip(answers, self._starts, strict=True)])
         order = np.lexsort((rows, -scores), axis=1)
         scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-        scores, rows = sort_by_score(scores, rows, lambda rows: rows, rounding_tolerance(Q), self._code_of)
+        scores, rows = sort_by_score(scores, rows, lambda rows: rows, self._code_of)
         return scores[:, :k], rows[:, :k]
 
     def ids(self, rows: RowNumbers) -> list[str]:

@@ -101,15 +101,15 @@ def as_unit(X: VectorsLike, name: str = "the vectors") -> UnitVectors:
     return X.unit if isinstance(X, EmbeddingSet) else UnitVectors([as_vectors(X, name)])
 
 
-def check_blocks(expected: Mapping[str, int], blocks: Mapping[str, int], user: str) -> None:
+def check_blocks(expected: Mapping[str, int], blocks: Mapping[str, int], user: object) -> None:
     """Raise an error if blocks have other dimensions, or the same models in another order; unknown blocks pass.
 
     Parameters
     ----------
     expected, blocks : mapping of str to int
         Names and dimensions of the models.
-    user : str
-        Name of the caller in the error message, such as a codec.
+    user : object
+        The caller, such as a codec, whose text is in the error message.
 
     Raises
     ------

@@ -189,7 +189,7 @@ def encode_corpus(
 
 def _encode_with(codec: Codec, X: Floats, recenter: bool, blocks: Mapping[str, int] | None) -> Encoded:
     """Encode a corpus with a fitted codec."""
-    check_blocks(codec.blocks, blocks or {}, repr(codec))
+    check_blocks(codec.blocks, blocks or {}, codec)
     if recenter:
         codec = codec.recentered(X)
     start = time.perf_counter()

@@ -8,7 +8,7 @@ from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.scoring import ScanScoring
 from vecsmith.index.snapshot import Snapshot
-from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
+from vecsmith.index.tie_order import ROUNDING, sort_by_score
 
 
 def rank(
@@ -74,7 +74,6 @@ def _merge_partitions(
     bound : ndarray of shape (n,), float32
         Upper bound on the scores of the other documents, rounding included.
     """
-    tolerance = rounding_tolerance(Q)
     bound = np.full(len(Q), -np.inf, np.float32)
     scans = []
     for partition, allowed in zip(snapshot.partitions, filters, strict=True):
@@ -86,5 +85,4 @@ def _merge_partitions(
                 np.maximum(bound, scores[:, -1], out=bound)
             scans.append((scores, rows))
     scores, rows = scans[0] if len(scans) == 1 else (np.hstack(arrays) for arrays in zip(*scans, strict=True))
-    with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
-        return *sort_by_score(scores, rows, snapshot.rank_of, tolerance, snapshot.code_of), bound + tolerance
+    return *sort_by_score(scores, rows, snapshot.rank_of, snapshot.code_of), bound + np.float32(ROUNDING)

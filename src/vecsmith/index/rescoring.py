@@ -6,7 +6,7 @@ from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.index.coded_vectors import project_to_coordinates
 from vecsmith.index.shortlist import SHORTLIST, score_shortlist
 from vecsmith.index.snapshot import Snapshot
-from vecsmith.index.tie_order import rounding_tolerance, sort_by_score
+from vecsmith.index.tie_order import sort_by_score
 
 
 def rescore(snapshot: Snapshot, Q: Floats, scores: Floats, rows: RowNumbers) -> tuple[Floats, RowNumbers]:
@@ -33,12 +33,10 @@ def rescore(snapshot: Snapshot, Q: Floats, scores: Floats, rows: RowNumbers) -> 
     shortlist = rows[:, :SHORTLIST]
     projected = project_to_coordinates(snapshot.segments[0].originals, Q)
     exact = score_shortlist(projected, shortlist, snapshot.coordinates)
+    exact, shortlist = sort_by_score(exact, shortlist, snapshot.rank_of, snapshot.original_of)
+    if rows.shape[1] <= SHORTLIST:
+        return exact, shortlist
     with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
-        exact, shortlist = sort_by_score(
-            exact, shortlist, snapshot.rank_of, rounding_tolerance(Q), snapshot.original_of
-        )
-        if rows.shape[1] <= SHORTLIST:
-            return exact, shortlist
         rest = scores[:, SHORTLIST:] - scores[:, :1] + exact[:, -1:]
     rest = np.where(rows[:, SHORTLIST:] >= 0, rest, -np.inf)
     return np.hstack([exact, rest]), np.hstack([shortlist, rows[:, SHORTLIST:]])

@@ -6,25 +6,19 @@ from typing import Any
 import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
-from vecsmith.codecs.stages import inner
 
 RankOf = Callable[[RowNumbers], RowNumbers]
 """A function that returns the position of each row number among documents with equal scores."""
 ROUNDING = 1e-6
-"""Maximum difference, relative to the length of the query, of one document's scores computed in different batches."""
-
-
-def rounding_tolerance(Q: Floats) -> Floats:
-    """Return the maximum difference (n,) by which equal scores of queries (n, d) may differ through rounding."""
-    return np.asarray(ROUNDING * np.sqrt(inner(Q, Q)), dtype=np.float32)
+"""Maximum difference of a document's scores for a unit query that are computed in different batches."""
 
 
 def sort_by_score(
     scores: Floats,
     rows: RowNumbers,
     rank_of: RankOf,
-    tolerance: Floats,
     content_of: Callable[[int], object],
+    tolerance: float = ROUNDING,
 ) -> tuple[Floats, RowNumbers]:
     """Sort the documents of each query by falling score, ties by rank.
 
@@ -39,10 +33,10 @@ def sort_by_score(
         Row numbers of the documents.
     rank_of : callable
         Returns the position of each row number among documents with equal scores; called only if there are such.
-    tolerance : ndarray of shape (n,), float32
-        Maximum rounding difference of each query's scores.
     content_of : callable
         Returns the content that determines the score of a row, such as its code.
+    tolerance : float
+        Maximum rounding difference of scores.
 
     Returns
     -------
@@ -51,14 +45,15 @@ def sort_by_score(
     rows : ndarray of shape (n, k), int64
         Sorted row numbers.
     """
-    gaps = scores[:, :-1] - scores[:, 1:]
-    if (gaps > tolerance[:, None]).all():
+    # comparisons rather than differences, because empty places have the score −∞
+    separated = scores[:, :-1] - tolerance > scores[:, 1:]
+    if separated.all():
         return scores, rows
-    if not (gaps > 0).all():
+    if not (scores[:, :-1] > scores[:, 1:]).all():
         scores, rows = _sort(scores, rows, rank_of)
-        gaps = scores[:, :-1] - scores[:, 1:]
-    for query in np.flatnonzero(((gaps > 0) & (gaps <= tolerance[:, None])).any(axis=1)):
-        equalized = _equalize(scores[query], rows[query], gaps[query] > tolerance[query], content_of)
+        separated = scores[:, :-1] - tolerance > scores[:, 1:]
+    for query in np.flatnonzero(((scores[:, :-1] > scores[:, 1:]) & ~separated).any(axis=1)):
+        equalized = _equalize(scores[query], rows[query], separated[query], content_of)
         scores[query], rows[query] = (sorted_[0] for sorted_ in _sort(equalized[None], rows[None, query], rank_of))
     return scores, rows
 

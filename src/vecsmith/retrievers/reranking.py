@@ -77,9 +77,10 @@ class Reranker(Retriever):
             return scores, rows
         candidates = rows[:, : self.depth]
         exact = self.scorer.score(queries, candidates)
-        tolerance = np.full(len(queries), self.scorer.tolerance, np.float32)
+        exact, candidates = sort_by_score(
+            exact, candidates, self.rank_of, self.scorer.content_of, self.scorer.tolerance
+        )
         with np.errstate(invalid="ignore"):  # −inf minus −inf at empty places
-            exact, candidates = sort_by_score(exact, candidates, self.rank_of, tolerance, self.scorer.content_of)
             shifted = scores[:, self.depth :] - scores[:, :1] + exact[:, -1:]
         rest = np.where(rows[:, self.depth :] >= 0, shifted, -np.inf)
         scores, rows = np.hstack([exact, rest]), np.hstack([candidates, rows[:, self.depth :]])
