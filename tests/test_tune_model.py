@@ -135,6 +135,7 @@ CASES: dict[str, Mapping[str, Any]] = {
     "codec-matryoshka": {"codec": "binary", "matryoshka": (32, 8)},
     "codec-matryoshka-cached": {"codec": "binary", "matryoshka": (32, 8), "changes": {"cached_batch": 8}},
     "queries-only": {"queries_only": True},
+    "runs": {"runs": 2},
     "queries-only-codec": {"queries_only": True, "recipe": "ranked-list", "codec": "binary"},
 }
 

@@ -75,6 +75,10 @@ def model(
         bool,
         typer.Option("--queries-only", help="Train queries only, against all documents; the index stays as it is."),
     ] = False,
+    runs: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Trainings with other batches, whose weights are averaged."),
+    ] = 1,
     vectors: Annotated[
         str | None,
         typer.Option(metavar="vectors:NAME", help="Precomputed vectors of the model; default: the task is embedded."),
@@ -127,6 +131,7 @@ def model(
         _dimensions(matryoshka),
         codec,
         queries_only,
+        runs,
         seed,
     )
     assert tuning.chain  # refuses options that do not go together before anything is loaded

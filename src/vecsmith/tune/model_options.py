@@ -31,6 +31,9 @@ class ModelTuning:
         them.
     queries_only : bool
         Whether only queries are trained, against the vectors of all documents before tuning.
+    runs : int
+        Trainings by the last recipe, with other batches each. The mean of their weights is kept if it is better on the
+        validation queries than each of them.
     seed : int
         Seed of validation queries, mined negatives and batches.
     """
@@ -42,6 +45,7 @@ class ModelTuning:
     matryoshka: Sequence[int] = ()
     codec: str | None = None
     queries_only: bool = False
+    runs: int = 1
     seed: int = 0
 
     @property
@@ -53,6 +57,8 @@ class ModelTuning:
         VecsmithError
             If a name is unknown, a number is out of range, or the recipes do not support an option.
         """
+        if self.runs < 1:
+            raise VecsmithError(f"The number of runs must be at least 1, not {self.runs}.")
         changes = {**QUERIES_ONLY, **self.changes} if self.queries_only else self.changes
         chain = {
             name: (recipe, preset_of(recipe, self.preset, changes)) for name, recipe in recipes(self.recipe).items()

@@ -1,7 +1,7 @@
 """Training of a model by one recipe, or by several one after the other."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
 from vecsmith.errors import VecsmithError
 from vecsmith.evaluation.versions import package_versions
 from vecsmith.files import replacing_folder, write_text
+from vecsmith.tune.averaging import train_and_average
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.freezing import disable_dropout, freeze_layers
@@ -142,16 +143,18 @@ class ModelTraining:
         chain = list(self.tuning.chain.items())
         kept = Trained(0, 0.0)
         for number, (name, (recipe, preset)) in enumerate(chain, start=1):
-            is_last = number == len(chain)
             if own_length is not None:
                 self.model.max_seq_length = min(preset.max_length, own_length)
             self.notes += note_of_cut_texts(self.model, stages[name])
             freeze_layers(self.model, preset.frozen_layers)
             disable_dropout(self.model)
-            stage = self._stage(name, recipe, preset, stages[name], work.path / f"{number}-{name}", work.log, is_last)
+            stage = partial(self._stage, name, recipe, preset, stages[name], work, number)
             if number == 1:
                 before = self._before(work.path / BEFORE, chain[-1][1][1])
-            kept = replace(stage, before=before if is_last else None).train()
+            if number < len(chain):
+                stage(is_last=False).train()
+            else:
+                kept = self._train_last(stage, preset, before)
         self.model.max_seq_length = own_length
         if kept.step and not work.model.exists():
             # a second copy would have other tokenizer settings, and vectors of the first would not be its own
@@ -159,17 +162,31 @@ class ModelTraining:
                 self._published().save_pretrained(str(staging), create_model_card=False)
         return kept
 
+    def _train_last(self, stage: Callable[..., Stage], preset: Preset, before: float | None) -> Trained:
+        """Train by the last recipe, and return the kept checkpoint."""
+
+        def train(run: int) -> Trained:
+            return replace(stage(is_last=True, run=run), before=before).train()
+
+        def gain() -> float:
+            return self._validate(self._codes(preset), 0) - (before or 0.0)
+
+        return train_and_average(self.model, self.tuning.runs, train, None if before is None else gain)
+
     def _stage(
         self,
         name: str,
         recipe: Recipe,
         preset: Preset,
         examples: TrainingExamples,
-        folder: Path,
-        log: Path,
+        work: WorkFolder,
+        number: int,
         is_last: bool,
+        run: int = 0,
     ) -> Stage:
-        codes = self._codes(preset) if is_last else None
+        """Return the training by a recipe, the given number of all; the last recipe may have several runs."""
+        label = f"{name}, run {run + 1}" if run else name
+        codes = self._codes(preset, run) if is_last else None
         # the trainer knows numbers by the names of their columns
         dataset = examples.dataset.rename_columns({"margin": "label"} if examples.kind == "margins" else {})
         relevant: Relevance = {}
@@ -181,16 +198,16 @@ class ModelTraining:
         else:
             loss, dataset = self._frozen_loss(recipe, examples)
         return Stage(
-            name=name,
+            name=label,
             model=self.model,
             loss=loss,
             examples=dataset,
             preset=preset,
             prompts={column: self.prompts[side] for column, side in sides(examples).items() if self.prompts[side]},
-            folder=folder,
-            log=log,
+            folder=work.path / (f"{number}-{name}-{run + 1}" if run else f"{number}-{name}"),
+            log=work.log,
             sampler=QueryBatchSampler if ranks_batch else NO_DUPLICATES,
-            seed=self.tuning.seed,
+            seed=self.tuning.seed + run,
             validate=None if self.validation is None or not is_last else partial(self._validate, codes),
         )
 
@@ -238,16 +255,15 @@ class ModelTraining:
         dataset = type(examples.dataset).from_dict({"query": list(rows), "label": list(range(len(rows)))})
         return FrozenDocumentsLoss(self.model, self.frozen, list(rows.values()), recipe.ranking_loss), dataset
 
-    def _codes(self, preset: Preset) -> TrainedCodes | None:
+    def _codes(self, preset: Preset, run: int = 0) -> TrainedCodes | None:
         """Return the codec for the documents; None without one, or if they are frozen and hence already decoded."""
+        seed = self.tuning.seed + run
         if self.tuning.codec is None or self.frozen is not None:
             return None
         texts = self.data.task.corpus.texts
-        rows = np.random.default_rng(self.tuning.seed).permutation(len(texts))[: preset.code_documents]
+        rows = np.random.default_rng(seed).permutation(len(texts))[: preset.code_documents]
         sample = [texts[row] for row in sorted(rows)]
-        return TrainedCodes(
-            self.tuning.codec, lambda texts: self.embed(texts, "passage"), sample, preset, self.tuning.seed
-        )
+        return TrainedCodes(self.tuning.codec, lambda texts: self.embed(texts, "passage"), sample, preset, seed)
 
     def _margin_scale(self, examples: TrainingExamples) -> float:
         """Return the ratio of the spread of the examples' margins to the spread of the model's cosine margins."""
