@@ -7,6 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")
 
+from vecsmith.errors import VecsmithError  # noqa: E402
+from vecsmith.tune import ModelTuning  # noqa: E402
 from vecsmith.tune.averaging import train_and_average  # noqa: E402
 from vecsmith.tune.trainer import Trained  # noqa: E402
 
@@ -60,3 +62,8 @@ def test_one_training_is_kept_as_it_is(model: torch.nn.Linear) -> None:
     kept = train_and_average(model, 1, trained_to(model, [[4.0, 2.0]]), lambda: pytest.fail("was validated again"))
     assert model.weight.tolist() == [[4.0, 2.0]]
     assert kept.step == 5
+
+
+def test_no_training_is_refused() -> None:
+    with pytest.raises(VecsmithError, match="at least 1, not 0"):
+        assert ModelTuning(runs=0).chain
