@@ -1,7 +1,6 @@
 """Averaging the weights of several trainings of a model."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,35 +9,30 @@ from torch import Tensor
 from vecsmith.tune.trainer import Trained
 
 
-@dataclass(frozen=True)
-class _Run:
-    trained: Trained
-    weights: Mapping[str, Tensor]
-
-
 def train_and_average(
     model: Any, runs: int, train: Callable[[int], Trained], gain: Callable[[], float] | None
 ) -> Trained:
-    """Train a model several times from the same weights, and keep the mean of the weights or the best training.
+    """Train a model several times from the same weights, and keep the mean of the weights.
 
     Trainings that start from the same weights stay close enough for their mean to be a good model. It is often better
-    than each of them, because their errors differ.
+    than each of them, because their errors differ. The best training is not kept instead: the validation queries are
+    too few to tell a better training from a lucky one.
 
     Parameters
     ----------
     model : torch.nn.Module
-        The model. It is trained in place, and has the kept weights in the end.
+        The model. It is trained in place, and has the mean weights in the end.
     runs : int
         Number of trainings.
     train : callable
         Takes the number of a training, trains the model, and returns its best checkpoint.
     gain : callable or None
-        Returns the gain of the model on the validation queries; None without validation, when the mean is kept.
+        Returns the gain of the model on the validation queries; None without validation.
 
     Returns
     -------
     Trained
-        The kept checkpoint; for the mean, the one with the most steps, and the gain of the mean.
+        The kept checkpoint: the most steps of all, and the gain of the mean. Its step is 0 if nothing is gained.
 
     References
     ----------
@@ -47,29 +41,20 @@ def train_and_average(
     """
     if runs == 1:
         return train(0)
-    initial, trained = _copy(model), list[_Run]()
+    initial = _copy(model)
+    mean, steps = {name: torch.zeros_like(tensor) for name, tensor in initial.items()}, 0
     for number in range(runs):
         model.load_state_dict(initial)
-        trained.append(_Run(train(number), _copy(model)))
-    best = max(trained, key=lambda run: run.trained.gain)
-    model.load_state_dict(_mean([run.weights for run in trained]))
-    steps = max(run.trained.step for run in trained)
+        steps = max(steps, train(number).step)
+        for name, tensor in _copy(model).items():
+            # integers, such as positions, are no weights
+            mean[name] = mean[name] + tensor / runs if tensor.is_floating_point() else tensor
+    model.load_state_dict(mean)
     if gain is None:
         return Trained(steps, 0.0)
     gained = gain()
-    if gained >= best.trained.gain:
-        return Trained(steps, gained)
-    model.load_state_dict(best.weights)
-    return best.trained
+    return Trained(steps, gained) if gained > 0 else Trained(0, 0.0)
 
 
 def _copy(model: Any) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-
-
-def _mean(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of floating-point tensors, and other tensors of the first state."""
-    return {
-        name: torch.stack([state[name] for state in states]).mean(dim=0) if tensor.is_floating_point() else tensor
-        for name, tensor in states[0].items()
-    }

@@ -32,8 +32,7 @@ class ModelTuning:
     queries_only : bool
         Whether only queries are trained, against the vectors of all documents before tuning.
     runs : int
-        Trainings by the last recipe, with other batches each. The mean of their weights is kept if it is better on the
-        validation queries than each of them.
+        Trainings by the last recipe, with other batches each; the mean of their weights is kept.
     seed : int
         Seed of validation queries, mined negatives and batches.
     """
