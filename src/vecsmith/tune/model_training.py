@@ -184,7 +184,7 @@ class ModelTraining:
         is_last: bool,
         run: int = 0,
     ) -> Stage:
-        """Return the training by a recipe, the given number of all; the last recipe may have several runs."""
+        """Return the training by a recipe. Recipes are numbered in their order; the last one may have several runs."""
         label = f"{name}, run {run + 1}" if run else name
         codes = self._codes(preset, run) if is_last else None
         # the trainer knows numbers by the names of their columns
