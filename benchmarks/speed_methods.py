@@ -72,7 +72,7 @@ def searcher(index: Any, transform: Callable[[Any], Any] = np.asarray, **options
 
 def vecsmith_methods(d: int, folder: Path) -> Iterator[Method]:
     """Yield the methods of vecsmith for vectors of d dimensions, made from those in a folder."""
-    for size in (24, 48, 96):
+    for size in (24, 48, 96, d // 2):
         yield Method(f"vecsmith trellis{size}B", size, partial(scan, spec=f"trellis{size}B"), scans=False)
     if (folder.parent / "wordllama").is_dir():
         yield Method(f"vecsmith {FUSED}", 48, partial(fused, folder=folder), scans=False)
