@@ -65,7 +65,6 @@ RUNS = [
     *(Run(task) for task in ("hotpotqa-2k", "scifact")),
     Run("scifact", options={"changes": FEW_EXAMPLES}),
     *(Run("hotpotqa-2k", options={"codec": codec}) for codec in ("trellis24B", "trellis48B", "trellis12B", "binary")),
-    *(Run(task, options={"queries_only": True, "runs": 3}) for task in ("hotpotqa-2k", "scifact")),
     Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3}),
     Run("scifact", options={"changes": FEW_EXAMPLES, "runs": 3}),
     *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
