@@ -106,14 +106,18 @@ def _encoded(X: Any, spec: str) -> tuple[vecsmith.Codec, Any]:
 
 def fused(X: Any, folder: Path) -> Engine:
     """Return vecsmith's index of codes of the documents X and of their WordLlama vectors, which are never held."""
-    real = unit_vectors(folder.parent / "wordllama", "corpus")
+
+    def second_model(rows: int) -> Iterator[Any]:
+        # read again each time, so that the real vectors do not count as memory of the index
+        return artificial(unit_vectors(folder.parent / "wordllama", "corpus"), rows, seed=1)
 
     def both() -> Iterator[Any]:
-        return map(list, zip(blocks_of(X), artificial(real, len(X), seed=1), strict=True))
+        return map(list, zip(blocks_of(X), second_model(len(X)), strict=True))
 
-    sample = np.concatenate(list(artificial(real, min(FIT_ROWS, len(X)), seed=1)))
-    codec = vecsmith.codec(FUSED).fit([X[:FIT_ROWS], sample])
-    codes = np.concatenate([codec.encode(block) for block in both()])
+    codec = vecsmith.codec(FUSED).fit([X[:FIT_ROWS], np.concatenate(list(second_model(min(FIT_ROWS, len(X)))))])
+    codes = np.empty((len(X), codec.bytes_per_vector), np.uint8)
+    for part, block in zip(blocks_of(codes), both(), strict=True):
+        part[:] = codec.encode(block)
     codes.flags.writeable = False
     queries = [unit_vectors(each, "queries")[:QUERIES] for each in (folder, folder.parent / "wordllama")]
     return Engine(

@@ -12,8 +12,9 @@ import vecsmith
 from oracles import asymmetric_scores
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.index import CodedVectors, CodePartition
+from vecsmith.index import CodedVectors, CodePartition, list_search
 from vecsmith.index.inverted_lists import InvertedLists
+from vecsmith.index.list_search import InvertedIndex
 
 Vectors = NDArray[np.float32]
 SPECS = [
@@ -52,6 +53,23 @@ def nearest_lists(index: vecsmith.Index, Q: Vectors, probes: int, place: int = 0
     assert lists is not None
     best = np.argsort(-Q @ lists.centroids.T, axis=1)[:, :probes]
     return (np.asarray(lists.numbers)[None, :, None] == best[:, None, :]).any(axis=2)
+
+
+@pytest.mark.parametrize("spec", ["binary", "hybrid8B", "levels3", "additive3B"])
+def test_compiled_scores_are_those_of_decoded_codes(
+    spec: str, documents: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    inverted = listed(vecsmith.codec(spec).fit(documents), documents).partitions[0]._inverted_index
+    assert isinstance(inverted, InvertedIndex)
+    rng = np.random.default_rng(0)
+    Q = rng.standard_normal((3, inverted._exact.d)).astype(np.float32)
+    places = rng.integers(-1, len(documents), (3, 200))
+    compiled = inverted._score(Q, places)
+    monkeypatch.setattr(list_search, "compiled_module", lambda _: None)
+    decoded = inverted._score(Q, places)
+    np.testing.assert_allclose(compiled, decoded, rtol=1e-5, atol=1e-5)
+    assert np.array_equal(np.isinf(compiled), places < 0)
 
 
 @pytest.mark.parametrize("scoring", ["symmetric", "asymmetric", "rescored"])

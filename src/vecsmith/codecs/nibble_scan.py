@@ -8,6 +8,7 @@ import numpy as np
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.compiled_modules import compiled_module
+from vecsmith.codecs.quantizers.nibbles import codebooks_of
 from vecsmith.codecs.scan import fast_scan
 
 QUERIES_PER_BATCH = 16
@@ -41,7 +42,7 @@ class CompiledScan:
         self._kernels, self.ntotal = kernels, index.ntotal
         codes = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size).reshape(index.ntotal, -1)
         self._blocks = _blocks(codes, kernels.BLOCK, -index.code_size % kernels.BYTES_PER_STEP)
-        self._codebooks = faiss.vector_to_array(index.pq.centroids).reshape(index.pq.M, 1 << index.pq.nbits, -1)
+        self._codebooks = codebooks_of(index)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
         """Return rounded scores (n, k) and positions (n, k) of the best k codes of each query, best first.

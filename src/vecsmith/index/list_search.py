@@ -6,6 +6,8 @@ import faiss
 import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
+from vecsmith.codecs.compiled_modules import compiled_module
+from vecsmith.codecs.quantizers.nibbles import codebooks_of
 from vecsmith.codecs.scan import DecodedIndex, search_decoded
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.list_scan import ListScan, allowed_members, codes_in, empty_inverted_index, flat_codes_of
@@ -34,6 +36,7 @@ class InvertedIndex:
         self._flat, self._exact = flat, flat_codes_of(flat)
         self._codes, self._is_fast_scan = codes_in(self._exact), isinstance(flat, faiss.IndexRefine)
         self._scan = ListScan(self._exact, lists, self._is_fast_scan)
+        self._codebooks = codebooks_of(self._exact) if self._is_fast_scan else None
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
@@ -71,7 +74,16 @@ class InvertedIndex:
             found = min(len(members), count)
             exact = search_decoded(self._exact.sa_decode, self._codes, projected[query, None], found, members)
             places[query, :found] = exact[1]
-        return score_shortlist(projected, places, self._decode_at), places
+        return self._score(projected, places), places
+
+    def _score(self, Q: Floats, places: RowNumbers) -> Floats:
+        """Return the exact scores (n, c) of candidates at positions (n, c), for projected queries (n, e)."""
+        kernels = compiled_module("vecsmith.codecs._nibble_scoring_kernels")
+        if kernels is None:
+            return score_shortlist(Q, places, self._decode_at)
+        scores = np.empty(places.shape, np.float32)
+        kernels.score(self._codes, self._codebooks, np.ascontiguousarray(Q, np.float32), places, scores)
+        return scores
 
     def _decode_at(self, places: RowNumbers) -> Floats:
         return np.asarray(self._exact.sa_decode(self._codes.take(places, axis=0)))

@@ -79,6 +79,12 @@ def unpack(codes: Codes, bits: int, count: int) -> Codes:
     return np.asarray((stream << np.arange(bits, dtype=np.uint8)).sum(axis=2), dtype=np.uint8)
 
 
+def codebooks_of(index: Any) -> Floats:
+    """Return the codebooks (G, 16, v) of a FAISS ``IndexPQ`` of four bits per group."""
+    codebooks: Floats = faiss.vector_to_array(index.pq.centroids).reshape(index.pq.M, ENTRIES, -1)
+    return codebooks
+
+
 def product_index(codes: Codes, codebooks: Floats) -> Any:
     """Return a FAISS ``IndexPQ`` that scores codes with queries (m, G · v).
 
