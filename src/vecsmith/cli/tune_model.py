@@ -77,7 +77,9 @@ def model(
     ] = False,
     runs: Annotated[
         int,
-        typer.Option(metavar="N", min=1, help="Trainings with other batches, whose weights are averaged."),
+        typer.Option(
+            metavar="N", min=1, help="Number of trainings with different batches; their weights are averaged."
+        ),
     ] = 1,
     vectors: Annotated[
         str | None,
