@@ -44,7 +44,7 @@ def encoding(options: argparse.Namespace) -> str:
     text = (
         f"{len(X):,} × {X.shape[1]} documents made from real vectors with noise ({SLOW_ROWS:,} for slow methods, "
         f"such as those without numba), {options.threads} thread(s), medians of {ROUNDS} rounds in which all "
-        f"methods take turns. `times PQ48`: vectors per second over those of FAISS's product quantizer of 48 bytes"
+        f"methods take turns. `times PQ48`: speed relative to the product quantizer of FAISS with 48 bytes"
     )
     return page("encoding", text, ["", "bytes", "times PQ48", "vectors/s"], rows)
 

@@ -63,7 +63,7 @@ def test_compiled_loops_give_the_same_codes(size: int, monkeypatch: pytest.Monke
     X = (rng.standard_normal((3000, 96)) * 0.9 ** np.arange(96)).astype(np.float32)
     with_numba = Trellis(size).fit(X)
     codes = with_numba.encode(X)
-    for count in (*range(1, 9), 15, 16, 17):  # the loop codes 16 vectors at a time
+    for count in (*range(1, 10), 15, 16, 17):  # the loop codes 16 vectors at a time
         assert np.array_equal(with_numba.encode(X[:count]), codes[:count])
     Z = with_numba.project(X[:5])
     estimates = X[:5] @ with_numba.decode(codes).T + rng.normal(0, 0.1, (5, len(X))).astype(np.float32)

@@ -25,6 +25,13 @@ def first_byte(context: Any, builder: Any, array: Any, value: Any) -> Any:
     return builder.bitcast(context.make_array(array)(context, builder, value).data, ir.IntType(8).as_pointer())
 
 
+def repeated(builder: Any, value: Any, count: int) -> Any:
+    """Return an LLVM vector of `count` copies of a value."""
+    undefined = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count))
+
+
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(typing: Any, array: Any, place: Any) -> Any:
     """Start to load the byte at `place` of a contiguous array into the CPU cache."""

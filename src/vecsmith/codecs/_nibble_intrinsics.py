@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from vecsmith.codecs._compiled import first_byte
+from vecsmith.codecs._compiled import first_byte, repeated
 
 BLOCK = 64
 """Codes per block: the number of bits of a mask."""
@@ -108,8 +108,7 @@ def _generate_score_block(context: Any, builder: Any, signature: Any, arguments:
     odd_sums = builder.load(odd)
     even_sums = builder.sub(builder.load(both), builder.shl(odd_sums, _constant(half, 8)))
     total = _select(builder, even_sums, odd_sums, [code // 2 + BLOCK // 2 * (code % 2) for code in range(BLOCK)])
-    single = builder.insert_element(ir.Constant(words, ir.Undefined), threshold, index(0))
-    least = _select(builder, single, single, [0] * BLOCK)
+    least = repeated(builder, threshold, BLOCK)
     mask = builder.bitcast(builder.icmp_unsigned(">=", total, least), number)
     with builder.if_then(builder.icmp_unsigned("!=", mask, number(0)), likely=False):
         builder.store(total, builder.bitcast(scores, words.as_pointer()), align=2)

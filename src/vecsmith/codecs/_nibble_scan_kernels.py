@@ -19,6 +19,7 @@ from vecsmith.codecs._nibble_intrinsics import (
     lowest_bit,
     score_block,
 )
+from vecsmith.codecs._nibble_scoring_kernels import multiply_entries
 
 if fastest_shuffle() is None:
     raise ImportError("The CPU cannot shuffle bytes.")
@@ -77,16 +78,12 @@ def _quantize_table(codebooks: Floats, q: Floats, table: Codes, scale: Floats) -
 
     The entries of a group count from its lowest. The unit is the smallest for which no step exceeds `MAX_STEP_SUM`.
     """
-    n_groups, n_entries, width = codebooks.shape
+    n_groups, n_entries, _ = codebooks.shape
     exact, lowest = np.empty((n_groups, n_entries), np.float32), np.empty(n_groups, np.float32)
+    multiply_entries(codebooks, q, exact)
     widest, total = np.float32(0), np.float32(0)
     for group in range(n_groups):
-        low, high = np.float32(np.inf), np.float32(-np.inf)
-        for entry in range(n_entries):
-            score = np.float32(0)
-            for slot in range(width):
-                score += codebooks[group, entry, slot] * q[group * width + slot]
-            exact[group, entry], low, high = score, min(low, score), max(high, score)
+        low, high = exact[group].min(), exact[group].max()
         lowest[group] = low
         total = high - low if group % GROUPS_PER_STEP == 0 else total + high - low
         widest = max(widest, total)

@@ -7,6 +7,18 @@ from vecsmith.codecs._compiled import compiled
 
 
 @compiled
+def multiply_entries(codebooks: Floats, q: Floats, products: Floats) -> None:
+    """Write the inner products of a query (G · v,) with all codebook entries (G, 16, v) to `products` (G, 16)."""
+    n_groups, n_entries, width = codebooks.shape
+    for group in range(n_groups):
+        for entry in range(n_entries):
+            product = np.float32(0)
+            for slot in range(width):
+                product += codebooks[group, entry, slot] * q[group * width + slot]
+            products[group, entry] = product
+
+
+@compiled
 def score(codes: Codes, codebooks: Floats, Q: Floats, places: RowNumbers, scores: Floats) -> None:
     """Write the inner products of each query with its own candidates to `scores`, without decoding codes.
 
@@ -23,15 +35,9 @@ def score(codes: Codes, codebooks: Floats, Q: Floats, places: RowNumbers, scores
     scores : ndarray of shape (n, c), float32
         Result; −inf at empty places.
     """
-    n_groups, n_entries, width = codebooks.shape
-    products = np.empty((n_groups, n_entries), np.float32)
+    products = np.empty(codebooks.shape[:2], np.float32)
     for row in range(len(Q)):
-        for group in range(n_groups):
-            for entry in range(n_entries):
-                product = np.float32(0)
-                for slot in range(width):
-                    product += codebooks[group, entry, slot] * Q[row, group * width + slot]
-                products[group, entry] = product
+        multiply_entries(codebooks, Q[row], products)
         for column in range(places.shape[1]):
             place, total = places[row, column], np.float32(0)
             if place < 0:

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from vecsmith.array_types import Floats
-from vecsmith.codecs._compiled import compiled, first_byte
+from vecsmith.codecs._compiled import compiled, first_byte, repeated
 from vecsmith.codecs.quantizers.trellis_coding import RATES, STATE_BITS, STATES
 
 LANES = 16
@@ -146,11 +146,9 @@ def _generate_rate(
     def load(array: Any, row: Any) -> Any:
         return builder.load(place(array, row, lanes), align=4)
 
-    def repeated(value: int, state: Any) -> Any:
-        factor = builder.load(place(factors, builder.add(state, index(value * STATES)), number), align=4)
-        undefined = ir.Constant(lanes, ir.Undefined)
-        lane = builder.insert_element(undefined, factor, ir.IntType(32)(0))
-        return builder.shuffle_vector(lane, undefined, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+    def factor(value: int, state: Any) -> Any:
+        position = builder.add(state, index(value * STATES))
+        return repeated(builder, builder.load(place(factors, position, number), align=4), LANES)
 
     values = [load(block, index(value)) for value in range(v)]
     groups = STATES >> k
@@ -164,9 +162,9 @@ def _generate_rate(
             builder.store(builder.bitcast(is_set, mask), place(choices, position, mask), align=2)
         for lower in range(1 << k):
             state = builder.add(builder.shl(loop.index, index(k)), index(lower))
-            cost = repeated(0, state)
+            cost = factor(0, state)
             for value, z in enumerate(values, start=1):
-                cost = builder.call(multiply_add, [repeated(value, state), z, cost])
+                cost = builder.call(multiply_add, [factor(value, state), z, cost])
             builder.store(builder.fadd(cost, least), place(after, state, lanes), align=4)
 
 
