@@ -30,6 +30,7 @@ from vecsmith.tune.recipes import RECIPES
 from vecsmith.tune.training_data import DataOptions, make_examples
 
 VECTORS = "vectors:minilm"
+GUIDE = "vectors:mpnet"
 NO_JUDGEMENTS = "none"
 """The split of a run without judgements."""
 CODES = {
@@ -68,7 +69,10 @@ RUNS = [
     Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3}),
     Run("scifact", options={"changes": FEW_EXAMPLES, "runs": 3}),
     *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
-    *(Run(task, recipe) for task in ("scifact", "hotpotqa-2k") for recipe in ("gist", "ranked-list", "n-pair")),
+    Run("scifact", "gist", {"guide": GUIDE, "changes": FEW_EXAMPLES}),
+    *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("ranked-list", "n-pair")),
+    Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
+    *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
     *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "tension,contrastive"),
 ]

@@ -12,9 +12,9 @@ import vecsmith
 from oracles import asymmetric_scores
 from vecsmith.embeddings import normalize
 from vecsmith.errors import VecsmithError
-from vecsmith.index import CodedVectors, CodePartition, list_search
+from vecsmith.index import CodedVectors, CodePartition, list_scan
 from vecsmith.index.inverted_lists import InvertedLists
-from vecsmith.index.list_search import InvertedIndex
+from vecsmith.index.list_scan import ListScan
 
 Vectors = NDArray[np.float32]
 SPECS = [
@@ -56,20 +56,20 @@ def nearest_lists(index: vecsmith.Index, Q: Vectors, probes: int, place: int = 0
 
 
 @pytest.mark.parametrize("spec", ["binary", "hybrid8B", "levels3", "additive3B"])
-def test_compiled_scores_are_those_of_decoded_codes(
-    spec: str, documents: Vectors, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("share", [1.0, 0.4, 0.0005], ids=["all", "mask", "numbers"])
+def test_the_compiled_scan_finds_what_faiss_finds(
+    spec: str, share: float, documents: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("numba")
-    inverted = listed(vecsmith.codec(spec).fit(documents), documents).partitions[0]._inverted_index
-    assert isinstance(inverted, InvertedIndex)
-    rng = np.random.default_rng(0)
-    Q = rng.standard_normal((3, inverted._exact.d)).astype(np.float32)
-    places = rng.integers(-1, len(documents), (3, 200))
-    compiled = inverted._score(Q, places)
-    monkeypatch.setattr(list_search, "compiled_module", lambda _: None)
-    decoded = inverted._score(Q, places)
-    np.testing.assert_allclose(compiled, decoded, rtol=1e-5, atol=1e-5)
-    assert np.array_equal(np.isinf(compiled), places < 0)
+    index = listed(vecsmith.codec(spec).fit(documents), documents)
+    allowed = None if share == 1 else np.random.default_rng(3).random(len(documents)) < share
+    compiled = index.search(documents[:50], 10, allowed=allowed, probes=5)
+    monkeypatch.setattr(list_scan, "compiled_module", lambda _: None)
+    vars(index.partitions[0]).pop("_inverted_index")
+    assert isinstance(index.partitions[0]._inverted_index._scan, ListScan)
+    scores, rows = index.search(documents[:50], 10, allowed=allowed, probes=5)
+    np.testing.assert_allclose(compiled[0], scores, atol=1e-6)
+    assert np.array_equal(compiled[1], rows)
 
 
 @pytest.mark.parametrize("scoring", ["symmetric", "asymmetric", "rescored"])

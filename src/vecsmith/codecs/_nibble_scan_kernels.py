@@ -9,7 +9,7 @@ the best.
 import numpy as np
 from numpy.typing import NDArray
 
-from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.codecs._compiled import compiled
 from vecsmith.codecs._nibble_intrinsics import (
     BLOCK,
@@ -19,13 +19,14 @@ from vecsmith.codecs._nibble_intrinsics import (
     lowest_bit,
     score_block,
 )
-from vecsmith.codecs._nibble_scoring_kernels import multiply_entries
 
 if fastest_shuffle() is None:
     raise ImportError("The CPU cannot shuffle bytes.")
 
 MAX_STEP_SUM = 255
 """Maximum sum of the table entries of a step, which must not overflow."""
+ALL = np.empty(0, np.bool_)
+"""A mask without members, which allows all codes."""
 CHUNK_BYTES = 1 << 18
 """Bytes of codes that all queries scan before the next ones: they stay in the second-level cache."""
 
@@ -57,30 +58,44 @@ def search(
     histograms = np.zeros((n, MAX_STEP_SUM * n_bytes // BYTES_PER_STEP + 2), np.int32)
     places, values = np.empty((n, 4 * c + BLOCK), np.int64), np.empty((n, 4 * c + BLOCK), np.uint16)
     state = np.zeros((n, 3), np.int64)
-    scores = np.empty(BLOCK, np.uint16)
+    products, scores = np.empty(codebooks.shape[:2], np.float32), np.empty(BLOCK, np.uint16)
     for row in range(n):
-        _quantize_table(codebooks, Q[row], tables[row], scales[row])
+        multiply_entries(codebooks, Q[row], products)
+        quantize_table(products, tables[row], scales[row])
     chunk = max(1, CHUNK_BYTES // (BLOCK * n_bytes))
     for start in range(0, n_blocks, chunk):
         stop = min(start + chunk, n_blocks)
         for row in range(n):
             found = histograms[row], places[row], values[row], state[row]
-            _scan(blocks, start, stop, n_codes, tables[row], scores, c, *found)
+            scan_blocks(blocks, start, stop, 0, n_codes, ALL, tables[row], scores, c, *found)
     for row in range(n):
         threshold, _, count = state[row]
-        _sort(places[row, :count], values[row, :count], threshold, histograms[row], candidates[row], estimates[row])
+        sort_candidates(
+            places[row, :count], values[row, :count], threshold, histograms[row], candidates[row], estimates[row]
+        )
         estimates[row] = scales[row, 0] + scales[row, 1] * estimates[row]
 
 
 @compiled
-def _quantize_table(codebooks: Floats, q: Floats, table: Codes, scale: Floats) -> None:
-    """Write the scores of all entries, rounded to integers, to `table`; a sum s of them stands for scale₀ + scale₁ s.
+def multiply_entries(codebooks: Floats, q: Floats, products: Floats) -> None:
+    """Write the inner products of a query (G · v,) with all codebook entries (G, 16, v) to `products` (G, 16)."""
+    n_groups, n_entries, width = codebooks.shape
+    for group in range(n_groups):
+        for entry in range(n_entries):
+            product = np.float32(0)
+            for slot in range(width):
+                product += codebooks[group, entry, slot] * q[group * width + slot]
+            products[group, entry] = product
+
+
+@compiled
+def quantize_table(exact: Floats, table: Codes, scale: Floats) -> None:
+    """Write products of a query with all entries (G, 16), rounded, to `table`; a sum s stands for scale₀ + scale₁ s.
 
     The entries of a group count from its lowest. The unit is the smallest for which no step exceeds `MAX_STEP_SUM`.
     """
-    n_groups, n_entries, _ = codebooks.shape
-    exact, lowest = np.empty((n_groups, n_entries), np.float32), np.empty(n_groups, np.float32)
-    multiply_entries(codebooks, q, exact)
+    n_groups, n_entries = exact.shape
+    lowest = np.empty(n_groups, np.float32)
     widest, total = np.float32(0), np.float32(0)
     for group in range(n_groups):
         low, high = exact[group].min(), exact[group].max()
@@ -99,11 +114,13 @@ def _quantize_table(codebooks: Floats, q: Floats, table: Codes, scale: Floats) -
 
 
 @compiled
-def _scan(
+def scan_blocks(
     blocks: Codes,
     start: int,
     stop: int,
+    shift: int,
     n_codes: int,
+    allowed: RowMask,
     table: Codes,
     scores: NDArray[np.uint16],
     c: int,
@@ -113,6 +130,9 @@ def _scan(
     state: NDArray[np.int64],
 ) -> None:
     """Scan the blocks from `start` to `stop`, and update the candidates of a query.
+
+    The place of a code is its position in the blocks minus `shift`. Places from `n_codes` on are not used, nor those
+    that are not allowed; an empty `allowed` allows all.
 
     `state` has the threshold, the number of candidates that reach it, always less than c, and the number of all in
     `places` and `values`. At least c codes reach the threshold minus 1, except at the start, when the threshold is 0.
@@ -126,8 +146,8 @@ def _scan(
         while mask != 0:
             code = lowest_bit(mask)
             mask &= mask - np.uint64(1)
-            place, value = block * BLOCK + code, np.int64(scores[code])
-            if value < threshold or place >= n_codes:
+            place, value = block * BLOCK + code - shift, np.int64(scores[code])
+            if value < threshold or place >= n_codes or (len(allowed) and not allowed[place]):
                 continue
             places[count], values[count] = place, value
             count, reached = count + 1, reached + 1
@@ -146,17 +166,19 @@ def _scan(
 
 
 @compiled
-def _sort(
+def sort_candidates(
     places: RowNumbers,
     values: NDArray[np.uint16],
-    threshold: int,
+    threshold: np.int64,
     histogram: NDArray[np.int32],
     candidates: RowNumbers,
     estimates: Floats,
 ) -> None:
     """Write the places and values of the c highest values, highest first, by counting; overwrites the histogram."""
     c, before = len(candidates), 0
-    for value in range(len(histogram) - 1, threshold - 2, -1):
+    for value in range(len(histogram) - 1, -1, -1):
+        if value < threshold - 1:
+            break
         equal = histogram[value]
         histogram[value] = before
         before += equal

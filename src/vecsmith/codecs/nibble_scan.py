@@ -1,5 +1,6 @@
 """Scan of 4-bit codes by table lookups, which ranks codes approximately: vecsmith's compiled scan, or FAISS's."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -41,7 +42,7 @@ class CompiledScan:
     def __init__(self, index: Any, kernels: Any) -> None:
         self._kernels, self.ntotal = kernels, index.ntotal
         codes = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size).reshape(index.ntotal, -1)
-        self._blocks = _blocks(codes, kernels.BLOCK, -index.code_size % kernels.BYTES_PER_STEP)
+        self._blocks = blocks_of(codes, kernels)
         self._codebooks = codebooks_of(index)
 
     def search(self, Q: Floats, k: int) -> tuple[Floats, RowNumbers]:
@@ -56,27 +57,34 @@ class CompiledScan:
         """
         estimates, candidates = np.empty((len(Q), k), np.float32), np.empty((len(Q), k), np.int64)
 
-        def fill(start: int) -> None:
-            rows = slice(start, start + QUERIES_PER_BATCH)
+        def fill(rows: slice) -> None:
             self._kernels.search(self._blocks, self.ntotal, self._codebooks, Q[rows], estimates[rows], candidates[rows])
 
-        batches = range(0, len(Q), QUERIES_PER_BATCH)
-        n_threads = min(faiss.omp_get_max_threads(), len(batches))
-        if n_threads > 1:
-            with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(fill, batches))
-        else:
-            for start in batches:
-                fill(start)
+        in_batches(fill, len(Q))
         return estimates, candidates
 
 
-def _blocks(codes: Codes, size: int, n_padding: int) -> Codes:
-    """Return codes (n, bytes) in blocks (⌈n / size⌉, bytes + n_padding, size); codes beyond n are not initialized."""
+def in_batches(fill: Callable[[slice], None], n: int, size: int = QUERIES_PER_BATCH) -> None:
+    """Call a function for the rows of each batch of n queries, in as many threads as FAISS uses."""
+    batches = [slice(start, start + size) for start in range(0, n, size)]
+    n_threads = min(faiss.omp_get_max_threads(), len(batches))
+    if n_threads > 1:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(fill, batches))
+    else:
+        for rows in batches:
+            fill(rows)
+
+
+def blocks_of(codes: Codes, kernels: Any) -> Codes:
+    """Return codes (n, bytes) in blocks (⌈n / 64⌉, bytes', 64), where bytes' is a multiple of the bytes per step.
+
+    Codes beyond n are not initialized.
+    """
+    n_bytes, size = codes.shape[1], kernels.BLOCK
     n_whole, rest = divmod(len(codes), size)
-    n_bytes = codes.shape[1]
     # not np.zeros, whose memory is not in huge pages
-    blocks = np.empty((n_whole + (rest > 0), n_bytes + n_padding, size), np.uint8)
+    blocks = np.empty((n_whole + (rest > 0), n_bytes + -n_bytes % kernels.BYTES_PER_STEP, size), np.uint8)
     blocks[:n_whole, :n_bytes] = codes[: n_whole * size].reshape(n_whole, size, n_bytes).transpose(0, 2, 1)
     blocks[:, n_bytes:] = 0
     if rest:

@@ -9,7 +9,10 @@ import faiss
 import numpy as np
 
 from vecsmith.array_types import Codes, Floats, RowNumbers
+from vecsmith.codecs.compiled_modules import compiled_module
+from vecsmith.codecs.quantizers.nibbles import codebooks_of
 from vecsmith.errors import VecsmithError
+from vecsmith.index.compiled_list_scan import CompiledListScan
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.row_filter import RowFilter
 
@@ -98,6 +101,14 @@ class ListScan:
         lists = self._index.invlists
         # FAISS returns floats for an empty list
         return np.asarray(faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number)), np.int64)
+
+
+def list_scan(exact: Any, lists: InvertedLists, is_fast_scan: bool) -> ListScan | CompiledListScan:
+    """Return a scan of inverted lists: vecsmith's compiled scan of 4-bit codes, or FAISS's. See `ListScan`."""
+    kernels = compiled_module("vecsmith.codecs._nibble_list_kernels") if is_fast_scan else None
+    if kernels is None:
+        return ListScan(exact, lists, is_fast_scan)
+    return CompiledListScan(codes_in(exact), codebooks_of(exact), lists, kernels)
 
 
 def empty_inverted_index(exact: Any, n_lists: int, is_fast_scan: bool) -> Any:

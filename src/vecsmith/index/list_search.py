@@ -6,11 +6,10 @@ import faiss
 import numpy as np
 
 from vecsmith.array_types import Floats, RowNumbers
-from vecsmith.codecs.compiled_modules import compiled_module
-from vecsmith.codecs.quantizers.nibbles import codebooks_of
 from vecsmith.codecs.scan import DecodedIndex, search_decoded
+from vecsmith.index.compiled_list_scan import CompiledListScan
 from vecsmith.index.inverted_lists import InvertedLists
-from vecsmith.index.list_scan import ListScan, allowed_members, codes_in, empty_inverted_index, flat_codes_of
+from vecsmith.index.list_scan import allowed_members, codes_in, empty_inverted_index, flat_codes_of, list_scan
 from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.shortlist import score_shortlist
 
@@ -35,8 +34,7 @@ class InvertedIndex:
         # the codes are a view of memory that belongs to `flat`
         self._flat, self._exact = flat, flat_codes_of(flat)
         self._codes, self._is_fast_scan = codes_in(self._exact), isinstance(flat, faiss.IndexRefine)
-        self._scan = ListScan(self._exact, lists, self._is_fast_scan)
-        self._codebooks = codebooks_of(self._exact) if self._is_fast_scan else None
+        self._scan = list_scan(self._exact, lists, self._is_fast_scan)
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
@@ -69,21 +67,14 @@ class InvertedIndex:
             scores, places, _ = self._scan.candidates(Q, projected, k, probes, allowed)
             return np.where(places >= 0, scores, -np.inf), places
         count = min(refine * k, len(self._codes))
+        if isinstance(self._scan, CompiledListScan):
+            return self._scan.search(Q, projected, count, probes, allowed)
         _, places, incomplete = self._scan.candidates(Q, projected, count, probes, allowed)
         for query, members in incomplete.items():
             found = min(len(members), count)
             exact = search_decoded(self._exact.sa_decode, self._codes, projected[query, None], found, members)
             places[query, :found] = exact[1]
-        return self._score(projected, places), places
-
-    def _score(self, Q: Floats, places: RowNumbers) -> Floats:
-        """Return the exact scores (n, c) of candidates at positions (n, c), for projected queries (n, e)."""
-        kernels = compiled_module("vecsmith.codecs._nibble_scoring_kernels")
-        if kernels is None:
-            return score_shortlist(Q, places, self._decode_at)
-        scores = np.empty(places.shape, np.float32)
-        kernels.score(self._codes, self._codebooks, np.ascontiguousarray(Q, np.float32), places, scores)
-        return scores
+        return score_shortlist(projected, places, self._decode_at), places
 
     def _decode_at(self, places: RowNumbers) -> Floats:
         return np.asarray(self._exact.sa_decode(self._codes.take(places, axis=0)))
@@ -129,7 +120,7 @@ class SketchLists:
     """
 
     def __init__(self, flat: Any, lists: InvertedLists) -> None:
-        self._flat, self._scan = flat, ListScan(flat.product_index(), lists, is_fast_scan=True)
+        self._flat, self._scan = flat, list_scan(flat.product_index(), lists, is_fast_scan=True)
 
     def search(
         self, Q: Floats, projected: Floats, k: int, refine: int, probes: int, allowed: RowFilter | None
