@@ -44,20 +44,17 @@ def projection(project: Callable[[Floats], Floats], d: int) -> Callable[[Floats]
 
 def linear_map(A: Floats) -> Callable[[Floats], Floats]:
     """Return the function q ↦ qAᵀ of queries (n, d), for `A` (k, d): FAISS's, or for a few queries a compiled loop."""
-    by_faiss, kernels = transform(A), compiled_module(f"{__package__}._projection_kernels")
+    k, d = A.shape
+    # FAISS stores Aᵀ (d, k), so that the loop, which reads it by rows, needs no copy
+    by_faiss, kernels = transform(A.T), compiled_module(f"{__package__}._projection_kernels")
+    transposed = faiss.rev_swig_ptr(by_faiss.A.data(), d * k).reshape(d, k)
 
     def multiply(Q: Floats) -> Floats:
-        return np.asarray(by_faiss.apply(np.ascontiguousarray(Q)))
-
-    if kernels is None:
-        return multiply
-    transposed = np.ascontiguousarray(A.T, dtype=np.float32)
-
-    def multiply_few(Q: Floats) -> Floats:
-        if len(Q) > MAX_COMPILED_ROWS:
-            return multiply(Q)
-        result = np.empty((len(Q), len(A)), np.float32)
-        kernels.multiply(np.ascontiguousarray(Q, dtype=np.float32), transposed, result)
+        result = np.empty((len(Q), k), np.float32)
+        if kernels is not None and len(Q) <= MAX_COMPILED_ROWS:
+            kernels.multiply(Q, transposed, result)
+        else:
+            by_faiss.transform_transpose(len(Q), faiss.swig_ptr(Q), faiss.swig_ptr(result))
         return result
 
-    return multiply_few
+    return lambda Q: multiply(np.ascontiguousarray(Q, np.float32))
