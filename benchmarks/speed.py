@@ -19,6 +19,8 @@ import argparse
 import os
 import re
 import time
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,13 @@ import faiss
 import numpy as np
 from speed_encoding import encoding
 from speed_harness import (
+    BLOCK_ROWS,
     FIT_ROWS,
+    QUERIES,
     K,
     Search,
+    artificial,
+    blocks_of,
     exhaustive,
     load,
     memory_bandwidth,
@@ -41,6 +47,7 @@ from speed_harness import (
     queries_per_second,
     recall,
     seconds_per_query,
+    unit_vectors,
 )
 from speed_methods import Engine, Method, other_methods, searcher, vecsmith_methods
 from speed_rivals import rivals
@@ -115,31 +122,39 @@ def built(method: Method, X: Any, Q: Any) -> Engine:
 
 
 def inverted_lists(options: argparse.Namespace) -> str:
-    """Compare inverted lists of vecsmith and FAISS with a scan of all codes."""
-    X, Q = load(options.vectors, (options.rows or [2_000_000])[0])
+    """Compare inverted lists of vecsmith and FAISS with a scan of all codes; only a sample of the vectors is held."""
     faiss.omp_set_num_threads(1)
-    codec = vecsmith.codec("hybrid48B").fit(X[:FIT_ROWS])
-    clock = [time.process_time()]
-    codes = codec.encode(X)
-    clock.append(time.process_time())
-    index = vecsmith.Index(codec, codes)
+    n, Q = (options.rows or [2_000_000])[0], unit_vectors(options.vectors, "queries")[:QUERIES]
+    n_lists, documents = round(n**0.5), partial(artificial, unit_vectors(options.vectors, "corpus"), n)
+    samples = np.concatenate(list(islice(documents(), -(-max(FIT_ROWS, VECTORS_PER_LIST * n_lists) // BLOCK_ROWS))))
+    codec = vecsmith.codec("hybrid48B").fit(samples[:FIT_ROWS])
+    codes, encoding = np.empty((n, codec.bytes_per_vector), np.uint8), 0.0
+    for part, block in zip(blocks_of(codes), documents(), strict=True):
+        start = time.process_time()
+        part[:] = codec.encode(block)
+        encoding += time.process_time() - start
+    index, start = vecsmith.Index(codec, codes), time.process_time()
     index.build_lists()
-    clock.append(time.process_time())
-    n_lists = round(len(X) ** 0.5)
-    name, encoding = "vecsmith hybrid48B", clock[1] - clock[0]
-    built = [f"encoding took {encoding:.1f} s and building the lists {(clock[2] - clock[1]) / encoding:.1f} times that"]
+    building = (time.process_time() - start) / encoding
+    built = [f"encoding took {encoding:.1f} s and building the lists {building:.1f} times that"]
+    name = "vecsmith hybrid48B"
     searches: dict[tuple[str, int | None], Search] = {(name, None): searcher(index)}
     searches |= {(name, probes): searcher(index, probes=probes) for probes in PROBES}
-    for factory in (f"IVF{n_lists},PQ{X.shape[1] // 4}x4fsr", f"IVF{n_lists},RaBitQfs"):
-        start, other = time.process_time(), faiss.index_factory(X.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
-        other.train(X[: VECTORS_PER_LIST * n_lists])
-        other.add(X)
-        built.append(f"{factory} took {time.process_time() - start:.0f} s to train and fill")
+    for factory in (f"IVF{n_lists},PQ{Q.shape[1] // 4}x4fsr", f"IVF{n_lists},RaBitQfs"):
+        start, other = time.process_time(), faiss.index_factory(Q.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
+        other.train(samples[: VECTORS_PER_LIST * n_lists])
+        filling = time.process_time() - start
+        for block in documents():
+            start = time.process_time()
+            other.add(block)
+            filling += time.process_time() - start
+        built.append(f"{factory} took {filling:.0f} s to train and fill")
+        print(built[-1], flush=True)
         for probes in PROBES:
             parameters = faiss.IVFSearchParameters()
             parameters.nprobe = probes
             searches[f"FAISS {factory}", probes] = searcher(other, params=parameters)
-    truth = faiss.knn(Q, X, K, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    truth = exhaustive(Q, documents())
     scanned = searches[name, None](Q, K)
     pairs = {way: (search, Q) for way, search in searches.items()}
     single, batched = (queries_per_second(pairs, batch) for batch in (1, 64))
@@ -151,7 +166,7 @@ def inverted_lists(options: argparse.Namespace) -> str:
         speeds = [f"{single[way]:.0f}", f"{batched[way]:.0f}"]
         rows.append([way[0], str(way[1] or "all"), *ratios, same, f"{recall(found, truth):.3f}", *speeds])
     text = (
-        f"{len(X):,} × {X.shape[1]} documents made from real vectors with noise, {len(Q)} real queries, the best {K}, "
+        f"{n:,} × {Q.shape[1]} documents made from real vectors with noise, {len(Q)} real queries, the best {K}, "
         f"{n_lists} lists, one core; {'; '.join(built)}"
     )
     columns = ["", "probes", "times the scan of all, batch 1", "batch 64", "recall@10 of the scan of all", "of floats"]
