@@ -1,7 +1,7 @@
 """Measure speeds: search, inverted lists, encoding, translating queries, and large sets on disk.
 
     python benchmarks/speed.py search VECTORS [--rows 1000000] [--threads 1] [--graphs] [--only REGEX] [--out FILE]
-    python benchmarks/speed.py inverted-lists VECTORS [--rows 2000000] [--out FILE]
+    python benchmarks/speed.py inverted-lists VECTORS [--rows 10000000] [--out FILE]
     python benchmarks/speed.py encoding VECTORS [--threads 1] [--out FILE]
     python benchmarks/speed.py translator-speed DATA/scifact/vectors [--out FILE]
     python benchmarks/speed.py ten-million VECTORS [--rows 1000000,3000000,10000000] [--only REGEX] [--out FILE]
@@ -124,7 +124,7 @@ def built(method: Method, X: Any, Q: Any) -> Engine:
 def inverted_lists(options: argparse.Namespace) -> str:
     """Compare inverted lists of vecsmith and FAISS with a scan of all codes; only a sample of the vectors is held."""
     faiss.omp_set_num_threads(1)
-    n, Q = (options.rows or [2_000_000])[0], unit_vectors(options.vectors, "queries")[:QUERIES]
+    n, Q = (options.rows or [10_000_000])[0], unit_vectors(options.vectors, "queries")[:QUERIES]
     n_lists, documents = round(n**0.5), partial(artificial, unit_vectors(options.vectors, "corpus"), n)
     samples = np.concatenate(list(islice(documents(), -(-max(FIT_ROWS, VECTORS_PER_LIST * n_lists) // BLOCK_ROWS))))
     codec = vecsmith.codec("hybrid48B").fit(samples[:FIT_ROWS])
