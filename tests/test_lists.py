@@ -72,6 +72,24 @@ def test_the_compiled_scan_finds_what_faiss_finds(
     assert np.array_equal(compiled[1], rows)
 
 
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "faiss"])
+@pytest.mark.parametrize("probes", [None, 3], ids=["all", "lists"])
+@pytest.mark.parametrize("dimensions", [2048, 3072, 4096, 4112])
+def test_sums_of_many_groups_do_not_overflow(
+    dimensions: int, probes: int | None, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(list_scan, "compiled_module", lambda _: None)
+    rng = np.random.default_rng(0)
+    X = normalize(rng.standard_normal((500, dimensions), dtype=np.float32))
+    codec = vecsmith.codec("binary").fit(X)
+    Q = normalize(X[:100] + 0.7 * normalize(rng.standard_normal((100, dimensions), dtype=np.float32)))
+    scores, rows = listed(codec, X, 3).search(Q, 10, probes=probes)
+    expected = asymmetric_scores(codec, Q, codec.encode(X))
+    assert np.array_equal(rows, np.argsort(-expected, axis=1, kind="stable")[:, :10])
+    np.testing.assert_allclose(scores, -np.sort(-expected, axis=1)[:, :10], atol=1e-5)
+
+
 @pytest.mark.parametrize("scoring", ["symmetric", "asymmetric", "rescored"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_all_lists_give_the_exact_answer(spec: str, scoring: str, documents: Vectors) -> None:

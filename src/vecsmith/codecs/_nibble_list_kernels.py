@@ -9,12 +9,15 @@ from vecsmith.array_types import Codes, Floats, RowMask, RowNumbers
 from vecsmith.codecs._compiled import compiled
 from vecsmith.codecs._nibble_intrinsics import BLOCK, BYTES_PER_STEP
 from vecsmith.codecs._nibble_scan_kernels import (
+    MAX_BYTES,
     MAX_STEP_SUM,
     multiply_entries,
     quantize_table,
     scan_blocks,
     sort_candidates,
 )
+
+__all__ = ["BLOCK", "BYTES_PER_STEP", "MAX_BYTES", "search"]
 
 
 @compiled

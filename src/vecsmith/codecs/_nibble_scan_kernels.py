@@ -25,6 +25,8 @@ if fastest_shuffle() is None:
 
 MAX_STEP_SUM = 255
 """Maximum sum of the table entries of a step, which must not overflow."""
+MAX_BYTES = (2**16 - 2) // MAX_STEP_SUM * BYTES_PER_STEP
+"""Maximum bytes of a code, whose sum of all steps must be below the largest integer of 16 bits."""
 ALL = np.empty(0, np.bool_)
 """A mask without members, which allows all codes."""
 CHUNK_BYTES = 1 << 18

@@ -13,6 +13,8 @@ REFINE_FACTOR = 4
 """Candidates per result that a fast scan passes to exact rescoring."""
 FAST_SCAN_BLOCK = 64
 """Codes that a fast scan scores at a time; with FAISS's default of 32, a scan takes a fifth longer."""
+MAX_GROUPS = 256
+"""Maximum groups of four bits whose rounded scores FAISS's fast scan always adds without overflow."""
 SEARCH_BLOCK_ROWS = 4096
 """Codes that a search decodes at a time: their vectors fit in the CPU cache."""
 
@@ -30,6 +32,35 @@ def refined_fast_scan(exact: Any) -> Any:
 def fast_scan(exact: Any) -> Any:
     """Return FAISS's 4-bit fast scan over the codes of an ``IndexPQ``."""
     return faiss.IndexPQFastScan(exact, FAST_SCAN_BLOCK)
+
+
+def without_overflow(Q: Floats, codebooks: Floats) -> Floats:
+    """Return queries for which the sums of FAISS's fast scan do not overflow.
+
+    FAISS rounds the scores of a group's entries to 8 bits, so that the scores of the group with the widest range are
+    from 0 to 255, and adds the groups as integers of 16 bits. Codes of more than `MAX_GROUPS` groups may overflow, and
+    are then lost, however high their scores. Here the group with the widest range is made wider, as far as needed. That
+    changes the scores of the scan a little, so candidates must be scored with the original queries.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n, G · v), float32
+        Queries.
+    codebooks : ndarray of shape (G, 16, v), float32
+        Codebook entries of every group.
+    """
+    groups, _, width = codebooks.shape
+    if groups <= MAX_GROUPS:
+        return Q
+    parts = Q.reshape(len(Q), groups, width).copy()
+    for part in parts:  # one query at a time, because the scores of all entries take much more memory than a query
+        ranges = np.ptp(np.einsum("gev,gv->ge", codebooks, part), axis=1)
+        widest = ranges.argmax()
+        others = ranges.sum() - ranges[widest]
+        largest_sum = 2**16 - 1 - 255 - groups / 2  # of the others; rounding adds up to half to each group
+        if others * 255 > ranges[widest] * largest_sum:
+            part[widest] *= others * 255 / (ranges[widest] * largest_sum)
+    return parts.reshape(Q.shape)
 
 
 def attach_codes(index: Any, codes: NDArray[np.uint8]) -> Any:

@@ -11,10 +11,12 @@ import numpy as np
 from vecsmith.array_types import Codes, Floats, RowNumbers
 from vecsmith.codecs.compiled_modules import compiled_module
 from vecsmith.codecs.quantizers.nibbles import codebooks_of
+from vecsmith.codecs.scan import without_overflow
 from vecsmith.errors import VecsmithError
 from vecsmith.index.compiled_list_scan import CompiledListScan
 from vecsmith.index.inverted_lists import InvertedLists
 from vecsmith.index.row_filter import RowFilter
+from vecsmith.index.shortlist import score_shortlist
 
 
 class ListScan:
@@ -41,6 +43,7 @@ class ListScan:
 
     def __init__(self, exact: Any, lists: InvertedLists, is_fast_scan: bool) -> None:
         self._lists, self._is_fast_scan = lists, is_fast_scan
+        self._codebooks = codebooks_of(exact) if is_fast_scan else None
         index, codes = empty_inverted_index(exact, len(lists.centroids), is_fast_scan), codes_in(exact)
         places, ends = lists.by_list()
         for number, (start, stop) in enumerate(pairwise(ends.tolist())):
@@ -80,6 +83,8 @@ class ListScan:
         """
         probes = min(probes, len(self._lists.centroids))
         numbers = self._lists.nearest(Q, probes)
+        if self._codebooks is not None:
+            projected = without_overflow(projected, self._codebooks)
         scores, places = np.empty((len(Q), count), np.float32), np.empty((len(Q), count), np.int64)
         parameters = _parameters(probes)
         if allowed is not None:
@@ -106,7 +111,7 @@ class ListScan:
 def list_scan(exact: Any, lists: InvertedLists, is_fast_scan: bool) -> ListScan | CompiledListScan:
     """Return a scan of inverted lists: vecsmith's compiled scan of 4-bit codes, or FAISS's. See `ListScan`."""
     kernels = compiled_module("vecsmith.codecs._nibble_list_kernels") if is_fast_scan else None
-    if kernels is None:
+    if kernels is None or exact.code_size > kernels.MAX_BYTES:
         return ListScan(exact, lists, is_fast_scan)
     return CompiledListScan(codes_in(exact), codebooks_of(exact), lists, kernels)
 
@@ -157,6 +162,22 @@ def codes_in(exact: Any) -> Codes:
     """Return the codes (n, bytes) that a FAISS index stores, as a view that is valid as long as the index lives."""
     size = exact.ntotal, exact.code_size
     return np.asarray(faiss.rev_swig_ptr(exact.codes.data(), size[0] * size[1]).reshape(size))
+
+
+def score_candidates(exact: Any, Q: Floats, places: RowNumbers) -> Floats:
+    """Return the exact scores (n, c) of each query's own candidates; −inf at empty places.
+
+    Parameters
+    ----------
+    exact : faiss.Index
+        The FAISS index that stores the codes.
+    Q : ndarray of shape (n, e), float32
+        Queries in the space of the codes.
+    places : ndarray of shape (n, c), int64
+        Positions of the candidates among the codes; −1 marks an empty place.
+    """
+    codes = codes_in(exact)
+    return score_shortlist(Q, places, lambda rows: np.asarray(exact.sa_decode(codes.take(rows, axis=0))))
 
 
 def allowed_members(lists: Iterable[RowNumbers], allowed: RowFilter | None) -> RowNumbers:

@@ -9,9 +9,15 @@ from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.codecs.scan import DecodedIndex, search_decoded
 from vecsmith.index.compiled_list_scan import CompiledListScan
 from vecsmith.index.inverted_lists import InvertedLists
-from vecsmith.index.list_scan import allowed_members, codes_in, empty_inverted_index, flat_codes_of, list_scan
+from vecsmith.index.list_scan import (
+    allowed_members,
+    codes_in,
+    empty_inverted_index,
+    flat_codes_of,
+    list_scan,
+    score_candidates,
+)
 from vecsmith.index.row_filter import RowFilter
-from vecsmith.index.shortlist import score_shortlist
 
 
 class InvertedIndex:
@@ -74,10 +80,7 @@ class InvertedIndex:
             found = min(len(members), count)
             exact = search_decoded(self._exact.sa_decode, self._codes, projected[query, None], found, members)
             places[query, :found] = exact[1]
-        return score_shortlist(projected, places, self._decode_at), places
-
-    def _decode_at(self, places: RowNumbers) -> Floats:
-        return np.asarray(self._exact.sa_decode(self._codes.take(places, axis=0)))
+        return score_candidates(self._exact, projected, places), places
 
 
 class DecodedLists:

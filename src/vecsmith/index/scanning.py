@@ -13,10 +13,18 @@ from vecsmith.cached import DropsCache
 from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import projection
 from vecsmith.codecs.quantizers.bits import sign_index, signs
+from vecsmith.codecs.quantizers.nibbles import codebooks_of
 from vecsmith.codecs.quantizers.sketch import SketchIndex
-from vecsmith.codecs.scan import REFINE_FACTOR, DecodedIndex, attach_codes, refined_fast_scan
+from vecsmith.codecs.scan import (
+    MAX_GROUPS,
+    REFINE_FACTOR,
+    DecodedIndex,
+    attach_codes,
+    refined_fast_scan,
+    without_overflow,
+)
 from vecsmith.index.inverted_lists import InvertedLists
-from vecsmith.index.list_scan import flat_codes_of
+from vecsmith.index.list_scan import flat_codes_of, score_candidates
 from vecsmith.index.list_search import DecodedLists, InvertedIndex, SketchLists, inverted_index
 from vecsmith.index.row_filter import RowFilter
 from vecsmith.index.score_factors import EXTRA_RESULTS, candidates_per_result, rank_by_scaled_score
@@ -181,12 +189,15 @@ class CodePartition(DropsCache):
         if not isinstance(index, faiss.IndexRefine):
             flat: tuple[Floats, RowNumbers] = index.search(projected, k)
             return flat
-        n_candidates = min(refine * k, len(self.codes))
-        scores, places = index.search(projected, n_candidates, params=FAST_SCAN_ONLY)
+        n_candidates, exact = min(refine * k, len(self.codes)), flat_codes_of(index)
+        if exact.pq.M <= MAX_GROUPS:
+            scores, places = index.search(projected, n_candidates, params=FAST_SCAN_ONLY)
+        else:
+            _, places = index.base_index.search(without_overflow(projected, self._codebooks), n_candidates)
+            scores, places = best_candidates(score_candidates(exact, projected, places), places, n_candidates)
         incomplete = (places < 0).any(axis=1)
         if incomplete.any():
-            exact = flat_codes_of(index).search(projected[incomplete], n_candidates)
-            scores[incomplete], places[incomplete] = exact
+            scores[incomplete], places[incomplete] = exact.search(projected[incomplete], n_candidates)
         return scores, places
 
     def _project(self, Q: Floats) -> tuple[Floats, Floats, Floats]:
@@ -230,6 +241,11 @@ class CodePartition(DropsCache):
         if self.content_hash and isinstance(index, SketchIndex):
             index.use_cache(self.content_hash)
         return index
+
+    @cached_property
+    def _codebooks(self) -> Floats:
+        """Codebooks (G, 16, v) of the fast scan."""
+        return codebooks_of(flat_codes_of(self._flat_index))
 
     @cached_property
     def _score_factors(self) -> Floats | None:
