@@ -67,8 +67,6 @@ RUNS = [
     Run("scifact", options={"changes": FEW_EXAMPLES}),
     *(Run("hotpotqa-2k", options={"codec": codec}) for codec in ("trellis24B", "trellis48B", "trellis12B", "binary")),
     Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3}),
-    *(Run("hotpotqa-2k", "distill", {**guide, "codec": "trellis24B"}) for guide in ({}, {"guide": GUIDE})),
-    Run("scifact", "distill", {"changes": FEW_EXAMPLES}),
     Run("scifact", options={"changes": FEW_EXAMPLES, "runs": 3}),
     *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "gist", {"guide": GUIDE, "changes": FEW_EXAMPLES}),

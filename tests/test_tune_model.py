@@ -19,17 +19,14 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers.sentence_transformer.losses")
 
 from safetensors.numpy import load_file  # noqa: E402
-from scipy.sparse import csr_array  # noqa: E402
 
 from vecsmith.encoders import embed_task, embed_texts, load_encoder  # noqa: E402
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder  # noqa: E402
 from vecsmith.errors import VecsmithError  # noqa: E402
-from vecsmith.retrievers import Hybrid  # noqa: E402
 from vecsmith.tasks import Task, load_task  # noqa: E402
 from vecsmith.training import RANKING_LOSSES  # noqa: E402
 from vecsmith.tune import ModelTuning, TrainingExamples, tune_model  # noqa: E402
 from vecsmith.tune.model_files import WorkFolder  # noqa: E402
-from vecsmith.tune.negatives import retriever_of  # noqa: E402
 from vecsmith.tune.recipes import RECIPES  # noqa: E402
 
 COLORS = {"red": "monday", "blue": "tuesday", "green": "friday", "white": "sunday", "black": "april"}
@@ -309,7 +306,7 @@ def test_the_batch_loss_is_the_ranking_loss_of_all_documents_of_the_batch(tiny: 
     from vecsmith.tune.losses.batch_ranking import BatchRankingLoss, numbered
 
     model = load_encoder(tiny).model.eval()
-    dataset, relevant, _ = numbered(TrainingExamples.from_columns(TRIPLETS))
+    dataset, relevant = numbered(TrainingExamples.from_columns(TRIPLETS))
     columns = [model.preprocess(column) for column in TRIPLETS.values()]
     with torch.no_grad():
         loss = BatchRankingLoss(model, name, relevant)(columns, torch.tensor(dataset["label"]))
@@ -321,52 +318,13 @@ def test_the_batch_loss_is_the_ranking_loss_of_all_documents_of_the_batch(tiny: 
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_the_batch_loss_with_a_teacher_is_the_mean_of_the_ranking_loss_and_the_distillation(tiny: str) -> None:
-    from vecsmith.tune.losses.batch_ranking import BatchRankingLoss, numbered
-
-    model = load_encoder(tiny).model.eval()
-    dataset, relevant, texts = numbered(TrainingExamples.from_columns(TRIPLETS))
-    assert texts == ["monday", "friday", "a red cat", "a red fish", "a green fish", "a blue cat", "a black eagle"]
-    columns, labels = [model.preprocess(column) for column in TRIPLETS.values()], torch.tensor(dataset["label"])
-    scores = np.random.default_rng(0).random((len(texts), len(texts))).astype(np.float32)
-    documents = TRIPLETS["positive"] + TRIPLETS["negative"]
-    numbers = [texts.index(text) for text in documents]
-    with torch.no_grad():
-        loss = BatchRankingLoss(model, "infonce", relevant, csr_array(scores))(columns, labels)
-        ranking = BatchRankingLoss(model, "infonce", relevant)(columns, labels)
-        cosines = torch.tensor(model.encode(TRIPLETS["query"]) @ model.encode(documents).T)
-    taught = torch.tensor(scores[[0, 0, 1]][:, numbers])
-    expected = RANKING_LOSSES["distillation"].function(cosines, torch.ones(cosines.shape, dtype=torch.bool), taught)
-    assert float(loss) == pytest.approx((float(ranking) + float(expected)) / 2, rel=1e-5)
-
-
-def test_the_teacher_scores_the_documents_of_the_examples_as_hybrid_search(folder: Path) -> None:
-    from vecsmith.tune.losses.batch_ranking import numbered
-    from vecsmith.tune.model_data import Source
-    from vecsmith.tune.teacher import hybrid_scores
-
-    task = load_task(str(folder))
-    queries, positives = ["the red cat", "a city"], ["a red cat in the forest", "a blue fish in the city"]
-    columns = {"query": queries, "positive": positives, "negative": ["a white eagle in the desert", "no document"]}
-    examples = TrainingExamples.from_columns(columns)
-    taught = hybrid_scores(Source("static"), examples, task).toarray()
-    hybrid = Hybrid(retriever_of("static", task.corpus), retriever_of("bm25", task.corpus), 0.5)
-    scores, rows = hybrid.search(queries, len(task.corpus))
-    texts = numbered(examples)[2]
-    for number, query in enumerate(queries):
-        found = {task.corpus.texts[row]: float(score) for row, score in zip(rows[number], scores[number], strict=True)}
-        expected = [0.5 * found.get(text, 0) for text in texts]
-        assert taught[texts.index(query)] == pytest.approx(expected, abs=1e-6)
-    assert taught.max() > 0.4 and not taught[:, texts.index("no document")].any()
-
-
 def test_batches_have_each_example_once_and_two_positives_of_a_query_together() -> None:
     from vecsmith.tune.losses.batch_ranking import QueryBatchSampler, numbered
 
     pairs = [(f"query {number % 40}", f"document {number}") for number in range(100)]
     queries, positives = zip(*pairs, strict=True)
     columns = {"query": list(queries), "positive": list(positives)}
-    dataset, relevant, _ = numbered(TrainingExamples.from_columns(columns))
+    dataset, relevant = numbered(TrainingExamples.from_columns(columns))
     assert sum(map(len, relevant.values())) == 100
 
     def batches(seed: int) -> list[list[int]]:

@@ -23,8 +23,7 @@ class ModelTuning:
     changes : mapping of str to number
         Fields of `Preset` that differ from the preset.
     guide : str, optional
-        Encoder that judges the negatives of the recipe ``gist``, or teaches the recipe ``distill`` together with BM25;
-        by default the model before tuning.
+        Encoder that judges the negatives of the recipe ``gist``; by default the model before tuning.
     matryoshka : sequence of int
         Numbers of first dimensions whose losses are added.
     codec : str, optional
@@ -70,12 +69,10 @@ class ModelTuning:
             raise VecsmithError(
                 f"The recipe {name} has no documents, which --matryoshka and --codec need; add another recipe after it."
             )
-        if self.guide and not any(recipe.has_guide or recipe.has_teacher for recipe, _ in chain.values()):
-            raise VecsmithError(
-                f"The recipe {self.recipe} takes no guide; leave out --guide, or choose gist or distill."
-            )
+        if self.guide and not any(recipe.has_guide for recipe, _ in chain.values()):
+            raise VecsmithError(f"The recipe {self.recipe} takes no guide; leave out --guide, or choose gist.")
         for name, (recipe, _) in chain.items():
-            if self.queries_only and (recipe.ranking_loss is None or recipe.has_teacher):
+            if self.queries_only and recipe.ranking_loss is None:
                 raise VecsmithError(
                     f"The recipe {name} trains documents too; with --queries-only, choose contrastive or ranked-list."
                 )

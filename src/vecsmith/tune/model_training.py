@@ -38,7 +38,6 @@ from vecsmith.tune.model_data import (
 from vecsmith.tune.model_files import WorkFolder
 from vecsmith.tune.model_options import ModelTuning
 from vecsmith.tune.recipes import LossContext, Preset, Recipe
-from vecsmith.tune.teacher import hybrid_scores
 from vecsmith.tune.trainer import NO_DUPLICATES, Stage, Trained
 
 PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "accelerate")
@@ -61,7 +60,7 @@ class ModelTraining:
     source : Source
         The vectors before tuning, by which negatives are mined.
     guide : Source
-        Vectors that judge the negatives of the recipe ``gist``, or teach the recipe ``distill``.
+        Vectors that judge the negatives of the recipe ``gist``.
     data : TuningData
         Judgements, and the vectors before tuning.
     validation : ModelValidation or None
@@ -94,7 +93,6 @@ class ModelTraining:
         self.embed = embed_with(self.model, self.prompts)
         self.notes: list[str] = []
         self._guides: dict[str, tuple[list[str], Floats]] = {}
-        self._taught: dict[str, Any] = {}
 
     def examples(self, given: Sequence[TrainingExamples]) -> dict[str, TrainingExamples]:
         """Return the examples of each recipe (see `examples_of`), and embed them with the guide.
@@ -118,8 +116,6 @@ class ModelTraining:
             made[name] = examples_of(recipe, name, needed, self.data, given, held_out, self.source)
             if recipe.has_guide:
                 self._guides[name] = guide_vectors(self.guide, made[name], self.data.task, self.prompts)
-            if recipe.has_teacher:
-                self._taught[name] = hybrid_scores(self.guide, made[name], self.data.task)
             if self.frozen is not None:
                 relevant_rows(made[name], self.data.task)
         return made
@@ -196,7 +192,7 @@ class ModelTraining:
         relevant: Relevance = {}
         ranks_batch = recipe.ranking_loss is not None and preset.cached_batch is None and self.frozen is None
         if ranks_batch:
-            dataset, relevant, _ = numbered(examples)
+            dataset, relevant = numbered(examples)
         if self.frozen is None:
             loss = self._loss(name, recipe, preset, examples, codes, relevant, is_last)
         else:
@@ -242,8 +238,7 @@ class ModelTraining:
         guide = guide_of(self.model, *self._guides[name]) if recipe.has_guide else None
         scale = self._margin_scale(examples) if examples.kind == "margins" else 1.0
         try:
-            taught = self._taught.get(name)
-            base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale, relevant, taught))
+            base = recipe.loss(LossContext(self.model, preset, examples.negatives, guide, scale, relevant))
         except ValueError as error:
             raise VecsmithError(f"{self.encoder.spec} does not suit the recipe {name}: {first_line(error)}") from error
         if not is_last:

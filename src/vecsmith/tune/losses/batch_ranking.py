@@ -1,6 +1,7 @@
 """Ranking losses over the documents of a batch, in which a query may have several relevant documents."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch
 from sentence_transformers.base.sampler import DefaultBatchSampler
 
 from vecsmith.training import RANKING_LOSSES, unit_rows
-from vecsmith.training.ranking_losses import distillation
 from vecsmith.tune.examples import TrainingExamples
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Relevance = Mapping[int, frozenset[int]]
 """Numbers of the documents that are relevant to each query, by the number of the query."""
 
 
-def numbered(examples: TrainingExamples) -> tuple[Any, Relevance, list[str]]:
+def numbered(examples: TrainingExamples) -> tuple[Any, Relevance]:
     """Return pairs or triplets with numbers for their texts.
 
     Parameters
@@ -35,20 +35,18 @@ def numbered(examples: TrainingExamples) -> tuple[Any, Relevance, list[str]]:
         The examples with the column ``label``: the number of the query and of each document of an example.
     relevant : Relevance
         The positives of each query.
-    texts : list of str
-        The text of each number.
     """
     numbers: dict[str, int] = {}
+    following = count()
     columns = [
-        [numbers.setdefault(text, len(numbers)) for text in examples.column(name)]
+        [numbers.setdefault(text, next(following)) for text in examples.column(name)]
         for name in examples.dataset.column_names
     ]
     positives: dict[int, set[int]] = {}
     for query, positive in zip(columns[0], columns[1], strict=True):
         positives.setdefault(query, set()).add(positive)
     labels = [list(row) for row in zip(*columns, strict=True)]
-    relevant = {query: frozenset(each) for query, each in positives.items()}
-    return examples.dataset.add_column("label", labels), relevant, list(numbers)
+    return examples.dataset.add_column("label", labels), {query: frozenset(each) for query, each in positives.items()}
 
 
 class BatchRankingLoss(torch.nn.Module):
@@ -62,27 +60,20 @@ class BatchRankingLoss(torch.nn.Module):
         Name of the loss.
     relevant : Relevance
         The relevant documents of each query; others are negatives.
-    taught : sparse array of shape (t, t), optional
-        Scores of documents for queries by a teacher, both by number. Half of the loss is then their distillation (see
-        `vecsmith.training.ranking_losses.distillation`).
     """
 
-    def __init__(self, model: Any, name: str, relevant: Relevance, taught: Any = None) -> None:
+    def __init__(self, model: Any, name: str, relevant: Relevance) -> None:
         super().__init__()
-        self.model, self.name, self.relevant, self.taught = model, name, relevant, taught
+        self.model, self.name, self.relevant = model, name, relevant
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: "Tensor") -> "Tensor":
         """Return the loss of a batch: the columns query, positive and any number of negatives, and their numbers."""
         queries, *documents = (unit_rows(self.model(features)["sentence_embedding"]) for features in sentence_features)
         cosines = queries @ torch.cat(documents).T
-        numbers, asked = labels[:, 1:].T.flatten().tolist(), labels[:, 0].tolist()
-        rows = [[number in self.relevant[query] for number in numbers] for query in asked]
+        numbers = labels[:, 1:].T.flatten().tolist()
+        rows = [[number in self.relevant[query] for number in numbers] for query in labels[:, 0].tolist()]
         relevant = torch.tensor(rows, device=cosines.device)
-        loss = RANKING_LOSSES[self.name].function(cosines, relevant, None)
-        if self.taught is None:
-            return loss
-        taught = torch.tensor(self.taught[asked][:, numbers].toarray(), device=cosines.device)
-        return (loss + distillation(cosines, relevant, taught)) / 2
+        return RANKING_LOSSES[self.name].function(cosines, relevant, None)
 
 
 class QueryBatchSampler(DefaultBatchSampler):  # type: ignore[misc]  # sentence-transformers is not typed here

@@ -135,8 +135,6 @@ class LossContext:
         Factor of cosine margins that gives them the spread of the margins of the examples.
     relevant : mapping of int to frozenset of int
         Numbers of the relevant documents of each query, for a recipe with a ranking loss.
-    taught : sparse array of shape (t, t) or None
-        Scores of documents for queries by a teacher, both by number, for a recipe that has one.
     """
 
     model: Any
@@ -145,7 +143,6 @@ class LossContext:
     guide: Any = None
     margin_scale: float = 1.0
     relevant: Mapping[int, frozenset[int]] = field(default_factory=dict)
-    taught: Any = None
 
 
 @dataclass(frozen=True)
@@ -167,8 +164,6 @@ class Recipe:
         whole corpus where documents are frozen. None for a recipe that trains documents only together with queries.
     has_guide : bool
         Whether a guide judges the negatives.
-    has_teacher : bool
-        Whether the scores of hybrid search, with the vectors of the guide, are learned.
     min_negatives, max_negatives : int or None
         Minimum and maximum number of negatives per example that the loss takes; None for no maximum.
     """
@@ -179,7 +174,6 @@ class Recipe:
     presets: Mapping[str, Preset] = field(default_factory=presets)
     ranking_loss: str | None = None
     has_guide: bool = False
-    has_teacher: bool = False
     min_negatives: int = 0
     max_negatives: int | None = None
 
