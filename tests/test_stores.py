@@ -62,6 +62,15 @@ def test_a_faiss_file_takes_float_queries(spec: str, embedded: EmbeddingSet, tmp
     assert (found == expected).mean() > 0.9
 
 
+@pytest.mark.parametrize("spec", ["binary", "hybrid256B"])
+def test_a_faiss_file_of_codes_of_many_groups_finds_the_nearest(spec: str, tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((300, 3072), dtype=np.float32)
+    embedded = EmbeddingSet(X)
+    export_codes(encoded(spec, embedded, tmp_path), "faiss", str(tmp_path / "codes.faiss"))
+    _, found = faiss.read_index(str(tmp_path / "codes.faiss")).search(embedded.unit[:40], 1)
+    assert np.array_equal(found[:, 0], np.arange(40))
+
+
 @pytest.mark.parametrize("decoded", [False, True])
 def test_npy(decoded: bool, embedded: EmbeddingSet, tmp_path: Path) -> None:
     codes = encoded("binary", embedded, tmp_path)

@@ -12,10 +12,11 @@ from vecsmith.codecs import Codec
 from vecsmith.codecs.projection import matrix_of, transform
 from vecsmith.codecs.quantizers.sketch import SketchIndex
 from vecsmith.codecs.quantizers.unit_length import UnitQuantizer
-from vecsmith.codecs.scan import fast_scan
+from vecsmith.codecs.scan import MAX_GROUPS, fast_scan
 from vecsmith.embeddings import BLOCK_ROWS
 from vecsmith.errors import VecsmithError
 from vecsmith.index import CodeSet
+from vecsmith.index.list_scan import flat_codes_of
 from vecsmith.stores.base import Collection, FileStore
 from vecsmith.stores.blocks import decoded_blocks
 
@@ -67,7 +68,8 @@ def scanning_index(codes: CodeSet) -> Any:
     of a query. FAISS cannot divide by a norm that depends on the code, as codes of unit length need, and cannot decode
     the codes of some quantizers, such as those of a trellis. For these the index contains the decoded vectors in
     half precision too, 2 d bytes each, and rescores candidates with them. FAISS finds the candidates by scanning the
-    codes, or the sketches of trellis codes; it scans the decoded vectors of codes that have neither.
+    codes, or the sketches of trellis codes; it scans the decoded vectors of codes that have neither. Codes of more than
+    `MAX_GROUPS` groups of four bits are scanned exactly, which is slower, because sums of the fast scan may overflow.
     """
     quantizer = codes.codec.quantizer
     scanned = quantizer.index(codes.codes)
@@ -77,10 +79,16 @@ def scanning_index(codes: CodeSet) -> Any:
     projection = linear_projection(codes.codec)
     if not quantizer.scanned_by_faiss:
         return _decoded_index(codes)
-    if quantizer.score_factors(codes.codes[:1]) is None:
-        return _transformed(projection, scanned)
-    index = _refined(_transformed(projection, scanned.base_index), codes)
-    index.referenced_objects.append(scanned)  # this owns `base_index`
+    exact, has_factors = flat_codes_of(scanned), quantizer.score_factors(codes.codes[:1]) is not None
+    if isinstance(scanned, faiss.IndexRefine) and exact.pq.M > MAX_GROUPS:
+        base = exact
+    else:
+        base = scanned.base_index if has_factors else scanned
+    index = _transformed(projection, base)
+    if has_factors:
+        index = _refined(index, codes)
+    if index is not scanned:  # which owns `base`
+        index.referenced_objects = [*getattr(index, "referenced_objects", []), scanned]
     return index
 
 
