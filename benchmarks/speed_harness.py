@@ -18,6 +18,8 @@ from vecsmith.embeddings import normalize
 Search = Callable[[Any, int], Any]
 """A function of queries (n, d) and k that returns row numbers (n, k), best first."""
 FIT_ROWS, BLOCK_ROWS = 100_000, 50_000
+WARM_ROWS = 20_000
+"""Documents that are searched before memory is measured."""
 FUSED = "fuse(minilm,static):fit,trellis48B"
 NOISE = 0.5
 """Norm of the noise that is added to a unit vector."""

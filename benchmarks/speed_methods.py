@@ -1,19 +1,33 @@
 """Search methods of the speed benchmarks: those of vecsmith, FAISS, usearch, sentence-transformers and NumPy."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import usearch.index
-from speed_harness import FIT_ROWS, FUSED, QUERIES, Search, artificial, blocks_of, unit_vectors
+from speed_harness import (
+    FIT_ROWS,
+    FUSED,
+    QUERIES,
+    WARM_ROWS,
+    Search,
+    artificial,
+    blocks_of,
+    private_memory,
+    unit_vectors,
+)
 
 import vecsmith
 from vecsmith.codecs.scan import attach_codes
-from vecsmith.index import CodedVectors
+from vecsmith.index import CodedVectors, CodeSet
 from vecsmith.stores.faiss import linear_projection
 
 Blocks = Callable[[], Iterator[Any]]
@@ -31,12 +45,15 @@ class Engine:
         Yields the decoded vectors (block, d) of all codes. Their exhaustive ranking should be the result.
     queries, floats : ndarray of shape (n, d) and callable, optional
         Queries and float vectors, where these are not those of all other methods.
+    index : vecsmith.Index, optional
+        The index, if it is vecsmith's.
     """
 
     search: Search
     decoded: Blocks | None = None
     queries: Any = None
     floats: Blocks | None = None
+    index: vecsmith.Index | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,8 @@ def scan(X: Any, spec: str, scoring: Any = "asymmetric", finer: str | None = Non
     originals = CodedVectors(*_encoded(X, finer)) if finer else None
     decoded = CodedVectors(codec, codes) if originals is None else originals
     index = vecsmith.Index(codec, codes, scoring, originals)
-    return Engine(searcher(index), lambda: (decoded[np.asarray(rows)] for rows in blocks_of(range(len(X)))))
+    blocks = lambda: (decoded[np.asarray(rows)] for rows in blocks_of(range(len(X))))  # noqa: E731
+    return Engine(searcher(index), blocks, index=index)
 
 
 def _encoded(X: Any, spec: str) -> tuple[vecsmith.Codec, Any]:
@@ -120,12 +138,34 @@ def fused(X: Any, folder: Path) -> Engine:
         part[:] = codec.encode(block)
     codes.flags.writeable = False
     queries = [unit_vectors(each, "queries")[:QUERIES] for each in (folder, folder.parent / "wordllama")]
+    index = vecsmith.Index(codec, codes)
     return Engine(
-        searcher(vecsmith.Index(codec, codes)),
+        searcher(index),
         lambda: map(codec.decode, blocks_of(codes)),
         np.hstack(queries),
         lambda: (codec.inverse_transform(codec.transform(block)) for block in both()),
+        index,
     )
+
+
+def memory_when_opened(index: vecsmith.Index, q: Any) -> int:
+    """Return the bytes by which the private memory of a new process grows as it opens an index and searches it once."""
+    with tempfile.TemporaryDirectory() as folder:
+        index.save(f"{folder}/index")
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            return process.submit(_growth, f"{folder}/index", q).result()
+
+
+def _growth(folder: str, q: Any) -> int:
+    os.environ["VECSMITH_CACHE"] = f"{folder}-cache"
+    few = CodeSet.open(folder)
+    # libraries are loaded and functions compiled before memory is measured
+    vecsmith.Index(few.codec, np.array(few.codes[:WARM_ROWS])).search(q)
+    del few
+    before = private_memory()
+    index = vecsmith.Index.load(folder, mmap=False)
+    index.search(q)
+    return private_memory() - before
 
 
 def kernel(X: Any) -> Engine:
