@@ -81,10 +81,9 @@ def search_methods(options: argparse.Namespace) -> str:
         built(method, X[:WARM_ROWS], Q)
         before, start = private_memory(), time.perf_counter()
         engine = engines[method.name] = built(method, X, Q)
-        searches[method.name] = engine.search, Q if engine.queries is None else engine.queries
-        grown = private_memory() - before
-        if engine.index is not None:
-            grown = memory_when_opened(engine.index, (Q if engine.queries is None else engine.queries)[:1])
+        queries = Q if engine.queries is None else engine.queries
+        searches[method.name] = engine.search, queries
+        grown = memory_when_opened(engine.index, queries[:1]) if engine.index is not None else private_memory() - before
         memory[method.name] = grown / len(X) + method.in_place
         print(f"{method.name} is built, in {time.perf_counter() - start:.0f} s", flush=True)
     with threadpool_limits(options.threads):
@@ -112,8 +111,7 @@ def search_methods(options: argparse.Namespace) -> str:
         "the ten results. `agreement`: the same for the ten best of all decoded codes. `bytes`: bytes per vector in a "
         "file. `in memory`: growth of the private memory of the process per vector, from before the index is built, or "
         "for vecsmith from before a new process opens it, to after its first search, with an error of some ten "
-        "megabytes in all. `of memory's`: speed of "
-        "reading the codes over that of reading memory"
+        "megabytes in all. `of memory's`: speed of reading the codes over that of reading memory"
     )
     columns = ["", "times IndexFlatIP, 1", "64", "recall@10", "agreement", "bytes", "in memory"]
     return page("search", text, [*columns, "queries/s, 1", "queries/s, 64", "of memory's"], rows)

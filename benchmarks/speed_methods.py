@@ -111,8 +111,11 @@ def scan(X: Any, spec: str, scoring: Any = "asymmetric", finer: str | None = Non
     originals = CodedVectors(*_encoded(X, finer)) if finer else None
     decoded = CodedVectors(codec, codes) if originals is None else originals
     index = vecsmith.Index(codec, codes, scoring, originals)
-    blocks = lambda: (decoded[np.asarray(rows)] for rows in blocks_of(range(len(X))))  # noqa: E731
-    return Engine(searcher(index), blocks, index=index)
+
+    def decoded_blocks() -> Iterator[Any]:
+        return (decoded[np.asarray(rows)] for rows in blocks_of(range(len(X))))
+
+    return Engine(searcher(index), decoded_blocks, index=index)
 
 
 def _encoded(X: Any, spec: str) -> tuple[vecsmith.Codec, Any]:
