@@ -20,6 +20,7 @@ import vecsmith
 from vecsmith.encoders import embed_task
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
+from vecsmith.retrievers.vector_sources import vector_source
 from vecsmith.tasks import Task
 from vecsmith.tune import ModelTuning, TunedModel, tune_model
 from vecsmith.tune.comparison import Baseline, Comparison
@@ -39,6 +40,7 @@ CODES = {
 }
 """Codecs with which a model is measured that was trained for the documents too, by the models beside it."""
 DISTILLED = ", then tune distill"
+QUERIES_AGAIN = ", then queries_only distill steps=48"
 FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
 """Three epochs of SciFact's judgements; chosen on its validation queries, as was the learning rate."""
 PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "numpy", "pytrec-eval-terrier")
@@ -63,6 +65,7 @@ class Run:
 
 RUNS = [
     *(Run(task, options={"queries_only": True}) for task in ("hotpotqa-2k", "scifact")),
+    *(Run(task, options={"queries_only": True, "distill": True}) for task in ("hotpotqa-2k", "scifact")),
     *(Run(task) for task in ("hotpotqa-2k", "scifact")),
     Run("scifact", options={"changes": FEW_EXAMPLES}),
     *(Run("hotpotqa-2k", options={"codec": codec}) for codec in ("trellis24B", "trellis48B", "trellis12B", "binary")),
@@ -114,21 +117,34 @@ def of_codes(task: Task, tuned: TunedModel) -> dict[str, dict[str, str]]:
     """Return nDCG@10 before and after tuning of all test queries, on floats and cross-fitted codes.
 
     The first row is of the tuned model. The second is of its queries after an adapter that was trained without
-    judgements.
+    judgements. The third is of a model whose queries were trained again, against the documents of the tuned model or
+    their codes.
     """
     seed = tuned.tuning.seed
-    rows: dict[str, dict[str, str]] = {"": {}, DISTILLED: {}}
+    queries_again = train_queries_again(task, tuned)
+    rows: dict[str, dict[str, str]] = {"": {}, DISTILLED: {}, QUERIES_AGAIN: {}}
     for further, codecs in CODES.items():
         data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS + further), seed)
         encoder = f"st:{tuned.path}{further}"
         corpus, queries = embed_task(task, encoder)
         adapter = distill_adapter(task, encoder, seed=seed).adapter
+        again = vector_source(f"st:{queries_again}{further}", task).embed(task.queries, "query")
         for codec in codecs:
             before = Baseline(data, codec)
             Q, D = queries.unit[before.rows], corpus.unit[:]
             rows[""][codec] = cell(before.compare(Q, D)[codec][0])
             rows[DISTILLED][codec] = cell(before.compare(adapter.transform(Q), D)[codec][0])
+            rows[QUERIES_AGAIN][codec] = cell(before.compare(again[before.rows], D)[codec][0])
     return rows
+
+
+def train_queries_again(task: Task, tuned: TunedModel) -> Path:
+    """Train the queries of a tuned model, and return the folder of the better model."""
+    tuning = ModelTuning(
+        seed=tuned.tuning.seed, codec=tuned.tuning.codec, queries_only=True, distill=True, changes={"steps": 48}
+    )
+    again = tune_model(task, f"st:{tuned.path}", f"{tuned.path}-queries", tuning, force=True)
+    return again.path if again.is_saved else tuned.path
 
 
 def fingerprint(run: Run) -> str:
@@ -183,7 +199,8 @@ def page(runs: list[dict[str, Any]]) -> str:
             "codes",
             "nDCG@10 of all test queries before → after tuning, on float vectors and cross-fitted codes of the same "
             "model. fuse: with WordLlama. tune distill: queries pass through an adapter that was trained on the "
-            "training queries, without their judgements",
+            "training queries, without their judgements. queries_only: the queries were trained again, against the "
+            "documents of the tuned model, or against their codes if there is a codec",
             ["task and recipe", "seed", *columns_of_codes],
             codes,
         ),

@@ -136,6 +136,7 @@ CASES: dict[str, Mapping[str, Any]] = {
     "codec-matryoshka-cached": {"codec": "binary", "matryoshka": (32, 8), "changes": {"cached_batch": 8}},
     "queries-only": {"queries_only": True},
     "runs": {"runs": 2},
+    "queries-only-distill": {"queries_only": True, "distill": True},
     "queries-only-codec": {"queries_only": True, "recipe": "ranked-list", "codec": "binary"},
 }
 
@@ -550,6 +551,7 @@ def unchanged(folder: Path) -> None:
         (unchanged, ["--matryoshka", "32,x"], "numbers joined by commas"),
         (unchanged, ["--matryoshka", "64"], "from 1 to 32"),
         (unchanged, ["--matryoshka", "8", "--queries-only"], "leave out --matryoshka"),
+        (unchanged, ["--distill"], "add --queries-only to --distill"),
         (unchanged, ["--learning-rate", "0"], "must be above 0"),
         (unchanged, ["--model", "static"], "cannot be trained"),
     ],

@@ -75,6 +75,10 @@ def model(
         bool,
         typer.Option("--queries-only", help="Train queries only, against all documents; the index stays as it is."),
     ] = False,
+    distill: Annotated[
+        bool,
+        typer.Option("--distill", help="With --queries-only: half of the loss imitates hybrid search with BM25."),
+    ] = False,
     runs: Annotated[
         int,
         typer.Option(
@@ -133,6 +137,7 @@ def model(
         _dimensions(matryoshka),
         codec,
         queries_only,
+        distill,
         runs,
         seed,
     )

@@ -31,6 +31,8 @@ class ModelTuning:
         them.
     queries_only : bool
         Whether only queries are trained, against the vectors of all documents before tuning.
+    distill : bool
+        Whether half of the loss of `queries_only` imitates hybrid search, the fusion of the vectors with BM25.
     runs : int
         Trainings by the last recipe, with other batches each; the mean of their weights is kept.
     seed : int
@@ -44,6 +46,7 @@ class ModelTuning:
     matryoshka: Sequence[int] = ()
     codec: str | None = None
     queries_only: bool = False
+    distill: bool = False
     runs: int = 1
     seed: int = 0
 
@@ -78,4 +81,6 @@ class ModelTuning:
                 )
         if self.queries_only and self.matryoshka:
             raise VecsmithError("The documents of --queries-only have all their dimensions; leave out --matryoshka.")
+        if self.distill and not self.queries_only:
+            raise VecsmithError("Only queries learn from hybrid search; add --queries-only to --distill.")
         return chain

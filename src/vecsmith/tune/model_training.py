@@ -38,6 +38,7 @@ from vecsmith.tune.model_data import (
 from vecsmith.tune.model_files import WorkFolder
 from vecsmith.tune.model_options import ModelTuning
 from vecsmith.tune.recipes import LossContext, Preset, Recipe
+from vecsmith.tune.teacher import TeacherScores, hybrid_scores
 from vecsmith.tune.trainer import NO_DUPLICATES, Stage, Trained
 
 PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "accelerate")
@@ -93,9 +94,10 @@ class ModelTraining:
         self.embed = embed_with(self.model, self.prompts)
         self.notes: list[str] = []
         self._guides: dict[str, tuple[list[str], Floats]] = {}
+        self._teachers: dict[str, TeacherScores] = {}
 
     def examples(self, given: Sequence[TrainingExamples]) -> dict[str, TrainingExamples]:
-        """Return the examples of each recipe (see `examples_of`), and embed them with the guide.
+        """Return the examples of each recipe (see `examples_of`). Guides and teachers score them.
 
         All bad input is refused here, before anything is written.
 
@@ -117,7 +119,9 @@ class ModelTraining:
             if recipe.has_guide:
                 self._guides[name] = guide_vectors(self.guide, made[name], self.data.task, self.prompts)
             if self.frozen is not None:
-                relevant_rows(made[name], self.data.task)
+                queries = list(relevant_rows(made[name], self.data.task))
+                if self.tuning.distill:
+                    self._teachers[name] = hybrid_scores(self.source, self.data.task, queries)
         return made
 
     def settings(self, stages: Stages) -> dict[str, Any]:
@@ -196,7 +200,7 @@ class ModelTraining:
         if self.frozen is None:
             loss = self._loss(name, recipe, preset, examples, codes, relevant, is_last)
         else:
-            loss, dataset = self._frozen_loss(recipe, examples)
+            loss, dataset = self._frozen_loss(name, recipe, examples)
         return Stage(
             name=label,
             model=self.model,
@@ -248,12 +252,13 @@ class ModelTraining:
             loss = library().MatryoshkaLoss(self.model, base, list(self.tuning.matryoshka))
         return loss if codes is None else CodeAwareLoss(self.model, loss, base, codes)
 
-    def _frozen_loss(self, recipe: Recipe, examples: TrainingExamples) -> tuple[Any, Any]:
+    def _frozen_loss(self, name: str, recipe: Recipe, examples: TrainingExamples) -> tuple[Any, Any]:
         """Return the loss against the frozen documents, and the queries with their numbers as labels."""
         assert self.frozen is not None and recipe.ranking_loss is not None
         rows = relevant_rows(examples, self.data.task)
         dataset = type(examples.dataset).from_dict({"query": list(rows), "label": list(range(len(rows)))})
-        return FrozenDocumentsLoss(self.model, self.frozen, list(rows.values()), recipe.ranking_loss), dataset
+        relevant, teacher = list(rows.values()), self._teachers.get(name)
+        return FrozenDocumentsLoss(self.model, self.frozen, relevant, recipe.ranking_loss, teacher), dataset
 
     def _codes(self, preset: Preset, run: int = 0) -> TrainedCodes | None:
         """Return the codec for the documents; None without one, or if they are frozen and hence already decoded."""

@@ -108,8 +108,11 @@ GPU = Preset(
     code_documents=20_000,
 )
 """For ten thousand examples or more on one GPU."""
-QUERIES_ONLY = {"learning_rate": 3e-5, "checks": 10, "validation_queries": 160}
-"""Settings of a training of queries alone, whose checks are cheap because no document is embedded."""
+QUERIES_ONLY = {"learning_rate": 3e-5, "checks": 10}
+"""Settings of a training of queries alone, whose checks are cheap because no document is embedded.
+
+The number of validation queries is that of the preset. So a tuned model whose queries are trained again, with the same
+preset and seed, is not validated on queries that it was trained on."""
 
 
 def presets(**changes: Any) -> dict[str, Preset]:
