@@ -16,7 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import vecsmith
+from vecsmith.array_types import Floats
 from vecsmith.encoders import embed_task
 from vecsmith.report import findings_markdown
 from vecsmith.report.findings import Findings, Table
@@ -121,30 +124,32 @@ def of_codes(task: Task, tuned: TunedModel) -> dict[str, dict[str, str]]:
     their codes.
     """
     seed = tuned.tuning.seed
-    queries_again = train_queries_again(task, tuned)
+    again = trained_again(task, tuned)
     rows: dict[str, dict[str, str]] = {"": {}, DISTILLED: {}, QUERIES_AGAIN: {}}
     for further, codecs in CODES.items():
         data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS + further), seed)
         encoder = f"st:{tuned.path}{further}"
         corpus, queries = embed_task(task, encoder)
         adapter = distill_adapter(task, encoder, seed=seed).adapter
-        again = vector_source(f"st:{queries_again}{further}", task).embed(task.queries, "query")
         for codec in codecs:
             before = Baseline(data, codec)
             Q, D = queries.unit[before.rows], corpus.unit[:]
             rows[""][codec] = cell(before.compare(Q, D)[codec][0])
             rows[DISTILLED][codec] = cell(before.compare(adapter.transform(Q), D)[codec][0])
-            rows[QUERIES_AGAIN][codec] = cell(before.compare(again[before.rows], D)[codec][0])
+            own = Q[:, : again.shape[1]]
+            own[:] = np.linalg.norm(own, axis=1, keepdims=True) * again[before.rows]
+            rows[QUERIES_AGAIN][codec] = cell(before.compare(Q, D)[codec][0])
     return rows
 
 
-def train_queries_again(task: Task, tuned: TunedModel) -> Path:
-    """Train the queries of a tuned model, and return the folder of the better model."""
+def trained_again(task: Task, tuned: TunedModel) -> Floats:
+    """Train the queries of a tuned model against its documents, and return their unit vectors by the better model."""
     tuning = ModelTuning(
         seed=tuned.tuning.seed, codec=tuned.tuning.codec, queries_only=True, distill=True, changes={"steps": 48}
     )
     again = tune_model(task, f"st:{tuned.path}", f"{tuned.path}-queries", tuning, force=True)
-    return again.path if again.is_saved else tuned.path
+    best = again.path if again.is_saved else tuned.path
+    return vector_source(f"st:{best}", task).embed(task.queries, "query")
 
 
 def fingerprint(run: Run) -> str:

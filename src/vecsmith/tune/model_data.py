@@ -1,6 +1,6 @@
 """Training examples and validation queries of a model, and the vectors of its guide."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -261,9 +261,9 @@ def guide_vectors(
     return texts, np.concatenate(vectors)
 
 
-def note_of_cut_texts(model: Any, examples: TrainingExamples) -> list[str]:
-    """Return a sentence on texts that are longer than the maximum input length, if there are any."""
-    texts = list(dict.fromkeys(text for name in sides(examples) for text in examples.column(name)))
+def note_of_cut_texts(model: Any, examples: TrainingExamples, columns: Iterable[str]) -> list[str]:
+    """Return a sentence on texts of some columns that are longer than the maximum input length, if there are any."""
+    texts = list(dict.fromkeys(text for name in columns for text in examples.column(name)))
     limit = model.max_seq_length
     if limit is None:
         return []

@@ -149,7 +149,8 @@ class ModelTraining:
         for number, (name, (recipe, preset)) in enumerate(chain, start=1):
             if own_length is not None:
                 self.model.max_seq_length = min(preset.max_length, own_length)
-            self.notes += note_of_cut_texts(self.model, stages[name])
+            trained = sides(stages[name]) if self.frozen is None else ["query"]
+            self.notes += note_of_cut_texts(self.model, stages[name], trained)
             freeze_layers(self.model, preset.frozen_layers)
             disable_dropout(self.model)
             stage = partial(self._stage, name, recipe, preset, stages[name], work, number)
