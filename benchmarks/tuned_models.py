@@ -26,7 +26,7 @@ from vecsmith.report.findings import Findings, Table
 from vecsmith.retrievers.vector_sources import vector_source
 from vecsmith.tasks import Task
 from vecsmith.tune import ModelTuning, TunedModel, tune_model
-from vecsmith.tune.comparison import Baseline, Comparison
+from vecsmith.tune.comparison import FLOAT, Baseline, Comparison
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.distillation import distill_adapter
 from vecsmith.tune.examples import TrainingExamples
@@ -42,6 +42,8 @@ CODES = {
     "+vectors:wordllama": ("fuse(a@384,b@256):fit,trellis48B",),
 }
 """Codecs with which a model is measured that was trained for the documents too, by the models beside it."""
+ELSEWHERE = ("scifact", "cranfield")
+"""Tasks on which a model is measured that was trained for another one."""
 DISTILLED = ", then tune distill"
 QUERIES_AGAIN = ", then queries_only distill steps=48"
 FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
@@ -113,7 +115,18 @@ def measure(run: Run, data: Path, model: str, seed: int, work: Path) -> dict[str
         "verdict": tuned.verdict.label,
         "cells": cells(tuned),
         "codes": of_codes(task, tuned) if has_new_documents else {},
+        "elsewhere": {
+            name: on_task(data / name, tuned) for name in ELSEWHERE if name != run.task and has_new_documents
+        },
     }
+
+
+def on_task(folder: Path, tuned: TunedModel) -> str:
+    """Return nDCG@10 before and after tuning of all test queries of a task that the model was not trained on."""
+    task, seed = vecsmith.load_task(str(folder)), tuned.tuning.seed
+    before = Baseline(TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS), seed))
+    corpus, queries = embed_task(task, f"st:{tuned.path}")
+    return cell(before.compare(queries.unit[before.rows], corpus.unit[:])[FLOAT][0])
 
 
 def of_codes(task: Task, tuned: TunedModel) -> dict[str, dict[str, str]]:
@@ -193,6 +206,11 @@ def page(runs: list[dict[str, Any]]) -> str:
         for each in shown
         for then, cells in each.get("codes", {}).items()
     ]
+    elsewhere = [
+        [each["name"], str(each["seed"]), *(each["elsewhere"].get(name, "–") for name in ELSEWHERE)]
+        for each in shown
+        if each.get("elsewhere")
+    ]
     title = (
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
         "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time, "
@@ -208,6 +226,13 @@ def page(runs: list[dict[str, Any]]) -> str:
             "documents of the tuned model, or against their codes if there is a codec",
             ["task and recipe", "seed", *columns_of_codes],
             codes,
+        ),
+        Table(
+            "elsewhere",
+            "nDCG@10 of all test queries before → after tuning, on float vectors of the tasks for which the model was "
+            "not trained",
+            ["task and recipe", "seed", *ELSEWHERE],
+            elsewhere,
         ),
     ]
     text = findings_markdown(Findings(tables)).partition("\n")[2].strip()

@@ -202,7 +202,7 @@ def without_judgements() -> list[Block]:
 
 def models() -> list[Block]:
     """Return the results of tuned models."""
-    table, codes = results("tuned-models")[:2]
+    table, codes, elsewhere = results("tuned-models")
     plans = next(table for table in results("migration-tuned") if "predicted" in table.columns)
     columns = ["task and recipe", "seed", "step", *GROUPS, "float32, all", "verdict", "minutes"]
     return [
@@ -216,6 +216,10 @@ def models() -> list[Block]:
         "decoded codes too. With `distill`, half of the loss of the queries imitates hybrid search. A model that was trained for one codec "
         "also gains with the others:",
         select(codes, title="nDCG@10 of all test queries before → after tuning, on cross-fitted codes"),
+        "On other tasks a tuned model keeps most of what it had:",
+        select(
+            elsewhere, title="nDCG@10 before → after tuning on tasks for which the model was not trained, float vectors"
+        ),
         "A tuned model is a new model. The migration from MiniLM to the tuned model of the recipe contrastive, seed 0:",
         select(
             plans,
