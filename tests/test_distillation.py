@@ -18,7 +18,8 @@ from vecsmith.retrievers import Retriever
 from vecsmith.tasks import load_task
 from vecsmith.translators import load_translator
 from vecsmith.tune import distill_adapter
-from vecsmith.tune.distillation import TEACHER_SCALE, imitated
+from vecsmith.tune.distillation import imitated
+from vecsmith.tune.teacher import TEACHER_SCALE
 
 
 class ByNumber(Retriever):

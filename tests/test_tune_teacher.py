@@ -17,10 +17,9 @@ from vecsmith.errors import VecsmithError  # noqa: E402
 from vecsmith.tasks import load_task  # noqa: E402
 from vecsmith.training.ranking_losses import TEMPERATURE, infonce  # noqa: E402
 from vecsmith.tune import ModelTuning  # noqa: E402
-from vecsmith.tune.distillation import TEACHER_SCALE, WEIGHT  # noqa: E402
 from vecsmith.tune.losses.frozen_documents import FrozenDocumentsLoss  # noqa: E402
 from vecsmith.tune.model_data import Source  # noqa: E402
-from vecsmith.tune.teacher import TeacherScores, hybrid_scores  # noqa: E402
+from vecsmith.tune.teacher import TEACHER_SCALE, WEIGHT, TeacherScores, hybrid_scores  # noqa: E402
 
 
 def test_the_teacher_is_the_convex_combination_of_vectors_and_bm25(folder: Path) -> None:  # noqa: F811

@@ -216,7 +216,7 @@ def models() -> list[Block]:
         "decoded codes too. With `distill`, half of the loss of the queries imitates hybrid search. A model that was trained for one codec "
         "also gains with the others:",
         select(codes, title="nDCG@10 of all test queries before → after tuning, on cross-fitted codes"),
-        "On other tasks a tuned model keeps most of what it had:",
+        "The same models on tasks for which they were not trained:",
         select(
             elsewhere, title="nDCG@10 before → after tuning on tasks for which the model was not trained, float vectors"
         ),

@@ -10,9 +10,7 @@ from vecsmith.codecs import Codec
 from vecsmith.encoders import EncoderOptions, embed_task
 from vecsmith.errors import VecsmithError
 from vecsmith.index import Index
-from vecsmith.index.bm25 import Bm25
-from vecsmith.retrievers import Hybrid, IndexRetriever, LexicalRetriever, Retriever
-from vecsmith.retrievers.stages import cached_lexical_index
+from vecsmith.retrievers import IndexRetriever, Retriever
 from vecsmith.retrievers.vector_sources import vector_source
 from vecsmith.tasks import Task
 from vecsmith.training import Candidates, JudgedPairs
@@ -24,16 +22,13 @@ from vecsmith.tune.data import MIN_QUERIES as MIN_JUDGED
 from vecsmith.tune.data import NO_SPLIT, TRAIN, TuningData, check_searched
 from vecsmith.tune.generation import generate_pairs, normal
 from vecsmith.tune.generators import load_generator
+from vecsmith.tune.teacher import TEACHER_SCALE, hybrid_teacher
 
 LOSS = "distillation"
 QUERIES, QUERIES_PER_PASSAGE = 3000, 3
 """Maximum number of training queries, and of generated ones for one document."""
 MIN_QUERIES = 100
 """Minimum number of training queries."""
-WEIGHT = 0.5
-"""Weight of the vectors in the teacher's convex combination with BM25."""
-TEACHER_SCALE = 0.5
-"""Factor of the teacher's scores, which are from 0 to 1, that gives them about the spread of cosines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +119,7 @@ def distill_adapter(
     else:
         Q = vector_source(encoder, task, options).embed_queries(queries)
     index = Index(Codec(FLOAT).fit(before.documents), before.documents)
-    lexical = LexicalRetriever(cached_lexical_index(task.corpus, Bm25()))
-    teacher = Hybrid(IndexRetriever(index, lambda _: Q), lexical, WEIGHT)
+    teacher = hybrid_teacher(IndexRetriever(index, lambda _: Q), task.corpus)
     sources = None if generator is None else task.corpus.texts
     candidates = imitated(queries, teacher, Q, before.documents, sources)
     training, held_out = (candidates.of(rows) for rows in hold_out(len(candidates), seed))

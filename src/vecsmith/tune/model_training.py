@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vecsmith.array_types import Floats
+from vecsmith.array_types import Floats, RowNumbers
 from vecsmith.encoders import Side
 from vecsmith.encoders.model_files import first_line
 from vecsmith.encoders.sentence_transformers import SentenceTransformerEncoder
@@ -94,6 +94,7 @@ class ModelTraining:
         self.embed = embed_with(self.model, self.prompts)
         self.notes: list[str] = []
         self._guides: dict[str, tuple[list[str], Floats]] = {}
+        self._relevant: dict[str, dict[str, RowNumbers]] = {}
         self._teachers: dict[str, TeacherScores] = {}
 
     def examples(self, given: Sequence[TrainingExamples]) -> dict[str, TrainingExamples]:
@@ -119,9 +120,9 @@ class ModelTraining:
             if recipe.has_guide:
                 self._guides[name] = guide_vectors(self.guide, made[name], self.data.task, self.prompts)
             if self.frozen is not None:
-                queries = list(relevant_rows(made[name], self.data.task))
+                self._relevant[name] = relevant_rows(made[name], self.data.task)
                 if self.tuning.distill:
-                    self._teachers[name] = hybrid_scores(self.source, self.data.task, queries)
+                    self._teachers[name] = hybrid_scores(self.source, self.data.task, list(self._relevant[name]))
         return made
 
     def settings(self, stages: Stages) -> dict[str, Any]:
@@ -256,7 +257,7 @@ class ModelTraining:
     def _frozen_loss(self, name: str, recipe: Recipe, examples: TrainingExamples) -> tuple[Any, Any]:
         """Return the loss against the frozen documents, and the queries with their numbers as labels."""
         assert self.frozen is not None and recipe.ranking_loss is not None
-        rows = relevant_rows(examples, self.data.task)
+        rows = self._relevant[name]
         dataset = type(examples.dataset).from_dict({"query": list(rows), "label": list(range(len(rows)))})
         relevant, teacher = list(rows.values()), self._teachers.get(name)
         return FrozenDocumentsLoss(self.model, self.frozen, relevant, recipe.ranking_loss, teacher), dataset
