@@ -1,4 +1,4 @@
-"""Tune MiniLM by recipes on the training judgements of collections, and write the table of test figures.
+"""Tune MiniLM, or an adapter of its vectors, on the training judgements of tasks, and write tables of test figures.
 
     python benchmarks/tuned_models.py DATA MODEL [--only REGEX] [--seed N …] [--out FILE] [--work FOLDER]
 
@@ -11,21 +11,20 @@ import argparse
 import json
 import re
 import time
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tuned_models_page import page
+from tuned_models_runs import ADAPTER, CODES, ELSEWHERE, FUSED, PYDOCS, RUNS, Run
 
 import vecsmith
 from vecsmith.array_types import Floats
 from vecsmith.encoders import embed_task
-from vecsmith.report import findings_markdown
-from vecsmith.report.findings import Findings, Table
 from vecsmith.retrievers.vector_sources import vector_source
 from vecsmith.tasks import Task
-from vecsmith.tune import ModelTuning, TunedModel, tune_model
+from vecsmith.tune import ModelTuning, TunedModel, tune_adapter, tune_model
 from vecsmith.tune.comparison import FLOAT, Baseline, Comparison
 from vecsmith.tune.data import TuningData
 from vecsmith.tune.distillation import distill_adapter
@@ -33,103 +32,102 @@ from vecsmith.tune.examples import TrainingExamples
 from vecsmith.tune.recipes import RECIPES
 from vecsmith.tune.training_data import DataOptions, make_examples
 
-VECTORS = "vectors:minilm"
-GUIDE = "vectors:mpnet"
+PASSAGES = 1000
+"""Passages for which queries are extracted and labelled by a cross-encoder."""
 NO_JUDGEMENTS = "none"
 """The split of a run without judgements."""
-CODES = {
-    "": ("float32", "trellis48B", "trellis24B", "trellis12B", "binary"),
-    "+vectors:wordllama": ("fuse(a@384,b@256):fit,trellis48B",),
-}
-"""Codecs with which a model is measured that was trained for the documents too, by the models beside it."""
-ELSEWHERE = ("scifact", "cranfield")
-"""Tasks on which a model is measured that was trained for another one."""
 DISTILLED = ", then tune distill"
 QUERIES_AGAIN = ", then queries_only distill steps=48"
-FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
-"""Three epochs of SciFact's judgements; chosen on its validation queries, as was the learning rate."""
-PACKAGES = ("vecsmith", "torch", "sentence-transformers", "transformers", "numpy", "pytrec-eval-terrier")
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training: a task, the options of the tuning, and the generator of its queries if there are no judgements."""
+class Setting:
+    """What all runs have in common: the folder of the collections, the folder of the model, and the work folder."""
 
-    task: str
-    recipe: str = "contrastive"
-    options: dict[str, Any] = field(default_factory=dict)
-    generator: str | None = None
+    data: Path
+    model: str
+    work: Path
 
-    @property
-    def name(self) -> str:
-        """Task, recipe and options in words."""
-        options = {**self.options, **self.options.get("changes", {})}
-        changes = [name if value is True else f"{name}={value}" for name, value in options.items() if name != "changes"]
-        return " ".join([self.task, self.recipe, *changes, *([self.generator] if self.generator else [])])
+    def task(self, name: str) -> Task:
+        """Return a task by its name."""
+        return vecsmith.load_task(name if name == PYDOCS else str(self.data / name))
 
-
-RUNS = [
-    *(Run(task, options={"queries_only": True}) for task in ("hotpotqa-2k", "scifact")),
-    *(Run(task, options={"queries_only": True, "distill": True}) for task in ("hotpotqa-2k", "scifact")),
-    *(Run(task) for task in ("hotpotqa-2k", "scifact")),
-    Run("scifact", options={"changes": FEW_EXAMPLES}),
-    *(Run("hotpotqa-2k", options={"codec": codec}) for codec in ("trellis24B", "trellis48B", "trellis12B", "binary")),
-    Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3}),
-    Run("scifact", options={"changes": FEW_EXAMPLES, "runs": 3}),
-    *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
-    Run("scifact", "gist", {"guide": GUIDE, "changes": FEW_EXAMPLES}),
-    *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("ranked-list", "n-pair")),
-    Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
-    *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
-    *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
-    Run("scifact", "tension,contrastive"),
-]
+    def vectors(self, task: Task, model: str = "minilm", otherwise: str | None = None) -> str:
+        """Return the encoder of a task's ready vectors, or the one that makes them."""
+        return f"vectors:{model}" if task.folder else otherwise or f"st:{self.model}"
 
 
-def measure(run: Run, data: Path, model: str, seed: int, work: Path) -> dict[str, Any]:
-    """Train a model, and return its figures."""
-    task = vecsmith.load_task(str(data / run.task))
+def measure(run: Run, setting: Setting, seed: int) -> dict[str, Any]:
+    """Train a model or an adapter, and return its figures."""
+    task = with_judged(setting.task(run.task), run.judged, seed)
     start = time.process_time()
-    examples: list[TrainingExamples] = []
-    if run.generator:
-        kind, generated = RECIPES[run.recipe].examples, DataOptions(generator=run.generator, seed=seed)
-        examples = [make_examples(kind, task, options=generated)]
+    figures = adapter_figures(task, setting, seed) if run.recipe == ADAPTER else model_figures(run, task, setting, seed)
+    return {"name": run.name, "seed": seed, "minutes": (time.process_time() - start) / 60, **figures}
+
+
+def with_judged(task: Task, number: int | None, seed: int) -> Task:
+    """Return the task with a sample of its training queries."""
+    if number is None:
+        return task
+    train = task.qrels["train"]
+    chosen = sorted(np.random.default_rng(seed).permutation(sorted(train))[:number])
+    return replace(task, qrels={**task.qrels, "train": {query: train[query] for query in chosen}})
+
+
+def adapter_figures(task: Task, setting: Setting, seed: int) -> dict[str, Any]:
+    """Train a query adapter, and return its figures."""
+    tuned = tune_adapter(task, setting.vectors(task), seed=seed)
+    figures = {each.name: cell(each) for each in tuned.comparisons}
+    cells = {**figures, "float32": figures["all"]}
+    return {"step": tuned.choice.check, "verdict": tuned.verdict.label, "cells": cells}
+
+
+def model_figures(run: Run, task: Task, setting: Setting, seed: int) -> dict[str, Any]:
+    """Train a model, and return its figures."""
     without_labels = run.generator is not None or run.recipe == "tension"
     tuned = tune_model(
         task,
-        f"st:{model}",
-        work / f"{run.task}-{fingerprint(run)}-{seed}",
+        f"st:{setting.model}",
+        setting.work / f"{run.task}-{fingerprint(run)}-{seed}",
         ModelTuning(run.recipe, seed=seed, **run.options),
         split=NO_JUDGEMENTS if without_labels else "train",
-        examples=examples,
-        vectors=VECTORS,
+        examples=made_examples(run, task, setting, seed),
+        vectors=setting.vectors(task),
         force=True,
     )
-    minutes = (time.process_time() - start) / 60
     has_new_documents = tuned.is_saved and tuned.step > 0 and not tuned.tuning.queries_only
+    elsewhere = [name for name in ELSEWHERE if name != run.task and has_new_documents and run.judged is None]
     return {
-        "name": run.name,
-        "seed": seed,
-        "minutes": minutes,
         "step": tuned.step,
         "verdict": tuned.verdict.label,
         "cells": cells(tuned),
-        "codes": of_codes(task, tuned) if has_new_documents else {},
-        "elsewhere": {
-            name: on_task(data / name, tuned) for name in ELSEWHERE if name != run.task and has_new_documents
-        },
+        "codes": of_codes(task, tuned, setting) if has_new_documents and run.judged is None else {},
+        "elsewhere": {name: on_task(setting.task(name), tuned, setting) for name in elsewhere},
     }
 
 
-def on_task(folder: Path, tuned: TunedModel) -> str:
+def made_examples(run: Run, task: Task, setting: Setting, seed: int) -> list[TrainingExamples]:
+    """Return training examples of generated queries, or labelled by a cross-encoder that learnt from the judgements."""
+    kind = RECIPES[run.recipe.split(",")[-1]].examples
+    if run.generator:
+        return [make_examples(kind, task, options=DataOptions(generator=run.generator, seed=seed))]
+    if kind not in ("margins", "scored pairs"):
+        return []
+    options = DataOptions(
+        miner=setting.vectors(task), cross_encoder=f"st:{setting.model}", passages=PASSAGES, seed=seed
+    )
+    return [make_examples(kind, task, options=options)]
+
+
+def on_task(task: Task, tuned: TunedModel, setting: Setting) -> str:
     """Return nDCG@10 before and after tuning of all test queries of a task that the model was not trained on."""
-    task, seed = vecsmith.load_task(str(folder)), tuned.tuning.seed
-    before = Baseline(TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS), seed))
+    vectors = embed_task(task, setting.vectors(task))
+    before = Baseline(TuningData(task, NO_JUDGEMENTS, "test", *vectors, tuned.tuning.seed))
     corpus, queries = embed_task(task, f"st:{tuned.path}")
     return cell(before.compare(queries.unit[before.rows], corpus.unit[:])[FLOAT][0])
 
 
-def of_codes(task: Task, tuned: TunedModel) -> dict[str, dict[str, str]]:
+def of_codes(task: Task, tuned: TunedModel, setting: Setting) -> dict[str, dict[str, str]]:
     """Return nDCG@10 before and after tuning of all test queries, on floats and cross-fitted codes.
 
     The first row is of the tuned model. The second is of its queries after an adapter that was trained without
@@ -139,8 +137,9 @@ def of_codes(task: Task, tuned: TunedModel) -> dict[str, dict[str, str]]:
     seed = tuned.tuning.seed
     again = trained_again(task, tuned)
     rows: dict[str, dict[str, str]] = {"": {}, DISTILLED: {}, QUERIES_AGAIN: {}}
-    for further, codecs in CODES.items():
-        data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, VECTORS + further), seed)
+    beside = "+" + setting.vectors(task, "wordllama", otherwise="static")
+    for further, codecs in (("", CODES), (beside, (FUSED,))):
+        data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, setting.vectors(task) + further), seed)
         encoder = f"st:{tuned.path}{further}"
         corpus, queries = embed_task(task, encoder)
         adapter = distill_adapter(task, encoder, seed=seed).adapter
@@ -182,66 +181,6 @@ def cell(each: Comparison) -> str:
     return f"{verdict.baseline:.4f} → {verdict.value:.4f} (p {verdict.p_value:.3f})"
 
 
-def page(runs: list[dict[str, Any]]) -> str:
-    """Return the table of all runs."""
-    columns = ["task and recipe", "seed", "step", "all", "seen", "unseen", "float32, all", "verdict", "minutes"]
-    order = [run.name for run in RUNS]
-    shown = sorted(
-        (each for each in runs if each["name"] in order), key=lambda each: (order.index(each["name"]), each["seed"])
-    )
-    rows = [
-        [
-            each["name"],
-            str(each["seed"]),
-            str(each["step"]),
-            *(each["cells"].get(name, "–") for name in ("all", "seen", "unseen", "float32")),
-            each["verdict"],
-            f"{each['minutes']:.1f}",
-        ]
-        for each in shown
-    ]
-    columns_of_codes = [codec for codecs in CODES.values() for codec in codecs]
-    codes = [
-        [each["name"] + then, str(each["seed"]), *(cells[codec] for codec in columns_of_codes)]
-        for each in shown
-        for then, cells in each.get("codes", {}).items()
-    ]
-    elsewhere = [
-        [each["name"], str(each["seed"]), *(each["elsewhere"].get(name, "–") for name in ELSEWHERE)]
-        for each in shown
-        if each.get("elsewhere")
-    ]
-    title = (
-        "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
-        "codec: on its cross-fitted codes. step: training steps of the kept model. minutes: processor time, "
-        "in which the documents are embedded once; without the training of a run that was resumed"
-    )
-    tables = [
-        Table("models", title, columns, rows),
-        Table(
-            "codes",
-            "nDCG@10 of all test queries before → after tuning, on float vectors and cross-fitted codes of the same "
-            "model. fuse: with WordLlama. tune distill: queries pass through an adapter that was trained on the "
-            "training queries, without their judgements. queries_only: the queries were trained again, against the "
-            "documents of the tuned model, or against their codes if there is a codec",
-            ["task and recipe", "seed", *columns_of_codes],
-            codes,
-        ),
-        Table(
-            "elsewhere",
-            "nDCG@10 of all test queries before → after tuning, on float vectors of the tasks for which the model was "
-            "not trained",
-            ["task and recipe", "seed", *ELSEWHERE],
-            elsewhere,
-        ),
-    ]
-    text = findings_markdown(Findings(tables)).partition("\n")[2].strip()
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"# tuned-models\n\nMade by `benchmarks/tuned_models.py DATA MODEL`, all-MiniLM-L6-v2; {versions}.\n\n{text}\n"
-    )
-
-
 def main() -> None:
     """Run the chosen trainings, and write the table of all that are done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -260,7 +199,7 @@ def main() -> None:
             known = any((each["name"], each["seed"]) == (run.name, seed) for each in done)
             if known or not re.search(given.only, run.name):
                 continue
-            figures = measure(run, given.data, given.model, seed, given.work)
+            figures = measure(run, Setting(given.data, given.model, given.work), seed)
             print(json.dumps(figures), flush=True)
             with log.open("a") as file:
                 file.write(json.dumps(figures) + "\n")

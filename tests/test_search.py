@@ -291,6 +291,7 @@ def test_what_is_added_deleted_and_saved_is_searched_as_if_made_at_once(
     loaded.save(tmp_path / "index")
     again = vecsmith.Index.load(tmp_path / "index", mmap=False)
     assert sorted(again.rows.ids) == sorted(ids)
+    assert not any(partition.codes.flags.writeable for partition in again.partitions)
     np.testing.assert_allclose(
         again.search(vectors[:25], 50)[0], index_of(vectors, ids).search(vectors[:25], 50)[0], atol=1e-5
     )

@@ -143,6 +143,7 @@ class Index:
         """
         stored = CodeSet.open(path, verify=not mmap)
         codes = stored.codes if mmap else np.array(stored.codes)
+        codes.flags.writeable = False  # FAISS then reads them in place
         partition = CodePartition(
             stored.codec, codes, range(len(codes)), stored.score_factors, stored.lists, stored.content_hash
         )

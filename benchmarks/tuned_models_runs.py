@@ -1,0 +1,78 @@
+"""The trainings of `tuned_models.py`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+GUIDE = "vectors:mpnet"
+PYDOCS = "pydocs"
+"""The built-in task, which has no ready vectors."""
+ADAPTER = "adapter"
+"""Name of the runs that tune a query adapter instead of the model."""
+FEWER_JUDGED = [("hotpotqa-2k", 100), ("hotpotqa-2k", 400), (PYDOCS, 100), (PYDOCS, 400), (PYDOCS, 1600)]
+"""Tasks and numbers of training queries that show how many judgements a method needs; all are 1,600 and 3,909."""
+CODES = ("float32", "trellis48B", "trellis24B", "trellis12B", "binary")
+"""Codecs with which a model is measured that was trained for the documents too."""
+FUSED = "fuse(a@384,b@256):fit,trellis48B"
+"""Codec of the model with WordLlama beside it."""
+ELSEWHERE = ("scifact", "cranfield")
+"""Tasks on which a model is measured that was trained for another one."""
+FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
+"""Three epochs of SciFact's judgements; chosen on its validation queries, as was the learning rate."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes
+    ----------
+    task : str
+        Name of the task.
+    recipe : str
+        Recipe of the model, or `ADAPTER`.
+    options : dict
+        Options of the tuning.
+    generator : str or None
+        Generator of the training queries, if there are no judgements.
+    judged : int or None
+        Number of training queries; None for all.
+    """
+
+    task: str
+    recipe: str = "contrastive"
+    options: dict[str, Any] = field(default_factory=dict)
+    generator: str | None = None
+    judged: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Task, recipe and options in words."""
+        options = {**self.options, **self.options.get("changes", {})}
+        changes = [name if value is True else f"{name}={value}" for name, value in options.items() if name != "changes"]
+        judged = [f"judged={self.judged}"] if self.judged else []
+        return " ".join([self.task, self.recipe, *changes, *([self.generator] if self.generator else []), *judged])
+
+
+RUNS = [
+    *(Run(task, options={"queries_only": True}) for task in ("hotpotqa-2k", "scifact")),
+    *(Run(task, options={"queries_only": True, "distill": True}) for task in ("hotpotqa-2k", "scifact")),
+    *(Run(task) for task in ("hotpotqa-2k", "scifact")),
+    Run("scifact", options={"changes": FEW_EXAMPLES}),
+    *(Run("hotpotqa-2k", options={"codec": codec}) for codec in ("trellis24B", "trellis48B", "trellis12B", "binary")),
+    Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3}),
+    Run("scifact", options={"changes": FEW_EXAMPLES, "runs": 3}),
+    *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
+    Run("scifact", "gist", {"guide": GUIDE, "changes": FEW_EXAMPLES}),
+    *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("ranked-list", "n-pair")),
+    Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
+    *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
+    *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
+    Run("scifact", "tension,contrastive"),
+    *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("augmented-sbert", "gpl")),
+    *(Run(PYDOCS, recipe) for recipe in ("contrastive", "ranked-list", "n-pair", "augmented-sbert", "gpl")),
+    Run(PYDOCS, options={"queries_only": True}),
+    *(Run(task, ADAPTER) for task in (PYDOCS, "hotpotqa-2k", "scifact")),
+    *(Run(task, ADAPTER, judged=judged) for task, judged in FEWER_JUDGED),
+    *(Run(task, options={"queries_only": True}, judged=judged) for task, judged in FEWER_JUDGED),
+    *(Run(task, judged=judged) for task, judged in FEWER_JUDGED if task == PYDOCS),
+]
