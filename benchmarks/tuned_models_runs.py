@@ -66,6 +66,7 @@ RUNS = [
     *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("ranked-list", "n-pair")),
     Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
     *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
+    *(Run("hotpotqa-2k", "ranked-list", {"codec": codec}) for codec in ("trellis24B", "trellis12B")),
     *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "tension,contrastive"),
     *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("augmented-sbert", "gpl")),

@@ -202,7 +202,7 @@ def without_judgements() -> list[Block]:
 
 def models() -> list[Block]:
     """Return the results of tuned models."""
-    table, codes, elsewhere = results("tuned-models")
+    table, judgements, codes, elsewhere = results("tuned-models")
     plans = next(table for table in results("migration-tuned") if "predicted" in table.columns)
     columns = ["task and recipe", "seed", "step", *GROUPS, "float32, all", "verdict", "minutes"]
     return [
@@ -211,6 +211,11 @@ def models() -> list[Block]:
             table,
             columns=columns,
             title="nDCG@10 before → after tuning MiniLM; step: training steps of the kept model",
+        ),
+        "How many judgements does each method need?",
+        select(
+            judgements,
+            title="nDCG@10 of all test queries before → after tuning, by the number of judged training queries",
         ),
         "`queries_only` trains the queries alone, so that the index of untuned documents stays. `codec=trellis24B` computes the loss on "
         "decoded codes too. With `distill`, half of the loss of the queries imitates hybrid search. A model that was trained for one codec "
@@ -228,7 +233,7 @@ def models() -> list[Block]:
             "Share of the nDCG@10 of an index that the tuned model embedded, HotpotQA-2k",
         ),
         Placeholder(
-            "other recipes, more seeds, and trainings on a GPU",
+            "further recipes on some tasks, more seeds of most recipes, and trainings on a GPU",
             "They have not been run. Training and embedding take the minutes of processor time in the table.",
         ),
     ]
@@ -254,7 +259,7 @@ def _distilled() -> list[str]:
 
 def _tuned_for_codes() -> list[str]:
     """Return what follows from trainings of queries alone, and for codes."""
-    table, codes = results("tuned-models")[:2]
+    table, _, codes, _ = results("tuned-models")
     queries = [
         match["after"]
         for row, of, match in _changes(table)
