@@ -113,9 +113,8 @@ def made_examples(run: Run, task: Task, setting: Setting, seed: int) -> list[Tra
         return [make_examples(kind, task, options=DataOptions(generator=run.generator, seed=seed))]
     if kind not in ("margins", "scored pairs"):
         return []
-    options = DataOptions(
-        miner=setting.vectors(task), cross_encoder=f"st:{setting.model}", passages=PASSAGES, seed=seed
-    )
+    model = f"st:{setting.model}"  # ready vectors lack the generated queries
+    options = DataOptions(miner=model, cross_encoder=model, passages=PASSAGES, seed=seed)
     return [make_examples(kind, task, options=options)]
 
 
