@@ -60,9 +60,8 @@ class Setting:
 def measure(run: Run, setting: Setting, seed: int) -> dict[str, Any]:
     """Train a model or an adapter, and return its figures."""
     task = with_judged(setting.task(run.task), run.judged, seed)
-    start = time.process_time()
     figures = adapter_figures(task, setting, seed) if run.recipe == ADAPTER else model_figures(run, task, setting, seed)
-    return {"name": run.name, "seed": seed, "minutes": (time.process_time() - start) / 60, **figures}
+    return {"name": run.name, "seed": seed, **figures}
 
 
 def with_judged(task: Task, number: int | None, seed: int) -> Task:
@@ -76,14 +75,20 @@ def with_judged(task: Task, number: int | None, seed: int) -> Task:
 
 def adapter_figures(task: Task, setting: Setting, seed: int) -> dict[str, Any]:
     """Train a query adapter, and return its figures."""
+    start = time.process_time()
     tuned = tune_adapter(task, setting.vectors(task), seed=seed)
     figures = {each.name: cell(each) for each in tuned.comparisons}
-    cells = {**figures, "float32": figures["all"]}
-    return {"step": tuned.choice.check, "verdict": tuned.verdict.label, "cells": cells}
+    return {
+        "minutes": minutes_since(start),
+        "step": tuned.choice.check,
+        "verdict": tuned.verdict.label,
+        "cells": {**figures, "float32": figures["all"]},
+    }
 
 
 def model_figures(run: Run, task: Task, setting: Setting, seed: int) -> dict[str, Any]:
     """Train a model, and return its figures."""
+    start = time.process_time()
     without_labels = run.generator is not None or run.recipe == "tension"
     tuned = tune_model(
         task,
@@ -95,15 +100,22 @@ def model_figures(run: Run, task: Task, setting: Setting, seed: int) -> dict[str
         vectors=setting.vectors(task),
         force=True,
     )
+    minutes = minutes_since(start)
     has_new_documents = tuned.is_saved and tuned.step > 0 and not tuned.tuning.queries_only
     elsewhere = [name for name in ELSEWHERE if name != run.task and has_new_documents and run.judged is None]
     return {
+        "minutes": minutes,
         "step": tuned.step,
         "verdict": tuned.verdict.label,
         "cells": cells(tuned),
         "codes": of_codes(task, tuned, setting) if has_new_documents and run.judged is None else {},
         "elsewhere": {name: on_task(setting.task(name), tuned, setting) for name in elsewhere},
     }
+
+
+def minutes_since(start: float) -> float:
+    """Return the minutes of processor time since a start in seconds."""
+    return (time.process_time() - start) / 60
 
 
 def made_examples(run: Run, task: Task, setting: Setting, seed: int) -> list[TrainingExamples]:

@@ -40,7 +40,7 @@ def models(shown: Rows) -> Table:
             str(row["step"]),
             *(row["cells"].get(name, "–") for name in GROUPS),
             row["verdict"],
-            f"{row['minutes']:.1f}",
+            "–" if row["minutes"] is None else f"{row['minutes']:.1f}",
         ]
         for row in shown
         if "judged=" not in row["name"]
@@ -49,7 +49,7 @@ def models(shown: Rows) -> Table:
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
         "codec: on its cross-fitted codes. adapter: of queries, linear. step: training steps of the kept model, or "
         "check of the adapter. minutes: processor time, in which the documents are embedded once; without the training "
-        "of a run that was resumed"
+        "of a run that was resumed; – not measured"
     )
     return Table("models", title, columns, rows)
 
