@@ -102,13 +102,14 @@ def model_figures(run: Run, task: Task, setting: Setting, seed: int) -> dict[str
     )
     minutes = minutes_since(start)
     has_new_documents = tuned.is_saved and tuned.step > 0 and not tuned.tuning.queries_only
-    elsewhere = [name for name in ELSEWHERE if name != run.task and has_new_documents and run.judged is None]
+    is_measured_further = has_new_documents and run.judged is None
+    elsewhere = [name for name in ELSEWHERE if name != run.task and is_measured_further]
     return {
         "minutes": minutes,
         "step": tuned.step,
         "verdict": tuned.verdict.label,
         "cells": cells(tuned),
-        "codes": of_codes(task, tuned, setting) if has_new_documents and run.judged is None else {},
+        "codes": of_codes(task, tuned, setting) if is_measured_further else {},
         "elsewhere": {name: on_task(setting.task(name), tuned, setting) for name in elsewhere},
     }
 

@@ -70,7 +70,8 @@ def judgements(shown: Rows) -> Table:
     columns = ["task and recipe", "seed", *("all" if number is None else f"{number:,}" for number in NUMBERS)]
     title = (
         "nDCG@10 of all test queries before → after tuning on a sample of the training queries, by their number. All: "
-        "1,600 of hotpotqa-2k, 3,909 of pydocs"
+        "1,600 of hotpotqa-2k, 3,909 of pydocs. The checkpoint is chosen on a part of the sample for hotpotqa-2k, and "
+        "on dev queries, whatever the sample, for pydocs"
     )
     return Table("judgements", title, columns, rows)
 
