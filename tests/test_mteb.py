@@ -443,7 +443,7 @@ def test_bad_arguments_are_refused_at_once(task: Task) -> None:
     with pytest.raises(VecsmithError, match="No corpus is indexed"):
         CodecModel("static", "binary").search(data["queries"], task_metadata=local.metadata, top_k=1)
     ready = CodecModel(vecsmith.embed_task(replace(task, corpus=task.queries), "static"), "binary")
-    with pytest.raises(VecsmithError, match=r"no vector for the text '.*' of the corpus of words-five"):
+    with pytest.raises(VecsmithError, match=r"no vector for '.*', the text '.*' of the corpus of words-five"):
         ready.index(data["corpus"], task_metadata=local.metadata)
 
 

@@ -1,5 +1,6 @@
 """Sources of the vectors of texts: an encoder, or the precomputed vectors of a task."""
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -78,10 +79,12 @@ class PrecomputedVectors(VectorSource):
 
     def embed(self, texts: Texts, side: Side) -> Floats:
         vectors, rows = self._side(side), self._rows[side]
-        missing = next((id_ for id_, text in texts.rows() if text not in rows), None)
+        missing = next(((id_, text) for id_, text in texts.rows() if text not in rows), None)
         if missing is not None:
+            id_, text = missing
             raise VecsmithError(
-                f"{vectors.source} has no vector for the text {missing!r} of {texts.source}; use an encoder."
+                f"{vectors.source} has no vector for {reprlib.repr(text)}, the text {id_!r} of {texts.source}; "
+                "use an encoder."
             )
         return normalize(vectors.vectors[[rows[text] for text in texts.texts]])
 
