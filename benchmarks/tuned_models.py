@@ -52,6 +52,10 @@ class Setting:
         """Return a task by its name."""
         return vecsmith.load_task(name if name == PYDOCS else str(self.data / name))
 
+    def folder(self, run: Run, seed: int) -> Path:
+        """Return the folder of the model of a run."""
+        return self.work / f"{run.task}-{fingerprint(run)}-{seed}"
+
     def vectors(self, task: Task, model: str = "minilm", otherwise: str | None = None) -> str:
         """Return the encoder of a task's ready vectors, or the one that makes them."""
         return f"vectors:{model}" if task.folder else otherwise or f"st:{self.model}"
@@ -92,12 +96,12 @@ def model_figures(run: Run, task: Task, setting: Setting, seed: int) -> dict[str
     without_labels = run.generator is not None or run.recipe == "tension"
     tuned = tune_model(
         task,
-        f"st:{setting.model}",
-        setting.work / f"{run.task}-{fingerprint(run)}-{seed}",
+        f"st:{setting.folder(run.start, seed) if run.start else setting.model}",
+        setting.folder(run, seed),
         ModelTuning(run.recipe, seed=seed, **run.options),
         split=NO_JUDGEMENTS if without_labels else "train",
         examples=made_examples(run, task, setting, seed),
-        vectors=setting.vectors(task),
+        vectors=None if run.start else setting.vectors(task),
         force=True,
     )
     minutes = minutes_since(start)

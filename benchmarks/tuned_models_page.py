@@ -47,9 +47,10 @@ def models(shown: Rows) -> Table:
     ]
     title = (
         "nDCG@10 of test queries before → after tuning (in brackets p, paired over queries), preset cpu-small. With a "
-        "codec: on its cross-fitted codes. adapter: of queries, linear. step: training steps of the kept model, or "
-        "check of the adapter. minutes: processor time, in which the documents are embedded once; without the training "
-        "of a run that was resumed; – not measured"
+        "codec: on its cross-fitted codes. adapter: of queries, linear. then: the model of the run before it is "
+        "trained further, and is compared with. step: training steps of the kept model, 0 if no checkpoint was better "
+        "on validation queries, or check of the adapter. minutes: processor time of this training, in which the "
+        "documents are embedded once; without the training of a run that was resumed; – not measured"
     )
     return Table("models", title, columns, rows)
 

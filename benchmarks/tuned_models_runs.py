@@ -16,6 +16,8 @@ FUSED = "fuse(a@384,b@256):fit,trellis48B"
 """Codec of the model with WordLlama beside it."""
 ELSEWHERE = ("scifact", "cranfield")
 """Tasks on which a model is measured that was trained for another one."""
+SECOND_ROUND = {"codec": "trellis24B", "changes": {"steps": 100, "learning_rate": 5e-5}}
+"""Options of a second training of documents and queries, whose negatives are mined by the model of the first."""
 FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
 """Three epochs of SciFact's judgements; chosen on its validation queries, as was the learning rate."""
 
@@ -36,6 +38,8 @@ class Run:
         Generator of the training queries, if there are no judgements.
     judged : int or None
         Number of training queries; None for all.
+    start : Run or None
+        The run whose model is trained further; None for the untuned model.
     """
 
     task: str
@@ -43,16 +47,25 @@ class Run:
     options: dict[str, Any] = field(default_factory=dict)
     generator: str | None = None
     judged: int | None = None
+    start: "Run | None" = None
 
     @property
     def name(self) -> str:
-        """Task, recipe and options in words."""
+        """Task, recipe and options in words, after those of the run that it continues."""
         options = {**self.options, **self.options.get("changes", {})}
         changes = [name if value is True else f"{name}={value}" for name, value in options.items() if name != "changes"]
         judged = [f"judged={self.judged}"] if self.judged else []
-        return " ".join([self.task, self.recipe, *changes, *([self.generator] if self.generator else []), *judged])
+        words = [self.recipe, *changes, *([self.generator] if self.generator else []), *judged]
+        return " ".join([f"{self.start.name}, then" if self.start else self.task, *words])
 
 
+FIRST_ROUNDS = [
+    Run("hotpotqa-2k", "ranked-list"),
+    Run("hotpotqa-2k", options={"codec": "trellis24B"}),
+    Run(PYDOCS, "ranked-list"),
+    Run(PYDOCS),
+]
+"""Runs whose models are trained further."""
 RUNS = [
     *(Run(task, options={"queries_only": True}) for task in ("hotpotqa-2k", "scifact")),
     *(Run(task, options={"queries_only": True, "distill": True}) for task in ("hotpotqa-2k", "scifact")),
@@ -67,6 +80,7 @@ RUNS = [
     Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
     *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
     *(Run("hotpotqa-2k", "ranked-list", {"codec": codec}) for codec in ("trellis24B", "trellis12B")),
+    *(Run(first.task, options=SECOND_ROUND, start=first) for first in FIRST_ROUNDS),
     *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "tension,contrastive"),
     *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("augmented-sbert", "gpl")),
