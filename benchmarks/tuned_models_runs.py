@@ -16,8 +16,8 @@ FUSED = "fuse(a@384,b@256):fit,trellis48B"
 """Codec of the model with WordLlama beside it."""
 ELSEWHERE = ("scifact", "cranfield")
 """Tasks on which a model is measured that was trained for another one."""
-SECOND_ROUND = {"codec": "trellis24B", "changes": {"steps": 100, "learning_rate": 5e-5}}
-"""Options of a second training of documents and queries, whose negatives are mined by the model of the first."""
+SHORTER = {"steps": 100, "learning_rate": 5e-5}
+"""Settings of a second training of documents and queries, whose negatives are mined by the model of the first."""
 FEW_EXAMPLES = {"steps": 48, "learning_rate": 3e-5}
 """Three epochs of SciFact's judgements; chosen on its validation queries, as was the learning rate."""
 
@@ -80,7 +80,12 @@ RUNS = [
     Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
     *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
     *(Run("hotpotqa-2k", "ranked-list", {"codec": codec}) for codec in ("trellis24B", "trellis12B")),
-    *(Run(first.task, options=SECOND_ROUND, start=first) for first in FIRST_ROUNDS),
+    *(Run(first.task, options={"codec": "trellis24B", "changes": SHORTER}, start=first) for first in FIRST_ROUNDS),
+    Run(
+        "hotpotqa-2k",
+        options={"codec": "trellis12B", "changes": {**SHORTER, "code_start": 0.0}},
+        start=Run("hotpotqa-2k", "ranked-list"),
+    ),
     *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "tension,contrastive"),
     *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("augmented-sbert", "gpl")),

@@ -345,7 +345,7 @@ def test_batches_have_each_example_once_and_two_positives_of_a_query_together() 
 @pytest.mark.parametrize("cached", [False, True])
 def test_the_code_aware_loss_is_the_weighted_sum_and_passes_gradients_straight_through(tiny: str, cached: bool) -> None:
     from vecsmith.tune.losses import library
-    from vecsmith.tune.losses.code_aware import CodeAwareLoss, TrainedCodes
+    from vecsmith.tune.losses.code_aware import RISE, CodeAwareLoss, TrainedCodes
     from vecsmith.tune.recipes.base import CPU_SMALL
 
     model = load_encoder(tiny).model.eval()
@@ -369,6 +369,8 @@ def test_the_code_aware_loss_is_the_weighted_sum_and_passes_gradients_straight_t
     assert codes.weight == 0
     plain = float(losses.MultipleNegativesRankingLoss(model)(columns(), None).detach())
     assert float(loss(columns(), None).detach()) == pytest.approx(plain, rel=1e-5)
+    loss.begin(round((CPU_SMALL.code_start + RISE / 2) * CPU_SMALL.steps))
+    assert codes.weight == pytest.approx(CPU_SMALL.code_weight / 2)
     loss.begin(CPU_SMALL.steps - 1)
     assert codes.weight == CPU_SMALL.code_weight and codes.codec is not None
     D = codes.codec.decode(codes.codec.encode(embed(texts[1])))
@@ -551,6 +553,8 @@ def unchanged(folder: Path) -> None:
         (unchanged, ["--preset", "gp"], "did you mean 'gpu'"),
         (unchanged, ["--guide", "static"], "takes no guide"),
         (unchanged, ["--codec", "binari"], "did you mean 'binary'"),
+        (unchanged, ["--code-start", "0"], "leave out --code-start"),
+        (unchanged, ["--codec", "binary", "--code-start", "0", "--queries-only"], "leave out --code-start"),
         (unchanged, ["--matryoshka", "32,x"], "numbers joined by commas"),
         (unchanged, ["--matryoshka", "64"], "from 1 to 32"),
         (unchanged, ["--matryoshka", "8", "--queries-only"], "leave out --matryoshka"),

@@ -71,6 +71,16 @@ def model(
             metavar="SPEC", help="Codec of the documents, such as trellis24B; its codes are trained and measured too."
         ),
     ] = None,
+    code_start: Annotated[
+        float | None,
+        typer.Option(
+            metavar="F",
+            min=0,
+            max=1,
+            help="With --codec: share of the steps after which codes are trained; 0.5 by default. Give 0 for a model "
+            "that is tuned already.",
+        ),
+    ] = None,
     queries_only: Annotated[
         bool,
         typer.Option("--queries-only", help="Train queries only, against all documents; the index stays as it is."),
@@ -128,6 +138,7 @@ def model(
         "learning_rate": learning_rate,
         "max_length": train_length,
         "negatives": negatives,
+        "code_start": code_start,
     }
     tuning = ModelTuning(
         recipe,

@@ -72,6 +72,8 @@ class ModelTuning:
             raise VecsmithError(
                 f"The recipe {name} has no documents, which --matryoshka and --codec need; add another recipe after it."
             )
+        if "code_start" in self.changes and (self.codec is None or self.queries_only):
+            raise VecsmithError("Only documents are trained on codes, with --codec SPEC; leave out --code-start.")
         if self.guide and not any(recipe.has_guide for recipe, _ in chain.values()):
             raise VecsmithError(f"The recipe {self.recipe} takes no guide; leave out --guide, or choose gist.")
         for name, (recipe, _) in chain.items():

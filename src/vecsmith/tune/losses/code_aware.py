@@ -14,6 +14,8 @@ from vecsmith.tune.recipes.base import Preset
 if TYPE_CHECKING:
     from torch import Tensor
 
+RISE = 0.1
+"""Share of the steps in which the weight of the codes rises from zero to its highest value."""
 DOCUMENTS = "vecsmith_documents"
 """Key of the features that marks the texts of documents."""
 
@@ -49,8 +51,8 @@ class TrainedCodes:
     def begin(self, step: int) -> None:
         """Set the weight of a step, and fit the codec at a check."""
         preset = self.preset
-        done, rise = step / preset.steps, max(preset.code_full - preset.code_start, 1e-9)
-        self.weight = preset.code_weight * min(max((done - preset.code_start) / rise, 0.0), 1.0)
+        risen = (step / preset.steps - preset.code_start) / RISE
+        self.weight = preset.code_weight * min(max(risen, 0.0), 1.0)
         # a resumed training starts at a check, and fits the same codec
         self.fit(step - step % preset.interval)
 

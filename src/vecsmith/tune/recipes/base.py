@@ -28,6 +28,8 @@ class Preset:
         Share of the steps in which the learning rate rises to its highest value. It falls linearly afterwards.
     max_length : int
         Maximum input length in tokens during training and validation. The saved model keeps its own.
+    frozen_layers : int
+        Number of first layers that are not trained, and neither are the token embeddings then; 0 trains everything.
     negatives : int
         Mined hard negatives per example.
     negative_depth : int
@@ -41,9 +43,9 @@ class Preset:
         Validation queries, approximately, where they are held out of the training split.
     validation_documents : int
         Nearest documents of each validation query before training; a check ranks all of them.
-    code_start, code_full : float
-        Share of the steps after which code-aware training starts, and after which the loss of the codes has its highest
-        weight.
+    code_start : float
+        Share of the steps after which code-aware training starts, from 0 to 1. Codes from the first step harm an
+        untuned model.
     code_weight : float
         Highest weight of the loss of the codes; the loss of the float vectors has the rest.
     code_documents : int
@@ -64,7 +66,6 @@ class Preset:
     validation_queries: int = 64
     validation_documents: int = 20
     code_start: float = 0.5
-    code_full: float = 0.6
     code_weight: float = 0.75
     code_documents: int = 1500
 
@@ -84,6 +85,8 @@ class Preset:
         for name in ("steps", "batch_size", "max_length", "checks", "validation_queries", "validation_documents"):
             if getattr(self, name) < 1:
                 raise VecsmithError(f"The setting {name} must be at least 1, not {getattr(self, name)}.")
+        if not 0 <= self.code_start <= 1:
+            raise VecsmithError(f"The setting code_start must be from 0 to 1, not {self.code_start:g}.")
         if not self.learning_rate > 0:
             raise VecsmithError(f"The learning rate must be above 0, not {self.learning_rate:g}.")
         if self.steps < self.checks:
