@@ -81,10 +81,10 @@ RUNS = [
     *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
     *(Run("hotpotqa-2k", "ranked-list", {"codec": codec}) for codec in ("trellis24B", "trellis12B")),
     *(Run(first.task, options={"codec": "trellis24B", "changes": SHORTER}, start=first) for first in FIRST_ROUNDS),
-    Run(
-        "hotpotqa-2k",
-        options={"codec": "trellis12B", "changes": {**SHORTER, "code_start": 0.0}},
-        start=Run("hotpotqa-2k", "ranked-list"),
+    *(
+        Run(first.task, options={"codec": "trellis12B", "changes": {**SHORTER, "code_start": 0.0}}, start=first)
+        for first in FIRST_ROUNDS
+        if first.recipe == "ranked-list"
     ),
     *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "tension,contrastive"),

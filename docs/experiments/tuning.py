@@ -14,8 +14,6 @@ CHANGE = re.compile(r"(?P<before>[\d.]+) → (?P<after>[\d.]+)(?: \(p (?P<p>[\d.
 """A cell: nDCG@10 before and after tuning, p, and nDCG@10 of the popularity baseline."""
 GROUPS = ("all", "seen", "unseen")
 """Test queries: all, those with a relevant document that is relevant to a training query too, and the others."""
-
-
 SECOND = "steps=100 learning_rate=5e-05"
 """Settings of a second training, in the name of its row."""
 
