@@ -279,7 +279,7 @@ def _tuned_for_codes() -> list[str]:
         f"**Training the queries alone keeps the index**, and gains nearly half as much there: {min(queries)} to {max(queries)} with {len(queries)} seeds.",
         f"**Train for the codec**: on 24 bytes, the model that was trained on decoded codes has {aware['after']}, the other one {plain['after']}. Both were trained from "
         f"a model with {plain['before']} there. **Then train the queries again**, against these codes: {again['after']}.",
-        f"**Two rounds gain most** on HotpotQA-2k: `ranked-list`, then `contrastive` with negatives mined by the first model, have {floats['after']} with float "
+        f"**Two rounds gain most** on HotpotQA-2k, with one seed: `ranked-list`, then `contrastive` with negatives mined by the first model, have {floats['after']} with float "
         f"vectors and {bytes_48['after']} with 48 bytes. Before tuning, they were {floats['before']} and {bytes_48['before']}.",
     ]
 

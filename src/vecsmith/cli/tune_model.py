@@ -77,8 +77,8 @@ def model(
             metavar="F",
             min=0,
             max=1,
-            help="With --codec: share of the steps after which codes are trained; 0.5 by default. Give 0 for a model "
-            "that is tuned already.",
+            help="With --codec: share of the steps after which codes are trained; 0.5 by default. 0 is only for a "
+            "model that is tuned already.",
         ),
     ] = None,
     queries_only: Annotated[
