@@ -340,14 +340,14 @@ ADAPTERS: Sequence[tuple[str, dict[str, Any]]] = [
     ("vectors:minilm", {"method": "adapter:mlp256"}),
     ("vectors:minilm+vectors:wordllama", {}),
 ]
-"""Encoders and arguments of `tune_adapter`; the first is measured with all seeds, others with the first."""
+"""Encoders and arguments of `tune_adapter`; the defaults are measured with all seeds, others with the first."""
 
 
 def adapters(options: Options) -> Findings:
-    """Measure query adapters on tasks with training judgements, and the first one on an index of codes too."""
+    """Measure query adapters on tasks with training judgements, and those of default arguments on codes too."""
     rows = []
     for task, (encoder, arguments) in product(options.tasks(COLLECTIONS[:2]), ADAPTERS):
-        for seed in options.seed[: None if not arguments and "+" not in encoder else 1]:
+        for seed in options.seed[: 1 if arguments else None]:
             tuned = tune_adapter(task, encoder, seed=seed, **arguments)
             cells = {each.name: each for each in tuned.comparisons}
             groups = [_adapter_cell(cells[name]) for name in ("all", "seen", "unseen")]
@@ -376,9 +376,13 @@ def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
     return f"{before:.4f} → {after:.4f}"
 
 
+DISTILLED_ENCODERS = [
+    *(f"vectors:{model}" for model in ("minilm", "mpnet", "potion", "wordllama")),
+    "vectors:minilm+vectors:wordllama",
+]
 DISTILLED = [
     ("pydocs", "static", None),
-    *product(COLLECTIONS[:2], ("vectors:minilm", "vectors:mpnet", "vectors:potion", "vectors:wordllama"), [None]),
+    *product(COLLECTIONS[:2], DISTILLED_ENCODERS, [None]),
     *product(COLLECTIONS, ["static"], ["extract"]),
 ]
 """Tasks, encoders and generators of `distill_adapter`."""

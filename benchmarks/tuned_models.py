@@ -60,12 +60,16 @@ class Setting:
         """Return the encoder of a task's ready vectors, or the one that makes them."""
         return f"vectors:{model}" if task.folder else otherwise or f"st:{self.model}"
 
+    def beside(self, task: Task) -> str:
+        """Return WordLlama as a further encoder."""
+        return "+" + self.vectors(task, "wordllama", otherwise="static")
+
 
 def measure(run: Run, setting: Setting, seed: int) -> dict[str, Any]:
     """Train a model or an adapter, and return its figures."""
     task = with_judged(setting.task(run.task), run.judged, seed)
-    figures = adapter_figures(task, setting, seed) if run.recipe == ADAPTER else model_figures(run, task, setting, seed)
-    return {"name": run.name, "seed": seed, **figures}
+    figures = adapter_figures if run.recipe == ADAPTER else model_figures
+    return {"name": run.name, "seed": seed, **figures(run, task, setting, seed)}
 
 
 def with_judged(task: Task, number: int | None, seed: int) -> Task:
@@ -77,10 +81,11 @@ def with_judged(task: Task, number: int | None, seed: int) -> Task:
     return replace(task, qrels={**task.qrels, "train": {query: train[query] for query in chosen}})
 
 
-def adapter_figures(task: Task, setting: Setting, seed: int) -> dict[str, Any]:
-    """Train a query adapter, and return its figures."""
+def adapter_figures(run: Run, task: Task, setting: Setting, seed: int) -> dict[str, Any]:
+    """Train a query adapter of vectors of the untuned or a tuned model, and return its figures."""
+    vectors = f"st:{setting.folder(run.start, seed)}" if run.start else setting.vectors(task)
     start = time.process_time()
-    tuned = tune_adapter(task, setting.vectors(task), seed=seed)
+    tuned = tune_adapter(task, vectors + setting.beside(task) if run.is_fused else vectors, seed=seed)
     figures = {each.name: cell(each) for each in tuned.comparisons}
     return {
         "minutes": minutes_since(start),
@@ -153,8 +158,7 @@ def of_codes(task: Task, tuned: TunedModel, setting: Setting) -> dict[str, dict[
     seed = tuned.tuning.seed
     again = trained_again(task, tuned)
     rows: dict[str, dict[str, str]] = {"": {}, DISTILLED: {}, QUERIES_AGAIN: {}}
-    beside = "+" + setting.vectors(task, "wordllama", otherwise="static")
-    for further, codecs in (("", CODES), (beside, (FUSED,))):
+    for further, codecs in (("", CODES), (setting.beside(task), FUSED)):
         data = TuningData(task, NO_JUDGEMENTS, "test", *embed_task(task, setting.vectors(task) + further), seed)
         encoder = f"st:{tuned.path}{further}"
         corpus, queries = embed_task(task, encoder)

@@ -80,7 +80,7 @@ def judgements(shown: Rows) -> Table:
 def codes(shown: Rows) -> Table:
     """Return the table of the models that were trained for the documents too, on floats and codes."""
     rows = [
-        [row["name"] + then, str(row["seed"]), *(cells[codec] for codec in (*CODES, FUSED))]
+        [row["name"] + then, str(row["seed"]), *(cells.get(codec, "–") for codec in (*CODES, *FUSED))]
         for row in shown
         for then, cells in row.get("codes", {}).items()
     ]
@@ -90,7 +90,7 @@ def codes(shown: Rows) -> Table:
         "without their judgements. queries_only: the queries were trained again, against the documents of the tuned "
         "model, or against their codes if there is a codec"
     )
-    return Table("codes", title, ["task and recipe", "seed", *CODES, FUSED], rows)
+    return Table("codes", title, ["task and recipe", "seed", *CODES, *FUSED], rows)
 
 
 def elsewhere(shown: Rows) -> Table:

@@ -12,8 +12,8 @@ FEWER_JUDGED = [("hotpotqa-2k", 100), ("hotpotqa-2k", 400), (PYDOCS, 100), (PYDO
 """Tasks and numbers of training queries that show how many judgements a method needs; all are 1,600 and 3,909."""
 CODES = ("float32", "trellis48B", "trellis24B", "trellis12B", "binary")
 """Codecs with which a model is measured that was trained for the documents too."""
-FUSED = "fuse(a@384,b@256):fit,trellis48B"
-"""Codec of the model with WordLlama beside it."""
+FUSED = ("fuse(a@384,b@256):fit", "fuse(a@384,b@256):fit,trellis48B")
+"""Codecs of the model with WordLlama beside it."""
 ELSEWHERE = ("scifact", "cranfield")
 """Tasks on which a model is measured that was trained for another one."""
 SHORTER = {"steps": 100, "learning_rate": 5e-5}
@@ -40,6 +40,8 @@ class Run:
         Number of training queries; None for all.
     start : Run or None
         The run whose model is trained further; None for the untuned model.
+    is_fused : bool
+        Whether the adapter is of the model's vectors fused with WordLlama's.
     """
 
     task: str
@@ -48,6 +50,7 @@ class Run:
     generator: str | None = None
     judged: int | None = None
     start: "Run | None" = None
+    is_fused: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +58,8 @@ class Run:
         options = {**self.options, **self.options.get("changes", {})}
         changes = [name if value is True else f"{name}={value}" for name, value in options.items() if name != "changes"]
         judged = [f"judged={self.judged}"] if self.judged else []
-        words = [self.recipe, *changes, *([self.generator] if self.generator else []), *judged]
+        fused = ["fused with WordLlama"] if self.is_fused else []
+        words = [self.recipe, *changes, *([self.generator] if self.generator else []), *judged, *fused]
         return " ".join([f"{self.start.name}, then" if self.start else self.task, *words])
 
 
@@ -66,6 +70,11 @@ FIRST_ROUNDS = [
     Run(PYDOCS),
 ]
 """Runs whose models are trained further."""
+SCIFACT = [
+    Run("scifact", "gist", {"guide": GUIDE, "changes": FEW_EXAMPLES}),
+    *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("ranked-list", "n-pair")),
+]
+"""Runs whose models are fused with WordLlama and get an adapter."""
 RUNS = [
     *(Run(task, options={"queries_only": True}) for task in ("hotpotqa-2k", "scifact")),
     *(Run(task, options={"queries_only": True, "distill": True}) for task in ("hotpotqa-2k", "scifact")),
@@ -75,8 +84,7 @@ RUNS = [
     Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3}),
     Run("scifact", options={"changes": FEW_EXAMPLES, "runs": 3}),
     *(Run(task, generator="extract") for task in ("cranfield", "scifact", "hotpotqa-2k")),
-    Run("scifact", "gist", {"guide": GUIDE, "changes": FEW_EXAMPLES}),
-    *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("ranked-list", "n-pair")),
+    *SCIFACT,
     Run("hotpotqa-2k", "gist", {"guide": GUIDE}),
     *(Run("hotpotqa-2k", recipe) for recipe in ("ranked-list", "n-pair")),
     *(Run("hotpotqa-2k", "ranked-list", {"codec": codec}) for codec in ("trellis24B", "trellis12B")),
@@ -86,12 +94,14 @@ RUNS = [
         for first in FIRST_ROUNDS
         if first.recipe == "ranked-list"
     ),
+    Run("hotpotqa-2k", options={"codec": "trellis24B", "runs": 3, "changes": SHORTER}, start=FIRST_ROUNDS[0]),
     *(Run(task, "tension") for task in ("cranfield", "scifact", "hotpotqa-2k")),
     Run("scifact", "tension,contrastive"),
     *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("augmented-sbert", "gpl")),
     *(Run(PYDOCS, recipe) for recipe in ("contrastive", "ranked-list", "n-pair", "augmented-sbert", "gpl")),
     Run(PYDOCS, options={"queries_only": True}),
     *(Run(task, ADAPTER) for task in (PYDOCS, "hotpotqa-2k", "scifact")),
+    *(Run("scifact", ADAPTER, start=start, is_fused=True) for start in (None, *SCIFACT)),
     *(Run(task, ADAPTER, judged=judged) for task, judged in FEWER_JUDGED),
     *(Run(task, options={"queries_only": True}, judged=judged) for task, judged in FEWER_JUDGED),
     *(Run(task, judged=judged) for task, judged in FEWER_JUDGED if task == PYDOCS),
