@@ -376,13 +376,9 @@ def _on_codes(task: Task, encoder: str, adapter: Translator, seed: int) -> str:
     return f"{before:.4f} → {after:.4f}"
 
 
-DISTILLED_ENCODERS = [
-    *(f"vectors:{model}" for model in ("minilm", "mpnet", "potion", "wordllama")),
-    "vectors:minilm+vectors:wordllama",
-]
 DISTILLED = [
     ("pydocs", "static", None),
-    *product(COLLECTIONS[:2], DISTILLED_ENCODERS, [None]),
+    *product(COLLECTIONS[:2], ("vectors:minilm", "vectors:mpnet", "vectors:potion", "vectors:wordllama"), [None]),
     *product(COLLECTIONS, ["static"], ["extract"]),
 ]
 """Tasks, encoders and generators of `distill_adapter`."""
