@@ -87,8 +87,8 @@ def codes(shown: Rows) -> Table:
     title = (
         "nDCG@10 of all test queries before → after tuning, on float vectors and cross-fitted codes of the same model. "
         "fuse: with WordLlama; – not measured. tune distill: queries pass through an adapter that was trained on the "
-        "training queries, without their judgements. queries_only: the queries were trained again, against the documents of the tuned "
-        "model, or against their codes if there is a codec"
+        "training queries, without their judgements. queries_only: the queries were trained again, against the "
+        "documents of the tuned model, or against their codes if there is a codec"
     )
     return Table("codes", title, ["task and recipe", "seed", *CODES, *FUSED], rows)
 
