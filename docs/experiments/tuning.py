@@ -314,7 +314,7 @@ def conclusions() -> list[str]:
         f"**Most of the gain on SciFact is popularity.** Seen queries gain {min(seen)[0]:.1f} to {max(seen)[0]:.1f} points, but the popularity "
         f"baseline alone reaches {match['popularity']}, where the adapter of seed 0 has {match['after']}. With unseen documents no adapter of MiniLM gains "
         f"significantly (p ≥ {min(p for _, p in scifact):.2f}).",
-        f"**On fused vectors the gain is real there too**: {min(fused)[0]:.1f} to {max(fused)[0]:.1f} points on unseen documents, with {len(fused)} seeds "
+        f"**On vectors fused with WordLlama's, adapters gain there too**: {min(fused)[0]:.1f} to {max(fused)[0]:.1f} points on unseen documents, with {len(fused)} seeds "
         f"(p from {min(p for _, p in fused):.3f} to {max(p for _, p in fused):.3f}).",
         *_distilled(),
         f"**Tuning the model gains more where judgements are many**: on HotpotQA-2k, {trained['before']} becomes {trained['after']} ({p_text(trained['p'])}), "
