@@ -113,9 +113,31 @@ def _gains(task: str, group: str, adapter: str = "", encoder: str = "minilm") ->
     ]
 
 
+def _points(gains: list[tuple[float, float]]) -> str:
+    """Return the smallest and the largest gain in points."""
+    return f"{min(gains)[0]:.1f} to {max(gains)[0]:.1f} points"
+
+
+def _p_values(gains: list[tuple[float, float]]) -> str:
+    """Return the smallest and the largest p of gains."""
+    return f"p from {min(p for _, p in gains):.3f} to {max(p for _, p in gains):.3f}"
+
+
 def _range(p: list[str]) -> str:
     """Return the smallest and the largest of sorted p-values."""
     return f"{p[0]} to {p[-1]}" if float(p[-1]) else "< 0.001"
+
+
+def _of_seeds(table: Table, name: str, column: str) -> list[re.Match[str]]:
+    """Return the cells of a run with all seeds."""
+    cells = (row[table.columns.index(column)] for row in table.rows if row[0] == name)
+    return [match for text in cells if (match := CHANGE.fullmatch(text))]
+
+
+def _span(cells: list[re.Match[str]], group: str) -> str:
+    """Return the smallest and the largest figure of cells."""
+    figures = sorted({match[group] for match in cells})
+    return f"{figures[0]} to {figures[-1]}" if len(figures) > 1 else figures[0]
 
 
 def adapters() -> list[Block]:
@@ -129,14 +151,13 @@ def adapters() -> list[Block]:
                 for row, of, match in _changes(table)
                 if row[:3] == [task, "minilm", "adapter infonce"] and of == group
             ]
-            after = sorted(match["after"] for match in measured)
             p = sorted(match["p"] for match in measured)
             rows.append(
                 [
                     task,
                     group,
                     measured[0]["before"],
-                    f"{after[0]} to {after[-1]}",
+                    _span(measured, "after"),
                     _range(p),
                     measured[0]["popularity"],
                 ]
@@ -191,8 +212,8 @@ def without_judgements() -> list[Block]:
             groups.setdefault((row[0], row[1], origin), []).append(match)
     rows = []
     for key, measured in groups.items():
-        after, p = sorted(match["after"] for match in measured), sorted(match["p"] for match in measured)
-        rows.append([*key, measured[0]["before"], f"{after[0]} to {after[-1]}", _range(p)])
+        p = sorted(match["p"] for match in measured)
+        rows.append([*key, measured[0]["before"], _span(measured, "after"), _range(p)])
     columns = ["task", "encoder", "training queries", "before", "after, three seeds", "p"]
     title = "nDCG@10 of all test queries with an adapter that imitates hybrid search"
     return [
@@ -259,26 +280,10 @@ def _distilled() -> list[str]:
     ]
 
 
-def _of_seeds(table: Table, name: str, column: str) -> list[re.Match[str]]:
-    """Return the cells of a run with all seeds."""
-    cells = (row[table.columns.index(column)] for row in table.rows if row[0] == name)
-    return [match for text in cells if (match := CHANGE.fullmatch(text))]
-
-
-def _span(cells: list[re.Match[str]], group: str) -> str:
-    """Return the smallest and the largest figure of cells."""
-    figures = sorted({match[group] for match in cells})
-    return f"{figures[0]} to {figures[-1]}" if len(figures) > 1 else figures[0]
-
-
 def _tuned_for_codes() -> list[str]:
     """Return what follows from trainings of queries alone, and for codes."""
     table, _, codes, _ = results("tuned-models")
-    queries = [
-        match["after"]
-        for row, of, match in _changes(table)
-        if row[0] == "hotpotqa-2k contrastive queries_only" and of == "all"
-    ]
+    queries = _of_seeds(table, "hotpotqa-2k contrastive queries_only", "all")
     trainings = ("", " codec=trellis24B", " codec=trellis24B, then queries_only distill steps=48")
     plain, aware, again = (
         CHANGE.fullmatch(cell(codes, "trellis24B", {"task and recipe": f"hotpotqa-2k contrastive{each}", "seed": "0"}))
@@ -288,7 +293,7 @@ def _tuned_for_codes() -> list[str]:
     floats, bytes_48 = (_of_seeds(codes, rounds, codec) for codec in ("float32", "trellis48B"))
     assert plain and aware and again
     return [
-        f"**Training the queries alone keeps the index**, and gains nearly half as much there: {min(queries)} to {max(queries)} with {len(queries)} seeds.",
+        f"**Training the queries alone keeps the index**, and gains nearly half as much there: {_span(queries, 'after')} with {len(queries)} seeds.",
         f"**Train for the codec**: on 24 bytes, the model that was trained on decoded codes has {aware['after']}, the other one {plain['after']}. Both were trained from "
         f"a model with {plain['before']} there. **Then train the queries again**, against these codes: {again['after']}.",
         f"**Two rounds gain most** on HotpotQA-2k, with {len(floats)} seeds: `ranked-list`, then `contrastive` with negatives mined by the first model, have "
@@ -309,13 +314,11 @@ def conclusions() -> list[str]:
     trained, unseen = CHANGE.fullmatch(row[3]), CHANGE.fullmatch(row[5])
     assert trained and unseen
     return [
-        f"**New queries gain a little.** With unseen documents, adapters gain {min(hotpot)[0]:.1f} to {max(hotpot)[0]:.1f} points on "
-        f"HotpotQA-2k (p from {min(p for _, p in hotpot):.3f} to {max(p for _, p in hotpot):.3f}).",
-        f"**Most of the gain on SciFact is popularity.** Seen queries gain {min(seen)[0]:.1f} to {max(seen)[0]:.1f} points, but the popularity "
+        f"**New queries gain a little.** With unseen documents, adapters gain {_points(hotpot)} on HotpotQA-2k ({_p_values(hotpot)}).",
+        f"**Most of the gain on SciFact is popularity.** Seen queries gain {_points(seen)}, but the popularity "
         f"baseline alone reaches {match['popularity']}, where the adapter of seed 0 has {match['after']}. With unseen documents no adapter of MiniLM gains "
         f"significantly (p ≥ {min(p for _, p in scifact):.2f}).",
-        f"**On vectors fused with WordLlama's, adapters gain there too**: {min(fused)[0]:.1f} to {max(fused)[0]:.1f} points on unseen documents, with {len(fused)} seeds "
-        f"(p from {min(p for _, p in fused):.3f} to {max(p for _, p in fused):.3f}).",
+        f"**On vectors fused with WordLlama's, adapters gain there too**: {_points(fused)} on unseen documents, with {len(fused)} seeds ({_p_values(fused)}).",
         *_distilled(),
         f"**Tuning the model gains more where judgements are many**: on HotpotQA-2k, {trained['before']} becomes {trained['after']} ({p_text(trained['p'])}), "
         f"and with unseen documents {unseen['before']} becomes {unseen['after']} ({p_text(unseen['p'])}). All documents must be embedded again.",
