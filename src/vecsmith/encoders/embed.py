@@ -143,15 +143,7 @@ def cache_vectors(encoder: Encoder, texts: Texts, side: Side, embedded: Embeddin
     """
     provenance = _provenance(encoder, texts, side, "float32")
     with _locked_cache(provenance) as path:
-        write_set(
-            path,
-            embedded.ids,
-            embedded.texts,
-            provenance,
-            lambda rows: embedded.stored(rows.start, rows.stop),
-            f"Caching {len(embedded):,} vectors of {encoder.spec}",
-            force=True,
-        )
+        _copied(embedded, path, provenance, f"Caching {len(embedded):,} vectors of {encoder.spec}", force=True)
 
 
 def _embed_cached(encoder: Encoder, texts: Texts, side: Side, dtype: Storage) -> EmbeddingSet:
@@ -205,16 +197,16 @@ def _placed(
 
 def _stored(embedded: EmbeddingSet, path: Path, force: bool) -> EmbeddingSet:
     """Write an existing set to a folder."""
-    written = write_set(
-        path,
-        embedded.ids,
-        embedded.texts,
-        embedded.provenance,
-        lambda rows: embedded.stored(rows.start, rows.stop),
-        f"Writing {len(embedded)} vectors",
-        force,
-        [embedded],
-    )
+    written = _copied(embedded, path, embedded.provenance, f"Writing {len(embedded):,} vectors", force)
     if written.fingerprint != embedded.fingerprint:
         raise occupied(path)
     return written
+
+
+def _copied(embedded: EmbeddingSet, path: Path, provenance: Provenance, description: str, force: bool) -> EmbeddingSet:
+    """Write the ids, texts and vectors of a set to a folder, with the given provenance."""
+
+    def vectors(rows: slice) -> Vectors:
+        return embedded.stored(rows.start, rows.stop)
+
+    return write_set(path, embedded.ids, embedded.texts, provenance, vectors, description, force, [embedded])
