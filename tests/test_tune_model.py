@@ -131,6 +131,7 @@ CASES: dict[str, Mapping[str, Any]] = {
     **{name: {"recipe": name} for name in RECIPES},
     "cached": {"changes": {"cached_batch": 8, "negatives": 2}},
     "gist-cached-guide": {"recipe": "gist", "guide": "static", "changes": {"cached_batch": 8, "negatives": 2}},
+    "gpu-preset": {"preset": "gpu", "codec": "binary"},
     "two": {"recipe": "tension,contrastive"},
     "codec-matryoshka": {"codec": "binary", "matryoshka": (32, 8)},
     "codec-matryoshka-cached": {"codec": "binary", "matryoshka": (32, 8), "changes": {"cached_batch": 8}},
