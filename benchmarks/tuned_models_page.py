@@ -66,7 +66,7 @@ def judgements(shown: Rows) -> Table:
     rows = [
         [name, str(seed), *(cells.get(number, "–") for number in NUMBERS)]
         for (name, seed), cells in methods.items()
-        if set(cells) - {None}
+        if any(number is not None for number in cells)
     ]
     columns = ["task and recipe", "seed", *("all" if number is None else f"{number:,}" for number in NUMBERS)]
     title = (

@@ -99,7 +99,7 @@ RUNS = [
     Run("scifact", "tension,contrastive"),
     *(Run("scifact", recipe, {"changes": FEW_EXAMPLES}) for recipe in ("augmented-sbert", "gpl")),
     *(Run(PYDOCS, recipe) for recipe in ("contrastive", "ranked-list", "n-pair")),
-    # a cross-encoder takes hours for all judgements
+    # their cross-encoder would be trained for hours on all judgements
     *(Run(PYDOCS, recipe, judged=400) for recipe in ("augmented-sbert", "gpl")),
     Run(PYDOCS, options={"queries_only": True}),
     *(Run(task, ADAPTER) for task in (PYDOCS, "hotpotqa-2k", "scifact")),
